@@ -1,0 +1,86 @@
+# A machine with Python and make is enough: every target makes what it needs.
+# PYTHON picks the interpreter that .venv/ is made from: make venv PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARTIFACTS := artifacts
+LOAD_PROFILE ?= HealthOnlyUser
+LOAD_TIME ?= 10s
+LOAD_USERS ?= 10
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+.PHONY: venv
+venv: $(INSTALLED)  ## .venv/ with the pinned versions and this project, editable
+
+# Stamped: done again only when the pinned versions or the project's own metadata change.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: gate
+gate: $(INSTALLED)  ## Hancock's endpoints against their latency budgets, with artifacts
+	mkdir -p $(ARTIFACTS)
+	HANCOCK_PERF_ARTIFACT=$(ARTIFACTS)/performance-latency.json \
+	  $(BIN)/pytest tests/benchmark_suite.py tests/test_performance.py -v \
+	  --junitxml=$(ARTIFACTS)/benchmark-junit.xml
+
+.PHONY: test
+test: $(INSTALLED)  ## the whole test suite
+	$(BIN)/pytest
+
+.PHONY: check
+check: $(INSTALLED)  ## lint, format, types, and the wheel builds
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel
+
+.PHONY: bench
+bench: $(INSTALLED)  ## every script of benchmarks/, each printing its ratios
+	@set -e; for script in benchmarks/*.py; do \
+	  test -e "$$script" || continue; \
+	  echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+.PHONY: serve
+serve: $(INSTALLED)  ## Hancock on its development server
+	$(BIN)/python -m hancock_app
+
+# Serves on a free loopback port, waits until /health answers, and stops the server whatever the
+# load run said; the exit code is the load run's.
+FREE_PORT = import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])
+WAIT = import httpx, sys; httpx.Client(transport=httpx.HTTPTransport(retries=6)).get(sys.argv[1]).raise_for_status()
+
+.PHONY: load
+load: $(INSTALLED)  ## a short Locust run against Hancock under gunicorn
+	@set -eu; \
+	host=http://127.0.0.1:$$($(BIN)/python -c '$(FREE_PORT)'); \
+	$(BIN)/gunicorn --workers 2 --log-level warning --bind "$${host#http://}" 'hancock_app:create_app()' & \
+	server=$$!; \
+	trap 'kill $$server 2>/dev/null || true; wait $$server || true' EXIT; \
+	trap 'exit 130' INT TERM; \
+	$(BIN)/python -c '$(WAIT)' "$$host/health"; \
+	$(BIN)/locust -f tests/load_test_locust.py --headless --only-summary --host "$$host" \
+	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_TIME) $(LOAD_PROFILE)
+
+.PHONY: lock
+lock:  ## requirements.lock anew from pyproject.toml, for Python 3.11 to 3.14
+	$(PYTHON) -m venv build/lock-tools
+	build/lock-tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lock-tools/bin/uv pip compile pyproject.toml --all-extras --universal --upgrade \
+	  --python-version 3.11 --no-config --custom-compile-command 'make lock' --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --quiet --output-file requirements.lock
+
+.PHONY: clean
+clean:  ## removes all that these targets made
+	rm -rf $(VENV) $(ARTIFACTS) build dist .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
