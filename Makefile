@@ -36,7 +36,7 @@ gate: $(INSTALLED)  ## Hancock's endpoints against their latency budgets, with a
 
 .PHONY: test
 test: $(INSTALLED)  ## the whole test suite
-	$(BIN)/pytest
+	$(BIN)/pytest --timeout=180
 
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the wheel builds
