@@ -1,0 +1,61 @@
+"""Bodies in and out: validated on the way in, encoded once where they never change."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Response, request
+
+from hancock_app.errors import Refusal
+
+MAX_BODY_BYTES = 1_000_000
+_MAX_MESSAGE = 300
+
+_Body = TypeVar("_Body")
+_encoder = msgspec.json.Encoder()
+
+
+def read(decoder: msgspec.json.Decoder[_Body]) -> _Body:
+    """The request's body; raises a `Refusal`, 415 or 400, that says what is wrong with it."""
+    if not _is_json(request.environ.get("CONTENT_TYPE", "")):
+        raise Refusal(415, "the body has to be JSON, with Content-Type: application/json")
+    return parse(decoder, request.get_data(cache=False))
+
+
+def parse(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
+    """What `body` holds; raises a 400 `Refusal` that says what is wrong with it."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        # It quotes the client, who may have written a lot.
+        raise Refusal(400, f"the body is not as documented: {error}"[:_MAX_MESSAGE]) from None
+    except UnicodeDecodeError:
+        raise Refusal(400, "the body is not valid UTF-8") from None
+    except RecursionError:
+        raise Refusal(400, "the body is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        why = str(error).removeprefix("JSON is malformed: ")
+        raise Refusal(400, f"the body is not valid JSON: {why}") from None
+
+
+def _is_json(content_type: str) -> bool:
+    # The first comparison answers nearly every request; the rest is parsing.
+    return content_type == "application/json" or (
+        content_type.partition(";")[0].strip().lower() == "application/json"
+    )
+
+
+def answer(body: Any) -> Response:
+    """A 200 with `body` as JSON."""
+    return fixed(_encoder.encode(body))
+
+
+def fixed(encoded: bytes) -> Response:
+    """A 200 with JSON that was encoded before."""
+    return Response(encoded, content_type="application/json")
+
+
+def encode(body: Any) -> bytes:
+    """`body` as JSON, for an answer that never changes."""
+    return _encoder.encode(body)

@@ -1,0 +1,5 @@
+"""Whether this process can answer at all."""
+
+from __future__ import annotations
+
+SHALLOW = {"status": "ok"}

@@ -1,0 +1,62 @@
+"""What Prometheus is told.
+
+Children are bound once per combination of labels and kept: finding one through `labels()` costs
+more than counting. No label ever carries text chosen by a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The metrics of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._durations = Histogram(
+            "hancock_request_duration_seconds",
+            "Time to answer a request, by route and status",
+            ("method", "route", "status"),
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._observers: dict[tuple[str, str, str], Callable[[float], None]] = {}
+        self._active = Gauge(
+            "hancock_active_connections",
+            "Requests being answered now",
+            registry=self._registry,
+        )
+        self._limited = Counter(
+            "hancock_rate_limited", "Requests refused by the rate limit", registry=self._registry
+        )
+        self.started = self._active.inc
+        self.rate_limited = self._limited.inc
+
+    def finished(self, method: str, route: str, status: str, seconds: float) -> None:
+        """Count one answered request."""
+        self._active.dec()
+        key = (method, route, status)
+        observe = self._observers.get(key)
+        if observe is None:
+            observe = self._bind(*key)
+        observe(seconds)
+
+    def _bind(self, method: str, route: str, status: str) -> Callable[[float], None]:
+        if method not in _METHODS:
+            # Not kept: a client could invent methods until the memory is full of them.
+            return self._durations.labels("other", route, status).observe
+        observe = self._durations.labels(method, route, status).observe
+        self._observers[method, route, status] = observe
+        return observe
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self._registry)

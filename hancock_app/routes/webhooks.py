@@ -1,0 +1,29 @@
+"""`/v1/webhook`: events that other systems send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from hancock_app.bodies import encode, fixed, parse
+from hancock_app.rate_limit import RateLimit
+from hancock_app.webhook import Signatures
+
+
+def blueprint(limit: RateLimit, signatures: Signatures) -> Blueprint:
+    """A sender shows who it is by its signature, so that no key is asked for."""
+    routes = Blueprint("webhooks", __name__, url_prefix="/v1")
+    events = msgspec.json.Decoder(dict[str, Any])
+    accepted = encode({"status": "accepted"})
+
+    @routes.post("/webhook")
+    def receive() -> Response:
+        limit.check(request.environ)
+        body = request.get_data(cache=False)
+        signatures.check(request.environ, body)
+        parse(events, body)
+        return fixed(accepted)
+
+    return routes

@@ -1,0 +1,179 @@
+"""What a request gets that cannot be served: a reason, its id, and never a 500."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from hancock_app import Settings, create_app
+
+NOT_DOCUMENTED = "the body is not as documented: "
+MALFORMED = "the body is not valid JSON: "
+
+
+def refused(answer: TestResponse) -> tuple[int, str]:
+    """Status and message, once the shape has been checked."""
+    assert answer.json is not None
+    assert set(answer.json) == {"error", "request_id"}
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    return answer.status_code, answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", MALFORMED + "Input data was truncated"),
+        (b"[]", NOT_DOCUMENTED + "Expected `object`, got `array`"),
+        (b'"text"', NOT_DOCUMENTED + "Expected `object`, got `str`"),
+        (b"1", NOT_DOCUMENTED + "Expected `object`, got `int`"),
+        (b"null", NOT_DOCUMENTED + "Expected `object`, got `null`"),
+        (b"NaN", MALFORMED + "invalid character (byte 0)"),
+        (b'{"question":NaN}', MALFORMED + "invalid character (byte 12)"),
+        (b"{}", NOT_DOCUMENTED + "Object missing required field `question`"),
+        (b'{"question":null}', NOT_DOCUMENTED + "Expected `str`, got `null` - at `$.question`"),
+        (
+            b'{"question":""}',
+            NOT_DOCUMENTED + "Expected `str` of length >= 1 - at `$.question`",
+        ),
+        (
+            b'{"question":"a","mode":[]}',
+            NOT_DOCUMENTED + "Expected `str`, got `array` - at `$.mode`",
+        ),
+        (
+            b'{"question":"a","mode":{}}',
+            NOT_DOCUMENTED + "Expected `str`, got `object` - at `$.mode`",
+        ),
+        (
+            b'{"question":"a","mode":"red"}',
+            NOT_DOCUMENTED + "Invalid enum value 'red' - at `$.mode`",
+        ),
+        (
+            b'{"question":"a","extra":1}',
+            NOT_DOCUMENTED + "Object contains unknown field `extra`",
+        ),
+        (
+            b'{"question":"a\\u0000b"}',
+            NOT_DOCUMENTED + "Expected `str` matching regex '^[^\\\\x00]*$' - at `$.question`",
+        ),
+        (b'{"question":"\x00"}', MALFORMED + "invalid character (byte 13)"),
+        (b'{"question":"\xff"}', "the body is not valid UTF-8"),
+        (b"[" * 100_000, NOT_DOCUMENTED + "Expected `object`, got `array`"),
+        (
+            b'{"question":' + b"[" * 100_000,
+            NOT_DOCUMENTED + "Expected `str`, got `array` - at `$.question`",
+        ),
+        (
+            b'{"' + b"q" * 1000 + b'":1}',
+            (NOT_DOCUMENTED + "Object contains unknown field `" + "q" * 1000)[:300],
+        ),
+        (
+            b'{"question":"' + b"a" * 100_001 + b'"}',
+            NOT_DOCUMENTED + "Expected `str` of length <= 100000 - at `$.question`",
+        ),
+    ],
+)
+def test_a_body_that_is_not_as_documented(client: FlaskClient, body: bytes, message: str) -> None:
+    answer = client.post("/v1/ask", data=body, content_type="application/json")
+    assert refused(answer) == (400, message)
+
+
+def test_nested_lists_in_a_webhook_are_refused(client: FlaskClient) -> None:
+    from hancock_app.webhook import sign
+
+    body = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    answer = client.post(
+        "/v1/webhook", data=body, headers={"X-Hancock-Signature": sign("whsec", body)}
+    )
+    assert refused(answer) == (400, "the body is nested too deeply")
+
+
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/jsonp", "\xff"])
+def test_a_body_that_is_not_called_json(client: FlaskClient, content_type: str | None) -> None:
+    answer = client.post("/v1/chat", data=b'{"message":"hi"}', content_type=content_type)
+    expected = "the body has to be JSON, with Content-Type: application/json"
+    assert refused(answer) == (415, expected)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat", "/v1/ask", "/v1/webhook"])
+def test_a_body_of_twenty_megabytes(client: FlaskClient, path: str) -> None:
+    answer = client.post(path, data=b"a" * 20_000_000, content_type="application/json")
+    assert refused(answer) == (413, "the body is larger than the 1 MB that is accepted")
+
+
+def test_an_unknown_address(client: FlaskClient) -> None:
+    assert refused(client.get("/nothing")) == (404, "there is nothing at this address")
+
+
+def test_a_wrong_method(client: FlaskClient) -> None:
+    answer = client.get("/v1/chat")
+    assert answer.headers["Allow"] == "OPTIONS, POST"
+    assert refused(answer) == (405, "GET is not allowed here; use OPTIONS, POST")
+
+
+def test_a_method_that_is_no_word(client: FlaskClient) -> None:
+    answer = client.open("/health", method="<X>")
+    expected = "this method is not allowed here; use GET, HEAD, OPTIONS"
+    assert refused(answer) == (405, expected)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "key",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        "Bearer key ",
+        "Basic key",
+        "Bearer kéy",
+        "Bearer \x00",
+        "Bearer\xa0key",
+        "Bearer ke",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat", "/v1/ask"])
+def test_a_request_without_the_right_key(path: str, authorization: str) -> None:
+    client = create_app(Settings(api_key="key")).test_client()
+    answer = client.post(path, environ_overrides={"HTTP_AUTHORIZATION": authorization})
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    expected = "a valid API key is needed, as Authorization: Bearer <key>"
+    assert refused(answer) == (401, expected)
+
+
+@pytest.mark.parametrize("path", ["/models", "/mode"])
+def test_what_tells_of_the_setup_asks_for_the_key_too(path: str) -> None:
+    client = create_app(Settings(api_key="key")).test_client()
+    right = client.get(path, headers={"Authorization": "bearer key"})
+    assert (client.get(path).status_code, right.status_code) == (401, 200)
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics"])
+def test_what_machines_watch_is_open(path: str) -> None:
+    client = create_app(Settings(api_key="key")).test_client()
+    assert client.get(path).status_code == 200
+
+
+def test_a_model_that_fails_is_not_this_service_broken() -> None:
+    class Gone:
+        def answer(self, text: str, mode: str) -> str:
+            raise ConnectionRefusedError
+
+    client = create_app(Settings(), backend=Gone()).test_client()
+    answer = client.post("/v1/ask", json={"question": "hi"})
+    assert refused(answer) == (502, "the model cannot be reached; try again later")
+
+
+def test_a_bug_answers_in_the_same_shape(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+
+    @app.get("/bug")
+    def bug() -> Any:
+        raise ZeroDivisionError
+
+    answer = app.test_client().get("/bug", headers={"X-Request-ID": "bug-1"})
+    assert refused(answer) == (500, "something went wrong here; the log has the request id")
+    assert caplog.messages == ["request bug-1 failed"]

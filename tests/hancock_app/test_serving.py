@@ -1,0 +1,38 @@
+"""`python -m hancock_app`, as a process."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from hancock_app.__main__ import main
+
+
+def test_it_serves_and_says_where_and_stops_when_interrupted() -> None:
+    command = [sys.executable, "-m", "hancock_app", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline().decode()
+            found = re.fullmatch(r"Hancock listens on (http://127\.0\.0\.1:\d+)\n", line)
+            assert found is not None
+            with urllib.request.urlopen(f"{found[1]}/health", timeout=30) as answer:
+                assert answer.read() == b'{"status":"ok"}'
+            server.send_signal(signal.SIGINT)
+            rest, complaints = server.communicate(timeout=30)
+        finally:
+            server.kill()
+    assert (server.returncode, rest, complaints) == (0, b"", b"")
+
+
+def test_a_bad_environment_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([], {"HANCOCK_RATE_LIMIT": "lots"}) == 2
+    assert capsys.readouterr() == (
+        "",
+        "hancock: HANCOCK_RATE_LIMIT: expected a whole number, 0 or more, got 'lots'\n",
+    )
