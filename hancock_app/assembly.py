@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from time import monotonic
+import os
+import sys
+from typing import cast
+from wsgiref.types import WSGIApplication
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hancock_app import errors
 from hancock_app.auth import Auth
@@ -12,10 +16,13 @@ from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
 from hancock_app.bodies import MAX_BODY_BYTES
 from hancock_app.metrics import Metrics
-from hancock_app.moving_window import MemoryWindow
+from hancock_app.moving_window import MemoryWindow, Window
 from hancock_app.rate_limit import RateLimit
 from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import Settings
+from hancock_app.shared_window import FallbackWindow, RedisWindow
+from hancock_app.sharing import announced_workers, warn_if_unshared
+from hancock_app.storage import Breaker, OnFailure, connect
 from hancock_app.webhook import Signatures
 from hancock_app.wsgi import Edge
 
@@ -26,7 +33,7 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     metrics = Metrics()
     auth = Auth(settings.api_key)
-    limit = RateLimit(settings.rate_limit, MemoryWindow(monotonic), monotonic, metrics)
+    limit = RateLimit(settings.rate_limit, _window(settings, metrics), metrics)
     model = settings.llm_backend
     errors.install(app)
     app.register_blueprint(probing.blueprint(metrics))
@@ -34,8 +41,25 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app.register_blueprint(asking.blueprint(auth, limit, backend or _backend(settings), model))
     app.register_blueprint(webhooks.blueprint(limit, Signatures(settings.webhook_secret)))
     # Flask's documented place for middleware; everything above stays reachable as `app`.
-    app.wsgi_app = Edge(app.wsgi_app, metrics, _routes(app))  # type: ignore[method-assign]
+    app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
+    warn_if_unshared(settings, announced_workers(sys.argv, os.environ))
     return app
+
+
+def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
+    edge = Edge(app.wsgi_app, metrics, _routes(app))
+    if not settings.trusted_proxies:
+        return edge
+    # The address that the last trusted proxy saw; whatever a client wrote stands left of it.
+    return ProxyFix(edge, x_for=settings.trusted_proxies, x_proto=0, x_host=0)
+
+
+def _window(settings: Settings, metrics: Metrics) -> Window:
+    if not settings.shares_storage:
+        return MemoryWindow()
+    shared = RedisWindow(connect(settings.rate_limit_storage, settings.storage_timeout_s))
+    on_failure = cast(OnFailure, settings.storage_on_failure)
+    return FallbackWindow(shared, MemoryWindow(), Breaker(on_failure, metrics.storage_failed))
 
 
 def _backend(settings: Settings) -> Backend:

@@ -37,25 +37,26 @@ class Metrics:
         self._limited = Counter(
             "hancock_rate_limited", "Requests refused by the rate limit", registry=self._registry
         )
+        self._storage_failures = Counter(
+            "hancock_storage_failures",
+            "Attempts to reach the shared storage that failed",
+            registry=self._registry,
+        )
         self.started = self._active.inc
+        self.storage_failed = self._storage_failures.inc
         self.rate_limited = self._limited.inc
 
-    def finished(self, method: str, route: str, status: str, seconds: float) -> None:
-        """Count one answered request."""
+    def finished(self, method: str, route: str, status: str, seconds: float) -> str:
+        """Count one answered request; return the method as it was counted."""
         self._active.dec()
-        key = (method, route, status)
-        observe = self._observers.get(key)
+        # A client could invent methods until the memory is full of them.
+        known = method if method in _METHODS else "other"
+        observe = self._observers.get((known, route, status))
         if observe is None:
-            observe = self._bind(*key)
+            observe = self._durations.labels(known, route, status).observe
+            self._observers[known, route, status] = observe
         observe(seconds)
-
-    def _bind(self, method: str, route: str, status: str) -> Callable[[float], None]:
-        if method not in _METHODS:
-            # Not kept: a client could invent methods until the memory is full of them.
-            return self._durations.labels("other", route, status).observe
-        observe = self._durations.labels(method, route, status).observe
-        self._observers[method, route, status] = observe
-        return observe
+        return known
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from hancock_app.durations import parse_seconds
 
 BACKENDS = ("canned",)
+MEMORY = "memory://"
+_REDIS = ("redis://", "rediss://", "redis+unix://")
 
 _Value = TypeVar("_Value")
 
@@ -44,6 +46,12 @@ class Settings:
 
     api_key: str = _setting("", "HANCOCK_API_KEY", str, secret=True)
     rate_limit: int = _setting(60, "HANCOCK_RATE_LIMIT", _count)
+    # A storage may be written with a password in it.
+    rate_limit_storage: str = _setting(MEMORY, "HANCOCK_RATE_LIMIT_STORAGE", str, secret=True)
+    storage_on_failure: str = _setting("open", "HANCOCK_STORAGE_ON_FAILURE", str)
+    # A healthy Redis answers in well under a millisecond; a sick one should cost little more.
+    storage_timeout_s: float = _setting(0.25, "HANCOCK_STORAGE_TIMEOUT", parse_seconds)
+    trusted_proxies: int = _setting(0, "HANCOCK_TRUSTED_PROXIES", _count)
     webhook_secret: str = _setting("", "HANCOCK_WEBHOOK_SECRET", str, secret=True)
     llm_backend: str = _setting("canned", "HANCOCK_LLM_BACKEND", str)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
@@ -58,17 +66,48 @@ class Settings:
                 chosen[setting.name] = _parsed(variable, written, setting.metadata["parse"])
         return cls(**chosen)
 
+    @property
+    def shares_storage(self) -> bool:
+        """Whether all workers count in one place."""
+        return self.rate_limit_storage != MEMORY
+
     def __post_init__(self) -> None:
-        if self.llm_backend not in BACKENDS:
-            _refuse("llm_backend", f"expected one of {', '.join(BACKENDS)}", self.llm_backend)
-        if type(self.rate_limit) is not int or self.rate_limit < 0:
-            _refuse("rate_limit", "expected a whole number, 0 or more", self.rate_limit)
-        if not 0 <= self.canned_delay_s < float("inf"):
-            _refuse("canned_delay_s", "expected seconds, 0 or more", self.canned_delay_s)
+        self._require_one_of("llm_backend", BACKENDS)
+        self._require_one_of("storage_on_failure", ("open", "closed"))
+        for name in ("rate_limit", "trusted_proxies"):
+            self._require_count(name)
+        for name in ("canned_delay_s", "storage_timeout_s"):
+            self._require_seconds(name)
         for name in ("api_key", "webhook_secret"):
-            # A header can carry nothing else, so such a key could never be presented.
-            if not (getattr(self, name).isascii() and getattr(self, name).isprintable()):
-                raise SettingsError(f"{_variable(name)}: expected printable ASCII characters only")
+            self._require_printable(name)
+        self._require_storage()
+
+    def _require_one_of(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            _refuse(name, f"expected one of {', '.join(choices)}, got {value!r}")
+
+    def _require_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if type(value) is not int or value < 0:
+            _refuse(name, f"expected a whole number, 0 or more, got {value!r}")
+
+    def _require_seconds(self, name: str) -> None:
+        value = getattr(self, name)
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            _refuse(name, f"expected seconds, 0 or more, got {value!r}")
+
+    def _require_printable(self, name: str) -> None:
+        # A header can carry nothing else, so such a key could never be presented.
+        value = getattr(self, name)
+        if not (value.isascii() and value.isprintable()):
+            _refuse(name, "expected printable ASCII characters only")
+
+    def _require_storage(self) -> None:
+        if self.shares_storage and not self.rate_limit_storage.startswith(_REDIS):
+            # Not repeated: whoever mistypes an address may have typed its password too.
+            expected = f"expected {MEMORY} or an address that starts with {', '.join(_REDIS)}"
+            _refuse("rate_limit_storage", expected)
 
 
 def _parsed(variable: str, written: str, parse: Callable[[str], Any]) -> Any:
@@ -78,10 +117,6 @@ def _parsed(variable: str, written: str, parse: Callable[[str], Any]) -> Any:
         raise SettingsError(f"{variable}: {error}") from None
 
 
-def _variable(name: str) -> str:
+def _refuse(name: str, expected: str) -> NoReturn:
     by_name = {setting.name: setting for setting in fields(Settings)}
-    return str(by_name[name].metadata["variable"])
-
-
-def _refuse(name: str, expected: str, value: object) -> None:
-    raise SettingsError(f"{_variable(name)}: {expected}, got {value!r}")
+    raise SettingsError(f"{by_name[name].metadata['variable']}: {expected}")

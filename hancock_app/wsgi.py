@@ -1,6 +1,6 @@
 """Around Flask: what every request gets, whatever becomes of it.
 
-    server -> Edge (request id, in-flight, duration, headers) -> Flask -> view
+    server -> Edge (request id, in-flight, duration, headers, log line) -> Flask -> view
 
 It sits outside Flask so that it also sees what Flask answers by itself, and because here a request
 costs two dictionary entries where Flask's own hooks would look up the request over and over.
@@ -9,12 +9,13 @@ costs two dictionary entries where Flask's own hooks would look up the request o
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
-from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from hancock_app.metrics import Metrics
 
@@ -22,13 +23,14 @@ REQUEST_ID = "hancock.request_id"
 HEADERS = "hancock.headers"
 STREAMED = "hancock.streamed"
 
+UNMATCHED = "unmatched"
+
+_access = logging.getLogger("hancock.access")
+
 # What a client may call its request: short, and nothing that could forge a log line or a header.
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-Environ = dict[str, Any]
-Headers = list[tuple[str, str]]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+Environ = WSGIEnvironment
 
 
 class RequestIds:
@@ -54,11 +56,11 @@ _request_ids = RequestIds()
 
 
 class Edge:
-    """The WSGI application that a server calls."""
+    """The WSGI application that a server calls; `clock` gives seconds."""
 
     def __init__(
         self,
-        inner: Application,
+        inner: WSGIApplication,
         metrics: Metrics,
         routes: frozenset[str],
         clock: Callable[[], float] = perf_counter,
@@ -69,34 +71,46 @@ class Edge:
         self._clock = clock
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request_id = _request_ids(environ.get("HTTP_X_REQUEST_ID"))
-        added: Headers = [("X-Request-ID", request_id)]
-        environ[REQUEST_ID] = request_id
-        environ[HEADERS] = added
-        status = "500"
-
-        def respond(status_line: str, headers: Headers, *exc_info: Any) -> Any:
-            nonlocal status
-            status = status_line[:3]
-            headers.extend(added)
-            return start_response(status_line, headers, *exc_info)
-
-        def finish() -> None:
-            path = environ.get("PATH_INFO", "")
-            route = path if path in self._routes else "unmatched"
-            self._metrics.finished(environ["REQUEST_METHOD"], route, status, self._clock() - began)
-
         began = self._clock()
         self._metrics.started()
+        request_id = _request_ids(environ.get("HTTP_X_REQUEST_ID"))
+        environ[REQUEST_ID] = request_id
+        added = environ[HEADERS] = [("X-Request-ID", request_id)]
+        status = "500"
+
+        def respond(status_line: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
+            nonlocal status
+            status = status_line[:3]
+            headers += added
+            return start_response(status_line, headers, *exc_info)  # type: ignore[arg-type]
+
+        body: Iterable[bytes] | None = None
         try:
-            body = self._inner(environ, respond)
-        except BaseException:
-            finish()
-            raise
-        if STREAMED in environ:
-            return _Streamed(body, finish)
-        finish()
-        return body
+            body = self._inner(environ, respond)  # type: ignore[arg-type]
+        finally:
+            if body is None or STREAMED not in environ:
+                self._finish(environ, status, began)
+        if STREAMED not in environ:
+            return body
+        return _Streamed(body, lambda: self._finish(environ, status, began))
+
+    def _finish(self, environ: Environ, status: str, began: float) -> None:
+        path = environ.get("PATH_INFO", "")
+        route = path if path in self._routes else UNMATCHED
+        seconds = self._clock() - began
+        method = self._metrics.finished(environ["REQUEST_METHOD"], route, status, seconds)
+        if _access.isEnabledFor(logging.INFO):
+            _access.info(
+                "answered",
+                extra={
+                    "request_id": environ[REQUEST_ID],
+                    "method": method,
+                    "route": route,
+                    "status": int(status),
+                    "ms": round(seconds * 1000, 3),
+                    "client": environ.get("REMOTE_ADDR", ""),
+                },
+            )
 
 
 class _Streamed:

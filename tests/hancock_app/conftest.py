@@ -1,24 +1,131 @@
-"""Applications for tests: built in one line, asked in one line."""
+"""Applications for tests, and the real services that they talk to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
 
-Build = Callable[..., FlaskClient]
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
 def client() -> FlaskClient:
-    """A client of an application with every setting at its default, but for the limit."""
+    """A client of an application without a limit, with a webhook secret."""
     return create_app(Settings(rate_limit=0, webhook_secret="whsec")).test_client()
 
 
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def build() -> Build:
-    """A client of an application with the given settings."""
-    return lambda **settings: create_app(Settings(**settings)).test_client()
+def clock() -> HandClock:
+    return HandClock()
+
+
+Eventually = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Waits until a condition holds; the deadline is for a machine that is very busy."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < deadline, "this never came about"
+            time.sleep(0.01)
+
+    return wait
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """A Redis of the test's own, on loopback, that keeps nothing."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
+        self._folder = folder
+        self.port = free_port()
+        self.uri = f"redis://127.0.0.1:{self.port}/0"
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._running = subprocess.Popen(
+            [
+                *(self._program, "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + DEADLINE_S
+        while not self._answers():
+            assert time.monotonic() < deadline, "the redis-server does not answer"
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(port=self.port) as connection:
+                return bool(connection.ping())
+        except redis.RedisError:
+            return False
+
+    def freeze(self) -> None:
+        """Keep it from answering, with its connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self._running is not None
+        self._running.send_signal(number)
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.kill()
+            self._running.wait()
+            self._running = None
+
+
+def needs(program: str, package: str) -> str:
+    """The path of `program`; a test without it fails, since a skip would hide what is untested."""
+    found = shutil.which(program)
+    if found is None:
+        missing = f"{program} is missing: apt-get install {package}"
+        if os.environ.get("HANCOCK_TESTS_WITHOUT_SERVICES") == "1":
+            pytest.skip(missing)
+        pytest.fail(f"{missing}, or set HANCOCK_TESTS_WITHOUT_SERVICES=1 to go without")
+    return found
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Redis that the test may freeze, stop and start."""
+    server = RedisServer(needs("redis-server", "redis-server"), tmp_path)
+    server.start()
+    yield server
+    server.stop()

@@ -5,33 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
 from hancock_app.moving_window import MemoryWindow
+from hancock_app.rate_limit import client_of
 
 THREADS = 64
 
 
-class HandClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def window(clock: HandClock) -> MemoryWindow:
+def window(clock: Any) -> MemoryWindow:
     return MemoryWindow(clock)
 
 
@@ -45,49 +31,46 @@ def quick_switches() -> Iterator[None]:
 
 
 def test_the_limit_is_admitted_and_no_more(window: MemoryWindow) -> None:
-    admitted = [window.acquire_entry("a", 3, 60) for _ in range(5)]
+    admitted = [window.take("a", 3, 60).admitted for _ in range(5)]
     assert admitted == [True, True, True, False, False]
 
 
 def test_clients_are_counted_apart(window: MemoryWindow) -> None:
-    assert window.acquire_entry("a", 1, 60)
-    assert window.acquire_entry("b", 1, 60)
+    assert window.take("a", 1, 60).admitted
+    assert window.take("b", 1, 60).admitted
 
 
-def test_the_window_moves(window: MemoryWindow, clock: HandClock) -> None:
+def test_the_window_moves(window: MemoryWindow, clock: Any) -> None:
     admitted = []
     for clock.now in (0, 30, 59, 60, 60.1, 60.2, 90, 90.1):
-        admitted.append(window.acquire_entry("a", 2, 60))
+        admitted.append(window.take("a", 2, 60).admitted)
     assert admitted == [True, True, False, False, True, False, False, True]
 
 
-def test_a_refused_request_does_not_count(window: MemoryWindow, clock: HandClock) -> None:
-    window.acquire_entry("a", 1, 60)
+def test_a_refused_request_does_not_count(window: MemoryWindow, clock: Any) -> None:
+    window.take("a", 1, 60)
     for _ in range(10):
-        window.acquire_entry("a", 1, 60)
+        window.take("a", 1, 60)
     clock.now += 60.1
-    assert window.acquire_entry("a", 1, 60)
+    assert window.take("a", 1, 60).admitted
 
 
-def test_the_window_tells_its_oldest_request_and_how_many(
-    window: MemoryWindow, clock: HandClock
+def test_a_window_tells_how_many_requests_count_and_the_age_of_the_oldest(
+    window: MemoryWindow, clock: Any
 ) -> None:
     for clock.now in (10, 20, 30):
-        window.acquire_entry("a", 9, 60)
+        window.take("a", 3, 60)
     clock.now = 75
-    assert window.get_moving_window("a", 9, 60) == (20, 2)
+    assert window.take("a", 3, 60) == (True, 3, 55)
+    assert window.take("a", 3, 60) == (False, 3, 55)
 
 
-def test_a_window_without_requests_starts_now(window: MemoryWindow) -> None:
-    assert window.get_moving_window("a", 9, 60) == (1000.0, 0)
-
-
-def test_clients_that_went_away_are_forgotten(window: MemoryWindow, clock: HandClock) -> None:
+def test_clients_that_went_away_are_forgotten(window: MemoryWindow, clock: Any) -> None:
     for number in range(1000):
-        window.acquire_entry(str(number), 1, 60)
+        window.take(str(number), 1, 60)
     clock.now += 61
     for _ in range(500):
-        window.acquire_entry("here", 1000, 60)
+        window.take("here", 1000, 60)
     assert len(window) == 1
 
 
@@ -98,7 +81,7 @@ def admitted_by_threads(window: MemoryWindow, limit: int, each: int) -> int:
 
     def ask() -> None:
         barrier.wait()
-        admitted.append(sum(window.acquire_entry("a", limit, 60) for _ in range(each)))
+        admitted.append(sum(window.take("a", limit, 60).admitted for _ in range(each)))
 
     threads = [threading.Thread(target=ask) for _ in range(THREADS)]
     for thread in threads:
@@ -140,7 +123,7 @@ def test_a_client_over_its_limit_is_told_when_to_come_back() -> None:
     assert answer.status_code == 429
     assert answer.json is not None
     wait = answer.headers["Retry-After"]
-    assert answer.json["error"] == f"more than 1 requests in a minute; try again in {wait} s"
+    assert answer.json["error"] == f"the limit is 1 requests a minute; try again in {wait} s"
     assert 1 <= int(wait) <= 60
 
 
@@ -175,7 +158,47 @@ def test_what_costs_no_model_call_is_not_limited(path: str) -> None:
     assert {client.get(path).status_code for _ in range(5)} == {200}
 
 
-def test_a_guessed_key_counts(client: FlaskClient) -> None:
+def test_a_guessed_key_counts() -> None:
     client = create_app(Settings(rate_limit=1, api_key="key")).test_client()
     statuses = [client.post("/v1/ask").status_code for _ in range(2)]
     assert statuses == [401, 429]
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_a_client_is_an_address_or_the_network_that_one_subscriber_has(
+    address: str, client: str
+) -> None:
+    assert client_of(address) == client
+
+
+def statuses_behind_proxies(trusted: int, *forwarded: str) -> list[int]:
+    client = create_app(Settings(rate_limit=1, trusted_proxies=trusted)).test_client()
+    return [
+        client.post(
+            "/v1/ask", json={"question": "hi"}, headers={"X-Forwarded-For": addresses}
+        ).status_code
+        for addresses in forwarded
+    ]
+
+
+def test_without_a_trusted_proxy_what_a_client_claims_is_not_believed() -> None:
+    assert statuses_behind_proxies(0, "192.0.2.1", "192.0.2.2") == [200, 429]
+
+
+def test_behind_a_trusted_proxy_the_address_that_it_saw_counts() -> None:
+    assert statuses_behind_proxies(1, "192.0.2.1", "192.0.2.2", "192.0.2.1") == [200, 200, 429]
+
+
+def test_what_stands_left_of_the_trusted_proxies_is_not_believed() -> None:
+    assert statuses_behind_proxies(1, "192.0.2.1, 192.0.2.9", "192.0.2.2, 192.0.2.9") == [200, 429]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from hancock_app import Settings, SettingsError
@@ -22,8 +24,22 @@ def test_every_variable_is_read() -> None:
         "HANCOCK_WEBHOOK_SECRET": "whsec",
         "HANCOCK_LLM_BACKEND": "canned",
         "HANCOCK_CANNED_DELAY": "400ms",
+        "HANCOCK_RATE_LIMIT_STORAGE": "redis://127.0.0.1:6379/0",
+        "HANCOCK_STORAGE_ON_FAILURE": "closed",
+        "HANCOCK_STORAGE_TIMEOUT": "1s",
+        "HANCOCK_TRUSTED_PROXIES": "2",
     }
-    expected = Settings(api_key="key", rate_limit=7, webhook_secret="whsec", canned_delay_s=0.4)
+    assert set(environ) == {setting.metadata["variable"] for setting in fields(Settings)}
+    expected = Settings(
+        api_key="key",
+        rate_limit=7,
+        webhook_secret="whsec",
+        canned_delay_s=0.4,
+        rate_limit_storage="redis://127.0.0.1:6379/0",
+        storage_on_failure="closed",
+        storage_timeout_s=1.0,
+        trusted_proxies=2,
+    )
     assert Settings.from_env(environ) == expected
 
 
@@ -76,3 +92,25 @@ def test_a_limit_written_by_hand_is_checked_too(wrong: object) -> None:
         Settings(rate_limit=wrong)  # type: ignore[arg-type]
     expected = f"HANCOCK_RATE_LIMIT: expected a whole number, 0 or more, got {wrong!r}"
     assert str(caught.value) == expected
+
+
+def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"HANCOCK_RATE_LIMIT_STORAGE": "redsi://:password@host"})
+    assert str(caught.value) == (
+        "HANCOCK_RATE_LIMIT_STORAGE: expected memory:// or an address that starts with"
+        " redis://, rediss://, redis+unix://"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("HANCOCK_STORAGE_ON_FAILURE", "expected one of open, closed, got 'x'"),
+        ("HANCOCK_LLM_BACKEND", "expected one of canned, got 'x'"),
+    ],
+)
+def test_a_choice_that_there_is_not_names_those_that_there_are(variable: str, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({variable: "x"})
+    assert str(caught.value) == f"{variable}: {message}"
