@@ -57,7 +57,8 @@ serve: $(INSTALLED)  ## Hancock on its development server
 	$(BIN)/python -m hancock_app
 
 # Serves on a free loopback port, waits until /health answers, and stops the server whatever the
-# load run said; the exit code is the load run's.
+# load run said; the exit code is the load run's. Without HANCOCK_RATE_LIMIT there is none: the load
+# is to find out how quick the answers are, and a 429 is quick.
 FREE_PORT = import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])
 WAIT = import httpx, sys; httpx.Client(transport=httpx.HTTPTransport(retries=6)).get(sys.argv[1]).raise_for_status()
 
@@ -65,11 +66,14 @@ WAIT = import httpx, sys; httpx.Client(transport=httpx.HTTPTransport(retries=6))
 load: $(INSTALLED)  ## a short Locust run against Hancock under gunicorn
 	@set -eu; \
 	host=http://127.0.0.1:$$($(BIN)/python -c '$(FREE_PORT)'); \
-	$(BIN)/gunicorn --workers 2 --log-level warning --bind "$${host#http://}" 'hancock_app:create_app()' & \
+	HANCOCK_RATE_LIMIT=$${HANCOCK_RATE_LIMIT:-0} \
+	  $(BIN)/gunicorn --workers 2 --log-level warning --bind "$${host#http://}" \
+	  'hancock_app:create_app()' & \
 	server=$$!; \
 	trap 'kill $$server 2>/dev/null || true; wait $$server || true' EXIT; \
 	trap 'exit 130' INT TERM; \
-	$(BIN)/python -c '$(WAIT)' "$$host/health"; \
+	$(BIN)/python -c '$(WAIT)' "$$host/health" 2>/dev/null \
+	  || { echo "Hancock does not answer at $$host/health" >&2; exit 1; }; \
 	$(BIN)/locust -f tests/load_test_locust.py --headless --only-summary --host "$$host" \
 	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_TIME) $(LOAD_PROFILE)
 
