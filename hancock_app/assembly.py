@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import cast
+from typing import NamedTuple, cast
 from wsgiref.types import WSGIApplication
 
 from flask import Flask
@@ -18,11 +18,12 @@ from hancock_app.bodies import MAX_BODY_BYTES
 from hancock_app.metrics import Metrics
 from hancock_app.moving_window import MemoryWindow, Window
 from hancock_app.rate_limit import RateLimit
+from hancock_app.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
 from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import Settings
 from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
-from hancock_app.storage import Breaker, OnFailure, connect
+from hancock_app.storage import Breaker, OnFailure, client, connect
 from hancock_app.webhook import Signatures
 from hancock_app.wsgi import Edge
 
@@ -32,18 +33,47 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app = Flask("hancock_app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     metrics = Metrics()
+    memory = _memory(settings, metrics)
     auth = Auth(settings.api_key)
-    limit = RateLimit(settings.rate_limit, _window(settings, metrics), metrics)
+    limit = RateLimit(settings.rate_limit, memory.window, metrics)
     model = settings.llm_backend
     errors.install(app)
     app.register_blueprint(probing.blueprint(metrics))
     app.register_blueprint(reading.blueprint(auth, model))
     app.register_blueprint(asking.blueprint(auth, limit, backend or _backend(settings), model))
-    app.register_blueprint(webhooks.blueprint(limit, Signatures(settings.webhook_secret)))
+    app.register_blueprint(webhooks.blueprint(limit, _signatures(settings, memory.replays)))
     # Flask's documented place for middleware; everything above stays reachable as `app`.
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
     warn_if_unshared(settings, announced_workers(sys.argv, os.environ))
     return app
+
+
+class _Memory(NamedTuple):
+    """What requests leave behind for those that come later."""
+
+    window: Window
+    replays: Replays
+
+
+def _memory(settings: Settings, metrics: Metrics) -> _Memory:
+    if not settings.shares_storage:
+        return _Memory(MemoryWindow(), MemoryReplays())
+    storage = connect(settings.rate_limit_storage, settings.storage_timeout_s)
+    # One breaker for both: it is one Redis that is away.
+    breaker = Breaker(cast(OnFailure, settings.storage_on_failure), metrics.storage_failed)
+    return _Memory(
+        FallbackWindow(RedisWindow(storage), MemoryWindow(), breaker),
+        FallbackReplays(RedisReplays(client(storage)), MemoryReplays(), breaker),
+    )
+
+
+def _signatures(settings: Settings, replays: Replays) -> Signatures:
+    secrets = (settings.webhook_secret, settings.webhook_old_secret)
+    return Signatures(secrets, replays, standard_only=settings.webhook_scheme == "standard")
+
+
+def _backend(settings: Settings) -> Backend:
+    return CannedBackend(settings.canned_delay_s)
 
 
 def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
@@ -52,18 +82,6 @@ def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
         return edge
     # The address that the last trusted proxy saw; whatever a client wrote stands left of it.
     return ProxyFix(edge, x_for=settings.trusted_proxies, x_proto=0, x_host=0)
-
-
-def _window(settings: Settings, metrics: Metrics) -> Window:
-    if not settings.shares_storage:
-        return MemoryWindow()
-    shared = RedisWindow(connect(settings.rate_limit_storage, settings.storage_timeout_s))
-    on_failure = cast(OnFailure, settings.storage_on_failure)
-    return FallbackWindow(shared, MemoryWindow(), Breaker(on_failure, metrics.storage_failed))
-
-
-def _backend(settings: Settings) -> Backend:
-    return CannedBackend(settings.canned_delay_s)
 
 
 def _routes(app: Flask) -> frozenset[str]:

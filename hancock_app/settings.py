@@ -53,6 +53,9 @@ class Settings:
     storage_timeout_s: float = _setting(0.25, "HANCOCK_STORAGE_TIMEOUT", parse_seconds)
     trusted_proxies: int = _setting(0, "HANCOCK_TRUSTED_PROXIES", _count)
     webhook_secret: str = _setting("", "HANCOCK_WEBHOOK_SECRET", str, secret=True)
+    # Accepted as well, while senders change from one secret to the next.
+    webhook_old_secret: str = _setting("", "HANCOCK_WEBHOOK_OLD_SECRET", str, secret=True)
+    webhook_scheme: str = _setting("any", "HANCOCK_WEBHOOK_SCHEME", str)
     llm_backend: str = _setting("canned", "HANCOCK_LLM_BACKEND", str)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
 
@@ -74,11 +77,12 @@ class Settings:
     def __post_init__(self) -> None:
         self._require_one_of("llm_backend", BACKENDS)
         self._require_one_of("storage_on_failure", ("open", "closed"))
+        self._require_one_of("webhook_scheme", ("any", "standard"))
         for name in ("rate_limit", "trusted_proxies"):
             self._require_count(name)
         for name in ("canned_delay_s", "storage_timeout_s"):
             self._require_seconds(name)
-        for name in ("api_key", "webhook_secret"):
+        for name in ("api_key", "webhook_secret", "webhook_old_secret"):
             self._require_printable(name)
         self._require_storage()
 
@@ -100,7 +104,7 @@ class Settings:
     def _require_printable(self, name: str) -> None:
         # A header can carry nothing else, so such a key could never be presented.
         value = getattr(self, name)
-        if not (value.isascii() and value.isprintable()):
+        if not (isinstance(value, str) and value.isascii() and value.isprintable()):
             _refuse(name, "expected printable ASCII characters only")
 
     def _require_storage(self) -> None:

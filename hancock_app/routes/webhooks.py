@@ -22,8 +22,10 @@ def blueprint(limit: RateLimit, signatures: Signatures) -> Blueprint:
     def receive() -> Response:
         limit.check(request.environ)
         body = request.get_data(cache=False)
-        signatures.check(request.environ, body)
+        delivery_id = signatures.check(request.environ, body)
         parse(events, body)
+        # Last, so that a delivery which was refused for another reason may come again.
+        signatures.claim(delivery_id)
         return fixed(accepted)
 
     return routes

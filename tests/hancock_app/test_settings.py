@@ -28,6 +28,8 @@ def test_every_variable_is_read() -> None:
         "HANCOCK_STORAGE_ON_FAILURE": "closed",
         "HANCOCK_STORAGE_TIMEOUT": "1s",
         "HANCOCK_TRUSTED_PROXIES": "2",
+        "HANCOCK_WEBHOOK_OLD_SECRET": "old",
+        "HANCOCK_WEBHOOK_SCHEME": "standard",
     }
     assert set(environ) == {setting.metadata["variable"] for setting in fields(Settings)}
     expected = Settings(
@@ -39,6 +41,8 @@ def test_every_variable_is_read() -> None:
         storage_on_failure="closed",
         storage_timeout_s=1.0,
         trusted_proxies=2,
+        webhook_old_secret="old",
+        webhook_scheme="standard",
     )
     assert Settings.from_env(environ) == expected
 

@@ -15,7 +15,6 @@ from hancock_app.shared_window import RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, StorageAway, connect
 
-
 # A machine that is busy with other tests is no Redis that is away.
 PATIENT_S = 30.0
 
