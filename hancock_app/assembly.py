@@ -16,11 +16,12 @@ from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
 from hancock_app.bodies import MAX_BODY_BYTES
 from hancock_app.metrics import Metrics
+from hancock_app.model import Model
 from hancock_app.moving_window import MemoryWindow, Window
 from hancock_app.rate_limit import RateLimit
 from hancock_app.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
 from hancock_app.routes import asking, probing, reading, webhooks
-from hancock_app.settings import Settings
+from hancock_app.settings import CANNED, Settings
 from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, OnFailure, client, connect
@@ -32,15 +33,15 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     """The application that `settings` describe, with `backend` in place of theirs if given."""
     app = Flask("hancock_app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    metrics = Metrics()
+    metrics = Metrics(settings.llm_backend)
     memory = _memory(settings, metrics)
     auth = Auth(settings.api_key)
     limit = RateLimit(settings.rate_limit, memory.window, metrics)
-    model = settings.llm_backend
+    model = Model(backend or _backend(settings), settings.model, metrics)
     errors.install(app)
     app.register_blueprint(probing.blueprint(metrics))
-    app.register_blueprint(reading.blueprint(auth, model))
-    app.register_blueprint(asking.blueprint(auth, limit, backend or _backend(settings), model))
+    app.register_blueprint(reading.blueprint(auth, model.name))
+    app.register_blueprint(asking.blueprint(auth, limit, model))
     app.register_blueprint(webhooks.blueprint(limit, _signatures(settings, memory.replays)))
     # Flask's documented place for middleware; everything above stays reachable as `app`.
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
@@ -73,7 +74,14 @@ def _signatures(settings: Settings, replays: Replays) -> Signatures:
 
 
 def _backend(settings: Settings) -> Backend:
-    return CannedBackend(settings.canned_delay_s)
+    if settings.llm_backend == CANNED:
+        return CannedBackend(settings.canned_delay_s)
+    # Not at the top: httpx takes longer to import than all the rest of the application.
+    from hancock_app.backends.openai_compatible import OpenAICompatible, Patience
+
+    return OpenAICompatible(
+        settings.endpoint, Patience(settings.llm_timeout_s, settings.llm_retries)
+    )
 
 
 def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:

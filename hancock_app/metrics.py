@@ -14,12 +14,14 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BACKEND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_OUTCOMES = ("answered", "failed", "left")
 
 
 class Metrics:
     """The metrics of one application, in a registry of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, backend: str) -> None:
         self._registry = CollectorRegistry()
         self._durations = Histogram(
             "hancock_request_duration_seconds",
@@ -42,6 +44,16 @@ class Metrics:
             "Attempts to reach the shared storage that failed",
             registry=self._registry,
         )
+        self._answers = Histogram(
+            "hancock_backend_duration_seconds",
+            "Time that the model took, by backend and outcome",
+            ("backend", "outcome"),
+            buckets=_BACKEND_BUCKETS,
+            registry=self._registry,
+        )
+        self._askers = {
+            outcome: self._answers.labels(backend, outcome).observe for outcome in _OUTCOMES
+        }
         self.started = self._active.inc
         self.storage_failed = self._storage_failures.inc
         self.rate_limited = self._limited.inc
@@ -57,6 +69,10 @@ class Metrics:
             self._observers[known, route, status] = observe
         observe(seconds)
         return known
+
+    def asked(self, outcome: str, seconds: float) -> None:
+        """Count one question to the model: answered, failed, or its client left in the middle."""
+        self._askers[outcome](seconds)
 
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""

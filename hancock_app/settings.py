@@ -6,12 +6,20 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
+from hancock_app.backends.endpoints import PRESETS, Endpoint
 from hancock_app.durations import parse_seconds
 
-BACKENDS = ("canned",)
+CANNED = "canned"
+BACKENDS = (CANNED, *PRESETS)
 MEMORY = "memory://"
 _REDIS = ("redis://", "rediss://", "redis+unix://")
+
+_PRINTABLE = (
+    *("api_key", "webhook_secret", "webhook_old_secret"),
+    *("llm_api_key", "nvidia_api_key", "llm_url", "llm_model"),
+)
 
 _Value = TypeVar("_Value")
 
@@ -56,7 +64,13 @@ class Settings:
     # Accepted as well, while senders change from one secret to the next.
     webhook_old_secret: str = _setting("", "HANCOCK_WEBHOOK_OLD_SECRET", str, secret=True)
     webhook_scheme: str = _setting("any", "HANCOCK_WEBHOOK_SCHEME", str)
-    llm_backend: str = _setting("canned", "HANCOCK_LLM_BACKEND", str)
+    llm_backend: str = _setting(CANNED, "HANCOCK_LLM_BACKEND", str)
+    llm_url: str = _setting("", "HANCOCK_LLM_URL", str)
+    llm_model: str = _setting("", "HANCOCK_LLM_MODEL", str)
+    llm_api_key: str = _setting("", "HANCOCK_LLM_API_KEY", str, secret=True)
+    nvidia_api_key: str = _setting("", "NVIDIA_API_KEY", str, secret=True)
+    llm_timeout_s: float = _setting(30.0, "HANCOCK_LLM_TIMEOUT", parse_seconds)
+    llm_retries: int = _setting(2, "HANCOCK_LLM_RETRIES", _count)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
 
     @classmethod
@@ -74,17 +88,42 @@ class Settings:
         """Whether all workers count in one place."""
         return self.rate_limit_storage != MEMORY
 
+    @property
+    def model(self) -> str:
+        """What is asked of the backend, by its name there."""
+        return CANNED if self.llm_backend == CANNED else self.endpoint.model
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is; only for backends other than the canned one."""
+        preset = PRESETS[self.llm_backend]
+        key = self.nvidia_api_key if self.llm_backend == "nvidia" else ""
+        return Endpoint(
+            self.llm_url or preset.url, self.llm_model or preset.model, self.llm_api_key or key
+        )
+
     def __post_init__(self) -> None:
         self._require_one_of("llm_backend", BACKENDS)
         self._require_one_of("storage_on_failure", ("open", "closed"))
         self._require_one_of("webhook_scheme", ("any", "standard"))
-        for name in ("rate_limit", "trusted_proxies"):
+        for name in ("rate_limit", "trusted_proxies", "llm_retries"):
             self._require_count(name)
-        for name in ("canned_delay_s", "storage_timeout_s"):
+        for name in ("canned_delay_s", "storage_timeout_s", "llm_timeout_s"):
             self._require_seconds(name)
-        for name in ("api_key", "webhook_secret", "webhook_old_secret"):
+        for name in _PRINTABLE:
             self._require_printable(name)
         self._require_storage()
+        if self.llm_backend != CANNED:
+            self._require_endpoint()
+
+    def _require_endpoint(self) -> None:
+        need = f"needed by HANCOCK_LLM_BACKEND={self.llm_backend}"
+        if not self.endpoint.model:
+            _refuse("llm_model", need)
+        if not _is_http(self.endpoint.url):
+            _refuse("llm_url", f"{need}, an address that starts with http:// or https://")
+        if self.llm_backend == "nvidia" and not self.endpoint.key:
+            _refuse("nvidia_api_key", need)
 
     def _require_one_of(self, name: str, choices: tuple[str, ...]) -> None:
         value = getattr(self, name)
@@ -119,6 +158,15 @@ def _parsed(variable: str, written: str, parse: Callable[[str], Any]) -> Any:
         return parse(written)
     except ValueError as error:
         raise SettingsError(f"{variable}: {error}") from None
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port is what checks it.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _refuse(name: str, expected: str) -> NoReturn:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from hancock_app.backends.protocol import Backend
+from hancock_app.backends.protocol import (
+    Backend,
+    BackendAway,
+    BackendFailure,
+    BackendTooSlow,
+    Checkable,
+    Streaming,
+)
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "BackendAway", "BackendFailure", "BackendTooSlow", "Checkable", "Streaming"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hancock_app.modes import Mode
 
@@ -27,3 +27,10 @@ class CannedBackend:
         if self._delay_s:
             self._sleep(self._delay_s)
         return f"{_ANSWERS[mode]} (canned, {len(text)} characters asked)"
+
+    def stream(self, text: str, mode: Mode) -> Iterator[str]:
+        """The same answer, word by word."""
+        first, *others = self.answer(text, mode).split(" ")
+        yield first
+        for word in others:
+            yield f" {word}"

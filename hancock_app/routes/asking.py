@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import msgspec
 from flask import Blueprint, Response, request
 
+from hancock_app import events
 from hancock_app.auth import Auth
-from hancock_app.backends import Backend
 from hancock_app.bodies import answer, read
-from hancock_app.errors import Refusal
+from hancock_app.model import Model
 from hancock_app.modes import DEFAULT, Mode
 from hancock_app.rate_limit import RateLimit
-
-_log = logging.getLogger("hancock")
 
 Text = Annotated[
     str,
@@ -29,6 +26,7 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     message: Text
     mode: Mode = DEFAULT
+    stream: bool = False
 
 
 class ChatReply(msgspec.Struct):
@@ -54,7 +52,7 @@ class AskReply(msgspec.Struct):
     model: str
 
 
-def blueprint(auth: Auth, limit: RateLimit, backend: Backend, model: str) -> Blueprint:
+def blueprint(auth: Auth, limit: RateLimit, model: Model) -> Blueprint:
     """Both cost a call of the model, so that both are limited and ask for the key."""
     routes = Blueprint("asking", __name__, url_prefix="/v1")
     chats = msgspec.json.Decoder(ChatRequest)
@@ -69,21 +67,17 @@ def blueprint(auth: Auth, limit: RateLimit, backend: Backend, model: str) -> Blu
     def chat() -> Response:
         admit()
         asked = read(chats)
-        return answer(ChatReply(_reply(backend, asked.message, asked.mode), asked.mode, model))
+        if asked.stream:
+            last: dict[str, object] = {"mode": asked.mode, "model": model.name}
+            return events.stream(model.stream(asked.message, asked.mode), last)
+        reply = model.answer(asked.message, asked.mode)
+        return answer(ChatReply(reply, asked.mode, model.name))
 
     @routes.post("/ask")
     def ask() -> Response:
         admit()
         asked = read(questions)
-        return answer(AskReply(_reply(backend, asked.question, asked.mode), asked.mode, model))
+        reply = model.answer(asked.question, asked.mode)
+        return answer(AskReply(reply, asked.mode, model.name))
 
     return routes
-
-
-def _reply(backend: Backend, text: str, mode: Mode) -> str:
-    try:
-        return backend.answer(text, mode)
-    except Exception as error:
-        # Whatever a model server does wrong, it is not this service that is broken.
-        _log.error("the model failed: %r", error)
-        raise Refusal(502, "the model cannot be reached; try again later") from error

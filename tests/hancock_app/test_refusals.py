@@ -164,7 +164,7 @@ def test_a_model_that_fails_is_not_this_service_broken() -> None:
 
     client = create_app(Settings(), backend=Gone()).test_client()
     answer = client.post("/v1/ask", json={"question": "hi"})
-    assert refused(answer) == (502, "the model cannot be reached; try again later")
+    assert refused(answer) == (502, "the model failed; try again later")
 
 
 def test_a_bug_answers_in_the_same_shape(caplog: pytest.LogCaptureFixture) -> None:

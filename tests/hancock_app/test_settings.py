@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import astuple, fields
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,13 @@ def test_every_variable_is_read() -> None:
         "HANCOCK_API_KEY": "key",
         "HANCOCK_RATE_LIMIT": "7",
         "HANCOCK_WEBHOOK_SECRET": "whsec",
-        "HANCOCK_LLM_BACKEND": "canned",
+        "HANCOCK_LLM_BACKEND": "ollama",
+        "HANCOCK_LLM_URL": "http://127.0.0.1:1234/v1",
+        "HANCOCK_LLM_MODEL": "tiny",
+        "HANCOCK_LLM_API_KEY": "llm-key",
+        "HANCOCK_LLM_TIMEOUT": "5s",
+        "HANCOCK_LLM_RETRIES": "0",
+        "NVIDIA_API_KEY": "nvidia-key",
         "HANCOCK_CANNED_DELAY": "400ms",
         "HANCOCK_RATE_LIMIT_STORAGE": "redis://127.0.0.1:6379/0",
         "HANCOCK_STORAGE_ON_FAILURE": "closed",
@@ -41,6 +48,13 @@ def test_every_variable_is_read() -> None:
         storage_on_failure="closed",
         storage_timeout_s=1.0,
         trusted_proxies=2,
+        llm_backend="ollama",
+        llm_url="http://127.0.0.1:1234/v1",
+        llm_model="tiny",
+        llm_api_key="llm-key",
+        llm_timeout_s=5.0,
+        llm_retries=0,
+        nvidia_api_key="nvidia-key",
         webhook_old_secret="old",
         webhook_scheme="standard",
     )
@@ -111,10 +125,74 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
     ("variable", "message"),
     [
         ("HANCOCK_STORAGE_ON_FAILURE", "expected one of open, closed, got 'x'"),
-        ("HANCOCK_LLM_BACKEND", "expected one of canned, got 'x'"),
+        (
+            "HANCOCK_LLM_BACKEND",
+            "expected one of canned, ollama, nvidia, openai_compatible, got 'x'",
+        ),
     ],
 )
 def test_a_choice_that_there_is_not_names_those_that_there_are(variable: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({variable: "x"})
     assert str(caught.value) == f"{variable}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "endpoint"),
+    [
+        ({"llm_backend": "ollama"}, ("http://127.0.0.1:11434/v1", "llama3.1:8b", "")),
+        (
+            {"llm_backend": "nvidia", "nvidia_api_key": "n"},
+            ("https://integrate.api.nvidia.com/v1", "meta/llama-3.1-8b-instruct", "n"),
+        ),
+        (
+            {"llm_backend": "nvidia", "nvidia_api_key": "n", "llm_api_key": "l"},
+            ("https://integrate.api.nvidia.com/v1", "meta/llama-3.1-8b-instruct", "l"),
+        ),
+        (
+            {
+                "llm_backend": "ollama",
+                "nvidia_api_key": "n",
+                "llm_url": "http://a",
+                "llm_model": "m",
+            },
+            ("http://a", "m", ""),
+        ),
+    ],
+)
+def test_a_preset_is_what_is_not_said_otherwise(
+    settings: dict[str, Any], endpoint: tuple[str, str, str]
+) -> None:
+    assert astuple(Settings(**settings).endpoint) == endpoint
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost", "ftp://a", "http://", "http://[", "http://a:b", "http://a:99999"]
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="HANCOCK_LLM_URL"):
+        Settings(llm_backend="ollama", llm_url=url)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"llm_backend": "nvidia"},
+            "NVIDIA_API_KEY: needed by HANCOCK_LLM_BACKEND=nvidia",
+        ),
+        (
+            {"llm_backend": "openai_compatible", "llm_url": "http://a"},
+            "HANCOCK_LLM_MODEL: needed by HANCOCK_LLM_BACKEND=openai_compatible",
+        ),
+        (
+            {"llm_backend": "openai_compatible", "llm_model": "m"},
+            "HANCOCK_LLM_URL: needed by HANCOCK_LLM_BACKEND=openai_compatible,"
+            " an address that starts with http:// or https://",
+        ),
+    ],
+)
+def test_a_backend_that_lacks_something_says_what(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**settings)
+    assert str(caught.value) == message
