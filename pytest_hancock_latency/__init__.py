@@ -1,0 +1,80 @@
+"""Latency budgets for pytest whose verdicts hold on a busy machine.
+
+Everything public is here; it is loaded when first asked for, so that importing the package (which
+every pytest session with this plugin does) costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.quantile import nearest_rank
+    from .core.record import Record
+    from .core.sample import Sample
+    from .core.verdict import LimitVerdict, Outcome, Verdict
+    from .errors import (
+        BudgetError,
+        DurationError,
+        LatencyError,
+        NothingMeasured,
+        QuantileError,
+        SettingError,
+    )
+    from .measuring.clock import ManualClock
+    from .plugin.fixtures import Sampler, Warmup
+    from .plugin.marker import latency_budget
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "latency_budget": "plugin.marker",
+    "Sampler": "plugin.fixtures",
+    "Warmup": "plugin.fixtures",
+    "ManualClock": "measuring.clock",
+    "LimitVerdict": "core.verdict",
+    "Outcome": "core.verdict",
+    "Record": "core.record",
+    "Sample": "core.sample",
+    "Verdict": "core.verdict",
+    "nearest_rank": "core.quantile",
+    "BudgetError": "errors",
+    "DurationError": "errors",
+    "LatencyError": "errors",
+    "NothingMeasured": "errors",
+    "QuantileError": "errors",
+    "SettingError": "errors",
+}
+
+__all__ = [
+    "BudgetError",
+    "DurationError",
+    "LatencyError",
+    "LimitVerdict",
+    "ManualClock",
+    "NothingMeasured",
+    "Outcome",
+    "QuantileError",
+    "Record",
+    "Sample",
+    "Sampler",
+    "SettingError",
+    "Verdict",
+    "Warmup",
+    "latency_budget",
+    "nearest_rank",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

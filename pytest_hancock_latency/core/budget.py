@@ -1,0 +1,219 @@
+"""Budgets: limits per quantile for one test, read from what a marker or a file says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
+from typing import Any, Final
+
+from ..errors import BudgetError, DurationError, QuantileError
+from .duration import format_exactly, parse_duration
+from .quantile import MAXIMUM, format_percent, label, looks_like_quantile, parse_quantile
+
+POSITIONAL: Final = ("p50", "p95", "p99")
+_HIGHEST_ERRORS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit of a budget: the quantile must not be above `limit_ns`."""
+
+    quantile: Fraction
+    limit_ns: int
+
+    @property
+    def label(self) -> str:
+        """``p99``, ``p99.9`` or ``max``."""
+        return label(self.quantile)
+
+    @property
+    def allowed(self) -> Fraction:
+        """The share of requests that may take longer, θ0 = 1 − q; 0 for the maximum."""
+        return 1 - self.quantile
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyBudget:
+    """All that one sample is judged by.
+
+    Invariants: quantiles ascend, limits never descend with them, and there is at least one limit.
+    """
+
+    limits: tuple[Limit, ...]
+    errors: Fraction = Fraction(0)
+    """The share of requests that may fail."""
+
+    def __post_init__(self) -> None:
+        if not self.limits:
+            raise BudgetError(f"no limit is given: {_VALID}")
+        for lower, higher in zip(self.limits, self.limits[1:], strict=False):
+            if lower.quantile >= higher.quantile:
+                raise BudgetError(f"{higher.label} is given twice")
+            if lower.limit_ns > higher.limit_ns:
+                raise BudgetError(
+                    f"{higher.label}={format_exactly(higher.limit_ns)} is below "
+                    f"{lower.label}={format_exactly(lower.limit_ns)}: "
+                    "limits must not get smaller as percentiles rise"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one marker or one named budget says; whatever it does not say is None or absent."""
+
+    limits: Mapping[Fraction, int] = field(default_factory=dict)
+    errors: Fraction | None = None
+    name: str | None = None
+    warmup: int | None = None
+    samples: int | None = None
+    max_samples: int | None = None
+    time_limit_ns: int | None = None
+    strict: bool | None = None
+
+    def over(self, farther: Terms) -> Terms:
+        """These terms, with what they leave open taken from terms that stand farther away."""
+        open_fields = {
+            f.name: getattr(farther, f.name)
+            for f in fields(self)
+            if f.name != "limits" and getattr(self, f.name) is None
+        }
+        return replace(self, limits={**farther.limits, **self.limits}, **open_fields)
+
+    def budget(self) -> LatencyBudget:
+        """The budget that these terms describe.
+
+        Raises:
+            BudgetError: no limit at all, or limits that get smaller as percentiles rise.
+        """
+        limits = tuple(Limit(q, ns) for q, ns in sorted(self.limits.items()))
+        return LatencyBudget(limits, self.errors or Fraction(0))
+
+
+def parse_terms(arguments: Mapping[str, Any]) -> Terms:
+    """Read the keywords of a marker or the keys of a named budget.
+
+    Raises:
+        BudgetError: an unknown keyword or a value that cannot be meant; the text names both.
+    """
+    limits: dict[Fraction, int] = {}
+    others: dict[str, Any] = {}
+    for keyword, value in arguments.items():
+        if keyword in _READERS:
+            target, read = _READERS[keyword]
+            others[target] = read(keyword, value)
+        elif looks_like_quantile(keyword):
+            limits[_quantile(keyword)] = _duration(keyword, value)
+        else:
+            raise BudgetError(f"unknown keyword {keyword!r}: {_VALID}")
+    terms = Terms(limits=limits, **others)
+    if terms.max_samples is not None and terms.samples is not None:
+        check_counts(terms.samples, terms.max_samples)
+    return terms
+
+
+def check_counts(samples: int, max_samples: int) -> None:
+    """Raise BudgetError where the least number of observations is above the greatest."""
+    if samples > max_samples:
+        raise BudgetError(f"samples={samples} is above max_samples={max_samples}")
+
+
+def positional_terms(values: Iterable[Any]) -> dict[str, Any]:
+    """Positional limits of a marker by their keywords: p50, p95, p99 in this order.
+
+    Raises:
+        BudgetError: more than three.
+    """
+    given = list(values)
+    if len(given) > len(POSITIONAL):
+        raise BudgetError(
+            f"{len(given)} positional limits: at most three, p50, p95 and p99, or one budget name"
+        )
+    return {k: v for k, v in zip(POSITIONAL, given, strict=False) if v is not None}
+
+
+def _quantile(keyword: str) -> Fraction:
+    try:
+        return parse_quantile(keyword)
+    except QuantileError as error:
+        raise BudgetError(str(error)) from None
+
+
+def _duration(keyword: str, value: object) -> int:
+    try:
+        return parse_duration(value)
+    except DurationError as error:
+        raise BudgetError(f"{keyword}: {error}") from None
+
+
+def _count(least: int) -> Any:
+    def read(keyword: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise BudgetError(f"{keyword}={value!r} is not a whole number from {least} up")
+        return value
+
+    return read
+
+
+def _text(keyword: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BudgetError(f"{keyword}={value!r} is not a text")
+    return value
+
+
+def _flag(keyword: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise BudgetError(f"{keyword}={value!r} is neither True nor False")
+    return value
+
+
+def parse_share(keyword: str, value: object) -> Fraction:
+    """Read a share such as ``"0.1%"`` or ``0.001``, from 0 up to but not including 1."""
+    wrong = BudgetError(f"{keyword}={value!r} is not a share: write a text such as '0.1%'")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise wrong
+    text = str(value).strip()
+    try:
+        share = Fraction(text[:-1].strip()) / 100 if text.endswith("%") else Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise wrong from None
+    if not 0 <= share < _HIGHEST_ERRORS:
+        raise BudgetError(f"{keyword}={value!r} must lie between 0 % and 100 %")
+    return share
+
+
+_READERS: Final[Mapping[str, tuple[str, Any]]] = {
+    "errors": ("errors", parse_share),
+    "name": ("name", _text),
+    "warmup": ("warmup", _count(0)),
+    "samples": ("samples", _count(1)),
+    "max_samples": ("max_samples", _count(1)),
+    "time_limit": ("time_limit_ns", _duration),
+    "strict": ("strict", _flag),
+}
+
+_VALID: Final = (
+    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    + ", ".join(_READERS)
+)
+
+
+def describe(budget: LatencyBudget) -> str:
+    """A budget on one line: ``p50 10 ms, p99 50 ms, errors 0.1 %``."""
+    parts = [f"{limit.label} {format_exactly(limit.limit_ns)}" for limit in budget.limits]
+    if budget.errors:
+        parts.append(f"errors {format_percent(budget.errors)} %")
+    return ", ".join(parts)
+
+
+__all__ = [
+    "MAXIMUM",
+    "LatencyBudget",
+    "Limit",
+    "Terms",
+    "check_counts",
+    "describe",
+    "parse_share",
+    "parse_terms",
+    "positional_terms",
+]

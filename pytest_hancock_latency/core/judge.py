@@ -1,0 +1,145 @@
+"""Judging a sample while it grows.
+
+After every look the judge says how many further observations it takes until the budget can pass at
+the soonest; the measuring loop runs that many in one go and only then looks again, so a pass still
+comes at the first n where it can. Evidence for *exceeded* is looked for every `LOOK_EVERY_NS`: it
+needs about half a second anyhow. The order of the questions, for each limit:
+
+    attributed count shows exceeded, also without the worst half second  →  exceeded, stop
+    raw count shows within                                               →  within, it stays so
+    attributed count shows within, raw count does not                    →  inconclusive (machine)
+
+Sources: the evidence is that of `evidence`; deleting the worst two adjacent windows of 250 ms is a
+leave-one-out guard against one stall of the host, which no counter of the thread's own may see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .budget import LatencyBudget, Limit
+from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
+from .sample import Observations
+from .trial import Counted, Trial
+from .verdict import FailureVerdict, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from .attribution import Flags
+
+LOOK_EVERY_NS: Final = 20_000_000
+DELETION_WINDOW_NS: Final = 250_000_000
+COMMIT_WINDOW_NS: Final = 50_000_000
+_MOST_EXCUSED: Final = 0.05
+_BLOCKING_SHARE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How sure to be, and how far to go."""
+
+    least: int = 50
+    """No *within* before this many observations."""
+    most: int = 20_000
+    gates: int = 1
+    """Gates of the build, over which the chance of a false alarm is shared."""
+    alpha_within: float = ALPHA_WITHIN
+    share: float = 1.0
+    """Share of the gate's chance of a false alarm that this sample may spend."""
+
+    @property
+    def alpha_exceeded(self) -> float:
+        """Chance of a false alarm for the whole budget of one sample."""
+        return alpha_of_gate(self.gates) * self.share
+
+
+class Judge:
+    """Judges one sample against one budget, look by look."""
+
+    def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
+        self.budget = budget
+        self._policy = policy
+        alpha = policy.alpha_exceeded / len(budget.limits)
+        self._trials = [
+            Trial(limit, boundaries(limit.allowed, policy.alpha_within, alpha), policy.least)
+            for limit in budget.limits
+        ]
+        self._failures = boundaries(budget.errors, policy.alpha_within, policy.alpha_exceeded)
+
+    @property
+    def undecided(self) -> tuple[Limit, ...]:
+        """The limits about which too little is known yet."""
+        return tuple(trial.limit for trial in self._trials if not trial.settled)
+
+    def least_to_pass(self) -> int:
+        """The fewest observations after which the whole budget can be within."""
+        return max(self._policy.least, *(trial.least_to_pass() for trial in self._trials))
+
+    def look(self, seen: Observations, failed: int = 0) -> int:
+        """Take in all observations so far; the number of further ones until a pass is possible.
+
+        0 means that there is nothing left to decide, or that the most observations are reached.
+        """
+        n = len(seen)
+        counted = _countable(seen)
+        for trial in self._trials:
+            trial.look(seen.wall_ns, seen.attributed_ns, counted)
+        if self._broken(n, failed) or n >= self._policy.most:
+            return 0
+        steps = [trial.next_look() for trial in self._trials if not trial.settled]
+        return min([*steps, self._policy.most - n]) if steps else 0
+
+    def verdict(self, seen: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
+        """The verdict on what the last look saw; call it once measuring has ended."""
+        import numpy as np
+
+        n = len(seen)
+        ascending = np.sort(seen.wall_ns)
+        attributed = np.sort(seen.attributed_ns)
+        stopped = self._broken(n, failed)
+        return Verdict(
+            limits=tuple(t.verdict(ascending, attributed, stopped=stopped) for t in self._trials),
+            failures=self._failure_verdict(failed, n + failed),
+            n=n,
+            elapsed_ns=elapsed_ns,
+        )
+
+    def _broken(self, n: int, failed: int) -> bool:
+        exceeded = any(trial.outcome is Outcome.EXCEEDED for trial in self._trials)
+        return exceeded or self._too_many_failures(failed, n + failed)
+
+    def _too_many_failures(self, failed: int, attempts: int) -> bool:
+        return failed > 0 and self._failures.exceeded_until(failed) >= attempts
+
+    def _failure_verdict(self, failed: int, attempts: int) -> FailureVerdict:
+        allowed = self.budget.errors
+        if self._too_many_failures(failed, attempts):
+            outcome = Outcome.EXCEEDED
+        elif failed > allowed * attempts:
+            outcome = Outcome.INCONCLUSIVE
+        else:
+            outcome = Outcome.WITHIN
+        return FailureVerdict(allowed, outcome, failed, attempts)
+
+
+def _countable(seen: Observations) -> Counted:
+    """The observations that may speak for *exceeded*, with their deletion windows.
+
+    A thread that blocks and shares its core with what it waits for cannot be repaired observation
+    by observation: only finished 50 ms windows count of which at most 5 % was excused.
+    """
+    attributed, start = seen.attributed_ns, seen.start_ns
+    if seen.blocked is not None and len(seen) and seen.blocked.mean() > _BLOCKING_SHARE:
+        calm = _calm(seen)
+        attributed, start = attributed[calm], start[calm]
+    return Counted(attributed, start // DELETION_WINDOW_NS)
+
+
+def _calm(seen: Observations) -> Flags:
+    import numpy as np
+
+    window = seen.start_ns // COMMIT_WINDOW_NS
+    excused = np.bincount(window, weights=seen.wall_ns - seen.attributed_ns)
+    spent = np.maximum(COMMIT_WINDOW_NS, np.bincount(window, weights=seen.wall_ns))
+    calm: Flags = (excused <= _MOST_EXCUSED * spent)[window] & (window < window[-1])
+    return calm

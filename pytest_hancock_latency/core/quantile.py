@@ -1,0 +1,83 @@
+"""Quantiles by nearest rank, with exact arithmetic.
+
+The q-quantile of n observations is observation number ceil(q·n) in ascending order (Hyndman & Fan
+1996, type 1). It is always a latency that was observed. q is a `Fraction`: in binary floating
+point 0.999·1000 is just above 999, and its ceiling would be 1000.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from ..errors import NothingMeasured, QuantileError
+
+MAXIMUM: Final = Fraction(1)
+P50: Final = Fraction(50, 100)
+P95: Final = Fraction(95, 100)
+P99: Final = Fraction(99, 100)
+
+_KEYWORD: Final = re.compile(r"p(\d+(?:[._]\d+)?)", re.ASCII)
+_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+
+
+def looks_like_quantile(text: str) -> bool:
+    """Whether a name is spelled as a percentile (``p99``, ``p99_9``), possible or not."""
+    return text == "max" or _KEYWORD.fullmatch(text) is not None
+
+
+def parse_quantile(value: str | Fraction) -> Fraction:
+    """Read ``p99``, ``p99_9``, ``p99.9``, ``99.9%`` or ``max`` as an exact fraction.
+
+    Raises:
+        QuantileError: not spelled as a percentile, or outside 0 < p < 100 (the maximum is ``max``).
+    """
+    if value in (MAXIMUM, "max"):
+        return MAXIMUM
+    if isinstance(value, Fraction):
+        return _checked(value, str(value))
+    match = _KEYWORD.fullmatch(value) or _PERCENT.fullmatch(value)
+    if match is None:
+        raise QuantileError(f"{value!r} is not a percentile: write p99, p99_9 or '99.9%'")
+    return _checked(Fraction(match[1].replace("_", ".")) / 100, value)
+
+
+def _checked(quantile: Fraction, text: str) -> Fraction:
+    if not 0 < quantile < 1:
+        raise QuantileError(
+            f"{text} is not a percentile: it must lie between p0 and p100 (the largest is 'max')"
+        )
+    return quantile
+
+
+def label(quantile: Fraction) -> str:
+    """How a quantile is written for people: ``p99``, ``p99.9``, ``max``."""
+    if quantile == MAXIMUM:
+        return "max"
+    return f"p{format_percent(quantile)}"
+
+
+def format_percent(share: Fraction) -> str:
+    """A share as a plain decimal percentage without its sign: 1/1000 is ``0.1``."""
+    percent = Decimal(share.numerator * 100) / Decimal(share.denominator)
+    text = f"{round(percent, 6):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rank(quantile: Fraction, n: int) -> int:
+    """The rank, counted from 1, of the observation that is the quantile of n observations."""
+    return -(-quantile.numerator * n // quantile.denominator)
+
+
+def nearest_rank(ascending: Sequence[int], quantile: Fraction) -> int:
+    """The quantile of observations given in ascending order.
+
+    Raises:
+        NothingMeasured: there is no observation.
+    """
+    if not len(ascending):
+        raise NothingMeasured(f"{label(quantile)} of a sample without observations")
+    return int(ascending[rank(quantile, len(ascending)) - 1])

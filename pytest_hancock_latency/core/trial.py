@@ -1,0 +1,161 @@
+"""What is known about one limit of a budget, from counts alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .budget import Limit
+from .evidence import Boundaries, NoneAllowed
+from .quantile import rank
+from .verdict import LimitVerdict, Outcome, Reason
+
+if TYPE_CHECKING:
+    from .attribution import Flags, Nanoseconds
+
+_HOPELESS: Final = 0.55
+_PATIENCE: Final = 3
+_FARTHEST: Final = 10_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The observations whose attributed latency may count as evidence for *exceeded*."""
+
+    attributed_ns: Nanoseconds
+    window: Nanoseconds
+    """Index of the deletion window in which each of them started."""
+
+
+class Trial:
+    """One limit on trial."""
+
+    def __init__(self, limit: Limit, table: Boundaries | NoneAllowed, least: int) -> None:
+        self.limit = limit
+        self.outcome: Outcome | None = None
+        self.settled = False
+        """Nothing more is to be learnt that would be worth another observation."""
+        self._table = table
+        self._least = least
+        self._n = self._over = self._over_attributed = 0
+        self._attributed_passed_at: int | None = None
+
+    def least_to_pass(self) -> int:
+        """The fewest observations that can show *within*."""
+        return self._table.within_from(0)
+
+    def look(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, counted: Counted) -> None:
+        """Take in all observations so far."""
+        self._n = len(wall_ns)
+        self._over = int((wall_ns > self.limit.limit_ns).sum())
+        self._over_attributed = int((attributed_ns > self.limit.limit_ns).sum())
+        if self.outcome is Outcome.WITHIN and self.limit.allowed:
+            return  # valid whenever sampling stops, hence it stays
+        self.outcome = self._decide(counted)
+        self.settled = self.outcome is not None or self._machine_in_the_way()
+
+    def next_look(self) -> int:
+        """Further observations until the limit can be settled by passing at the soonest."""
+        return max(1, min(self._steps_to_within(), self._steps_to_attributed()))
+
+    def verdict(
+        self, ascending: Nanoseconds, ascending_attributed: Nanoseconds, *, stopped: bool
+    ) -> LimitVerdict:
+        """The verdict on this limit. Both arrays hold the last look's observations, sorted."""
+        at = rank(self.limit.quantile, self._n) - 1
+        low, high = self._bounds(ascending, ascending_attributed)
+        needed = None if self.outcome else self._needed()
+        return LimitVerdict(
+            limit=self.limit,
+            outcome=self.outcome or Outcome.INCONCLUSIVE,
+            reason=self._reason(stopped=stopped),
+            n=self._n,
+            over=self._over,
+            over_attributed=self._over_attributed,
+            observed_ns=int(ascending[at]) if self._n else 0,
+            observed_attributed_ns=int(ascending_attributed[at]) if self._n else 0,
+            low_ns=low,
+            high_ns=high,
+            needed=needed,
+        )
+
+    def _decide(self, counted: Counted) -> Outcome | None:
+        if self._exceeded(counted):
+            return Outcome.EXCEEDED
+        if self._n >= max(self._least, self._table.within_from(self._over)):
+            return Outcome.WITHIN
+        return None
+
+    def _exceeded(self, counted: Counted) -> bool:
+        over = counted.attributed_ns > self.limit.limit_ns
+        n, k = len(over), int(over.sum())
+        if k == 0 or self._table.exceeded_until(k) < n:
+            return False
+        if not self.limit.allowed:
+            return True  # a statement about these very observations: none can be deleted
+        return self._survives_deletion(counted.window, over)
+
+    def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
+        """Whether the evidence suffices without any two adjacent windows, the worst ones too."""
+        import numpy as np
+
+        everyone = np.bincount(window)
+        exceeding = np.bincount(window, weights=over, minlength=len(everyone)).astype(np.int64)
+        if len(everyone) > 1:
+            everyone = everyone[:-1] + everyone[1:]
+            exceeding = exceeding[:-1] + exceeding[1:]
+        left = zip(len(over) - everyone, int(over.sum()) - exceeding, strict=True)
+        return all(k > 0 and self._table.exceeded_until(int(k)) >= n for n, k in left)
+
+    def _machine_in_the_way(self) -> bool:
+        """Whether the code passes, the clock does not, and waiting will hardly change that."""
+        n = self._n
+        if self._over_attributed == self._over or n < self._least:
+            return False
+        if n < self._table.within_from(self._over_attributed):
+            return False
+        if self._attributed_passed_at is None:
+            self._attributed_passed_at = n
+        hopeless = self._over > _HOPELESS * float(self.limit.allowed) * n
+        return hopeless or n >= _PATIENCE * self._attributed_passed_at
+
+    def _steps_to_within(self) -> int:
+        return max(self._least, self._table.within_from(self._over)) - self._n
+
+    def _steps_to_attributed(self) -> int:
+        if self._attributed_passed_at is not None:
+            return _PATIENCE * self._attributed_passed_at - self._n
+        return max(self._least, self._table.within_from(self._over_attributed)) - self._n
+
+    def _bounds(
+        self, ascending: Nanoseconds, ascending_attributed: Nanoseconds
+    ) -> tuple[int | None, int | None]:
+        n = self._n
+        if not n or not self.limit.allowed:
+            return None, None
+        most, least = self._table.most_within(n), self._table.least_exceeded(n)
+        low = int(ascending_attributed[n - least]) if least <= n else None
+        high = int(ascending[n - most - 1]) if most >= 0 else None
+        return low, high
+
+    def _reason(self, *, stopped: bool) -> Reason:
+        if self.outcome is not None:
+            return Reason.SHOWN
+        hopeless = _HOPELESS * float(self.limit.allowed) * self._n
+        if self._over_attributed <= hopeless < self._over:
+            return Reason.MACHINE
+        if stopped:
+            return Reason.STOPPED
+        return Reason.FEW if self._over <= hopeless else Reason.NEAR
+
+    def _needed(self) -> int | None:
+        """About how many observations would show *within* if exceedances kept their rate."""
+        if not self._n or self._over >= self.limit.allowed * self._n:
+            return None if self._n else self._table.within_from(0)
+        n = max(self._n, self._table.within_from(self._over))
+        while n < _FARTHEST:
+            least = self._table.within_from(self._over * n // self._n)
+            if least <= n:
+                return n
+            n = max(least, n + n // 8)
+        return None

@@ -1,0 +1,41 @@
+"""Every error that this package raises on purpose.
+
+    LatencyError
+    ├── DurationError    a duration that cannot be read
+    ├── QuantileError    a percentile that cannot be read
+    ├── BudgetError      a budget that cannot be meant
+    ├── SettingError     an option, ini value or environment variable that cannot be meant
+    ├── ArtifactError    a file that is no artifact of ours
+    └── NothingMeasured  a quantile was asked of a sample without observations
+
+The first four are also `ValueError`: they say that an input was wrong, and their text is one line
+that an edge can put behind the place where the input came from.
+"""
+
+
+class LatencyError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class DurationError(LatencyError, ValueError):
+    """A duration that cannot be read."""
+
+
+class QuantileError(LatencyError, ValueError):
+    """A percentile that cannot be read."""
+
+
+class BudgetError(LatencyError, ValueError):
+    """A budget that cannot be meant."""
+
+
+class SettingError(LatencyError, ValueError):
+    """An option, an ini value or an environment variable that cannot be meant."""
+
+
+class ArtifactError(LatencyError):
+    """A file that is no artifact of ours, or of a format that is not known here."""
+
+
+class NothingMeasured(LatencyError):
+    """A quantile was asked of a sample that has no observation."""

@@ -1,0 +1,1 @@
+"""How observations are taken. Knows clocks and counters; knows nothing of pytest or files."""

@@ -1,0 +1,132 @@
+"""What surrounded the observations: the slowest ones with their causes, and advice."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..core.advice import Advice
+from ..core.duration import format_duration
+from ..core.sample import Observations, Slow
+
+_SHOWN: Final = 5
+_EXCUSED_SHARE: Final = 0.1
+_FIRST_CALL_TIMES: Final = 10
+_COARSE_CLOCK_S: Final = 1e-6
+_UNSTABLE: Final = 2
+_CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+def slowest(seen: Observations, collections: Sequence[int], begin_ns: int) -> tuple[Slow, ...]:
+    """The slowest observations, slowest first, each with what happened in it.
+
+    collections: when each garbage collection began, ascending; begin_ns: when measuring began, on
+    the same clock.
+    """
+    import numpy as np
+
+    if not len(seen):
+        return ()
+    order = np.argsort(seen.wall_ns, kind="stable")[::-1][:_SHOWN]
+    relative = [at - begin_ns for at in collections]
+    return tuple(_slow(seen, int(i), relative) for i in order)
+
+
+def _slow(seen: Observations, position: int, collections: Sequence[int]) -> Slow:
+    start, wall = int(seen.start_ns[position]), int(seen.wall_ns[position])
+    attributed = int(seen.attributed_ns[position])
+    causes = []
+    if wall - attributed > _EXCUSED_SHARE * wall:
+        causes.append("preempted")
+    at = bisect_left(collections, start)
+    if at < len(collections) and collections[at] <= start + wall:
+        causes.append("collector")
+    return Slow(position, start, wall, attributed, tuple(causes))
+
+
+def tracers() -> list[str]:
+    """What watches every line or call of this thread just now."""
+    found = []
+    if sys.gettrace() is not None:
+        found.append("sys.settrace")
+    if sys.getprofile() is not None:
+        found.append("sys.setprofile")
+    monitoring = getattr(sys, "monitoring", None)  # Python 3.12 and later
+    if monitoring is not None:
+        tools = (monitoring.get_tool(tool) for tool in range(6))
+        found += [f"sys.monitoring ({tool})" for tool in tools if tool]
+    return found
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def cpu_quota() -> float | None:
+    """CPUs that the container may use, or None where nothing limits it."""
+    try:
+        quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def advice_on(seen: Observations, warmup: Sequence[int], probes: array[int]) -> tuple[Advice, ...]:
+    """Everything worth telling about how this sample was measured."""
+    return (*_about_calls(seen, warmup), *_about_machine(probes))
+
+
+def _about_calls(seen: Observations, warmup: Sequence[int]) -> Iterator[Advice]:
+    import numpy as np
+
+    if found := tracers():
+        yield Advice(
+            "tracer",
+            f"{' and '.join(found)} was active: latencies include its work; "
+            "measure without coverage, debugger or profiler",
+        )
+    if warmup or len(seen) < _FIRST_CALL_TIMES:
+        return
+    first, usual = int(seen.wall_ns[0]), int(np.median(seen.wall_ns))
+    if first > _FIRST_CALL_TIMES * usual:
+        yield Advice(
+            "first-call",
+            f"the first call took {format_duration(first)}, the median {format_duration(usual)}: "
+            "warm up, with warmup=5 for example",
+        )
+
+
+def _about_machine(probes: array[int]) -> Iterator[Advice]:
+    import numpy as np
+
+    if time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:
+        yield Advice("clock", "the clock is coarser than 1 µs: short latencies are rounded")
+    if cores() == 1:
+        yield Advice(
+            "single-core", "only one core may be used: whatever else runs is in the way of the test"
+        )
+    quota = cpu_quota()
+    if quota is not None and quota < 1:
+        yield Advice(
+            "throttled",
+            f"the container may use {quota:.2g} of a CPU: the kernel pauses it when that is spent; "
+            "give it a whole one",
+        )
+    if len(probes) >= _SHOWN:
+        low, high = np.quantile(np.array(probes), (0.1, 0.9))
+        if high > _UNSTABLE * low:
+            yield Advice(
+                "probe",
+                f"the speed of the machine changed by a factor of {high / low:.1f} meanwhile: "
+                "another guest of the host, or its clock rate",
+            )

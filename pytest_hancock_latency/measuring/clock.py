@@ -1,0 +1,36 @@
+"""Time is passed in: a clock is any callable that returns integer nanoseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+
+system_clock: Clock = time.perf_counter_ns
+
+
+class ManualClock:
+    """A clock that moves only when told to; for tests, public.
+
+    >>> clock = ManualClock()
+    >>> clock.advance(5_000_000)
+    >>> clock()
+    5000000
+    """
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def advance(self, ns: int) -> None:
+        """Move forward by `ns` nanoseconds.
+
+        Raises:
+            ValueError: `ns` is negative; a monotonic clock never goes back.
+        """
+        if ns < 0:
+            raise ValueError(f"cannot move a monotonic clock by {ns} ns")
+        self.now_ns += ns

@@ -1,0 +1,90 @@
+"""What the kernel says about the measuring thread: run-queue wait, CPU time, switches.
+
+`/proc/thread-self/schedstat` has three numbers: ns on the CPU, ns waiting to run, time slices. It
+is opened once per measuring thread, for the path means the thread that opens it. Reading it costs
+about a microsecond; it is read as near to the timed window as possible, because preemptions like
+to happen during the reading itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+PATH: Final = "/proc/thread-self/schedstat"
+_LONGEST: Final = 96
+
+
+class NoScheduler(Exception):
+    """The kernel does not tell run-queue wait here; the text says why."""
+
+
+class Scheduler:
+    """The counters of the thread that made it; a context manager."""
+
+    def __init__(self, path: str = PATH) -> None:
+        """Open the counters.
+
+        Raises:
+            NoScheduler: they are missing or count nothing.
+        """
+        try:
+            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as error:
+            raise NoScheduler(f"{path}: {error.strerror}") from None
+        try:
+            cpu, _wait, slices = map(int, self.read().split())
+        except (OSError, ValueError):
+            self.close()
+            raise NoScheduler(f"{path}: not three numbers") from None
+        if not cpu and not slices:
+            self.close()
+            raise NoScheduler(f"{path}: the kernel keeps no scheduler statistics")
+
+    def read(self) -> bytes:
+        """The raw line; parsed later, outside of everything that is timed."""
+        return os.pread(self._file, _LONGEST, 0)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for loops that call `os.pread` themselves."""
+        return self._file
+
+    def close(self) -> None:
+        """Close the counters."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def run_queue_wait(line: bytes) -> int:
+    """Nanoseconds that the thread has waited to run, from a raw line."""
+    return int(line.split(None, 2)[1])
+
+
+def voluntary_switches() -> Callable[[], int] | None:
+    """A reader of how often the calling thread gave up its core by itself; None where unknown."""
+    try:
+        import resource
+
+        which = resource.RUSAGE_THREAD
+    except (ImportError, AttributeError):
+        return None
+    getrusage = resource.getrusage
+    return lambda: getrusage(which).ru_nvcsw
+
+
+thread_cpu = time.thread_time_ns
+process_cpu = time.process_time_ns

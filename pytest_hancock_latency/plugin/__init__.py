@@ -1,0 +1,108 @@
+"""The pytest plugin: what every session loads, and therefore next to nothing.
+
+Everything else is imported when a session has a budget, uses one of the fixtures or sets an option.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .options import add_options, anything_set
+
+if TYPE_CHECKING:
+    from .activation import Activation
+    from .fixtures import Sampler, Warmup
+
+_ACTIVE = pytest.StashKey["Activation"]()
+_MARKER = "latency_budget"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register options and ini values."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the artifact hooks."""
+    from . import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; look at settings only where there are any."""
+    config.addinivalue_line(
+        "markers",
+        "latency_budget(p50, p95, p99, *, max, errors, name, warmup, samples, max_samples, "
+        "time_limit, strict): latency budget of a test; numbers are milliseconds, "
+        "or one budget name",
+    )
+    if anything_set(config) or _controls_workers(config):
+        _activation(config)
+
+
+def _controls_workers(config: pytest.Config) -> bool:
+    """Whether the tests run in workers of xdist, so that only their reports arrive here."""
+    return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(trylast=True)  # what others deselect need not have a budget that can be meant
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Read the budgets of all collected tests, before anything is measured."""
+    seen: dict[pytest.Collector, bool] = {}
+    marked = [item for item in items if _is_marked(item, seen)]
+    if marked:
+        _activation(config).prepare(items, marked)
+
+
+def _is_marked(item: pytest.Item, seen: dict[pytest.Collector, bool]) -> bool:
+    """Whether a test or anything above it carries the marker.
+
+    seen: what is known about collectors; most tests share theirs, and a suite without budgets
+    should not pay for walking up from every test.
+    """
+    for mark in item.own_markers:
+        if mark.name == _MARKER:
+            return True
+    parent = item.parent
+    if parent is None:
+        return False
+    if parent not in seen:
+        seen[parent] = any(mark.name == _MARKER for mark in parent.iter_markers())
+    return seen[parent]
+
+
+def _activation(config: pytest.Config) -> Activation:
+    if _ACTIVE not in config.stash:
+        from .activation import Activation
+
+        config.stash[_ACTIVE] = Activation(config)
+    return config.stash[_ACTIVE]
+
+
+@pytest.fixture
+def sample(latency_sample: Sampler) -> Sampler:
+    """Measure a request until its latency budget is decided: ``sample(client.get, "/health")``."""
+    return latency_sample
+
+
+@pytest.fixture
+def warmup(latency_warmup: Warmup) -> Warmup:
+    """Warm up by hand; `sample` then adds no warm-up of its own: ``warmup(fn, times=5)``."""
+    return latency_warmup
+
+
+@pytest.fixture
+def latency_sample(request: pytest.FixtureRequest) -> Sampler:
+    """The same as `sample`, for suites that own that name."""
+    return _activation(request.config).sampler(request.node)
+
+
+@pytest.fixture
+def latency_warmup(latency_sample: Sampler) -> Warmup:
+    """The same as `warmup`, for suites that own that name."""
+    from .fixtures import Warmup
+
+    return Warmup(latency_sample)

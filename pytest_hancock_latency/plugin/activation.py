@@ -1,0 +1,111 @@
+"""Wakes the rest of the plugin up in a session that has something to measure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pytest
+
+from ..core.budget import Terms
+from ..errors import BudgetError, SettingError
+from ..measuring.environment import machine_info
+from .fixtures import GATE, Sampler, gate_of
+from .ledger import Ledger
+from .markers import NamedBudgets, terms_of
+from .runtime import USAGE_ERRORS, Reports, Tests
+from .settings import Settings, read_settings
+
+TESTS_PLUGIN: Final = "hancock_latency_tests"
+REPORTS_PLUGIN: Final = "hancock_latency_reports"
+
+
+class Activation:
+    """Reads the settings and registers the hooks that this process needs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._settings, self._named = _usable(config)
+        self._tests = Tests(config, self._settings)
+        config.pluginmanager.register(self._tests, TESTS_PLUGIN)
+        if not _is_worker(config):
+            ledger = Ledger(
+                self._settings,
+                _session_facts(config, self._settings),
+                lambda artifact: config.hook.pytest_latency_artifact(
+                    config=config, artifact=artifact
+                ),
+            )
+            _check_artifacts(ledger)
+            config.pluginmanager.register(Reports(config, ledger), REPORTS_PLUGIN)
+
+    def sampler(self, item: pytest.Item) -> Sampler:
+        """The sampler of a test."""
+        return self._tests.sampler(item)
+
+    def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
+        """Read the budgets of all marked tests; say everything that is wrong with them at once.
+
+        Raises:
+            pytest.UsageError: a budget cannot be meant (in a worker of xdist, where it would only
+                be a crash, the tests are dropped and the controller tells).
+        """
+        wrong: dict[str, None] = {}
+        for item in marked:
+            try:
+                terms = terms_of(item, self._named)
+            except BudgetError as error:
+                wrong[str(error)] = None
+            else:
+                self._give(item, terms, len(marked))
+        if not wrong:
+            return
+        if not _is_worker(self._config):
+            raise pytest.UsageError(*wrong)
+        self._config.workeroutput[USAGE_ERRORS] = list(wrong)  # type: ignore[attr-defined]
+        items.clear()
+
+    def _give(self, item: pytest.Item, terms: Terms, gates: int) -> None:
+        item.stash[GATE] = gate_of(item.nodeid, terms, self._settings, gates)
+
+
+def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
+    try:
+        settings = read_settings(config)
+        return settings, NamedBudgets(settings, config)
+    except (SettingError, BudgetError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _check_artifacts(ledger: Ledger) -> None:
+    try:
+        ledger.check()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"cannot write the latency artifact {error.filename}: {error.strerror}"
+        ) from None
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _session_facts(config: pytest.Config, settings: Settings) -> dict[str, Any]:
+    machine = machine_info()
+    config.hook.pytest_latency_machine_info(config=config, machine=machine)
+    plan = settings.plan
+    return {
+        "tool": "pytest-hancock-latency",
+        "started_unix_s": round(time.time(), 3),
+        "machine": machine,
+        "settings": {
+            "mode": settings.mode.value,
+            "strict": settings.strict,
+            "warmup": plan.warmup,
+            "samples": plan.samples,
+            "max_samples": plan.max_samples,
+            "time_limit_ns": plan.time_limit_ns,
+            "attribution": plan.attribution,
+        },
+    }

@@ -1,0 +1,212 @@
+"""The hooks of sessions that have something to measure; registered only there.
+
+`Tests` runs where tests run: in pytest itself or in an xdist worker. `Reports` runs where reports
+arrive: in pytest itself or in the xdist controller, so that one process owns the artifacts. Records
+travel on the test reports; a worker that dies loses nothing that it had reported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from ..core.record import Record, from_plain, record_of, to_plain
+from ..core.verdict import Outcome
+from ..reporting.junit import junit_properties
+from ..reporting.rows import UNIT_NOTE
+from ..reporting.table import count_line, table_lines
+from ..reporting.wording import explain, headline
+from .fixtures import GATE, SAMPLER, Gate, Sampler, gate_of
+from .ledger import Ledger
+from .settings import Mode, Settings
+
+Failed = pytest.fail.Exception
+RECORDS: Final = "latency_records"
+_KEPT = pytest.StashKey[list[Record]]()
+
+
+class BudgetExceeded(Failed):  # type: ignore[misc]  # pytest hides its type
+    """Fails a test whose latency budget does not hold; shown without a traceback."""
+
+    def __init__(self, headline: str, details: str = "") -> None:
+        """headline: all that the summary line has room for; details: what the report adds."""
+        super().__init__(f"{headline}\n{details}" if details else headline, pytrace=False)
+        self.headline = headline
+
+
+class Tests:
+    """Measures and judges in the process that runs the tests."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER")
+        self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+    def sampler(self, item: pytest.Item) -> Sampler:
+        """The sampler of a test, made when its first fixture asks."""
+        if SAMPLER not in item.stash:
+            gate = item.stash.get(GATE, None) or gate_of(item.nodeid, None, self._settings, 1)
+            item.stash[SAMPLER] = Sampler(gate)
+        return item.stash[SAMPLER]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
+        """A marked test that uses no sampling fixture is itself the request."""
+        if GATE not in pyfuncitem.stash or SAMPLER in pyfuncitem.stash:
+            return None
+        if pyfuncitem.stash[GATE].mode is Mode.OFF:
+            return None
+        names = pyfuncitem._fixtureinfo.argnames
+        arguments = {name: pyfuncitem.funcargs[name] for name in names}
+        self.sampler(pyfuncitem)(partial(pyfuncitem.obj, **arguments))
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Judge after the body of the test has passed."""
+        try:
+            result = yield
+        except BaseException:
+            self._keep(item, judged=False)
+            raise
+        if SAMPLER in item.stash or GATE in item.stash:
+            self._keep(item, judged=True)
+            self._fail_if_needed(item)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Send the records along with the report of the call."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
+            _shorten(report, call.excinfo.value)
+        if call.when == "call" and item.stash.get(_KEPT, None):
+            setattr(report, RECORDS, [to_plain(record) for record in item.stash[_KEPT]])
+        return report
+
+    def _keep(self, item: pytest.Item, *, judged: bool) -> None:
+        sampler = item.stash.get(SAMPLER, None)
+        records = [self._record(item, sampler.gate, s) for s in sampler.samples] if sampler else []
+        if not judged:
+            records = [record.without_verdict("the test failed by itself") for record in records]
+        item.stash[_KEPT] = records
+        for record in records:
+            if self._settings.junit:
+                item.user_properties.extend(junit_properties(record))
+            self._config.hook.pytest_latency_judged(item=item, record=record)
+
+    def _record(self, item: pytest.Item, gate: Gate, sample: Any) -> Record:
+        return replace(
+            record_of(sample, item.nodeid, strict=gate.strict),
+            worker=self._worker,
+            workers=self._workers,
+            attempt=getattr(item, "execution_count", 1),
+        )
+
+    def _fail_if_needed(self, item: pytest.Item) -> None:
+        gate, sampler = item.stash.get(GATE, None), item.stash.get(SAMPLER, None)
+        if gate is None or gate.mode is Mode.OFF:
+            return
+        if sampler is None or not sampler.called:
+            raise BudgetExceeded(
+                "nothing was measured: this test has a latency budget, "
+                "but never called its sample fixture"
+            )
+        failing = [record for record in item.stash[_KEPT] if _fails(record, gate)]
+        if failing:
+            raise BudgetExceeded(_headlines(failing), _details(failing))
+
+
+def _shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
+    """Let the summary line start with the reason, not with the name of an exception."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = failure.headline
+
+
+def _fails(record: Record, gate: Gate) -> bool:
+    if gate.mode is not Mode.GATE or record.verdict is None:
+        return False
+    if record.n == 0 and not record.failures:
+        return True
+    strict_miss = gate.strict and record.verdict.outcome is Outcome.INCONCLUSIVE
+    return strict_miss or record.verdict.outcome is Outcome.EXCEEDED
+
+
+def _headlines(records: list[Record]) -> str:
+    texts = []
+    for record in records:
+        name = f"{record.name}: " if record.name else ""
+        strict = " (strict)" if record.outcome == "inconclusive" else ""
+        texts.append(f"{name}{headline(record)}{strict}")
+    return "; ".join(texts)
+
+
+def _details(records: list[Record]) -> str:
+    lines: list[str] = []
+    for record in records:
+        lines += ["", *table_lines([record]), "", *explain(record)]
+        lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
+    return "\n".join(lines)
+
+
+class Reports:
+    """Collects records from reports, shows the table, owns the artifacts."""
+
+    def __init__(self, config: pytest.Config, ledger: Ledger) -> None:
+        self._config = config
+        self._ledger = ledger
+        self.usage_errors: dict[str, None] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the records of a finished test into the ledger."""
+        plain = getattr(report, RECORDS, None)
+        if plain:
+            self._ledger.add([from_plain(record) for record in plain])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker of xdist that could not read a budget says so when it ends."""
+        for message in getattr(node, "workeroutput", {}).get(USAGE_ERRORS, []):
+            self.usage_errors[message] = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write for the last time; say by the exit code what could not be done."""
+        self._ledger.write()
+        if self.usage_errors or (self._ledger.trouble and session.exitstatus == 0):
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table of all samples, and the evidence of those that are inconclusive."""
+        for message in self.usage_errors:
+            terminalreporter.write_line(f"ERROR: {message}", red=True)
+        for path, why in self._ledger.trouble.items():
+            terminalreporter.write_line(f"ERROR: cannot write {path}: {why}", red=True)
+        records = self._ledger.records
+        if not records:
+            return
+        terminalreporter.write_sep("=", "latency budgets")
+        for line in table_lines(records):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(f"{count_line(records)} ({UNIT_NOTE})")
+        for record in records:
+            self._explain(terminalreporter, record)
+
+    def _explain(self, terminal: pytest.TerminalReporter, record: Record) -> None:
+        if record.outcome == "inconclusive":
+            for line in explain(record):
+                terminal.write_line(f"{record.title}: {line}", yellow=True)
+        for advice in record.measurement.advice:
+            terminal.write_line(f"{record.title}: advice: {advice.text}")
+
+
+USAGE_ERRORS: Final = "latency_usage_errors"

@@ -1,0 +1,1 @@
+"""Records in, text out. Renderers are pure; `writer` alone touches the disk."""

@@ -1,0 +1,42 @@
+"""The table of samples as Markdown, for pull requests and job summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ..core.record import Record
+from .rows import HEADINGS, NUMBERS, UNIT_NOTE, rows
+from .table import count_line
+from .wording import explain
+
+_MARKS: Final = {"within": "✅", "exceeded": "❌", "inconclusive": "❔", "not judged": "–"}
+_FIRST: Final = {"exceeded": 0, "inconclusive": 1}
+
+
+def summary_markdown(records: Sequence[Record]) -> str:
+    """The whole Markdown summary; what exceeded comes first."""
+    ordered = sorted(records, key=lambda record: _FIRST.get(record.outcome, 2))
+    lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})", ""]
+    lines += [
+        _line(HEADINGS),
+        _line(["--:" if i in NUMBERS else ":--" for i in range(len(HEADINGS))]),
+    ]
+    for record, row in zip(ordered, rows(ordered), strict=True):
+        cells = [_escaped(cell) for cell in row.cells]
+        lines.append(_line([*cells[:-1], f"{_MARKS[record.outcome]} {cells[-1]}"]))
+    notable = [record for record in ordered if record.outcome in _FIRST]
+    for record in notable:
+        lines += ["", f"**{_escaped(record.title)}**", ""]
+        lines += [f"- {_escaped(line)}" for line in explain(record)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    for character in ("\\", "|", "<", "*", "_", "`", "["):
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", " ")

@@ -1,0 +1,41 @@
+"""The table of samples as plain text, for the terminal and the text summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.record import Record
+from .rows import HEADINGS, NUMBERS, UNIT_NOTE, rows
+from .wording import explain
+
+
+def table_lines(records: Sequence[Record]) -> list[str]:
+    """A heading and a line per record, columns aligned."""
+    cells = [HEADINGS, *(row.cells for row in rows(records))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    return [_line(line, widths) for line in cells]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        text.rjust(width) if column in NUMBERS else text.ljust(width)
+        for column, (text, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def count_line(records: Sequence[Record]) -> str:
+    """How many samples have which outcome: ``4 within, 1 exceeded``."""
+    order = ("within", "exceeded", "inconclusive", "not judged")
+    counted = [(sum(r.outcome == outcome for r in records), outcome) for outcome in order]
+    return ", ".join(f"{count} {outcome}" for count, outcome in counted if count)
+
+
+def summary_text(records: Sequence[Record]) -> str:
+    """The whole text summary: the table, the counts, and the evidence of what is not within."""
+    lines = [f"latency budgets ({UNIT_NOTE})", "", *table_lines(records), "", count_line(records)]
+    for record in records:
+        if record.outcome != "within":
+            lines += ["", record.title, *(f"  {line}" for line in explain(record))]
+        lines += [f"  advice for {record.title}: {a.text}" for a in record.measurement.advice]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,138 @@
+"""Verdicts in words. One sentence each, the same wherever it is shown."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..core.duration import format_against, format_duration, format_exactly
+from ..core.evidence import shown_quantile
+from ..core.quantile import format_percent, label
+from ..core.record import Record
+from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Verdict
+
+
+def explain(record: Record) -> list[str]:
+    """The evidence of a record, one line for each part that is not within; the weightiest first."""
+    if record.verdict is None:
+        return [f"not judged: {record.not_judged}"]
+    lines = []
+    for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
+        lines += [_failures(record)] if record.verdict.failures.outcome is outcome else []
+        parts = [part for part in reversed(record.verdict.limits) if part.outcome is outcome]
+        lines += [explain_limit(part, record.verdict) for part in parts]
+    return lines or [f"within: {_shown(record.verdict)}"]
+
+
+def headline(record: Record) -> str:
+    """The reason on one short line, for a summary that has no room for more."""
+    verdict = record.verdict
+    if verdict is None:
+        return f"not judged: {record.not_judged}"
+    part = verdict.decisive
+    if part is None:
+        return _failures(record) if verdict.outcome is not Outcome.WITHIN else explain(record)[0]
+    observed, limit = format_against(part.observed_ns, part.limit.limit_ns)
+    if part.outcome is Outcome.EXCEEDED and part.observed_ns > part.limit.limit_ns:
+        return f"{part.limit.label} {observed} > {limit}, {part.over_attributed} of {part.n} over"
+    return explain_limit(part, verdict)
+
+
+def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
+    """The evidence about one limit, as one sentence."""
+    limit = format_exactly(part.limit.limit_ns)
+    if part.outcome is Outcome.EXCEEDED:
+        return _exceeded(part, limit)
+    if part.outcome is Outcome.WITHIN:
+        return f"within {part.limit.label}: {part.over} of {part.n} over {limit}"
+    head = f"inconclusive {part.limit.label}"
+    count = f"{part.over} of {part.n} over {limit}"
+    if part.reason is Reason.MACHINE:
+        return f"{head} (machine): {count}, {_excused(part)} while another process held the CPU"
+    if part.reason is Reason.STOPPED:
+        return f"{head}: {count}; measuring ended because another limit was decided"
+    if part.reason is Reason.FEW:
+        return f"{head}: {count}; {_what_is_missing(part, verdict)}"
+    share = _percent(part.over, part.n)
+    allowed = format_percent(part.limit.allowed)
+    return f"{head}: {count} ({share} %, allowed {allowed} %); {_too_near(part, verdict)}"
+
+
+def _exceeded(part: LimitVerdict, limit: str) -> str:
+    if not part.limit.allowed:
+        text = f"exceeded max: {part.over_attributed} of {part.n} over {limit}"
+        return f"{text}; the largest took {format_duration(part.observed_ns)}"
+    text = (
+        f"exceeded {part.limit.label}: {part.over_attributed} of {part.n} over {limit} "
+        f"({_percent(part.over_attributed, part.n)} %, "
+        f"allowed {format_percent(part.limit.allowed)} %)"
+    )
+    if part.low_ns is not None:
+        low, _ = format_against(part.low_ns, part.limit.limit_ns)
+        text += f"; {part.limit.label} ≥ {low}"
+    if part.excused:
+        plural = "observation" if part.excused == 1 else "observations"
+        text += f"; {part.excused} {plural} excused"
+    return text
+
+
+def _excused(part: LimitVerdict) -> str:
+    return "all of them" if part.excused == part.over else f"{part.excused} of them"
+
+
+def _what_is_missing(part: LimitVerdict, verdict: Verdict) -> str:
+    shown = shown_quantile(part.n, part.over)
+    has = f"shows {label(shown)}, " if shown else ""
+    if part.needed is None:
+        return f"{has}not {part.limit.label}"
+    return (
+        f"{has}{part.limit.label} needs {part.needed} observations "
+        f"({_time_for(part.needed, verdict)} at this pace)"
+    )
+
+
+def _too_near(part: LimitVerdict, verdict: Verdict) -> str:
+    if part.needed is None:
+        return "too near the limit to tell"
+    return (
+        f"too near the limit to tell; about {part.needed} observations would "
+        f"({_time_for(part.needed, verdict)} at this pace)"
+    )
+
+
+def _time_for(observations: int, verdict: Verdict) -> str:
+    return format_duration(observations * verdict.elapsed_ns // max(1, verdict.n))
+
+
+def _failures(record: Record) -> str:
+    verdict = record.verdict.failures if record.verdict else None
+    assert verdict is not None
+    kinds = ", ".join(f"{kind} ×{count}" for kind, count in record.failures.items())
+    allowed = format_percent(verdict.allowed)
+    word = "exceeded" if verdict.outcome is Outcome.EXCEEDED else "inconclusive"
+    share = _percent(verdict.failed, verdict.attempts)
+    return (
+        f"{word} errors: {verdict.failed} of {verdict.attempts} requests failed "
+        f"({share} %, allowed {allowed} %): {kinds}"
+    )
+
+
+def _shown(verdict: Verdict) -> str:
+    parts = ", ".join(
+        f"{part.limit.label} {part.over} of {part.n} over {format_exactly(part.limit.limit_ns)}"
+        for part in verdict.limits
+    )
+    return parts
+
+
+def _percent(count: int, total: int) -> str:
+    """A share in percent with two significant digits, but never 0 or 100 where it is not."""
+    if count in (0, total):
+        return "0" if not count else "100"
+    for digits in range(2, 9):
+        text = f"{float(Fraction(100 * count, total)):.{digits}g}"
+        if text not in ("0", "100", "1e+02"):
+            return text
+    return text
+
+
+__all__ = ["FailureVerdict", "explain", "explain_limit", "headline"]

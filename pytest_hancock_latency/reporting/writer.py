@@ -1,0 +1,38 @@
+"""Writes text to files: whole or not at all. The only place of this package that touches a disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of `path` and prove that a file can be made in it.
+
+    Raises:
+        OSError: it cannot.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(21, "is a directory", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        pass
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the file by `text` in one step: a reader sees the old file or the new one.
+
+    Raises:
+        OSError: it could not be written; what stood there before still does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
