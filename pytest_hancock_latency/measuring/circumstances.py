@@ -20,6 +20,7 @@ _EXCUSED_SHARE: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
 _COARSE_CLOCK_S: Final = 1e-6
 _UNSTABLE: Final = 2
+_FEWEST_PROBES: Final = 20
 _CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -122,7 +123,7 @@ def _about_machine(probes: array[int]) -> Iterator[Advice]:
             f"the container may use {quota:.2g} of a CPU: the kernel pauses it when that is spent; "
             "give it a whole one",
         )
-    if len(probes) >= _SHOWN:
+    if len(probes) >= _FEWEST_PROBES:
         low, high = np.quantile(np.array(probes), (0.1, 0.9))
         if high > _UNSTABLE * low:
             yield Advice(

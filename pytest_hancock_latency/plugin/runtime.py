@@ -11,7 +11,7 @@ import os
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -25,12 +25,16 @@ from .fixtures import GATE, SAMPLER, Gate, Sampler, gate_of
 from .ledger import Ledger
 from .settings import Mode, Settings
 
-Failed = pytest.fail.Exception
+if TYPE_CHECKING:
+    from _pytest.outcomes import Failed
+else:
+    Failed = pytest.fail.Exception  # the public name, which type checkers cannot follow
+
 RECORDS: Final = "latency_records"
 _KEPT = pytest.StashKey[list[Record]]()
 
 
-class BudgetExceeded(Failed):  # type: ignore[misc]  # pytest hides its type
+class BudgetExceeded(Failed):
     """Fails a test whose latency budget does not hold; shown without a traceback."""
 
     def __init__(self, headline: str, details: str = "") -> None:

@@ -1,0 +1,65 @@
+"""Hancock's endpoints against their latency targets.
+
+    pytest tests/benchmark_suite.py -v
+    pytest tests/benchmark_suite.py -k health
+    python tests/benchmark_suite.py             # prints the table alone
+
+Five warm-up requests, then at least fifty timed ones through Flask's test client, with the canned
+model. The targets are the named budgets of pyproject.toml, which the load tests use as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from hancock_app import Settings, create_app
+from pytest_hancock_latency import Sampler, latency_budget
+
+# The hard gate for everything, whatever an endpoint's own targets say.
+pytestmark = latency_budget(p99=500)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    """Hancock as the environment sets it, without a key and a rate limit of its own."""
+    settings = replace(Settings.from_env(), api_key="", rate_limit=0)
+    return create_app(settings).test_client()
+
+
+def answered(answer: TestResponse) -> bool:
+    """Whether the request succeeded: an error page is quick, and no answer."""
+    return answer.status_code == 200
+
+
+@latency_budget("GET /health")
+def test_health(client: FlaskClient, sample: Sampler) -> None:
+    sample(client.get, "/health", check=answered)
+
+
+@latency_budget("GET /models")
+def test_models(client: FlaskClient, sample: Sampler) -> None:
+    sample(client.get, "/models", check=answered)
+
+
+@latency_budget("GET /mode")
+def test_mode(client: FlaskClient, sample: Sampler) -> None:
+    sample(client.get, "/mode", check=answered)
+
+
+@latency_budget("POST /v1/chat")
+def test_chat(client: FlaskClient, sample: Sampler) -> None:
+    sample(client.post, "/v1/chat", json={"message": "What is a port scan?"}, check=answered)
+
+
+@latency_budget("POST /v1/ask")
+def test_ask(client: FlaskClient, sample: Sampler) -> None:
+    sample(client.post, "/v1/ask", json={"question": "What is a port scan?"}, check=answered)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__, "-q", "--no-header", *sys.argv[1:]]))
