@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import argparse
 import logging
+import logging.config
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
 from werkzeug.serving import make_server
 
-from hancock_app import Settings, SettingsError, create_app
+from hancock_app import Settings, SettingsError, create_app, logs
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Serve until interrupted; return 2 when the flags or the environment are wrong."""
     chosen = _parser(environ).parse_args(argv)
     try:
-        app = create_app(Settings.from_env(environ))
+        settings = Settings.from_env(environ)
+        logging.config.dictConfig(logs.config(settings.log_level))
+        app = create_app(settings)
         server = make_server(chosen.host, chosen.port, app, threaded=True)
     except SettingsError as error:
         print(f"hancock: {error}", file=sys.stderr)
         return 2
     # The development server writes a line per request, which is noise and takes time.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    # Ended by a service manager or by a keyboard, it ends in the same way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"Hancock listens on http://{chosen.host}:{server.server_port}", flush=True)
     try:
         server.serve_forever()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, cast
 from wsgiref.types import WSGIApplication
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from hancock_app import errors
+from hancock_app import errors, openapi
 from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
 from hancock_app.bodies import MAX_BODY_BYTES
+from hancock_app.health import Check, DeepHealth
 from hancock_app.metrics import Metrics
 from hancock_app.model import Model
 from hancock_app.moving_window import MemoryWindow, Window
@@ -24,7 +27,7 @@ from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import CANNED, Settings
 from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
-from hancock_app.storage import Breaker, OnFailure, client, connect
+from hancock_app.storage import Breaker, OnFailure, client, connect, ping
 from hancock_app.webhook import Signatures
 from hancock_app.wsgi import Edge
 
@@ -39,8 +42,8 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     limit = RateLimit(settings.rate_limit, memory.window, metrics)
     model = Model(backend or _backend(settings), settings.model, metrics)
     errors.install(app)
-    app.register_blueprint(probing.blueprint(metrics))
-    app.register_blueprint(reading.blueprint(auth, model.name))
+    app.register_blueprint(probing.blueprint(metrics, _deep_health(settings, model, memory)))
+    app.register_blueprint(reading.blueprint(auth, model.name, openapi.document()))
     app.register_blueprint(asking.blueprint(auth, limit, model))
     app.register_blueprint(webhooks.blueprint(limit, _signatures(settings, memory.replays)))
     # Flask's documented place for middleware; everything above stays reachable as `app`.
@@ -54,6 +57,8 @@ class _Memory(NamedTuple):
 
     window: Window
     replays: Replays
+    # Only of what is shared: raises where it does not answer.
+    check: Callable[[], None] | None = None
 
 
 def _memory(settings: Settings, metrics: Metrics) -> _Memory:
@@ -62,10 +67,19 @@ def _memory(settings: Settings, metrics: Metrics) -> _Memory:
     storage = connect(settings.rate_limit_storage, settings.storage_timeout_s)
     # One breaker for both: it is one Redis that is away.
     breaker = Breaker(cast(OnFailure, settings.storage_on_failure), metrics.storage_failed)
+    redis = client(storage)
     return _Memory(
         FallbackWindow(RedisWindow(storage), MemoryWindow(), breaker),
-        FallbackReplays(RedisReplays(client(storage)), MemoryReplays(), breaker),
+        FallbackReplays(RedisReplays(redis), MemoryReplays(), breaker),
+        partial(ping, redis),
     )
+
+
+def _deep_health(settings: Settings, model: Model, memory: _Memory) -> DeepHealth:
+    checks = {"model": Check(model.check, vital=True)}
+    if memory.check is not None:
+        checks["storage"] = Check(memory.check, vital=settings.storage_on_failure == "closed")
+    return DeepHealth(checks, settings.health_ttl_s)
 
 
 def _signatures(settings: Settings, replays: Replays) -> Signatures:

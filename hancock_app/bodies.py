@@ -46,9 +46,9 @@ def _is_json(content_type: str) -> bool:
     )
 
 
-def answer(body: Any) -> Response:
-    """A 200 with `body` as JSON."""
-    return fixed(_encoder.encode(body))
+def answer(body: Any, status: int = 200) -> Response:
+    """`body` as JSON."""
+    return Response(_encoder.encode(body), status, content_type="application/json")
 
 
 def fixed(encoded: bytes) -> Response:

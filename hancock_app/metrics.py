@@ -1,4 +1,4 @@
-"""What Prometheus is told.
+"""What Prometheus is told, by one process or, in multiprocess mode, by all workers together.
 
 Children are bound once per combination of labels and kept: finding one through `labels()` costs
 more than counting. No label ever carries text chosen by a client.
@@ -6,11 +6,17 @@ more than counting. No label ever carries text chosen by a client.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from hancock_app.memory import ResidentMemory, live_workers, this_process
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -31,32 +37,29 @@ class Metrics:
             registry=self._registry,
         )
         self._observers: dict[tuple[str, str, str], Callable[[float], None]] = {}
-        self._active = Gauge(
-            "hancock_active_connections",
-            "Requests being answered now",
-            registry=self._registry,
-        )
-        self._limited = Counter(
-            "hancock_rate_limited", "Requests refused by the rate limit", registry=self._registry
-        )
-        self._storage_failures = Counter(
-            "hancock_storage_failures",
-            "Attempts to reach the shared storage that failed",
-            registry=self._registry,
-        )
-        self._answers = Histogram(
+        answers = Histogram(
             "hancock_backend_duration_seconds",
             "Time that the model took, by backend and outcome",
             ("backend", "outcome"),
             buckets=_BACKEND_BUCKETS,
             registry=self._registry,
         )
-        self._askers = {
-            outcome: self._answers.labels(backend, outcome).observe for outcome in _OUTCOMES
-        }
+        self._askers = {outcome: answers.labels(backend, outcome).observe for outcome in _OUTCOMES}
+        self._active = Gauge(
+            "hancock_active_connections",
+            "Requests being answered now",
+            registry=self._registry,
+            # What a worker that died was answering is not being answered any more.
+            multiprocess_mode="livesum",
+        )
         self.started = self._active.inc
-        self.storage_failed = self._storage_failures.inc
-        self.rate_limited = self._limited.inc
+        self.rate_limited = self._counter("rate_limited", "Requests refused by the rate limit")
+        self.storage_failed = self._counter(
+            "storage_failures", "Attempts to reach the shared storage that failed"
+        )
+
+    def _counter(self, name: str, documentation: str) -> Callable[[], None]:
+        return Counter(f"hancock_{name}", documentation, registry=self._registry).inc
 
     def finished(self, method: str, route: str, status: str, seconds: float) -> str:
         """Count one answered request; return the method as it was counted."""
@@ -75,5 +78,16 @@ class Metrics:
         self._askers[outcome](seconds)
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self._registry)
+        """Everything, in Prometheus' text format; raises nothing that a scrape could cause."""
+        folder = os.environ.get(MULTIPROCESS_FOLDER)
+        if not folder:
+            return _with_memory(self._registry, ResidentMemory(this_process))
+        workers = CollectorRegistry()
+        MultiProcessCollector(workers, folder)  # type: ignore[no-untyped-call]
+        return _with_memory(workers, ResidentMemory(partial(live_workers, folder)))
+
+
+def _with_memory(registry: CollectorRegistry, memory: ResidentMemory) -> bytes:
+    asked_now = CollectorRegistry()
+    asked_now.register(memory)
+    return generate_latest(registry) + generate_latest(asked_now)

@@ -72,6 +72,8 @@ class Settings:
     llm_timeout_s: float = _setting(30.0, "HANCOCK_LLM_TIMEOUT", parse_seconds)
     llm_retries: int = _setting(2, "HANCOCK_LLM_RETRIES", _count)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
+    health_ttl_s: float = _setting(30.0, "HANCOCK_HEALTH_TTL", parse_seconds)
+    log_level: str = _setting("warning", "HANCOCK_LOG_LEVEL", str.lower)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -105,10 +107,11 @@ class Settings:
     def __post_init__(self) -> None:
         self._require_one_of("llm_backend", BACKENDS)
         self._require_one_of("storage_on_failure", ("open", "closed"))
+        self._require_one_of("log_level", ("debug", "info", "warning", "error"))
         self._require_one_of("webhook_scheme", ("any", "standard"))
         for name in ("rate_limit", "trusted_proxies", "llm_retries"):
             self._require_count(name)
-        for name in ("canned_delay_s", "storage_timeout_s", "llm_timeout_s"):
+        for name in ("canned_delay_s", "storage_timeout_s", "llm_timeout_s", "health_ttl_s"):
             self._require_seconds(name)
         for name in _PRINTABLE:
             self._require_printable(name)

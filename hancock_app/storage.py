@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Literal, TypeVar
 
 from limits.storage import RedisStorage
-from redis import Redis
+from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -45,6 +45,14 @@ def client(storage: RedisStorage) -> Redis:
     shared = storage.get_connection()
     assert isinstance(shared, Redis)
     return shared
+
+
+def ping(redis: Redis) -> None:
+    """Raise `StorageAway` unless `redis` answers."""
+    try:
+        redis.ping()
+    except RedisError as error:
+        raise StorageAway("the storage is away") from error
 
 
 class Breaker:

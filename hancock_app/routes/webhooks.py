@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -12,11 +12,17 @@ from hancock_app.rate_limit import RateLimit
 from hancock_app.webhook import Signatures
 
 
+class Accepted(msgspec.Struct):
+    """What `/v1/webhook` gives."""
+
+    status: Literal["accepted"] = "accepted"
+
+
 def blueprint(limit: RateLimit, signatures: Signatures) -> Blueprint:
     """A sender shows who it is by its signature, so that no key is asked for."""
     routes = Blueprint("webhooks", __name__, url_prefix="/v1")
     events = msgspec.json.Decoder(dict[str, Any])
-    accepted = encode({"status": "accepted"})
+    accepted = encode(Accepted())
 
     @routes.post("/webhook")
     def receive() -> Response:

@@ -35,6 +35,8 @@ def test_every_variable_is_read() -> None:
         "HANCOCK_STORAGE_ON_FAILURE": "closed",
         "HANCOCK_STORAGE_TIMEOUT": "1s",
         "HANCOCK_TRUSTED_PROXIES": "2",
+        "HANCOCK_HEALTH_TTL": "5s",
+        "HANCOCK_LOG_LEVEL": "INFO",
         "HANCOCK_WEBHOOK_OLD_SECRET": "old",
         "HANCOCK_WEBHOOK_SCHEME": "standard",
     }
@@ -48,6 +50,8 @@ def test_every_variable_is_read() -> None:
         storage_on_failure="closed",
         storage_timeout_s=1.0,
         trusted_proxies=2,
+        health_ttl_s=5.0,
+        log_level="info",
         llm_backend="ollama",
         llm_url="http://127.0.0.1:1234/v1",
         llm_model="tiny",

@@ -1,0 +1,201 @@
+"""Several workers under the real gunicorn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENT_S = 60.0
+APPLICATION = "hancock_app:create_app()"
+ASKED = ("/v1/ask", {"question": "hi"})
+CONFIG = ("-c", "python:hancock_app.gunicorn_config")
+
+
+class Gunicorn:
+    """A running gunicorn; its lines go to a file, since a full pipe would stop it."""
+
+    def __init__(self, arguments: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
+        self.address = folder / "socket-address"
+        self._log = folder / "log"
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HANCOCK_", "PROMETHEUS_", "GUNICORN_", "WEB_"))
+        }
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", *arguments, APPLICATION],
+                env={**inherited, **environ},
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def url(self) -> str:
+        return "http://" + self.log.partition("Listening at: http://")[2].partition(" ")[0]
+
+    def listens(self) -> bool:
+        assert self.process.poll() is None, self.log
+        return "Listening at: http://" in self.log
+
+    def ask(self, path: str, body: object = None) -> tuple[int, bytes]:
+        """Status and body of one request, over a connection of its own."""
+        encoded = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, encoded, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENT_S) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read()
+
+
+Serve = Callable[..., Gunicorn]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, eventually: Any) -> Iterator[Serve]:
+    running: list[Gunicorn] = []
+
+    def start(*arguments: str, **environ: str) -> Gunicorn:
+        running.append(Gunicorn(arguments, environ, tmp_path))
+        eventually(running[-1].listens)
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.process.kill()
+        server.process.wait()
+
+
+def many(server: Gunicorn, times: int, path: str, body: object) -> Counter[int]:
+    """The statuses of `times` requests by 16 threads."""
+    statuses: list[int] = []
+
+    def ask() -> None:
+        for _ in range(times // 16):
+            statuses.append(server.ask(path, body)[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Counter(statuses)
+
+
+def test_workers_that_share_a_redis_admit_the_limit_once(serve: Serve, redis_server: Any) -> None:
+    server = serve(
+        *CONFIG,
+        *("-w", "4", "--threads", "8"),
+        HANCOCK_RATE_LIMIT="40",
+        HANCOCK_RATE_LIMIT_STORAGE=redis_server.uri,
+        HANCOCK_STORAGE_TIMEOUT="30s",
+    )
+    assert many(server, 160, *ASKED) == {200: 40, 429: 120}
+    assert "share no storage" not in server.log
+
+
+def test_workers_are_counted_together(serve: Serve, eventually: Any) -> None:
+    server = serve(*CONFIG, "-w", "2", HANCOCK_RATE_LIMIT="0")
+    assert many(server, 160, *ASKED) == {200: 160}
+    counted = (
+        'hancock_request_duration_seconds_count{method="POST",route="/v1/ask",status="200"} 160.0\n'
+    )
+    # A worker counts a request after its answer has gone out to us.
+    eventually(lambda: counted in server.ask("/metrics")[1].decode())
+    text = server.ask("/metrics")[1].decode()
+    assert "\nhancock_active_connections 1.0\n" in text
+    assert "\nhancock_memory_usage_bytes " in text
+
+
+def test_a_worker_that_was_killed_is_not_counted_as_busy(serve: Serve, eventually: Any) -> None:
+    server = serve(*CONFIG, "-w", "1", HANCOCK_CANNED_DELAY="60s")
+
+    def ask_in_vain() -> None:
+        with suppress(OSError):
+            server.ask(*ASKED)
+
+    asking = threading.Thread(target=ask_in_vain)
+    asking.start()
+    busy = "\nhancock_active_connections 2.0\n"
+    eventually(lambda: busy in server.ask("/metrics")[1].decode())
+    children = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
+    os.kill(int(Path(children).read_text().split()[0]), signal.SIGKILL)
+    asking.join()
+    alone = "\nhancock_active_connections 1.0\n"
+    eventually(lambda: alone in server.ask("/metrics")[1].decode())
+
+
+def test_a_stop_waits_for_what_was_accepted(serve: Serve, eventually: Any) -> None:
+    server = serve(*CONFIG, "-w", "2", HANCOCK_CANNED_DELAY="3s")
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(server.ask(*ASKED)[0])) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    busy = "\nhancock_active_connections 9.0\n"
+    eventually(lambda: busy in server.ask("/metrics")[1].decode())
+    server.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 8
+    assert server.process.wait(PATIENT_S) == 0
+
+
+@pytest.mark.parametrize("configured", [CONFIG, ()])
+def test_workers_that_share_nothing_are_warned_about(
+    serve: Serve, eventually: Any, configured: tuple[str, ...]
+) -> None:
+    server = serve(*configured, "-w", "2")
+    warning = "2 workers share no storage: each admits 60 requests a minute, 120 in all"
+    eventually(lambda: warning in server.log)
+
+
+def test_a_bad_environment_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    failed = subprocess.run(
+        [sys.executable, "-m", "gunicorn", *CONFIG, APPLICATION],
+        env={**os.environ, "HANCOCK_RATE_LIMIT": "lots"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENT_S,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        "hancock: HANCOCK_RATE_LIMIT: expected a whole number, 0 or more, got 'lots'\n"
+    )
+
+
+def test_the_folder_of_the_metrics_is_gone_afterwards(serve: Serve, tmp_path: Path) -> None:
+    server = serve(*CONFIG, "-w", "1", TMPDIR=str(tmp_path))
+    server.ask("/health")
+    assert list(tmp_path.glob("hancock-metrics-*/*.db"))
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(PATIENT_S)
+    assert not list(tmp_path.glob("hancock-metrics-*"))
+
+
+def test_its_lines_are_json(serve: Serve, eventually: Any) -> None:
+    server = serve(*CONFIG, "-w", "1", HANCOCK_LOG_LEVEL="info")
+    server.ask("/health")
+    eventually(lambda: '"hancock.access"' in server.log)
+    assert {type(json.loads(line)) for line in server.log.splitlines()} == {dict}
