@@ -11,13 +11,14 @@ from typing import Any, Final
 from ..core.budget import Limit
 from ..core.judge import LOOK_EVERY_NS, Judge
 from ..core.sample import Measurement, Observations, Sample
+from .bracketing import BracketTaker
 from .circumstances import advice_on, slowest
 from .clock import Clock
 from .collector import Collector
 from .plan import Plan
 from .probe import Probe
 from .scheduler import NoScheduler, Scheduler, voluntary_switches
-from .taking import BareTaker, BracketTaker, Call, Check
+from .taking import BareTaker, Call, Request
 
 SHORTEST_BRACKETED_NS: Final = 20_000
 PROGRESS_EVERY_NS: Final = 250_000_000
@@ -36,15 +37,6 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is measured: a call without arguments, the sample's name, a check of its answers."""
-
-    call: Call
-    name: str = ""
-    check: Check | None = None
 
 
 class ClosedLoop:
@@ -90,10 +82,10 @@ class ClosedLoop:
         )
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        taker = BareTaker(self._clock)
+        taker, unchecked = BareTaker(self._clock), Request(request.call)
         for _ in range(self._plan.warmup):
-            taker.take(request.call, 1, 0, None)
-        return tuple(taker.wall)
+            taker.take(unchecked, 1, 0)
+        return taker.walls
 
     def _taker(
         self, stack: ExitStack, probe: Probe, warmup: tuple[int, ...]
@@ -126,7 +118,7 @@ class ClosedLoop:
                 self._watch(Progress(taker.observations(), judge.undecided, now - begin))
             until = min(deadline, next_look, probe.run_if_due())
             failed = sum(taker.failures.values())
-            left -= taker.take(request.call, left, until, request.check)
+            left -= taker.take(request, left, until)
             if not left or clock() >= next_look or sum(taker.failures.values()) > failed:
                 left, next_look = self._look(judge, taker)
 
@@ -138,7 +130,7 @@ class ClosedLoop:
         now = self._clock()
         failed = sum(taker.failures.values())
         if judge is None:
-            left = self._plan.samples - len(taker.wall) - failed
+            left = self._plan.samples - len(taker) - failed
             return max(0, left), now + self._plan.time_limit_ns
         left = judge.look(taker.observations(), failed)
         after = self._clock()

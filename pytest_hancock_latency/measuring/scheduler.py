@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from ..core.attribution import Nanoseconds
 
 PATH: Final = "/proc/thread-self/schedstat"
-_LONGEST: Final = 96
+LONGEST_LINE: Final = 96
 
 
 class NoScheduler(Exception):
@@ -46,7 +49,7 @@ class Scheduler:
 
     def read(self) -> bytes:
         """The raw line; parsed later, outside of everything that is timed."""
-        return os.pread(self._file, _LONGEST, 0)
+        return os.pread(self._file, LONGEST_LINE, 0)
 
     @property
     def descriptor(self) -> int:
@@ -69,9 +72,12 @@ class Scheduler:
         self.close()
 
 
-def run_queue_wait(line: bytes) -> int:
-    """Nanoseconds that the thread has waited to run, from a raw line."""
-    return int(line.split(None, 2)[1])
+def run_queue_waits(lines: Sequence[bytes]) -> Nanoseconds:
+    """Nanoseconds that the thread had waited to run, from each raw line."""
+    import numpy as np
+
+    numbers = np.fromstring(b"".join(lines).decode("ascii"), dtype=np.int64, sep=" ")
+    return numbers[1::3]
 
 
 def voluntary_switches() -> Callable[[], int] | None:

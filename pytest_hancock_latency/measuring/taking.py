@@ -1,183 +1,134 @@
-"""Taking observations in a tight loop: bare, or bracketed by the kernel's counters.
+"""Taking observations in a tight loop, with nothing but the call between two clock readings.
 
-Nothing but the call lies between the two clock readings of an observation. The takers know neither
-budget nor plan: they take `count` observations, or fewer when the time `until` has come or a
-request has failed.
+Takers know neither budget nor plan: they take `count` observations, or fewer when the time `until`
+has come or a request has failed.
 """
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
-from ..core.attribution import Brackets, attribute, slowdown, waits_in_window
 from ..core.sample import Observations
 from .clock import Clock
-from .probe import Probe
-from .scheduler import Scheduler, process_cpu, run_queue_wait, thread_cpu
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from ..core.attribution import Nanoseconds
 
 Call = Callable[[], Any]
 Check = Callable[[Any], Any]
 
-_TIGHT_NS: Final = 50_000
-_TRIES: Final = 4
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is measured: a call without arguments, the sample's name, a check of its answers."""
 
-def why_failed(check: Check, answer: Any) -> str | None:
-    """The class of failure of an answer, or None where the check is content.
+    call: Call
+    name: str = ""
+    check: Check | None = None
 
-    A check fails an answer by returning something false (but not None) or by an AssertionError.
-    """
-    try:
-        said = check(answer)
-    except AssertionError as error:
-        text = str(error).partition("\n")[0]
-        return f"check: {text}" if text else "check: AssertionError"
-    return None if said is None or said else f"check: returned {said!r}"
+    def why_failed(self, answer: Any) -> str | None:
+        """The class of failure of an answer, or None where the check is content.
+
+        A check fails an answer by returning something false (but not None) or by an
+        AssertionError.
+        """
+        if self.check is None:
+            return None
+        try:
+            said = self.check(answer)
+        except AssertionError as error:
+            text = str(error).partition("\n")[0]
+            return f"check: {text}" if text else "check: AssertionError"
+        return None if said is None or said else f"check: returned {said!r}"
 
 
 class BareTaker:
-    """Two clock readings around each call, and nothing else."""
+    """Two clock readings around each call, and nothing else.
+
+    The loop only appends what it has read to a list, the cheapest thing that Python can do with it;
+    columns are made of it when somebody looks.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._begin = clock()
-        self.start = array("q")
-        self.wall = array("q")
+        self._times: list[int] = []
+        self._start = array("q")
+        self._wall = array("q")
         self.failures: Counter[str] = Counter()
 
-    def take(self, call: Call, count: int, until: int, check: Check | None) -> int:
+    def __len__(self) -> int:
+        """Number of observations so far."""
+        return len(self._wall) + len(self._times) // 2
+
+    def take(self, request: Request, count: int, until: int) -> int:
         """Take up to `count` observations; how many calls were made."""
-        clock, start, wall = self._clock, self.start.append, self.wall.append
-        made = 0
-        for made in range(1, count + 1):  # noqa: B007 - how far it came is the answer
+        before = len(self)
+        loop = self._unchecked if request.check is None else self._checked
+        failed = loop(request, count, until)
+        return len(self) - before + failed
+
+    def _unchecked(self, request: Request, count: int, until: int) -> int:
+        clock, call, keep = self._clock, request.call, self._times.append
+        for _ in repeat(None, count):
+            t0 = clock()
+            call()
+            t1 = clock()
+            keep(t0)
+            keep(t1)
+            if t1 >= until:
+                break
+        return 0
+
+    def _checked(self, request: Request, count: int, until: int) -> int:
+        clock, call, keep = self._clock, request.call, self._times.append
+        for _ in repeat(None, count):
             t0 = clock()
             answer = call()
             t1 = clock()
-            if check is not None and (failure := why_failed(check, answer)) is not None:
+            if failure := request.why_failed(answer):
                 self.failures[failure] += 1
-                break
-            answer = None  # freed here, not inside the next window
-            start(t0)
-            wall(t1 - t0)
+                return 1
+            del answer  # freed here, not inside the next window
+            keep(t0)
+            keep(t1)
             if t1 >= until:
                 break
-        return made
+        return 0
+
+    @property
+    def walls(self) -> tuple[int, ...]:
+        """Latencies so far, in ns, for those who want no more than a few of them."""
+        return tuple(self.observations().wall_ns.tolist())
 
     def observations(self) -> Observations:
         """Everything taken so far."""
-        wall, start = _column(self.wall), _column(self.start) - self._begin
-        return Observations(wall, wall, start)
+        begun, ended = integers(self._times[::2]), integers(self._times[1::2])
+        self._times.clear()
+        extend(self._start, begun)
+        extend(self._wall, ended - begun)
+        wall = column(self._wall)
+        return Observations(wall, wall, column(self._start) - self._begin)
 
 
-class BracketTaker:
-    """The same with the thread's counters read as near to the window as possible."""
+def integers(values: list[int]) -> Nanoseconds:
+    """A column of readings."""
+    import numpy as np
 
-    def __init__(
-        self, clock: Clock, probe: Probe, scheduler: Scheduler, switches: Callable[[], int]
-    ) -> None:
-        self._clock = clock
-        self._probe = probe
-        self._begin = clock()
-        self._scheduler = scheduler
-        self._switches = switches
-        self._last_switches = switches()
-        self.start = array("q")
-        self.wall = array("q")
-        self.failures: Counter[str] = Counter()
-        self._lines: list[bytes] = []  # two raw schedstat lines each, parsed when looked at
-        self._run_queue = array("q")
-        self._thread_cpu = array("q")
-        self._process_cpu = array("q")
-        self._gap_before = array("q")
-        self._gap_after = array("q")
-        self._blocked = array("b")
-        self._probe_of = array("q")
-
-    def take(self, call: Call, count: int, until: int, check: Check | None) -> int:
-        """Take up to `count` observations; how many calls were made."""
-        clock, pread, file = self._clock, os.pread, self._scheduler.descriptor
-        made = 0
-        for made in range(1, count + 1):  # noqa: B007 - how far it came is the answer
-            cpu0, process0 = thread_cpu(), process_cpu()
-            before = clock()
-            line0 = pread(file, 96, 0)
-            t0 = clock()
-            if t0 - before > _TIGHT_NS:
-                before, line0, t0 = self._tight(pread, file)
-            answer = call()
-            t1 = clock()
-            line1 = pread(file, 96, 0)
-            after = clock()
-            cpu1, process1 = thread_cpu(), process_cpu()
-            if check is not None and (failure := why_failed(check, answer)) is not None:
-                self.failures[failure] += 1
-                self._last_switches = self._switches()
-                break
-            answer = None
-            self.start.append(t0)
-            self.wall.append(t1 - t0)
-            self._lines += (line0, line1)
-            self._thread_cpu.append(cpu1 - cpu0)
-            self._process_cpu.append(process1 - process0)
-            self._gap_before.append(t0 - before)
-            self._gap_after.append(after - t1)
-            switches = self._switches()
-            self._blocked.append(switches != self._last_switches)
-            self._last_switches = switches
-            if after >= until:
-                break
-        self._parse()
-        return made
-
-    def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes, int]:
-        """Read again until nothing came between: preemptions like to fall into the reading."""
-        for _ in range(_TRIES - 1):
-            before = self._clock()
-            line = pread(file, 96, 0)
-            t0 = self._clock()
-            if t0 - before <= _TIGHT_NS:
-                break
-        return before, line, t0
-
-    def observations(self) -> Observations:
-        """Everything taken so far, with what the code took of each."""
-        import numpy as np
-
-        wall, cpu = _column(self.wall), _column(self._thread_cpu)
-        wait = waits_in_window(
-            Brackets(
-                wall=wall,
-                thread_cpu=cpu,
-                process_cpu=_column(self._process_cpu),
-                run_queue=_column(self._run_queue),
-                gap_before=_column(self._gap_before),
-                gap_after=_column(self._gap_after),
-            )
-        )
-        speed = slowdown(_column(self._probe.durations), _column(self._probe_of))
-        return Observations(
-            wall_ns=wall,
-            attributed_ns=attribute(wall, wait, cpu, speed),
-            start_ns=_column(self.start) - self._begin,
-            blocked=np.array(self._blocked, dtype=bool),
-        )
-
-    def _parse(self) -> None:
-        waits = [run_queue_wait(line) for line in self._lines]
-        self._run_queue.extend(b - a for a, b in zip(waits[::2], waits[1::2], strict=True))
-        self._probe_of.extend([self._probe.last] * (len(waits) // 2))
-        self._lines.clear()
+    return np.array(values, dtype=np.int64)
 
 
-def _column(values: array[int]) -> npt.NDArray[np.int64]:
+def extend(column: array[int], values: Nanoseconds) -> None:
+    """Append a column to the growing one that is kept."""
+    column.frombytes(values.tobytes())
+
+
+def column(values: array[int]) -> Nanoseconds:
     """A copy: an array that lends its memory could not grow meanwhile."""
     import numpy as np
 

@@ -13,9 +13,9 @@ from ..core.judge import Judge, Policy
 from ..core.sample import Sample
 from ..errors import LatencyError
 from ..measuring.clock import Clock, system_clock
-from ..measuring.closed_loop import ClosedLoop, Request, Watch, called_with
+from ..measuring.closed_loop import ClosedLoop, Watch, called_with
 from ..measuring.plan import Plan
-from ..measuring.taking import BareTaker, Check
+from ..measuring.taking import BareTaker, Check, Request
 from .settings import Mode, Settings
 
 Function = Callable[..., Any]
@@ -131,7 +131,7 @@ class Sampler:
     def _once(self, request: Request) -> Sample:
         """One call, so that the body of the test runs; nothing is judged or kept."""
         taker = BareTaker(self.clock)
-        taker.take(request.call, 1, 0, None)
+        taker.take(Request(request.call), 1, 0)
         return Sample(request.name, taker.observations())
 
 
@@ -160,10 +160,10 @@ class Warmup:
         if self._sampler.gate.mode is Mode.OFF:
             return
         taker = BareTaker(self._sampler.clock)
-        call = called_with(function, args, kwargs)
+        request = Request(called_with(function, args, kwargs))
         for _ in range(times):
-            taker.take(call, 1, 0, None)
-        self._sampler.warmed.extend(taker.wall)
+            taker.take(request, 1, 0)
+        self._sampler.warmed.extend(taker.walls)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

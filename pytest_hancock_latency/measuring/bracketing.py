@@ -1,0 +1,138 @@
+"""Taking observations bracketed by the kernel's counters of the measuring thread.
+
+The counters are read as near to the timed window as possible, outside of it, and read again where
+something came between: preemptions like to fall into the reading, and crediting those to the
+observation would excuse slow code.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from itertools import repeat
+from typing import Any, Final
+
+from ..core.attribution import Brackets, attribute, slowdown, waits_in_window
+from ..core.sample import Observations
+from .clock import Clock
+from .probe import Probe
+from .scheduler import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
+from .taking import Request, column, extend, integers
+
+_TIGHT_NS: Final = 50_000
+_TRIES: Final = 4
+_FIELDS: Final = 13
+"""Readings that the bracketing loop keeps for each observation."""
+
+
+class BracketTaker:
+    """The same with the thread's counters read as near to the window as possible."""
+
+    def __init__(
+        self, clock: Clock, probe: Probe, scheduler: Scheduler, switches: Callable[[], int]
+    ) -> None:
+        self._clock = clock
+        self._probe = probe
+        self._begin = clock()
+        self._scheduler = scheduler
+        self._switches = switches
+        self._kept: list[Any] = []
+        self._columns = {name: array("q") for name in _COLUMNS}
+        self.failures: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """Number of observations so far."""
+        return len(self._columns["wall"]) + len(self._kept) // _FIELDS
+
+    def take(self, request: Request, count: int, until: int) -> int:
+        """Take up to `count` observations; how many calls were made."""
+        before = len(self)
+        failed = self._bracketed(request, count, until)
+        return len(self) - before + failed
+
+    def _bracketed(self, request: Request, count: int, until: int) -> int:
+        clock, call, pread, checked = self._clock, request.call, os.pread, request.check
+        file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
+        kept = self._kept
+        cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
+        for _ in repeat(None, count):
+            before = clock()
+            line0 = pread(file, LONGEST_LINE, 0)
+            t0 = clock()
+            if t0 - before > _TIGHT_NS:
+                before, line0, t0 = self._tight(pread, file)
+            answer = call()
+            t1 = clock()
+            line1 = pread(file, LONGEST_LINE, 0)
+            after = clock()
+            cpu1, process1, switches1 = thread_cpu(), process_cpu(), switches()
+            if checked is not None and (failure := request.why_failed(answer)):
+                self.failures[failure] += 1
+                return 1
+            del answer  # freed here, not inside the next window
+            kept += (t0, t1, before, after, line0, line1, cpu0, cpu1)
+            kept += (process0, process1, switches0, switches1, probe)
+            if after >= until:
+                break
+            # The next observation starts from here: the few µs of this loop count as its CPU time,
+            # which excuses that much less, and save three system calls.
+            cpu0, process0, switches0 = cpu1, process1, switches1
+            if checked is not None:
+                cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
+        return 0
+
+    def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes, int]:
+        """Read again until nothing came between: preemptions like to fall into the reading."""
+        for _ in range(_TRIES - 1):
+            before = self._clock()
+            line = pread(file, LONGEST_LINE, 0)
+            t0 = self._clock()
+            if t0 - before <= _TIGHT_NS:
+                break
+        return before, line, t0
+
+    def observations(self) -> Observations:
+        """Everything taken so far, with what the code took of each."""
+        self._settle()
+        columns = {name: column(values) for name, values in self._columns.items()}
+        wait = waits_in_window(
+            Brackets(
+                wall=columns["wall"],
+                thread_cpu=columns["thread_cpu"],
+                process_cpu=columns["process_cpu"],
+                run_queue=columns["run_queue"],
+                gap_before=columns["gap_before"],
+                gap_after=columns["gap_after"],
+            )
+        )
+        speed = slowdown(column(self._probe.durations), columns["probe"])
+        return Observations(
+            wall_ns=columns["wall"],
+            attributed_ns=attribute(columns["wall"], wait, columns["thread_cpu"], speed),
+            start_ns=columns["start"] - self._begin,
+            blocked=columns["switches"] > 0,
+        )
+
+    def _settle(self) -> None:
+        """Turn readings into differences."""
+        kept, columns = self._kept, self._columns
+        t0, t1, before, after = (integers(kept[i::_FIELDS]) for i in range(4))
+        extend(columns["start"], t0)
+        extend(columns["wall"], t1 - t0)
+        extend(columns["gap_before"], t0 - before)
+        extend(columns["gap_after"], after - t1)
+        waited = run_queue_waits(kept[5::_FIELDS]) - run_queue_waits(kept[4::_FIELDS])
+        extend(columns["run_queue"], waited)
+        for at, name in ((6, "thread_cpu"), (8, "process_cpu"), (10, "switches")):
+            begun, ended = integers(kept[at::_FIELDS]), integers(kept[at + 1 :: _FIELDS])
+            extend(columns[name], ended - begun)
+        extend(columns["probe"], integers(kept[12::_FIELDS]))
+        kept.clear()
+
+
+_COLUMNS: Final = (
+    *("start", "wall", "gap_before", "gap_after", "run_queue"),
+    *("thread_cpu", "process_cpu", "switches", "probe"),
+)
