@@ -1,0 +1,88 @@
+"""Budgets and the terms that they are read from."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from pytest_hancock_latency import BudgetError
+from pytest_hancock_latency.core.budget import (
+    LatencyBudget,
+    Limit,
+    describe,
+    parse_terms,
+    positional_terms,
+)
+
+VALID = (
+    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "errors, name, warmup, samples, max_samples, time_limit, strict"
+)
+
+
+def test_limits_are_sorted_by_their_percentile() -> None:
+    budget = parse_terms({"p99": "50ms", "p50": 10, "max": "1s", "errors": "0.1%"}).budget()
+    assert describe(budget) == "p50 10 ms, p99 50 ms, max 1 s, errors 0.1 %"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"p9x": 3}, f"unknown keyword 'p9x': {VALID}"),
+        ({}, f"no limit is given: {VALID}"),
+        ({"samples": 5}, f"no limit is given: {VALID}"),
+        ({"p50": -1}, "p50: -1 is not a duration: it must be greater than zero"),
+        (
+            {"p50": 10, "p95": 5},
+            "p95=5 ms is below p50=10 ms: limits must not get smaller as percentiles rise",
+        ),
+        (
+            {"p101": 5},
+            "p101 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
+        ),
+        ({"p99": 5, "samples": 0}, "samples=0 is not a whole number from 1 up"),
+        ({"p99": 5, "samples": True}, "samples=True is not a whole number from 1 up"),
+        ({"p99": 5, "warmup": -1}, "warmup=-1 is not a whole number from 0 up"),
+        ({"p99": 5, "samples": 9, "max_samples": 5}, "samples=9 is above max_samples=5"),
+        ({"p99": 5, "strict": "yes"}, "strict='yes' is neither True nor False"),
+        ({"p99": 5, "name": " "}, "name=' ' is not a text"),
+        ({"p99": 5, "errors": "many"}, "errors='many' is not a share: write a text such as '0.1%'"),
+        ({"p99": 5, "errors": "100%"}, "errors='100%' must lie between 0 % and 100 %"),
+        ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a text such as '0.1%'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_reason(
+    said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BudgetError) as refused:
+        parse_terms(said).budget()
+    assert str(refused.value) == message
+
+
+def test_more_than_three_positional_limits_are_refused() -> None:
+    with pytest.raises(BudgetError) as refused:
+        positional_terms([1, 2, 3, 4])
+    assert str(refused.value) == (
+        "4 positional limits: at most three, p50, p95 and p99, or one budget name"
+    )
+
+
+def test_the_nearer_terms_win_limit_by_limit() -> None:
+    near = parse_terms({"p99": 40, "samples": 100})
+    far = parse_terms({"p50": 10, "p99": 50, "samples": 70, "strict": True})
+    both = near.over(far)
+    assert both.limits == {Fraction(1, 2): 10_000_000, Fraction(99, 100): 40_000_000}
+    assert (both.samples, both.strict) == (100, True)
+
+
+def test_a_budget_cannot_exist_with_descending_limits() -> None:
+    with pytest.raises(BudgetError):
+        LatencyBudget((Limit(Fraction(1, 2), 5), Limit(Fraction(9, 10), 4)))
+
+
+def test_a_budget_cannot_exist_with_one_percentile_twice() -> None:
+    with pytest.raises(BudgetError) as refused:
+        LatencyBudget((Limit(Fraction(1, 2), 5), Limit(Fraction(1, 2), 6)))
+    assert str(refused.value) == "p50 is given twice"
