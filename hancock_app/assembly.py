@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hancock_app import errors, openapi
+from hancock_app.application import Application
 from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
@@ -34,7 +35,7 @@ from hancock_app.wsgi import Edge
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     """The application that `settings` describe, with `backend` in place of theirs if given."""
-    app = Flask("hancock_app", static_folder=None)
+    app = Application("hancock_app")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     metrics = Metrics(settings.llm_backend)
     memory = _memory(settings, metrics)
@@ -98,14 +99,9 @@ def _backend(settings: Settings) -> Backend:
     )
 
 
-def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
-    edge = Edge(app.wsgi_app, metrics, _routes(app))
+def _edge(app: Application, settings: Settings, metrics: Metrics) -> WSGIApplication:
+    edge = Edge(app.wsgi_app, metrics, app.fix_addresses())
     if not settings.trusted_proxies:
         return edge
     # The address that the last trusted proxy saw; whatever a client wrote stands left of it.
     return ProxyFix(edge, x_for=settings.trusted_proxies, x_proto=0, x_host=0)
-
-
-def _routes(app: Flask) -> frozenset[str]:
-    """Every address that may become a label: those that no client can vary."""
-    return frozenset(rule.rule for rule in app.url_map.iter_rules() if not rule.arguments)

@@ -60,8 +60,9 @@ def blueprint(auth: Auth, limit: RateLimit, model: Model) -> Blueprint:
 
     def admit() -> None:
         # The limit comes first, so that keys cannot be guessed faster than questions are asked.
-        limit.check(request.environ)
-        auth.check(request.environ)
+        environ = request.environ
+        limit.check(environ)
+        auth.check(environ)
 
     @routes.post("/chat")
     def chat() -> Response:

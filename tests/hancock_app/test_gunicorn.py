@@ -13,6 +13,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -144,17 +145,63 @@ def test_a_worker_that_was_killed_is_not_counted_as_busy(serve: Serve, eventuall
     eventually(lambda: alone in server.ask("/metrics")[1].decode())
 
 
-def test_a_stop_waits_for_what_was_accepted(serve: Serve, eventually: Any) -> None:
-    server = serve(*CONFIG, "-w", "2", HANCOCK_CANNED_DELAY="3s")
+class HeldModel(ThreadingHTTPServer):
+    """An OpenAI-compatible server that answers nobody until it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), HeldAnswer)
+        self.asked: list[str] = []
+        self.go_on = threading.Event()
+
+
+class HeldAnswer(BaseHTTPRequestHandler):
+    server: HeldModel
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append(self.path)
+        self.server.go_on.wait(PATIENT_S)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"choices":[{"message":{"content":"Yes."}}]}')
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def held_model() -> Iterator[HeldModel]:
+    with HeldModel() as model:
+        serving = threading.Thread(target=model.serve_forever, args=(0.01,))
+        serving.start()
+        yield model
+        model.go_on.set()
+        model.shutdown()
+        serving.join()
+
+
+def test_a_stop_waits_for_what_was_accepted(
+    serve: Serve, eventually: Any, held_model: HeldModel
+) -> None:
+    server = serve(
+        *(*CONFIG, "-w", "2"),
+        HANCOCK_LLM_BACKEND="openai_compatible",
+        HANCOCK_LLM_URL=f"http://127.0.0.1:{held_model.server_port}",
+        HANCOCK_LLM_MODEL="held",
+        HANCOCK_LLM_TIMEOUT="1min",
+    )
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda: statuses.append(server.ask(*ASKED)[0])) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
-    busy = "\nhancock_active_connections 9.0\n"
-    eventually(lambda: busy in server.ask("/metrics")[1].decode())
+    eventually(lambda: len(held_model.asked) == 8)
     server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: "Handling signal: term" in server.log)
+    held_model.go_on.set()
     for thread in threads:
         thread.join()
     assert statuses == [200] * 8
