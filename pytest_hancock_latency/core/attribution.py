@@ -27,7 +27,9 @@ OWN_NOISE_NS: Final = 20_000
 """Process CPU time beyond the thread's own that reading one clock after the other explains."""
 STRUCTURAL_FROM: Final = 200
 PROBES_NEAR: Final = 5
+BLOCKING_SHARE: Final = 0.5
 _QUIET: Final = 0.1
+_RAREST: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,31 @@ class Brackets:
     gap_before: Nanoseconds
     """From the start of the first reading to the start of the window."""
     gap_after: Nanoseconds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circumstances:
+    """What the machine did in each observation."""
+
+    wall: Nanoseconds
+    wait: Nanoseconds
+    """Run-queue wait inside the timed window."""
+    thread_cpu: Nanoseconds
+    speed: Numbers
+    """Slowdown of the host, at least 1."""
+    blocked: Flags
+    """Whether the thread gave up its core by itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """What the code took of each observation."""
+
+    attributed: Nanoseconds
+    least: Nanoseconds
+    """The same with all excused that the machine can possibly have taken: of the time asleep, only
+    what nearly every observation spent so. A thread sleeps longer when what it waits for is kept
+    from the core, and no counter of its own tells; but the machine only ever adds."""
 
 
 def waits_in_window(brackets: Brackets) -> Nanoseconds:
@@ -80,17 +107,44 @@ def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
     return slower
 
 
-def attribute(
-    wall: Nanoseconds, wait: Nanoseconds, thread_cpu: Nanoseconds, speed: Numbers
-) -> Nanoseconds:
+def attribute(circumstances: Circumstances) -> Attribution:
     """Attributed latency: raw latency less what the machine took.
 
-    Wait that nearly every observation has is the code's own pattern (it hands work to another
-    process on its core, say): the tenth percentile of the first 200 is not excused.
+    A thread that hands its work to another process on its core waits in the run queue as part of
+    that pattern: where most observations block, the tenth percentile of the wait of the first 200
+    is not excused. A thread that never blocks has no such pattern.
     """
     import numpy as np
 
-    structural = np.quantile(wait[:STRUCTURAL_FROM], _QUIET) if len(wait) else 0
-    taken = wall - np.maximum(0, wait - structural)
-    taken = taken - np.minimum(thread_cpu, taken) * (1 - 1 / speed)
-    return np.asarray(np.rint(taken), dtype=np.int64)
+    c = circumstances
+    structural = _low(c.wait[:STRUCTURAL_FROM], _QUIET) if blocks(c.blocked) else 0
+    taken = c.wall - np.maximum(0, c.wait - structural)
+    taken = taken - np.minimum(c.thread_cpu, taken) * (1 - 1 / c.speed)
+    return Attribution(_whole(taken), _whole(np.minimum(taken, _least(c))))
+
+
+def _least(c: Circumstances) -> Numbers:
+    """CPU time, and no more time asleep than nearly every observation spent."""
+    import numpy as np
+
+    asleep = np.maximum(0, c.wall - c.thread_cpu - c.wait)
+    awake = c.wall - c.wait - asleep
+    least: Numbers = awake / c.speed + np.minimum(asleep, _low(asleep, _RAREST))
+    return least
+
+
+def blocks(blocked: Flags) -> bool:
+    """Whether a test gives up its core by itself in most of its observations."""
+    return bool(len(blocked) and blocked.mean() > BLOCKING_SHARE)
+
+
+def _low(values: Nanoseconds | Numbers, share: float) -> float:
+    import numpy as np
+
+    return float(np.quantile(values, share)) if len(values) else 0.0
+
+
+def _whole(values: Numbers) -> Nanoseconds:
+    import numpy as np
+
+    return np.asarray(np.rint(values), dtype=np.int64)

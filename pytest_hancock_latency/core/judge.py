@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .attribution import blocks
 from .budget import LatencyBudget, Limit
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
 from .sample import Observations
@@ -31,7 +32,6 @@ LOOK_EVERY_NS: Final = 20_000_000
 DELETION_WINDOW_NS: Final = 250_000_000
 COMMIT_WINDOW_NS: Final = 50_000_000
 _MOST_EXCUSED: Final = 0.05
-_BLOCKING_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,10 @@ class Judge:
         import numpy as np
 
         n = len(seen)
-        ascending = np.sort(seen.wall_ns)
-        attributed = np.sort(seen.attributed_ns)
+        taken = seen.attributed_ns
+        if seen.blocked is not None and seen.least_ns is not None and blocks(seen.blocked):
+            taken = seen.least_ns  # the bound from below must hold whatever the machine did
+        ascending, attributed = np.sort(seen.wall_ns), np.sort(taken)
         stopped = self._broken(n, failed)
         return Verdict(
             limits=tuple(t.verdict(ascending, attributed, stopped=stopped) for t in self._trials),
@@ -122,17 +124,18 @@ class Judge:
         return FailureVerdict(allowed, outcome, failed, attempts)
 
 
-def _countable(seen: Observations) -> Counted:
-    """The observations that may speak for *exceeded*, with their deletion windows.
+def _countable(seen: Observations) -> tuple[Counted, ...]:
+    """The sets of observations that may speak for *exceeded*; each may alone.
 
     A thread that blocks and shares its core with what it waits for cannot be repaired observation
-    by observation: only finished 50 ms windows count of which at most 5 % was excused.
+    by observation. There, only finished 50 ms windows count of which at most 5 % was excused, or
+    else the least that the code can have taken.
     """
-    attributed, start = seen.attributed_ns, seen.start_ns
-    if seen.blocked is not None and len(seen) and seen.blocked.mean() > _BLOCKING_SHARE:
-        calm = _calm(seen)
-        attributed, start = attributed[calm], start[calm]
-    return Counted(attributed, start // DELETION_WINDOW_NS)
+    window = seen.start_ns // DELETION_WINDOW_NS
+    if seen.blocked is None or seen.least_ns is None or not blocks(seen.blocked):
+        return (Counted(seen.attributed_ns, window),)
+    calm = _calm(seen)
+    return Counted(seen.attributed_ns[calm], window[calm]), Counted(seen.least_ns, window)
 
 
 def _calm(seen: Observations) -> Flags:

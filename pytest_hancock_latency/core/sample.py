@@ -33,9 +33,15 @@ class Observations:
     """Start of each observation, counted from the start of measuring."""
     blocked: Flags | None = None
     """Whether the thread gave up its core by itself; None where that is unknown."""
+    least_ns: Nanoseconds | None = None
+    """The least that the code can have taken; only while measuring, for tests that block."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
+
+    def without_circumstances(self) -> Observations:
+        """Only what is kept of a sample: three columns."""
+        return Observations(self.wall_ns, self.attributed_ns, self.start_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +45,9 @@ class Trial:
         """The fewest observations that can show *within*."""
         return self._table.within_from(0)
 
-    def look(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, counted: Counted) -> None:
+    def look(
+        self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, counted: Sequence[Counted]
+    ) -> None:
         """Take in all observations so far."""
         self._n = len(wall_ns)
         self._over = int((wall_ns > self.limit.limit_ns).sum())
@@ -79,8 +82,8 @@ class Trial:
             needed=needed,
         )
 
-    def _decide(self, counted: Counted) -> Outcome | None:
-        if self._exceeded(counted):
+    def _decide(self, counted: Sequence[Counted]) -> Outcome | None:
+        if any(self._exceeded(each) for each in counted):
             return Outcome.EXCEEDED
         if self._n >= max(self._least, self._table.within_from(self._over)):
             return Outcome.WITHIN

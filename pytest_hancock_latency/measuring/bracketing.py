@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Final
 
-from ..core.attribution import Brackets, attribute, slowdown, waits_in_window
+from ..core.attribution import Brackets, Circumstances, attribute, slowdown, waits_in_window
 from ..core.sample import Observations
 from .clock import Clock
 from .probe import Probe
@@ -108,11 +108,15 @@ class BracketTaker:
             )
         )
         speed = slowdown(column(self._probe.durations), columns["probe"])
+        blocked = columns["switches"] > 0
+        circumstances = Circumstances(columns["wall"], wait, columns["thread_cpu"], speed, blocked)
+        taken = attribute(circumstances)
         return Observations(
             wall_ns=columns["wall"],
-            attributed_ns=attribute(columns["wall"], wait, columns["thread_cpu"], speed),
+            attributed_ns=taken.attributed,
             start_ns=columns["start"] - self._begin,
-            blocked=columns["switches"] > 0,
+            blocked=blocked,
+            least_ns=taken.least,
         )
 
     def _settle(self) -> None:

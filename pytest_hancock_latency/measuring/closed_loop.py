@@ -68,7 +68,7 @@ class ClosedLoop:
             judge.look(seen, failed)  # what came after the last look counts as well
         return Sample(
             name=request.name,
-            observations=seen,
+            observations=seen.without_circumstances(),
             failures=dict(taker.failures),
             verdict=judge.verdict(seen, failed, elapsed) if judge else None,
             measurement=Measurement(
