@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_hancock_latency.core.attribution import (
     Brackets,
+    Circumstances,
     attribute,
     slowdown,
     waits_in_window,
@@ -59,18 +62,35 @@ def test_only_waiting_inside_the_window_for_others_is_excused(
     assert waits_in_window(bracket(**differences)).tolist() == [wait]
 
 
-def test_a_wait_that_nearly_every_observation_has_is_the_codes_own_pattern() -> None:
-    wall = np.full(300, 5 * MS)
+def circumstances(n: int, *, blocked: bool = False, **columns: Any) -> Circumstances:
+    known = {"wall": 5 * MS, "wait": 0, "thread_cpu": 0, "speed": 1.0} | columns
+    return Circumstances(
+        blocked=np.full(n, blocked), **{k: np.zeros(n) + v for k, v in known.items()}
+    )
+
+
+def test_a_wait_that_nearly_every_call_of_a_blocking_test_has_is_its_own_pattern() -> None:
     wait = np.full(300, 2 * MS)
     wait[10] = 4 * MS
-    taken = attribute(wall, wait, np.zeros(300), np.ones(300))
-    assert taken[0] == 5 * MS
-    assert taken[10] == 3 * MS
+    taken = attribute(circumstances(300, wait=wait, blocked=True)).attributed
+    assert (taken[0], taken[10]) == (5 * MS, 3 * MS)
+
+
+def test_a_thread_that_never_blocks_has_no_pattern_of_waiting() -> None:
+    taken = attribute(circumstances(300, wait=2 * MS)).attributed
+    assert set(taken.tolist()) == {3 * MS}
 
 
 def test_cpu_time_on_a_slow_host_is_scaled_by_the_probe() -> None:
-    taken = attribute(np.array([10 * MS]), np.array([0]), np.array([8 * MS]), np.array([2.0]))
-    assert taken.tolist() == [6 * MS]
+    taken = attribute(circumstances(1, wall=10 * MS, thread_cpu=8 * MS, speed=2.0))
+    assert taken.attributed.tolist() == [6 * MS]
+
+
+def test_the_least_that_a_sleeper_took_is_its_cpu_time_and_the_sleep_that_all_calls_have() -> None:
+    wall = np.full(100, 5 * MS)
+    wall[50:] = 20 * MS  # what it waits for is kept from the core
+    least = attribute(circumstances(100, wall=wall, thread_cpu=2 * MS, blocked=True)).least
+    assert set(least.tolist()) == {5 * MS}
 
 
 def test_slowness_is_the_median_of_the_last_five_probes_over_the_quiet_ones() -> None:
@@ -91,6 +111,17 @@ def test_without_a_probe_the_host_is_taken_as_it_is() -> None:
 def test_attributed_latency_is_never_above_raw_latency_and_never_negative(
     wall: np.ndarray, wait: np.ndarray, cpu: np.ndarray, speed: np.ndarray
 ) -> None:
-    taken = attribute(wall, np.minimum(wait, wall), cpu, speed)
-    assert (taken <= wall).all()
-    assert (taken >= 0).all()
+    for blocked in (False, True):
+        taken = attribute(
+            circumstances(
+                20,
+                wall=wall,
+                wait=np.minimum(wait, wall),
+                thread_cpu=cpu,
+                speed=speed,
+                blocked=blocked,
+            )
+        )
+        assert (taken.attributed <= wall).all()
+        assert (taken.least <= taken.attributed).all()
+        assert (taken.least >= 0).all()

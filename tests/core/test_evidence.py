@@ -49,7 +49,7 @@ def _log_evidence(n: int, k: int, allowed: Fraction, mixture: Mixture) -> float:
     return log(total)
 
 
-@given(st.integers(1, 200), st.data(), st.sampled_from(RATES))
+@given(st.integers(1, 80), st.data(), st.sampled_from(RATES))
 def test_evidence_is_the_mixture_of_likelihood_ratios(
     n: int, data: st.DataObject, allowed: Fraction
 ) -> None:

@@ -1,0 +1,196 @@
+"""When a sample is decided, on latencies made up by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.core.verdict import Outcome, Reason, Verdict
+
+MS = 1_000_000
+FAST, SLOW = 1 * MS, 100 * MS
+
+
+def seen(
+    wall: list[int], attributed: list[int] | None = None, *, every: int = 10 * MS
+) -> Observations:
+    """Observations that start `every` ns."""
+    walls = np.array(wall, dtype=np.int64)
+    taken = walls if attributed is None else np.array(attributed, dtype=np.int64)
+    return Observations(walls, taken, np.arange(len(walls), dtype=np.int64) * every)
+
+
+def blocking(wall: list[int], attributed: list[int], least: list[int], every: int) -> Observations:
+    kept = seen(wall, attributed, every=every)
+    flags = np.ones(len(wall), dtype=bool)
+    return Observations(
+        kept.wall_ns, kept.attributed_ns, kept.start_ns, flags, np.array(least, dtype=np.int64)
+    )
+
+
+def judge_of(least: int = 1, most: int = 20_000, **limits: Any) -> Judge:
+    return Judge(parse_terms(limits).budget(), Policy(least=least, most=most))
+
+
+def verdict_on(judge: Judge, observations: Observations, failed: int = 0) -> Verdict:
+    judge.look(observations, failed)
+    return judge.verdict(observations, failed, elapsed_ns=len(observations) * 10 * MS)
+
+
+@pytest.mark.parametrize(
+    ("limits", "n"),
+    [
+        ({"p50": 10}, 6),
+        ({"p95": 10}, 70),
+        ({"p99": 10}, 354),
+        ({"p99_9": 10}, 3550),
+        ({"p50": 10, "p95": 20, "p99": 30}, 354),
+        ({"max": 10}, 1),
+    ],
+)
+def test_far_inside_its_limits_a_sample_is_within_at_exactly_this_many(
+    limits: dict[str, int], n: int
+) -> None:
+    judge, taken = judge_of(**limits), 0
+    while steps := judge.look(seen([FAST] * taken)):
+        taken += steps
+    assert taken == n
+    assert judge.verdict(seen([FAST] * taken)).outcome is Outcome.WITHIN
+
+
+def test_no_sample_is_within_before_the_least_number_of_observations() -> None:
+    judge = judge_of(least=50, p50=10)
+    assert judge.look(seen([FAST] * 49)) == 1
+    assert judge.look(seen([FAST] * 50)) == 0
+
+
+def test_the_fewest_observations_for_a_pass_are_known_before_measuring() -> None:
+    assert judge_of(p50=10, p99=20).least_to_pass() == 354
+    assert judge_of(least=500, p50=10, p99=20).least_to_pass() == 500
+
+
+def test_a_limit_that_every_call_breaks_is_exceeded_after_two_windows_and_a_few_calls() -> None:
+    calls = next(
+        n for n in range(1, 200) if judge_of(p99=10).look(seen([SLOW] * n, every=100 * MS)) == 0
+    )
+    assert calls == 5 + 4  # the worst two adjacent windows hold five; four more convict
+
+
+def test_one_stall_of_the_host_convicts_nobody() -> None:
+    stalled = [FAST] * 100 + [SLOW] * 40 + [FAST] * 100
+    assert verdict_on(judge_of(p95=10), seen(stalled)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_the_same_exceedances_spread_over_time_convict() -> None:
+    spread = ([FAST] * 5 + [SLOW]) * 40
+    verdict = verdict_on(judge_of(p95=10), seen(spread))
+    assert verdict.outcome is Outcome.EXCEEDED
+    assert (verdict.limits[0].over, verdict.limits[0].n) == (40, 240)
+
+
+def test_what_the_machine_took_is_excused_but_never_makes_a_pass() -> None:
+    wall, taken = ([FAST] * 5 + [SLOW]) * 40, [FAST] * 240
+    verdict = verdict_on(judge_of(p95=10), seen(wall, taken))
+    part = verdict.limits[0]
+    assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.MACHINE)
+    assert part.excused == 40
+
+
+def test_sampling_stops_when_only_the_machine_is_in_the_way() -> None:
+    wall, taken = ([FAST] * 5 + [SLOW]) * 15, [FAST] * 90
+    assert judge_of(p95=10).look(seen(wall, taken)) == 0
+
+
+def test_a_few_excused_observations_are_waited_for() -> None:
+    wall, taken = [FAST] * 69 + [SLOW], [FAST] * 70
+    assert judge_of(p95=10).look(seen(wall, taken)) > 0
+
+
+def test_a_limit_once_shown_to_hold_stays_within() -> None:
+    judge = judge_of(p50=10, p99=1000)
+    judge.look(seen([FAST] * 6))
+    verdict = verdict_on(judge, seen([FAST] * 6 + [SLOW] * 60))
+    assert verdict.limits[0].outcome is Outcome.WITHIN
+
+
+def test_the_maximum_is_exceeded_by_one_observation_and_by_a_stall_too() -> None:
+    assert verdict_on(judge_of(max=10), seen([FAST] * 9 + [SLOW])).outcome is Outcome.EXCEEDED
+
+
+def test_the_maximum_is_not_within_for_good_while_other_limits_are_measured() -> None:
+    judge = judge_of(max=10, p99=5)
+    judge.look(seen([FAST] * 100))
+    assert verdict_on(judge, seen([FAST] * 200 + [SLOW])).outcome is Outcome.EXCEEDED
+
+
+def test_a_maximum_broken_by_the_machine_alone_is_inconclusive() -> None:
+    verdict = verdict_on(judge_of(max=10), seen([FAST, SLOW], [FAST, FAST]))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_blocking_test_is_judged_by_windows_in_which_little_was_excused() -> None:
+    calm = blocking([SLOW] * 40, [SLOW] * 40, [FAST] * 40, every=100 * MS)
+    busy = blocking([SLOW] * 40, [SLOW // 2] * 40, [FAST] * 40, every=100 * MS)
+    assert verdict_on(judge_of(p95=10), calm).outcome is Outcome.EXCEEDED
+    assert verdict_on(judge_of(p95=10), busy).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_blocking_test_is_convicted_by_the_least_that_it_took_however_busy() -> None:
+    busy = blocking([SLOW] * 40, [SLOW // 2] * 40, [20 * MS] * 40, every=100 * MS)
+    verdict = verdict_on(judge_of(p95=10), busy)
+    assert verdict.outcome is Outcome.EXCEEDED
+    assert verdict.limits[0].low_ns == 20 * MS
+
+
+def test_without_any_limit_on_failures_the_first_failure_decides() -> None:
+    judge = judge_of(p99=10)
+    assert judge.look(seen([FAST] * 3), failed=1) == 0
+    verdict = judge.verdict(seen([FAST] * 3), failed=1)
+    assert verdict.outcome is Outcome.EXCEEDED
+    assert (verdict.failures.failed, verdict.failures.attempts) == (1, 4)
+
+
+def test_a_share_of_failures_may_be_allowed() -> None:
+    assert verdict_on(judge_of(p50=10, errors="5%"), seen([FAST] * 99), 1).outcome is Outcome.WITHIN
+
+
+def test_more_failures_than_allowed_without_evidence_are_inconclusive() -> None:
+    verdict = verdict_on(judge_of(p50=10, errors="5%"), seen([FAST] * 15), 1)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_far_more_failures_than_allowed_are_exceeded() -> None:
+    verdict = verdict_on(judge_of(p50=10, errors="5%"), seen([FAST] * 15), 15)
+    assert verdict.outcome is Outcome.EXCEEDED
+
+
+def test_the_most_observations_end_the_measuring() -> None:
+    judge = judge_of(most=100, p99=10)
+    assert judge.look(seen([FAST] * 60)) == 40
+    assert judge.look(seen([FAST] * 100)) == 0
+    part = judge.verdict(seen([FAST] * 100)).limits[0]
+    assert (part.reason, part.needed) == (Reason.FEW, 354)
+
+
+def test_a_rate_too_near_the_allowed_one_is_named_so() -> None:
+    near = ([FAST] * 19 + [SLOW]) * 10
+    part = verdict_on(judge_of(p95=10), seen(near)).limits[0]
+    assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.NEAR)
+
+
+def test_bounds_hold_the_quantile_between_two_observations() -> None:
+    rising = [(i + 1) * MS for i in range(500)]
+    part = verdict_on(judge_of(p50=2000), seen(rising)).limits[0]
+    assert part.low_ns is not None
+    assert part.high_ns is not None
+    assert part.low_ns < part.observed_ns == 250 * MS < part.high_ns
+
+
+def test_nothing_measured_is_never_within() -> None:
+    assert verdict_on(judge_of(p50=10), seen([])).outcome is Outcome.INCONCLUSIVE
+    assert verdict_on(judge_of(max=10), seen([])).outcome is Outcome.INCONCLUSIVE
