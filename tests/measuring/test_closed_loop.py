@@ -1,0 +1,191 @@
+"""The closed loop on a clock that moves by hand."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.sample import Sample
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.measuring.closed_loop import ClosedLoop, Progress, called_with
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.taking import Request
+
+MS = 1_000_000
+
+
+class Service:
+    """A request that takes a given time on a manual clock."""
+
+    def __init__(self, takes_ns: int | Callable[[int], int]) -> None:
+        self.clock = ManualClock()
+        self.calls = 0
+        self._takes = takes_ns
+
+    def __call__(self) -> int:
+        self.calls += 1
+        takes = self._takes(self.calls) if callable(self._takes) else self._takes
+        self.clock.advance(takes)
+        return self.calls
+
+
+def measured(service: Service, plan: Plan | None = None, **how: Any) -> Sample:
+    """A sample of a service; `how` may hold limits, and a check."""
+    check, watch = how.pop("check", None), how.pop("watch", None)
+    plan = plan or Plan(warmup=0, samples=1, attribution=False)
+    policy = Policy(least=plan.samples, most=plan.max_samples)
+    judge = Judge(parse_terms(how).budget(), policy) if how else None
+    loop = ClosedLoop(plan, service.clock, watch)
+    return loop.measure(Request(service, "health", check), judge)
+
+
+def test_every_observation_is_exactly_what_the_clock_said() -> None:
+    sample = measured(Service(lambda call: call * MS), Plan(warmup=0, samples=4, attribution=False))
+    assert sample.observations.wall_ns.tolist() == [MS, 2 * MS, 3 * MS, 4 * MS]
+    assert sample.observations.start_ns.tolist() == [0, MS, 3 * MS, 6 * MS]
+
+
+@pytest.mark.parametrize(
+    ("limits", "n"), [({"p50": 10}, 6), ({"p95": 10}, 70), ({"p99": 10}, 354), ({"p99_9": 9}, 3550)]
+)
+def test_a_request_far_inside_its_budget_is_called_no_more_often_than_needed(
+    limits: dict[str, int], n: int
+) -> None:
+    service = Service(MS // 2)
+    sample = measured(service, **limits)
+    assert service.calls == n
+    assert sample.within
+
+
+def test_a_budget_that_every_call_breaks_ends_in_few_calls() -> None:
+    service = Service(100 * MS)
+    sample = measured(service, p50=10, p95=20, p99=30)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.EXCEEDED
+    assert service.calls <= 10
+
+
+def test_warm_up_calls_are_kept_but_not_judged() -> None:
+    service = Service(lambda call: 500 * MS if call <= 5 else MS)
+    sample = measured(service, Plan(samples=1, attribution=False), p50=10)
+    assert sample.measurement.warmup_ns == (500 * MS,) * 5
+    assert sample.n == 6
+    assert sample.within
+
+
+def test_measuring_ends_with_the_call_during_which_the_time_is_up() -> None:
+    service = Service(300 * MS)
+    plan = Plan(warmup=0, samples=1, time_limit_ns=1000 * MS, attribution=False)
+    sample = measured(service, plan, p99=500)
+    assert service.calls == 4
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.INCONCLUSIVE
+    assert sample.verdict.n == 4
+
+
+def test_measuring_ends_at_the_most_observations() -> None:
+    service = Service(MS)
+    plan = Plan(warmup=0, samples=1, max_samples=100, attribution=False)
+    assert measured(service, plan, p99=500).n == 100
+
+
+def test_without_a_budget_the_planned_number_is_measured() -> None:
+    sample = measured(Service(MS), Plan(warmup=0, samples=50, attribution=False))
+    assert (sample.n, sample.verdict) == (50, None)
+
+
+def test_a_failing_answer_is_a_failure_and_no_observation() -> None:
+    service = Service(MS)
+    sample = measured(service, p50=10, errors="90%", check=lambda answer: answer % 3 != 0)
+    assert sample.failures == {"check: returned False": service.calls // 3}
+    assert sample.n == service.calls - service.calls // 3
+
+
+def test_the_first_failing_answer_ends_the_measuring_where_none_may_fail() -> None:
+    service = Service(MS)
+    sample = measured(service, p50=10, check=lambda answer: answer < 3)
+    assert service.calls == 3
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.EXCEEDED
+
+
+def test_a_check_may_assert_and_its_message_names_the_class_of_failure() -> None:
+    def check(answer: int) -> None:
+        if answer == 2:
+            raise AssertionError("status 503\nand more")
+
+    assert measured(Service(MS), p50=10, check=check).failures == {"check: status 503": 1}
+
+
+def test_the_time_of_a_check_is_not_measured() -> None:
+    service = Service(MS)
+
+    def check(answer: int) -> bool:
+        service.clock.advance(70 * MS)
+        return True
+
+    assert set(measured(service, p50=10, check=check).observations.wall_ns.tolist()) == {MS}
+
+
+def test_what_a_request_raises_is_raised() -> None:
+    def breaks(call: int) -> int:
+        if call == 3:
+            raise LookupError("the service is gone")
+        return MS
+
+    with pytest.raises(LookupError, match="the service is gone"):
+        measured(Service(breaks), p50=10)
+
+
+def test_the_collector_stays_on_and_is_left_as_it_was() -> None:
+    frozen, callbacks = gc.get_freeze_count(), list(gc.callbacks)
+    seen = []
+    measured(Service(MS), p50=10, check=lambda answer: seen.append(gc.isenabled()))
+    assert set(seen) == {True}
+    assert (gc.get_freeze_count(), gc.callbacks) == (frozen, callbacks)
+
+
+def test_what_somebody_else_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        measured(Service(MS), p50=10)
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()
+
+
+def test_a_collection_inside_an_observation_is_named_as_its_cause() -> None:
+    def collects(call: int) -> int:
+        if call == 4:
+            gc.collect()
+            return 50 * MS
+        return MS
+
+    slowest = measured(Service(collects), p50=10).measurement.slowest[0]
+    assert (slowest.position, slowest.causes) == (3, ("collector",))
+
+
+def test_who_watches_learns_a_few_times_a_second_what_is_undecided() -> None:
+    seen: list[Progress] = []
+    measured(Service(10 * MS), p50=20, p99=30, watch=seen.append)
+    assert 10 <= len(seen) <= 15
+    assert [limit.label for limit in seen[-1].undecided] == ["p99"]
+    assert len(seen[0].observations) > 20
+
+
+def test_a_short_call_is_measured_without_a_bracket_and_the_record_says_so() -> None:
+    measurement = measured(Service(1000), Plan(samples=1), p50=10).measurement
+    assert not measurement.bracket
+    assert measurement.why_no_bracket == "a call takes less than the 20 µs that pay for a bracket"
+
+
+def test_a_call_without_arguments_is_called_without_a_wrapper() -> None:
+    assert called_with(len, (), {}) is len
+    assert called_with(divmod, (7, 2), {})() == (3, 1)
