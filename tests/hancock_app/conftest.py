@@ -123,6 +123,11 @@ def needs(program: str, package: str) -> str:
 
 
 @pytest.fixture
+def promtool() -> str:
+    return needs("promtool", "prometheus")
+
+
+@pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """A running Redis that the test may freeze, stop and start."""
     server = RedisServer(needs("redis-server", "redis-server"), tmp_path)

@@ -1,0 +1,130 @@
+"""What stands in `deploy/` fits the application, and the tools that read it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hancock_app import Settings, create_app
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SERVER_VARIABLES = {"HANCOCK_HOST", "HANCOCK_PORT", "WEB_CONCURRENCY"}
+KNOWN_VARIABLES = {setting.metadata["variable"] for setting in fields(Settings)} | SERVER_VARIABLES
+
+
+def kubernetes_objects() -> Iterator[dict[str, Any]]:
+    yaml = pytest.importorskip("yaml")
+    for path in sorted((DEPLOY / "k8s").glob("*.yaml")):
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def the(kind: str, name: str = "hancock") -> dict[str, Any]:
+    (found,) = (
+        one
+        for one in kubernetes_objects()
+        if (one["kind"], one["metadata"]["name"]) == (kind, name)
+    )
+    return found
+
+
+def test_every_kubernetes_object_fits_its_schema() -> None:
+    validator = pytest.importorskip("kubernetes_validate")
+    for one in kubernetes_objects():
+        validator.validate(one, validator.latest_version(), strict=True)
+
+
+def test_the_autoscaler_aims_at_70_percent_cpu_and_80_percent_memory() -> None:
+    aims = {
+        metric["resource"]["name"]: metric["resource"]["target"]["averageUtilization"]
+        for metric in the("HorizontalPodAutoscaler")["spec"]["metrics"]
+    }
+    assert aims == {"cpu": 70, "memory": 80}
+
+
+def test_probes_never_ask_the_model() -> None:
+    (container,) = the("Deployment")["spec"]["template"]["spec"]["containers"]
+    probes = [container[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {probe["httpGet"]["path"] for probe in probes} == {"/health"}
+
+
+def test_kubernetes_sets_only_variables_that_there_are() -> None:
+    assert set(the("ConfigMap")["data"]) <= KNOWN_VARIABLES
+    assert set(the("Secret")["stringData"]) <= KNOWN_VARIABLES
+
+
+def test_the_settings_of_kubernetes_are_good_ones() -> None:
+    environ = the("ConfigMap")["data"] | the("Secret")["stringData"]
+    assert Settings.from_env(environ).shares_storage
+
+
+def test_compose_and_the_image_set_only_variables_that_there_are() -> None:
+    for name in ("compose.yaml", "Dockerfile"):
+        text = (DEPLOY / name).read_text()
+        used = set(re.findall(r"\b((?:HANCOCK|NVIDIA|WEB)_[A-Z_]+)\b", text))
+        assert used <= KNOWN_VARIABLES, name
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    final_stage = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert "\nUSER 10001:10001\n" in final_stage
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "config", "prometheus.yml"),
+        ("check", "rules", "alerts.yml"),
+        ("test", "rules", "alerts_test.yml"),
+    ],
+)
+def test_promtool_is_content(promtool: str, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [promtool, *arguments],
+        cwd=DEPLOY / "prometheus",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def metric_names() -> set[str]:
+    """The names of all series that the application exposes."""
+    client = create_app(Settings()).test_client()
+    client.get("/health")
+    text = client.get("/metrics").text
+    return {
+        sample.name for family in text_string_to_metric_families(text) for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboards/hancock.json"],
+)
+def test_only_metrics_that_there_are_are_asked_for(path: str) -> None:
+    asked = set(re.findall(r"\bhancock_[a-z_]+\b", (DEPLOY / path).read_text()))
+    assert asked - {"hancock_app"} <= metric_names()
+
+
+def test_the_dashboard_shows_what_the_guide_watches() -> None:
+    board = json.loads((DEPLOY / "grafana/dashboards/hancock.json").read_text())
+    shown = json.dumps([panel["targets"] for panel in board["panels"]])
+    for name in ("hancock_memory_usage_bytes", "hancock_active_connections"):
+        assert name in shown
+
+
+def test_the_dashboard_finds_the_source_that_is_provisioned() -> None:
+    board = json.loads((DEPLOY / "grafana/dashboards/hancock.json").read_text())
+    provisioned = (DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text()
+    for panel in board["panels"]:
+        assert f"uid: {panel['datasource']['uid']}\n" in provisioned
