@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from typing import NamedTuple
 
 from hancock_app.errors import Refusal
@@ -17,6 +18,7 @@ _SECRET_PREFIX = "whsec_"
 _LONGEST_TIMESTAMP = 12
 # Two keys in use at once give two signatures; the rest is there for versions to come.
 _MOST_SIGNATURES = 16
+_ONE_SIGNATURE = re.compile(r"v[0-9]+[a-z]*,[A-Za-z0-9+/_=-]+")
 
 
 class Delivery(NamedTuple):
@@ -63,4 +65,9 @@ def _seconds(timestamp: str) -> int:
 
 
 def _split(signatures: str) -> tuple[str, ...]:
-    return tuple(signatures.split(" ", _MOST_SIGNATURES)[:_MOST_SIGNATURES])
+    found = tuple(signatures.split(" ", _MOST_SIGNATURES))
+    # No sender says the same twice or leaves gaps; who tries variations of what it saw does.
+    is_list = all(_ONE_SIGNATURE.fullmatch(one) for one in found) and len({*found}) == len(found)
+    if not is_list or len(found) > _MOST_SIGNATURES:
+        raise Refusal(401, "webhook-signature is not a list of signatures such as v1,<base64>")
+    return found
