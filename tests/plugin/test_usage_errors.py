@@ -1,0 +1,197 @@
+"""Bad input is one clear line that names its place; nothing is measured, and the exit code is 4."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .conftest import Errors, Suite
+
+KEYWORDS = (
+    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "errors, name, warmup, samples, max_samples, time_limit, strict"
+)
+HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+MARKERS = [
+    ("p9x=3", f"unknown keyword 'p9x': {KEYWORDS}"),
+    ("p50=-1", "p50: -1 is not a duration: it must be greater than zero"),
+    ("p50='abc'", f"p50: 'abc' is not a duration: {HOW}"),
+    (
+        "p50=10, p95=5",
+        "p95=5 ms is below p50=10 ms: limits must not get smaller as percentiles rise",
+    ),
+    (
+        "p101=5",
+        "p101 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
+    ),
+    ("", "no limit is given: write latency_budget(p99=50) or a budget name"),
+    ("samples=5", f"no limit is given: {KEYWORDS}"),
+    ("1, 2, 3, 4", "4 positional limits: at most three, p50, p95 and p99, or one budget name"),
+    ("10, p50=10", "p50 is given twice, by position and by keyword"),
+    ("'GET /nope'", 'unknown budget "GET /nope": pyproject.toml has none'),
+    ("p50=[1]", f"p50: [1] is not a duration: {HOW}"),
+    ("None", f"no limit is given: {KEYWORDS}"),
+    ("p50=5, errors='x'", "errors='x' is not a share: write a text such as '0.1%'"),
+]
+TEST = """
+@latency_budget({arguments})
+def test_health(sample):
+    open("ran", "w").close()
+    sample(time.sleep, 0.001)
+"""
+
+
+@pytest.mark.parametrize(("arguments", "message"), MARKERS)
+def test_a_marker_that_cannot_be_meant_is_named_with_its_test(
+    suite: Suite, errors: Errors, arguments: str, message: str
+) -> None:
+    suite.write(TEST.format(arguments=arguments))
+    assert errors() == [f"ERROR: test_it.py::test_health: latency_budget: {message}"]
+
+
+def test_every_bad_marker_of_a_suite_is_named_at_once(suite: Suite, errors: Errors) -> None:
+    suite.write(
+        TEST.format(arguments="p50=0")
+        + TEST.format(arguments="p50=10").replace("health", "good")
+        + TEST.format(arguments="p0=1").replace("health", "other")
+    )
+    assert [line.split("::")[1].split(":")[0] for line in errors()] == ["test_health", "test_other"]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MARKERS[:2])
+def test_workers_of_xdist_tell_it_once_and_without_a_crash(
+    suite: Suite, errors: Errors, arguments: str, message: str
+) -> None:
+    pytest.importorskip("xdist")
+    suite.write(TEST.format(arguments=arguments))
+    assert errors("-n", "2") == [f"ERROR: test_it.py::test_health: latency_budget: {message}"]
+
+
+def test_a_parameter_is_named_by_its_id(suite: Suite, errors: Errors) -> None:
+    suite.write(
+        """
+        @pytest.mark.parametrize("n", [1, pytest.param(2, marks=latency_budget(p50="soon"))])
+        def test_health(n): pass
+        """.replace("\n        ", "\n")
+    )
+    assert errors() == [
+        f"ERROR: test_it.py::test_health[2]: latency_budget: p50: 'soon' is not a duration: {HOW}"
+    ]
+
+
+SETTINGS = [
+    ("--latency=loud", "unknown mode 'loud': valid are gate, report and off"),
+    ("--latency-time-limit=5parsec", None),
+    ("--latency-samples=0", "'0' is not a whole number from 1 up"),
+    ("--latency-warmup=many", "'many' is not a whole number from 0 up"),
+    ("--latency-attribution=maybe", "'maybe' is neither on nor off"),
+]
+PARSEC = "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"
+
+
+@pytest.mark.parametrize(("option", "message"), SETTINGS)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_an_option_that_cannot_be_meant_is_named(
+    suite: Suite, errors: Errors, option: str, message: str | None, workers: tuple[str, ...]
+) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    suite.write(TEST.format(arguments="10"))
+    name = option.partition("=")[0]
+    assert errors(option, *workers) == [f"ERROR: command line option {name}: {message or PARSEC}"]
+
+
+def test_a_bad_ini_value_is_named_with_its_file(
+    pytester: pytest.Pytester, suite: Suite, errors: Errors
+) -> None:
+    pytester.makeini("[pytest]\nlatency_time_limit = 5parsec\n")
+    suite.write(TEST.format(arguments="10"))
+    assert errors() == [f"ERROR: tox.ini: latency_time_limit: {PARSEC}"]
+
+
+def test_a_bad_environment_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, suite: Suite, errors: Errors
+) -> None:
+    monkeypatch.setenv("HANCOCK_LATENCY_MODE", "loud")
+    suite.write(TEST.format(arguments="10"))
+    assert errors() == [
+        "ERROR: environment variable HANCOCK_LATENCY_MODE: unknown mode 'loud': "
+        "valid are gate, report and off"
+    ]
+
+
+def test_a_least_number_above_the_greatest_is_named(suite: Suite, errors: Errors) -> None:
+    suite.write(TEST.format(arguments="10"))
+    assert errors("--latency-samples=9", "--latency-max-samples=5") == [
+        "ERROR: command line option --latency-max-samples: samples=9 is above max_samples=5"
+    ]
+
+
+BUDGET_FILES = [
+    ("not toml at all [", "not a TOML file: Expected '=' after a key in a key/value pair"),
+    ("[other]\nx = 1", None),
+    ("budgets = 3", "'budgets' must be a table of budgets by name"),
+    ('[budgets]\n"GET /" = 3', 'budget "GET /" must be a table such as p50 = 10'),
+    (
+        '[budgets."GET /"]\np50 = -1',
+        'budget "GET /": p50: -1 is not a duration: it must be greater than zero',
+    ),
+    ('[budgets."GET /"]\np9x = 1', f"budget \"GET /\": unknown keyword 'p9x': {KEYWORDS}"),
+]
+NO_BUDGETS = (
+    'no budgets: expected tables such as [budgets."GET /health"] or '
+    '[tool.hancock-latency.budgets."GET /health"]'
+)
+
+
+@pytest.mark.parametrize(("content", "message"), BUDGET_FILES)
+def test_a_malformed_budget_file_is_named_even_if_no_test_asks_for_it(
+    suite: Suite, errors: Errors, content: str, message: str | None
+) -> None:
+    file = suite.path / "budgets.toml"
+    file.write_text(content, encoding="utf-8")
+    suite.write(TEST.format(arguments="10"))
+    (line,) = errors(f"--latency-budgets={file}")
+    assert line.startswith(f"ERROR: {file}: {message or NO_BUDGETS}")
+
+
+def test_a_budget_file_that_is_missing_is_named(suite: Suite, errors: Errors) -> None:
+    suite.write(TEST.format(arguments="10"))
+    missing = suite.path / "nowhere.toml"
+    assert errors(f"--latency-budgets={missing}") == [
+        f"ERROR: {missing}: No such file or directory"
+    ]
+
+
+def test_an_unknown_budget_is_named_with_those_that_exist(suite: Suite, errors: Errors) -> None:
+    file = suite.path / "budgets.toml"
+    file.write_text('[budgets."GET /health"]\np50 = 1\n[budgets.other]\np50 = 1\n')
+    suite.write(TEST.format(arguments='"GET /helth"'))
+    assert errors(f"--latency-budgets={file}") == [
+        "ERROR: test_it.py::test_health: latency_budget: "
+        'unknown budget "GET /helth": budgets.toml has "GET /health", "other"'
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs /proc or a device that is no folder")
+def test_an_artifact_that_cannot_be_written_is_named_before_any_test(
+    suite: Suite, errors: Errors
+) -> None:
+    suite.write(TEST.format(arguments="10"))
+    assert errors("--latency-json=/dev/null/deeper/artifact.json") == [
+        "ERROR: cannot write the latency artifact /dev/null/deeper/artifact.json: Not a directory"
+    ]
+
+
+def test_a_folder_is_no_place_for_an_artifact(suite: Suite, errors: Errors, tmp_path: Path) -> None:
+    suite.write(TEST.format(arguments="10"))
+    assert errors(f"--latency-json={suite.path}") == [
+        f"ERROR: cannot write the latency artifact {suite.path}: is a directory"
+    ]
+
+
+def test_what_is_deselected_need_not_have_a_budget_that_can_be_meant(suite: Suite) -> None:
+    suite.write(TEST.format(arguments="p50=0") + "\ndef test_other(): pass\n")
+    suite.run("-k", "other").assert_outcomes(passed=1, deselected=1)
