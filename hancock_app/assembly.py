@@ -41,7 +41,9 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     memory = _memory(settings, metrics)
     auth = Auth(settings.api_key)
     limit = RateLimit(settings.rate_limit, memory.window, metrics)
-    model = Model(backend or _backend(settings), settings.model, metrics)
+    model = Model(
+        backend or _backend(settings), settings.model, metrics, at_once=settings.llm_concurrency
+    )
     errors.install(app)
     app.register_blueprint(probing.blueprint(metrics, _deep_health(settings, model, memory)))
     app.register_blueprint(reading.blueprint(auth, model.name, openapi.document()))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from typing import Any
 
-from hancock_app.settings import Settings, SettingsError
+from hancock_app.settings import CANNED, Settings, SettingsError
 from hancock_app.sharing import warn_if_unshared
 
 try:
@@ -31,6 +31,9 @@ worker_class = "gthread"
 # The guide's starting point; a container is better told by WEB_CONCURRENCY, as it sees all cores.
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(16, 4 * len(os.sched_getaffinity(0))))
 threads = 8
+if _settings.llm_backend != CANNED:
+    # Two threads are kept for the probes, whatever becomes of a model that hangs.
+    os.environ.setdefault("HANCOCK_LLM_CONCURRENCY", str(threads - 2))
 # For a worker that hangs as a whole. A question that takes long does not: its thread waits.
 timeout = 60
 # Every question that was accepted before a stop is answered: it takes at most twice its timeout.

@@ -20,7 +20,7 @@ _BODY = {
     400: "The body is not as documented",
     413: "The body is larger than 1 MB",
 }
-_LIMITED = {429: "Too many requests in a minute", 503: "Failing closed without the storage"}
+_LIMITED = {429: "Too many requests in a minute", 503: "Too busy, or failing closed without Redis"}
 _KEYED = {401: "No valid key"}
 _MODEL = {502: "The model is away", 504: "The model is too slow"}
 _JSON = {415: "The body is not called JSON"}
@@ -56,7 +56,9 @@ def document() -> dict[str, Any]:
 
 def _paths() -> dict[str, Any]:
     text, anything = _content("text/plain", {"type": "string"}), {"type": "object"}
-    chat = {**_json(ChatReply), **_content("text/event-stream", {"type": "string"})}
+    # OpenAPI 3.1 has no words for the events of a stream; hancock_app/events.py draws them.
+    events = _content("text/event-stream", {"description": "Server-sent events, for stream: true"})
+    chat = {**_json(ChatReply), **events}
     hook = {"requestBody": _body(anything), "parameters": _headers(_SIGNATURE_HEADERS)}
     return {
         "/health": {"get": _reads("This process answers", _json(Shallow))},

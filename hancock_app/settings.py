@@ -72,6 +72,8 @@ class Settings:
     llm_timeout_s: float = _setting(30.0, "HANCOCK_LLM_TIMEOUT", parse_seconds)
     llm_retries: int = _setting(2, "HANCOCK_LLM_RETRIES", _count)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
+    # Questions at the same time, per worker; 0 for any number.
+    llm_concurrency: int = _setting(0, "HANCOCK_LLM_CONCURRENCY", _count)
     health_ttl_s: float = _setting(30.0, "HANCOCK_HEALTH_TTL", parse_seconds)
     log_level: str = _setting("warning", "HANCOCK_LOG_LEVEL", str.lower)
 
@@ -109,7 +111,7 @@ class Settings:
         self._require_one_of("storage_on_failure", ("open", "closed"))
         self._require_one_of("log_level", ("debug", "info", "warning", "error"))
         self._require_one_of("webhook_scheme", ("any", "standard"))
-        for name in ("rate_limit", "trusted_proxies", "llm_retries"):
+        for name in ("rate_limit", "trusted_proxies", "llm_retries", "llm_concurrency"):
             self._require_count(name)
         for name in ("canned_delay_s", "storage_timeout_s", "llm_timeout_s", "health_ttl_s"):
             self._require_seconds(name)

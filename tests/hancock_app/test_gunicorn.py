@@ -191,6 +191,7 @@ def test_a_stop_waits_for_what_was_accepted(
         HANCOCK_LLM_URL=f"http://127.0.0.1:{held_model.server_port}",
         HANCOCK_LLM_MODEL="held",
         HANCOCK_LLM_TIMEOUT="1min",
+        HANCOCK_LLM_CONCURRENCY="8",
     )
     statuses: list[int] = []
     threads = [
@@ -206,6 +207,32 @@ def test_a_stop_waits_for_what_was_accepted(
         thread.join()
     assert statuses == [200] * 8
     assert server.process.wait(PATIENT_S) == 0
+
+
+def test_a_model_that_hangs_leaves_threads_for_the_probes(
+    serve: Serve, eventually: Any, held_model: HeldModel
+) -> None:
+    server = serve(
+        *(*CONFIG, "-w", "1"),
+        HANCOCK_LLM_BACKEND="openai_compatible",
+        HANCOCK_LLM_URL=f"http://127.0.0.1:{held_model.server_port}",
+        HANCOCK_LLM_MODEL="held",
+        HANCOCK_LLM_TIMEOUT="1min",
+    )
+    waiting = [threading.Thread(target=server.ask, args=ASKED) for _ in range(6)]
+    for thread in waiting:
+        thread.start()
+    eventually(lambda: len(held_model.asked) == 6)
+    status, body = server.ask(*ASKED)
+    assert (status, json.loads(body)["error"]) == (
+        503,
+        "as many questions as the model takes are being answered; try again later",
+    )
+    assert server.ask("/health") == (200, b'{"status":"ok"}')
+    held_model.go_on.set()
+    for thread in waiting:
+        thread.join()
+    assert server.ask(*ASKED)[0] == 200
 
 
 @pytest.mark.parametrize("configured", [CONFIG, ()])

@@ -91,3 +91,13 @@ def test_a_client_that_leaves_stops_the_model_and_is_counted() -> None:
     assert "\nhancock_active_connections 1.0\n" in text
     left = 'hancock_backend_duration_seconds_count{backend="canned",outcome="left"} 1.0\n'
     assert left in text
+
+
+def test_a_stream_holds_its_place_until_it_ends() -> None:
+    client = create_app(Settings(llm_concurrency=1), backend=Pieces()).test_client()
+    answer = client.post("/v1/chat", json=ASKED, buffered=False)
+    next(iter(answer.response))
+    refused = client.post("/v1/chat", json=ASKED)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    answer.close()
+    assert client.post("/v1/chat", json=ASKED).status_code == 200

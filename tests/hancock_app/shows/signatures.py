@@ -71,7 +71,7 @@ def main() -> int:
     def status(headers: dict[str, str], body: bytes) -> int:
         seen: list[str] = []
         environ = {**template, **headers, "wsgi.input": io.BytesIO(body)}
-        answer: Any = app(environ, lambda line, *_: seen.append(line))
+        answer: Any = app(environ, lambda line, *_: seen.append(line))  # type: ignore[arg-type]
         b"".join(answer)
         answer.close()
         return int(seen[0][:3])
