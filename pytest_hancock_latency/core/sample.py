@@ -35,6 +35,8 @@ class Observations:
     """Whether the thread gave up its core by itself; None where that is unknown."""
     least_ns: Nanoseconds | None = None
     """The least that the code can have taken; only while measuring, for tests that block."""
+    wait_ns: Nanoseconds | None = None
+    """Run-queue wait inside each window; only while measuring."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
@@ -53,7 +55,7 @@ class Slow:
     wall_ns: int
     attributed_ns: int
     causes: tuple[str, ...] = ()
-    """``preempted``, ``collector``, ``slow host``; nothing: it is the code."""
+    """``preempted``, ``slow host``, ``collector``; nothing: it is the code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Trial:
         self._least = least
         self._n = self._over = self._over_attributed = 0
         self._attributed_passed_at: int | None = None
+        self._convicting: Counted | None = None
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
@@ -83,8 +84,10 @@ class Trial:
         )
 
     def _decide(self, counted: Sequence[Counted]) -> Outcome | None:
-        if any(self._exceeded(each) for each in counted):
-            return Outcome.EXCEEDED
+        for each in counted:
+            if self._exceeded(each):
+                self._convicting = each
+                return Outcome.EXCEEDED
         if self._n >= max(self._least, self._table.within_from(self._over)):
             return Outcome.WITHIN
         return None
@@ -136,10 +139,19 @@ class Trial:
         n = self._n
         if not n or not self.limit.allowed:
             return None, None
-        most, least = self._table.most_within(n), self._table.least_exceeded(n)
-        low = int(ascending_attributed[n - least]) if least <= n else None
+        most = self._table.most_within(n)
         high = int(ascending[n - most - 1]) if most >= 0 else None
-        return low, high
+        return self._low_bound(ascending_attributed), high
+
+    def _low_bound(self, ascending_attributed: Nanoseconds) -> int | None:
+        """From the very observations that convict, where some do: it is above the limit then."""
+        import numpy as np
+
+        if self._convicting is not None:
+            ascending_attributed = np.sort(self._convicting.attributed_ns)
+        n = len(ascending_attributed)
+        least = self._table.least_exceeded(n)
+        return int(ascending_attributed[n - least]) if least <= n else None
 
     def _reason(self, *, stopped: bool) -> Reason:
         if self.outcome is not None:

@@ -117,6 +117,7 @@ class BracketTaker:
             start_ns=columns["start"] - self._begin,
             blocked=blocked,
             least_ns=taken.least,
+            wait_ns=wait,
         )
 
     def _settle(self) -> None:

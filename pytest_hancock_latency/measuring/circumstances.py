@@ -9,14 +9,19 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from statistics import median
+from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
-from ..core.duration import format_duration
+from ..core.duration import format_duration, format_exactly
 from ..core.sample import Observations, Slow
 
+if TYPE_CHECKING:
+    from ..core.judge import Judge
+    from .plan import Plan
+
 _SHOWN: Final = 5
-_EXCUSED_SHARE: Final = 0.1
+_WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
 _COARSE_CLOCK_S: Final = 1e-6
 _UNSTABLE: Final = 2
@@ -42,13 +47,36 @@ def slowest(seen: Observations, collections: Sequence[int], begin_ns: int) -> tu
 def _slow(seen: Observations, position: int, collections: Sequence[int]) -> Slow:
     start, wall = int(seen.start_ns[position]), int(seen.wall_ns[position])
     attributed = int(seen.attributed_ns[position])
+    waited = int(seen.wait_ns[position]) if seen.wait_ns is not None else 0
     causes = []
-    if wall - attributed > _EXCUSED_SHARE * wall:
+    if waited > _WORTH_NAMING * wall:
         causes.append("preempted")
+    if wall - waited - attributed > _WORTH_NAMING * wall:
+        causes.append("slow host")
     at = bisect_left(collections, start)
     if at < len(collections) and collections[at] <= start + wall:
         causes.append("collector")
     return Slow(position, start, wall, attributed, tuple(causes))
+
+
+def advice_before(judge: Judge, plan: Plan, warmup: Sequence[int]) -> Advice | None:
+    """What tells before measuring that the plan leaves no room for a pass, or None."""
+    needed, hardest = judge.least_to_pass(), judge.budget.limits[-1].label
+    if needed > plan.max_samples:
+        return Advice(
+            "cap",
+            f"{hardest} needs {needed} observations, max_samples={plan.max_samples} allows no "
+            "more: raise it, or expect an inconclusive verdict",
+        )
+    pace = median(warmup) if warmup else 0
+    if not pace or needed * pace <= plan.time_limit_ns:
+        return None
+    fit, time_limit = plan.time_limit_ns // int(pace), format_exactly(plan.time_limit_ns)
+    return Advice(
+        "cap",
+        f"{hardest} needs {needed} observations, about {fit} fit into {time_limit}: "
+        "raise time_limit, or expect an inconclusive verdict",
+    )
 
 
 def tracers() -> list[str]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from ..core.budget import Limit
+from ..core.advice import Advice
 from ..core.judge import LOOK_EVERY_NS, Judge
+from ..core.progress import Progress
 from ..core.sample import Measurement, Observations, Sample
+from ..core.verdict import Verdict
 from .bracketing import BracketTaker
-from .circumstances import advice_on, slowest
+from .circumstances import advice_before, advice_on, slowest
 from .clock import Clock
 from .collector import Collector
 from .plan import Plan
@@ -27,25 +28,26 @@ _LOOK_SHARE: Final = 50
 Taker = BareTaker | BracketTaker
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the measuring of a sample is; passed to whoever watches, a few times a second."""
+class Watcher(Protocol):
+    """Somebody who wants to know while a sample is measured; never called inside a window."""
 
-    observations: Observations
-    undecided: tuple[Limit, ...]
-    elapsed_ns: int
+    def warn(self, advice: Advice) -> None:
+        """Something that is known before measuring."""
 
+    def show(self, progress: Progress) -> None:
+        """How far it is; a few times a second."""
 
-Watch = Callable[[Progress], None]
+    def done(self) -> None:
+        """The sample is measured, or an exception ended it."""
 
 
 class ClosedLoop:
     """Measures one request after another on the calling thread."""
 
-    def __init__(self, plan: Plan, clock: Clock, watch: Watch | None = None) -> None:
+    def __init__(self, plan: Plan, clock: Clock, watcher: Watcher | None = None) -> None:
         self._plan = plan
         self._clock = clock
-        self._watch = watch
+        self._watcher = watcher
 
     def measure(
         self, request: Request, judge: Judge | None, warmed: tuple[int, ...] | None = None
@@ -55,29 +57,32 @@ class ClosedLoop:
         warmed: latencies in ns of the warm-up by hand. Whatever the request raises is raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
+        early = advice_before(judge, self._plan, warmup) if judge else None
+        if early and self._watcher:
+            self._watcher.warn(early)
         with ExitStack() as stack:
             collector = stack.enter_context(Collector(self._clock))
+            if self._watcher:
+                stack.callback(self._watcher.done)
             probe = Probe(self._clock)
             taker, why = self._taker(stack, probe, warmup)
             begin = self._clock()
             self._take_until_decided(request, judge, taker, probe)
             elapsed = self._clock() - begin
         seen = taker.observations()
-        failed = sum(taker.failures.values())
-        if judge is not None:
-            judge.look(seen, failed)  # what came after the last look counts as well
+        advice = advice_on(seen, warmup, probe.durations)
         return Sample(
             name=request.name,
             observations=seen.without_circumstances(),
             failures=dict(taker.failures),
-            verdict=judge.verdict(seen, failed, elapsed) if judge else None,
+            verdict=_judged(judge, seen, sum(taker.failures.values()), elapsed),
             measurement=Measurement(
                 bracket=why is None,
                 why_no_bracket=why,
                 warmup_ns=warmup,
                 elapsed_ns=elapsed,
                 slowest=slowest(seen, collector.runs, begin),
-                advice=advice_on(seen, warmup, probe.durations),
+                advice=(early, *advice) if early else advice,
             ),
         )
 
@@ -113,9 +118,10 @@ class ClosedLoop:
         left, next_look = self._look(judge, taker)
         watched = begin
         while left and (now := clock()) < deadline:
-            if self._watch and judge and now - watched > PROGRESS_EVERY_NS:
+            if self._watcher and judge and now - watched > PROGRESS_EVERY_NS:
                 watched = now
-                self._watch(Progress(taker.observations(), judge.undecided, now - begin))
+                seen, undecided = taker.observations(), judge.undecided
+                self._watcher.show(Progress(request.name, seen, undecided, now - begin))
             until = min(deadline, next_look, probe.run_if_due())
             failed = sum(taker.failures.values())
             left -= taker.take(request, left, until)
@@ -135,6 +141,15 @@ class ClosedLoop:
         left = judge.look(taker.observations(), failed)
         after = self._clock()
         return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
+
+
+def _judged(
+    judge: Judge | None, seen: Observations, failed: int, elapsed_ns: int
+) -> Verdict | None:
+    if judge is None:
+        return None
+    judge.look(seen, failed)  # what came after the last look counts as well
+    return judge.verdict(seen, failed, elapsed_ns)
 
 
 def called_with(

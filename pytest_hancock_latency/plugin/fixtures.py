@@ -13,7 +13,7 @@ from ..core.judge import Judge, Policy
 from ..core.sample import Sample
 from ..errors import LatencyError
 from ..measuring.clock import Clock, system_clock
-from ..measuring.closed_loop import ClosedLoop, Watch, called_with
+from ..measuring.closed_loop import ClosedLoop, Watcher, called_with
 from ..measuring.plan import Plan
 from ..measuring.taking import BareTaker, Check, Request
 from .settings import Mode, Settings
@@ -69,7 +69,7 @@ class Sampler:
 
     gate: Gate
     clock: Clock = system_clock
-    watch: Watch | None = None
+    watcher: Watcher | None = None
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
@@ -111,7 +111,7 @@ class Sampler:
     def _measured(self, request: Request) -> Sample:
         warmed = tuple(self.warmed) if self.warmed else None
         self.warmed.clear()
-        loop = ClosedLoop(self.gate.plan, self.clock, self.watch)
+        loop = ClosedLoop(self.gate.plan, self.clock, self.watcher)
         sample = loop.measure(request, self._judge(), warmed)
         self.samples.append(sample)
         return sample

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from ..core.record import Record, from_plain, record_of, to_plain
+from ..core.sample import Sample
 from ..core.verdict import Outcome
 from ..reporting.junit import junit_properties
+from ..reporting.picture import picture_lines
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
 from ..reporting.wording import explain, headline
 from .fixtures import GATE, SAMPLER, Gate, Sampler, gate_of
 from .ledger import Ledger
+from .live import Live
 from .settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ class Tests:
         """The sampler of a test, made when its first fixture asks."""
         if SAMPLER not in item.stash:
             gate = item.stash.get(GATE, None) or gate_of(item.nodeid, None, self._settings, 1)
-            item.stash[SAMPLER] = Sampler(gate)
+            item.stash[SAMPLER] = Sampler(gate, watcher=Live(self._config, item.name))
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
@@ -107,7 +110,7 @@ class Tests:
                 item.user_properties.extend(junit_properties(record))
             self._config.hook.pytest_latency_judged(item=item, record=record)
 
-    def _record(self, item: pytest.Item, gate: Gate, sample: Any) -> Record:
+    def _record(self, item: pytest.Item, gate: Gate, sample: Sample) -> Record:
         return replace(
             record_of(sample, item.nodeid, strict=gate.strict),
             worker=self._worker,
@@ -124,9 +127,12 @@ class Tests:
                 "nothing was measured: this test has a latency budget, "
                 "but never called its sample fixture"
             )
-        failing = [record for record in item.stash[_KEPT] if _fails(record, gate)]
+        kept = item.stash[_KEPT]
+        failing = [
+            pair for pair in zip(kept, sampler.samples, strict=True) if _fails(pair[0], gate)
+        ]
         if failing:
-            raise BudgetExceeded(_headlines(failing), _details(failing))
+            raise BudgetExceeded(_headlines([record for record, _ in failing]), _details(failing))
 
 
 def _shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
@@ -154,10 +160,11 @@ def _headlines(records: list[Record]) -> str:
     return "; ".join(texts)
 
 
-def _details(records: list[Record]) -> str:
+def _details(failing: list[tuple[Record, Sample]]) -> str:
     lines: list[str] = []
-    for record in records:
-        lines += ["", *table_lines([record]), "", *explain(record)]
+    for record, sample in failing:
+        lines += ["", *table_lines([record]), "", *explain(record), ""]
+        lines += picture_lines(sample)
         lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
     return "\n".join(lines)
 

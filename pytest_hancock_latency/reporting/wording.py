@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 from ..core.duration import format_against, format_duration, format_exactly
 from ..core.evidence import shown_quantile
 from ..core.quantile import format_percent, label
 from ..core.record import Record
 from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Verdict
+
+_WORTH_SAYING: Final = Fraction(1, 2)
+"""A handful of observations shows some low percentile; nobody asks for it."""
 
 
 def explain(record: Record) -> list[str]:
@@ -47,7 +51,7 @@ def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
     head = f"inconclusive {part.limit.label}"
     count = f"{part.over} of {part.n} over {limit}"
     if part.reason is Reason.MACHINE:
-        return f"{head} (machine): {count}, {_excused(part)} while another process held the CPU"
+        return f"{head} (machine): {count}, {_excused(part)}while another process held the CPU"
     if part.reason is Reason.STOPPED:
         return f"{head}: {count}; measuring ended because another limit was decided"
     if part.reason is Reason.FEW:
@@ -76,12 +80,14 @@ def _exceeded(part: LimitVerdict, limit: str) -> str:
 
 
 def _excused(part: LimitVerdict) -> str:
-    return "all of them" if part.excused == part.over else f"{part.excused} of them"
+    if part.over == 1:
+        return ""
+    return "all of them " if part.excused == part.over else f"{part.excused} of them "
 
 
 def _what_is_missing(part: LimitVerdict, verdict: Verdict) -> str:
     shown = shown_quantile(part.n, part.over)
-    has = f"shows {label(shown)}, " if shown else ""
+    has = f"shows {label(shown)}, " if shown >= _WORTH_SAYING else ""
     if part.needed is None:
         return f"{has}not {part.limit.label}"
     return (

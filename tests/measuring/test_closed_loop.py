@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.progress import Progress
 from pytest_hancock_latency.core.sample import Sample
 from pytest_hancock_latency.core.verdict import Outcome
-from pytest_hancock_latency.measuring.closed_loop import ClosedLoop, Progress, called_with
+from pytest_hancock_latency.measuring.closed_loop import ClosedLoop, called_with
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.taking import Request
 
@@ -37,11 +39,11 @@ class Service:
 
 def measured(service: Service, plan: Plan | None = None, **how: Any) -> Sample:
     """A sample of a service; `how` may hold limits, and a check."""
-    check, watch = how.pop("check", None), how.pop("watch", None)
+    check, watcher = how.pop("check", None), how.pop("watcher", None)
     plan = plan or Plan(warmup=0, samples=1, attribution=False)
     policy = Policy(least=plan.samples, most=plan.max_samples)
     judge = Judge(parse_terms(how).budget(), policy) if how else None
-    loop = ClosedLoop(plan, service.clock, watch)
+    loop = ClosedLoop(plan, service.clock, watcher)
     return loop.measure(Request(service, "health", check), judge)
 
 
@@ -172,12 +174,67 @@ def test_a_collection_inside_an_observation_is_named_as_its_cause() -> None:
     assert (slowest.position, slowest.causes) == (3, ("collector",))
 
 
+class Notes:
+    """Somebody who watches and writes everything down."""
+
+    def __init__(self) -> None:
+        self.warned: list[Advice] = []
+        self.shown: list[Progress] = []
+        self.ended = 0
+
+    def warn(self, advice: Advice) -> None:
+        assert not self.shown
+        self.warned.append(advice)
+
+    def show(self, progress: Progress) -> None:
+        self.shown.append(progress)
+
+    def done(self) -> None:
+        self.ended += 1
+
+
 def test_who_watches_learns_a_few_times_a_second_what_is_undecided() -> None:
-    seen: list[Progress] = []
-    measured(Service(10 * MS), p50=20, p99=30, watch=seen.append)
-    assert 10 <= len(seen) <= 15
-    assert [limit.label for limit in seen[-1].undecided] == ["p99"]
-    assert len(seen[0].observations) > 20
+    notes = Notes()
+    measured(Service(10 * MS), p50=20, p99=30, watcher=notes)
+    assert 10 <= len(notes.shown) <= 15
+    assert [limit.label for limit in notes.shown[-1].undecided] == ["p99"]
+    assert len(notes.shown[0].observations) > 20
+    assert notes.ended == 1
+
+
+def test_who_watches_is_told_of_the_end_when_a_request_raises() -> None:
+    notes = Notes()
+    with pytest.raises(ZeroDivisionError):
+        measured(Service(lambda call: call // 0), p50=20, watcher=notes)
+    assert notes.ended == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (
+            Plan(time_limit_ns=1000 * MS, attribution=False),
+            "p99 needs 354 observations, about 100 fit into 1 s: "
+            "raise time_limit, or expect an inconclusive verdict",
+        ),
+        (
+            Plan(max_samples=300, attribution=False),
+            "p99 needs 354 observations, max_samples=300 allows no more: "
+            "raise it, or expect an inconclusive verdict",
+        ),
+    ],
+)
+def test_a_plan_without_room_for_a_pass_is_told_before_measuring(plan: Plan, text: str) -> None:
+    notes = Notes()
+    sample = measured(Service(10 * MS), plan, p50=20, p99=30, watcher=notes)
+    assert notes.warned == [Advice("cap", text)]
+    assert sample.measurement.advice[0] == Advice("cap", text)
+
+
+def test_a_plan_with_room_for_a_pass_is_no_news() -> None:
+    notes = Notes()
+    measured(Service(MS), Plan(attribution=False), p99=30, watcher=notes)
+    assert notes.warned == []
 
 
 def test_a_short_call_is_measured_without_a_bracket_and_the_record_says_so() -> None:

@@ -1,0 +1,72 @@
+"""The picture of a failing sample, and the line of a running one."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.progress import Progress
+from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
+from pytest_hancock_latency.reporting.picture import picture_lines
+from pytest_hancock_latency.reporting.progress import progress_line
+
+MS = 1_000_000
+
+
+def sample(wall: list[int], taken: list[int], slow: tuple[Slow, ...] = ()) -> Sample:
+    columns = [np.array(values, dtype=np.int64) for values in (wall, taken, range(len(wall)))]
+    seen = Observations(*columns)
+    judge = Judge(parse_terms({"p50": 3, "p99": 50}).budget(), Policy(least=1))
+    judge.look(seen)
+    return Sample("", seen, verdict=judge.verdict(seen), measurement=Measurement(slowest=slow))
+
+
+def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
+    wall = [MS] * 10 + [2 * MS] * 20 + [10 * MS] * 5 + [80 * MS] * 2
+    taken = [*wall[:-1], 10 * MS]
+    slow = (
+        Slow(36, 1_500_000_000, 80 * MS, 10 * MS, ("preempted", "collector")),
+        Slow(35, 900_000_000, 80 * MS, 80 * MS),
+    )
+    assert picture_lines(sample(wall, taken, slow)) == [
+        "distribution of 37 raw latencies (log scale), · is what only the machine put over a limit",
+        "     1 ms  ████████████████████  10",
+        "  1.58 ms  ████████████████████████████████████████  20",
+        "           ── p50 limit 3 ms ──",
+        "    10 ms  ██████████  5",
+        "           ── p99 limit 50 ms ──",
+        "  63.1 ms  ██··  2",
+        "",
+        "slowest",
+        "    80 ms (code 10 ms)  no. 37 at 1.5 s: preempted, collector",
+        "    80 ms  no. 36 at 900 ms: nothing else happened: it is the code",
+    ]
+
+
+def test_a_sample_without_observations_has_no_picture() -> None:
+    assert picture_lines(sample([], [])) == []
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60))
+def test_every_observation_is_in_the_picture_once(wall: list[int]) -> None:
+    rows = [line for line in picture_lines(sample(wall, wall)) if "█" in line]
+    assert sum(int(line.rsplit(" ", 1)[1]) for line in rows) == len(wall)
+    assert len(rows) <= 15
+
+
+def test_progress_tells_the_quantiles_so_far_and_what_is_undecided() -> None:
+    wall = np.full(1204, 2 * MS)
+    limits = parse_terms({"p99": 5, "p99_9": 9}).budget().limits
+    progress = Progress("read", Observations(wall, wall, wall), limits, 2_500_000_000)
+    assert progress_line("test_chat", progress) == (
+        "test_chat [read]: 1204 in 2.5 s, p50 2 ms, p99 2 ms, undecided p99 p99.9"
+    )
+
+
+def test_progress_without_an_observation_has_no_quantiles() -> None:
+    nothing = np.array([], dtype=np.int64)
+    progress = Progress("", Observations(nothing, nothing, nothing), (), MS)
+    assert progress_line("test_chat", progress) == "test_chat: 0 in 1 ms"

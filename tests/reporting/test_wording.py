@@ -1,0 +1,162 @@
+"""Every sentence that a verdict can be told in, in full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from pytest_hancock_latency.core.budget import Limit
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import (
+    FailureVerdict,
+    LimitVerdict,
+    Outcome,
+    Reason,
+    Verdict,
+)
+from pytest_hancock_latency.reporting.wording import explain, headline
+
+MS = 1_000_000
+P95, P99, MAX = Fraction(95, 100), Fraction(99, 100), Fraction(1)
+NO_FAILURES = FailureVerdict(Fraction(0), Outcome.WITHIN, 0, 140)
+
+
+def part(
+    quantile: Fraction, limit_ms: int, outcome: Outcome, reason: Reason, **facts: int | None
+) -> LimitVerdict:
+    known = {"n": 140, "over": 35, "over_attributed": 31, "observed_ns": 41 * MS}
+    known |= {"observed_attributed_ns": 40 * MS} | facts  # type: ignore[assignment]
+    return LimitVerdict(Limit(quantile, limit_ms * MS), outcome, reason, **known)  # type: ignore[arg-type]
+
+
+def record(*parts: LimitVerdict, failures: FailureVerdict = NO_FAILURES, **kinds: int) -> Record:
+    n = parts[0].n if parts else 0
+    verdict = Verdict(parts, failures, n=n, elapsed_ns=n * 40 * MS)
+    return Record("t.py::test", "", n, kinds, {}, {}, verdict)
+
+
+EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN, low_ns=31_200_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            EXCEEDED,
+            "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); p95 ≥ 31.2 ms; "
+            "4 observations excused",
+        ),
+        (
+            replace(EXCEEDED, over=31),
+            "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); p95 ≥ 31.2 ms",
+        ),
+        (
+            replace(EXCEEDED, over=32, low_ns=None),
+            "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); 1 observation excused",
+        ),
+        (
+            part(MAX, 25, Outcome.EXCEEDED, Reason.SHOWN, over=1, over_attributed=1),
+            "exceeded max: 1 of 140 over 25 ms; the largest took 41 ms",
+        ),
+        (
+            part(
+                P99,
+                50,
+                Outcome.INCONCLUSIVE,
+                Reason.FEW,
+                n=120,
+                over=0,
+                over_attributed=0,
+                needed=354,
+            ),
+            "inconclusive p99: 0 of 120 over 50 ms; shows p97, "
+            "p99 needs 354 observations (14.2 s at this pace)",
+        ),
+        (
+            part(
+                P99,
+                50,
+                Outcome.INCONCLUSIVE,
+                Reason.FEW,
+                n=3,
+                over=0,
+                over_attributed=0,
+                needed=354,
+            ),
+            "inconclusive p99: 0 of 3 over 50 ms; p99 needs 354 observations (14.2 s at this pace)",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=400, over=9, over_attributed=1),
+            "inconclusive p99 (machine): 9 of 400 over 50 ms, "
+            "8 of them while another process held the CPU",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=400, over=9, over_attributed=0),
+            "inconclusive p99 (machine): 9 of 400 over 50 ms, "
+            "all of them while another process held the CPU",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=90, over=1, over_attributed=0),
+            "inconclusive p99 (machine): 1 of 90 over 50 ms, while another process held the CPU",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.STOPPED, over=3),
+            "inconclusive p99: 3 of 140 over 50 ms; "
+            "measuring ended because another limit was decided",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.NEAR, n=400, over=3, needed=9000),
+            "inconclusive p99: 3 of 400 over 50 ms (0.75 %, allowed 1 %); "
+            "too near the limit to tell; about 9000 observations would (360 s at this pace)",
+        ),
+        (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.NEAR, n=400, over=4),
+            "inconclusive p99: 4 of 400 over 50 ms (1 %, allowed 1 %); too near the limit to tell",
+        ),
+        (
+            part(P99, 50, Outcome.WITHIN, Reason.SHOWN, n=354, over=0, over_attributed=0),
+            "within: p99 0 of 354 over 50 ms",
+        ),
+    ],
+)
+def test_a_limit_is_explained(given: LimitVerdict, sentence: str) -> None:
+    assert explain(record(given)) == [sentence]
+
+
+def test_the_headline_of_an_exceeded_limit_is_short() -> None:
+    assert headline(record(EXCEEDED)) == "p95 41 ms > 25 ms, 31 of 140 over"
+
+
+def test_a_latency_just_over_its_limit_is_not_shown_as_equal_to_it() -> None:
+    near = replace(EXCEEDED, observed_ns=25_000_001)
+    assert headline(record(near)) == "p95 25.000001 ms > 25 ms, 31 of 140 over"
+
+
+def test_what_exceeded_comes_before_what_is_inconclusive_and_the_highest_first() -> None:
+    unsure = part(MAX, 900, Outcome.INCONCLUSIVE, Reason.STOPPED, over=0)
+    lines = explain(record(EXCEEDED, replace(EXCEEDED, limit=Limit(P99, 30 * MS)), unsure))
+    assert [line.split(":")[0] for line in lines] == [
+        "exceeded p99",
+        "exceeded p95",
+        "inconclusive max",
+    ]
+
+
+def test_failures_are_explained_with_their_classes() -> None:
+    failures = FailureVerdict(Fraction(1, 1000), Outcome.EXCEEDED, 6, 400)
+    within = part(P99, 50, Outcome.WITHIN, Reason.SHOWN, n=394, over=0)
+    told = record(within, failures=failures, **{"check: status 503": 4, "TimeoutError": 2})
+    expected = (
+        "exceeded errors: 6 of 400 requests failed (1.5 %, allowed 0.1 %): "
+        "check: status 503 ×4, TimeoutError ×2"
+    )
+    assert explain(told) == [expected]
+    assert headline(told) == expected
+
+
+def test_a_sample_without_a_verdict_says_why() -> None:
+    assert explain(Record("t", "", 0, {}, {}, {}, not_judged="no budget")) == [
+        "not judged: no budget"
+    ]
