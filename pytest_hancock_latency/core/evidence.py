@@ -102,6 +102,18 @@ class Boundaries:
         shown = self._exceeded.log_evidence
         return _first(0, lambda k: k > n or shown(n, k) >= self._enough_exceeded)
 
+    def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
+        """The n from which *within* is shown if k of n is the rate for good; None if too far.
+
+        Computed without the tables, which would have to grow as far.
+        """
+        shown = self._within.log_evidence
+
+        def enough(later: int) -> bool:
+            return shown(later, -(-k * later // n)) >= self._enough_within
+
+        return _first(n, enough) if enough(farthest) else None
+
     def _next_within(self) -> int:
         k = len(self._within_from)
         low = (
@@ -132,6 +144,10 @@ class NoneAllowed:
     def exceeded_until(self, k: int) -> int:
         """Never without an exceedance, for ever with one."""
         return NEVER if k else 0
+
+    def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
+        """Never, once there is an exceedance."""
+        return None if k else 1
 
     def most_within(self, n: int) -> int:
         """No exceedance, as soon as there is an observation."""

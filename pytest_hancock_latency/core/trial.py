@@ -165,12 +165,6 @@ class Trial:
 
     def _needed(self) -> int | None:
         """About how many observations would show *within* if exceedances kept their rate."""
-        if not self._n or self._over >= self.limit.allowed * self._n:
-            return None if self._n else self._table.within_from(0)
-        n = max(self._n, self._table.within_from(self._over))
-        while n < _FARTHEST:
-            least = self._table.within_from(self._over * n // self._n)
-            if least <= n:
-                return n
-            n = max(least, n + n // 8)
-        return None
+        if not self._n:
+            return self._table.within_from(0)
+        return self._table.within_at_rate(self._n, self._over, _FARTHEST)

@@ -137,6 +137,13 @@ def test_more_exceedances_never_need_fewer_observations(allowed: Fraction, k: in
     assert table.exceeded_until(k + 1) >= table.exceeded_until(k)
 
 
+def test_how_far_a_rate_is_from_showing_within_is_found_without_counting_up_to_it() -> None:
+    table = boundaries(Fraction(1, 2), ALPHA_WITHIN, ALPHA_EXCEEDED)
+    assert table.within_at_rate(1000, 426, 10_000_000) == 25_319
+    assert table.within_at_rate(1000, 428, 10_000_000) is None
+    assert not table._within_from
+
+
 def test_where_nothing_may_exceed_the_first_exceedance_decides() -> None:
     table = boundaries(Fraction(0), ALPHA_WITHIN, ALPHA_EXCEEDED)
     assert table.within_from(0) == 1
