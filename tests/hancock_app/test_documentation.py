@@ -1,0 +1,51 @@
+"""What `docs/` says of settings, metrics and refusals is all there is, and is true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from hancock_app import Settings
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+OPERATING = (DOCS / "operating.md").read_text()
+WEBHOOKS = (DOCS / "webhooks.md").read_text()
+
+
+@pytest.mark.parametrize("variable", [one.metadata["variable"] for one in fields(Settings)])
+def test_every_setting_is_described(variable: str) -> None:
+    assert f"`{variable}`" in OPERATING.partition("## The limit")[0]
+
+
+def test_every_metric_is_described(client: FlaskClient) -> None:
+    exposed = set(re.findall(r"# TYPE (\w+)", client.get("/metrics").text))
+    described = set(re.findall(r"^\| `(hancock_\w+)`", OPERATING, re.M))
+    assert {name for name in exposed if not name.endswith("_created")} == described
+
+
+def test_the_senders_of_the_examples_are_accepted(client: FlaskClient) -> None:
+    names: dict[str, object] = {}
+    for example in re.findall(r"```python\n(.*?)```", WEBHOOKS, re.S):
+        exec(example, names)  # the documentation of this repository
+    body = b'{"event":"alert"}'
+    for sender, arguments in (
+        ("standard_headers", (b"whsec", "msg_1", body)),
+        ("hancock_header", ("whsec", body)),
+    ):
+        headers = names[sender](*arguments)  # type: ignore[operator]
+        assert client.post("/v1/webhook", data=body, headers=headers).status_code == 200
+
+
+def test_every_refusal_of_a_signature_is_described() -> None:
+    sources = Path(DOCS.parent / "hancock_app")
+    text = (sources / "webhook.py").read_text() + (sources / "standard_webhooks.py").read_text()
+    said = re.findall(r'Refusal\(\d+, f?"([^"]+)"\)', text)
+    assert len(said) == 10
+    for message in said:
+        plain = message.replace("{SIGNATURE_HEADER}", "X-Hancock-Signature")
+        plain = plain.replace("{TOLERANCE_S}", "300").replace("{header}", "webhook-id")
+        assert plain in WEBHOOKS
