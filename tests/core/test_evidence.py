@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pytest_hancock_latency.core.evidence import (
     EXCEEDED,
     WITHIN,
+    Boundaries,
     EProcess,
     Mixture,
     alpha_of_gate,
@@ -138,7 +139,7 @@ def test_more_exceedances_never_need_fewer_observations(allowed: Fraction, k: in
 
 
 def test_how_far_a_rate_is_from_showing_within_is_found_without_counting_up_to_it() -> None:
-    table = boundaries(Fraction(1, 2), ALPHA_WITHIN, ALPHA_EXCEEDED)
+    table = Boundaries(Fraction(1, 2), ALPHA_WITHIN, ALPHA_EXCEEDED)
     assert table.within_at_rate(1000, 426, 10_000_000) == 25_319
     assert table.within_at_rate(1000, 428, 10_000_000) is None
     assert not table._within_from
