@@ -40,6 +40,8 @@ timeout = 60
 graceful_timeout = int(2 * _settings.llm_timeout_s) + 5
 # Longer than a load balancer keeps idle connections, which else meets a closed one now and then.
 keepalive = 75
+# It would write into a home, which a container's user does not have.
+control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 

@@ -9,17 +9,22 @@ from collections.abc import Mapping, Sequence
 
 from hancock_app.settings import Settings
 
+_OUR_CONFIGURATION = "hancock_app.gunicorn_config"
+
 _log = logging.getLogger("hancock")
 
 
 def announced_workers(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """The workers that gunicorn was told to start, by its flags or its environment; else 1.
 
-    What its configuration file says is not seen here; ours calls `warn_if_unshared` itself.
+    What its configuration file says is not seen here. Ours calls `warn_if_unshared` itself, once
+    for all workers, so that it counts as 1.
     """
     if "gunicorn" not in (argv[0] if argv else ""):
         return 1
     given = [*shlex.split(environ.get("GUNICORN_CMD_ARGS", "")), *argv[1:]]
+    if any(_OUR_CONFIGURATION in argument for argument in given):
+        return 1
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-w", "--workers", default=environ.get("WEB_CONCURRENCY") or "1")
     try:

@@ -244,6 +244,21 @@ def test_workers_that_share_nothing_are_warned_about(
     eventually(lambda: warning in server.log)
 
 
+def test_with_our_configuration_the_warning_is_given_once(serve: Serve) -> None:
+    server = serve(*CONFIG, "-w", "2", HANCOCK_LOG_LEVEL="info")
+    for _ in range(20):
+        server.ask("/health")
+    assert server.log.count("share no storage") == 1
+
+
+def test_a_server_without_a_home_has_nothing_to_complain_of(serve: Serve) -> None:
+    server = serve(*CONFIG, "-w", "1", HOME="/nowhere")
+    server.ask("/health")
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(PATIENT_S)
+    assert {json.loads(line)["level"] for line in server.log.splitlines()} == {"info"}
+
+
 def test_a_bad_environment_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     failed = subprocess.run(
         [sys.executable, "-m", "gunicorn", *CONFIG, APPLICATION],

@@ -162,6 +162,7 @@ def test_failing_closed_asks_no_other_storage(clock: Any) -> None:
         (["gunicorn", "--workers=4"], {}, 4),
         (["gunicorn"], {"WEB_CONCURRENCY": "3"}, 3),
         (["gunicorn"], {"GUNICORN_CMD_ARGS": "--workers 2"}, 2),
+        (["gunicorn", "-c", "python:hancock_app.gunicorn_config", "-w", "4"], {}, 1),
         (["gunicorn", "-w"], {}, 1),
         (["gunicorn", "-w", "many"], {}, 1),
         (["pytest", "-w", "4"], {"WEB_CONCURRENCY": "3"}, 1),
