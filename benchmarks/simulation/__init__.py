@@ -1,0 +1,1 @@
+"""Latencies whose true distribution is known, and recorded ones, judged as pytest judges them."""

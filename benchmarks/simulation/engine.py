@@ -1,0 +1,190 @@
+"""The engine on simulated time: what pytest runs, fed with latencies that somebody else made.
+
+`decide` is the loop of `pytest_hancock_latency.measuring.closed_loop` with a feed in the place of a
+taker and of the clock. All that judges is the engine's own: `attribute`, `Judge`, the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_hancock_latency.core.attribution import Circumstances, attribute, blocks
+from pytest_hancock_latency.core.budget import LatencyBudget, Limit
+from pytest_hancock_latency.core.evidence import boundaries
+from pytest_hancock_latency.core.judge import LOOK_EVERY_NS, Judge, Policy
+from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.core.verdict import Outcome
+
+Nanoseconds = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+NS_PER_MS: Final = 1_000_000
+POLICY: Final = Policy(gates=200)
+"""The default of the plugin in a build of 200 gates: a chance of 0.01/200 for a false alarm."""
+_BLOCKING_LOOK_NS: Final = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Observations with their circumstances, in ns, each of shape (n,)."""
+
+    wall: Nanoseconds
+    wait: Nanoseconds
+    cpu: Nanoseconds
+    speed: Numbers
+    start: Nanoseconds
+    blocked: Flags
+
+    def first(self, n: int) -> Columns:
+        """The first n observations."""
+        return Columns(*(getattr(self, each.name)[:n] for each in fields(self)))
+
+    def observations(self) -> Observations:
+        """As the bracketing taker hands them to the judge."""
+        taken = attribute(Circumstances(self.wall, self.wait, self.cpu, self.speed, self.blocked))
+        return Observations(self.wall, taken.attributed, self.start, self.blocked, taken.least)
+
+
+class Feed(Protocol):
+    """Where observations come from; time passes only by taking them."""
+
+    now_ns: int
+    """When the latest observation ended."""
+
+    def take(self, count: int, until_ns: int) -> int:
+        """Up to `count` further observations, fewer once `until_ns` has come; how many."""
+
+    def seen(self) -> Columns:
+        """All that were taken."""
+
+
+def budget_of(budgets_ms: Mapping[float, float]) -> LatencyBudget:
+    """A budget from limits in ms by quantile, 0.99 for p99."""
+    limits = (Limit(Fraction(str(q)), round(ms * NS_PER_MS)) for q, ms in budgets_ms.items())
+    return LatencyBudget(tuple(sorted(limits, key=lambda limit: limit.quantile)))
+
+
+def decide(feed: Feed, budget: LatencyBudget, policy: Policy = POLICY) -> Outcome:
+    """Take observations until there is a verdict or the feed ends; the verdict."""
+    judge, skip = Judge(budget, policy), _Skip(budget, policy)
+    left = judge.look(feed.seen().observations())
+    looked = feed.now_ns
+    while left:
+        taken = feed.take(left, feed.now_ns + LOOK_EVERY_NS)
+        if not taken:
+            break
+        left -= taken
+        if not left or skip.may_show_exceeded(feed, looked):
+            left = judge.look(feed.seen().observations())
+            looked = feed.now_ns
+    seen = feed.seen().observations()
+    judge.look(seen)
+    return judge.verdict(seen).outcome
+
+
+class _Skip:
+    """Leaves out looks that cannot show *exceeded*, which makes a simulation ten times faster.
+
+    Attributed latency is never above raw latency, and evidence for *exceeded* grows with the count:
+    where even the raw count is too small, so is the attributed one. That is exact. For tests that
+    block, evidence is committed in windows of 50 ms, and looking every 100 ms is near enough.
+    """
+
+    def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
+        alpha = policy.alpha_exceeded / len(budget.limits)
+        self._tables = [
+            (limit.limit_ns, boundaries(limit.allowed, policy.alpha_within, alpha))
+            for limit in budget.limits
+        ]
+        self._over = [0] * len(self._tables)
+        self._counted = 0
+
+    def may_show_exceeded(self, feed: Feed, looked_ns: int) -> bool:
+        """Whether the look that is due can show anything."""
+        seen = feed.seen()
+        fresh, n = seen.wall[self._counted :], len(seen.wall)
+        self._counted = n
+        for at, (limit_ns, _) in enumerate(self._tables):
+            self._over[at] += int((fresh > limit_ns).sum())
+        if blocks(seen.blocked):
+            return feed.now_ns - looked_ns >= _BLOCKING_LOOK_NS
+        return any(
+            table.exceeded_until(over) >= n
+            for over, (_, table) in zip(self._over, self._tables, strict=True)
+        )
+
+
+class Arriving:
+    """A feed from an iterator of floats in ms that carry .wait .cpu .speed .t .blocking."""
+
+    def __init__(self, samples: Iterable[float]) -> None:
+        self._samples = iter(samples)
+        self._fresh: list[tuple[float, ...]] = []
+        self._whole = np.empty((5, 512), dtype=np.int64)
+        self._speed = np.empty(512)
+        self._n = 0
+        self.now_ns = 0
+
+    def take(self, count: int, until_ns: int) -> int:
+        """See `Feed`."""
+        now, until, keep = float(self.now_ns), until_ns, self._fresh.append
+        taken = 0
+        for x in self._samples:
+            t: float | None = x.t  # type: ignore[attr-defined]
+            wall, start = x * NS_PER_MS, now if t is None else t * NS_PER_MS
+            keep((wall, x.wait, x.cpu, start, x.blocking, x.speed))  # type: ignore[attr-defined]
+            now, taken = start + wall, taken + 1
+            if now >= until or taken >= count:
+                break
+        self.now_ns = round(now)
+        return taken
+
+    def seen(self) -> Columns:
+        """See `Feed`."""
+        self._settle()
+        wall, wait, cpu, start, blocked = self._whole[:, : self._n]
+        return Columns(wall, wait, cpu, self._speed[: self._n], start, blocked > 0)
+
+    def _settle(self) -> None:
+        """Move fresh observations into the columns, which double when they are full."""
+        if not self._fresh:
+            return
+        fresh = np.array(self._fresh).T
+        fresh[1:3] *= NS_PER_MS
+        n = self._n + fresh.shape[1]
+        while n > len(self._speed):
+            self._whole = np.concatenate([self._whole, np.empty_like(self._whole)], axis=1)
+            self._speed = np.concatenate([self._speed, np.empty_like(self._speed)])
+        self._whole[:, self._n : n] = np.rint(fresh[:5])
+        self._speed[self._n : n] = fresh[5]
+        self._n = n
+        self._fresh.clear()
+
+
+@dataclass(eq=False)
+class Prepared:
+    """A feed from columns that are complete beforehand."""
+
+    columns: Columns
+    n: int = 0
+    now_ns: int = 0
+
+    def take(self, count: int, until_ns: int) -> int:
+        """See `Feed`."""
+        start, wall = self.columns.start, self.columns.wall
+        before, most = self.n, min(len(wall), self.n + count)
+        while self.n < most and self.now_ns < until_ns:
+            self.now_ns = int(start[self.n] + wall[self.n])
+            self.n += 1
+        return self.n - before
+
+    def seen(self) -> Columns:
+        """See `Feed`."""
+        return self.columns.first(self.n)
