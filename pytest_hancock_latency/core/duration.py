@@ -80,7 +80,7 @@ def format_against(observed_ns: int, limit_ns: int) -> tuple[str, str]:
 
     50.04 ms against a limit of 50 ms is never printed as "50 ms against 50 ms".
     """
-    name, unit = _fitting_unit(limit_ns)
+    name, unit = _fitting_unit(max(observed_ns, limit_ns))
     limit = _plain(Decimal(limit_ns) / unit)
     for digits in range(3, 20):
         observed = _significant(observed_ns, unit, digits)

@@ -93,6 +93,10 @@ def test_an_observed_latency_just_over_its_limit_is_not_shown_as_equal_to_it() -
     assert format_against(50_040_000, 50_000_000) == ("50.04 ms", "50 ms")
 
 
+def test_both_are_shown_in_the_unit_of_the_larger_one() -> None:
+    assert format_against(8_903_000, 500_000) == ("8.9 ms", "0.5 ms")
+
+
 @given(st.integers(1, 10**12), st.integers(1, 10**12))
 def test_a_latency_and_its_limit_compare_as_shown_like_they_do_as_values(a: int, b: int) -> None:
     observed, limit = (Decimal(text.split(" ")[0]) for text in format_against(a, b))

@@ -1,0 +1,61 @@
+"""Live progress on a terminal, while a sample takes longer than a second or so."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import pytest
+
+from ..core.advice import Advice
+from ..core.progress import Progress
+from ..reporting.progress import progress_line
+
+PATIENCE_NS: Final = 1_000_000_000
+
+
+class Live:
+    """Writes one line that is written over again and again, and leaves none behind.
+
+    Capture is lifted for the moment of writing, so that the line goes to the terminal and not into
+    the test's captured output.
+    """
+
+    def __init__(self, config: pytest.Config, test: str) -> None:
+        self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        self._test = test
+        self._shown = False
+        self._live = self._terminal is not None and _is_watched(self._terminal)
+
+    def warn(self, advice: Advice) -> None:
+        """A line of its own, in logs as well."""
+        if self._terminal is not None:
+            self._write(f"\n{self._test}: {advice.text}\n")
+
+    def show(self, progress: Progress) -> None:
+        """Write the line over, where somebody watches and it takes long enough to wonder."""
+        if not self._live or progress.elapsed_ns < PATIENCE_NS:
+            return
+        width = self._terminal._tw.fullwidth - 1
+        text = progress_line(self._test, progress)[:width]
+        self._shown = True
+        self._write(f"\r{text.ljust(width)}")
+
+    def done(self) -> None:
+        """Wipe the line."""
+        if self._shown:
+            self._write(f"\r{' ' * (self._terminal._tw.fullwidth - 1)}\r")
+            self._shown = False
+
+    def _write(self, text: str) -> None:
+        if self._capture is None:
+            self._terminal.write(text, flush=True)
+            return
+        with self._capture.global_and_fixture_disabled():
+            self._terminal.write(text, flush=True)
+
+
+def _is_watched(terminal: pytest.TerminalReporter) -> bool:
+    in_ci = bool(os.environ.get("CI") or os.environ.get("BUILD_NUMBER"))
+    return bool(terminal.isatty) and not in_ci and terminal.verbosity >= 0
