@@ -1,0 +1,115 @@
+"""Four processes spin on the core of the measured code: real processes, twenty times each.
+
+The function takes 2.5 ms of CPU time and its p95 limit is 4 ms. With four others on its core the
+clock says about 15 ms; what the code took is still 2.5 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.quantile import P95
+from pytest_hancock_latency.core.sample import Sample
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.measuring.clock import system_clock
+from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.scheduler import NoScheduler, Scheduler
+from pytest_hancock_latency.measuring.taking import Request
+
+RUNS = 20
+SPINNERS = 4
+MS = 1_000_000
+SPIN = "while True: pass"
+# An endless wait for the verdict would be no better than a wrong one.
+PLAN = Plan(time_limit_ns=20_000 * MS)
+
+
+def _counts_waits() -> bool:
+    try:
+        Scheduler().close()
+    except NoScheduler:
+        return False
+    return hasattr(os, "sched_setaffinity")
+
+
+pytestmark = [
+    pytest.mark.skipif(not _counts_waits(), reason="the kernel does not tell run-queue wait here"),
+    pytest.mark.timeout(600),
+]
+
+
+@pytest.fixture
+def busy_core() -> Iterator[None]:
+    """This thread, and four spinning processes, on one core."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    spinners = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(SPINNERS)]
+    yield
+    for spinner in spinners:
+        spinner.kill()
+        spinner.wait()
+    os.sched_setaffinity(0, allowed)
+
+
+def compute(cpu_ns: int) -> None:
+    """Use up this much CPU time of the calling thread, however long that takes."""
+    until = time.thread_time_ns() + cpu_ns
+    while time.thread_time_ns() < until:
+        pass
+
+
+def computes() -> None:
+    compute(2_500_000)
+
+
+def sleeps_as_well() -> None:
+    compute(2_500_000)
+    time.sleep(0.003)
+
+
+def computes_more() -> None:
+    compute(5_500_000)
+
+
+def computes_in_a_thread_of_its_own() -> None:
+    worker = threading.Thread(target=compute, args=(5_500_000,))
+    worker.start()
+    worker.join()
+
+
+def measured(call: Callable[[], None]) -> Sample:
+    judge = Judge(parse_terms({"p95": 4}).budget(), Policy())
+    return ClosedLoop(PLAN, system_clock).measure(Request(call), judge)
+
+
+def outcomes(call: Callable[[], None]) -> Counter[str]:
+    verdicts = (measured(call).verdict for _ in range(RUNS))
+    return Counter(verdict.outcome.value for verdict in verdicts if verdict)
+
+
+@pytest.mark.usefixtures("busy_core")
+def test_code_inside_its_budget_is_never_accused_of_what_others_took() -> None:
+    assert outcomes(computes)[Outcome.EXCEEDED] == 0
+
+
+@pytest.mark.usefixtures("busy_core")
+@pytest.mark.parametrize("call", [sleeps_as_well, computes_more, computes_in_a_thread_of_its_own])
+def test_code_over_its_budget_is_convicted_every_time(call: Callable[[], None]) -> None:
+    assert outcomes(call) == {Outcome.EXCEEDED: RUNS}
+
+
+@pytest.mark.usefixtures("busy_core")
+def test_what_the_code_took_is_told_apart_from_what_the_clock_said() -> None:
+    sample = measured(computes)
+    assert sample.attributed_quantile_ns(P95) < 4 * MS < sample.quantile_ns(P95)
