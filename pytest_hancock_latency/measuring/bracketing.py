@@ -55,14 +55,16 @@ class BracketTaker:
     def _bracketed(self, request: Request, count: int, until: int) -> int:
         clock, call, pread, checked = self._clock, request.call, os.pread, request.check
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
+        tight, nothing = _TIGHT_NS, _nothing
         kept = self._kept
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         for _ in repeat(None, count):
             before = clock()
             line0 = pread(file, LONGEST_LINE, 0)
+            if clock() - before > tight:
+                before, line0 = self._tight(pread, file)
+            nothing()  # calls are slow right after a system call; let this one pay for that
             t0 = clock()
-            if t0 - before > _TIGHT_NS:
-                before, line0, t0 = self._tight(pread, file)
             answer = call()
             t1 = clock()
             line1 = pread(file, LONGEST_LINE, 0)
@@ -83,15 +85,14 @@ class BracketTaker:
                 cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         return 0
 
-    def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes, int]:
+    def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes]:
         """Read again until nothing came between: preemptions like to fall into the reading."""
         for _ in range(_TRIES - 1):
             before = self._clock()
             line = pread(file, LONGEST_LINE, 0)
-            t0 = self._clock()
-            if t0 - before <= _TIGHT_NS:
+            if self._clock() - before <= _TIGHT_NS:
                 break
-        return before, line, t0
+        return before, line
 
     def observations(self) -> Observations:
         """Everything taken so far, with what the code took of each."""
@@ -135,6 +136,10 @@ class BracketTaker:
             extend(columns[name], ended - begun)
         extend(columns["probe"], integers(kept[12::_FIELDS]))
         kept.clear()
+
+
+def _nothing() -> None:
+    """A call of a Python function that does nothing."""
 
 
 _COLUMNS: Final = (

@@ -74,19 +74,18 @@ class BareTaker:
         return len(self) - before + failed
 
     def _unchecked(self, request: Request, count: int, until: int) -> int:
-        clock, call, keep = self._clock, request.call, self._times.append
+        clock, call, times = self._clock, request.call, self._times
         for _ in repeat(None, count):
             t0 = clock()
             call()
             t1 = clock()
-            keep(t0)
-            keep(t1)
+            times += (t0, t1)
             if t1 >= until:
                 break
         return 0
 
     def _checked(self, request: Request, count: int, until: int) -> int:
-        clock, call, keep = self._clock, request.call, self._times.append
+        clock, call, times = self._clock, request.call, self._times
         for _ in repeat(None, count):
             t0 = clock()
             answer = call()
@@ -95,8 +94,7 @@ class BareTaker:
                 self.failures[failure] += 1
                 return 1
             del answer  # freed here, not inside the next window
-            keep(t0)
-            keep(t1)
+            times += (t0, t1)
             if t1 >= until:
                 break
         return 0
@@ -108,10 +106,10 @@ class BareTaker:
 
     def observations(self) -> Observations:
         """Everything taken so far."""
-        begun, ended = integers(self._times[::2]), integers(self._times[1::2])
+        times = integers(self._times)
         self._times.clear()
-        extend(self._start, begun)
-        extend(self._wall, ended - begun)
+        extend(self._start, times[::2])
+        extend(self._wall, times[1::2] - times[::2])
         wall = column(self._wall)
         return Observations(wall, wall, column(self._start) - self._begin)
 
@@ -120,7 +118,7 @@ def integers(values: list[int]) -> Nanoseconds:
     """A column of readings."""
     import numpy as np
 
-    return np.array(values, dtype=np.int64)
+    return np.fromiter(values, np.int64, len(values))
 
 
 def extend(column: array[int], values: Nanoseconds) -> None:
