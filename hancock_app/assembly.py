@@ -36,7 +36,8 @@ from hancock_app.wsgi import Edge
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     """The application that `settings` describe, with `backend` in place of theirs if given."""
     app = Application("hancock_app")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # One more than is taken, so that a body that was cut off there shows.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     metrics = Metrics(settings.llm_backend)
     memory = _memory(settings, metrics)
     auth = Auth(settings.api_key)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from flask import Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from hancock_app.errors import Refusal
 
@@ -20,7 +21,22 @@ def read(decoder: msgspec.json.Decoder[_Body]) -> _Body:
     """The request's body; raises a `Refusal`, 415 or 400, that says what is wrong with it."""
     if not _is_json(request.environ.get("CONTENT_TYPE", "")):
         raise Refusal(415, "the body has to be JSON, with Content-Type: application/json")
-    return parse(decoder, request.get_data(cache=False))
+    return parse(decoder, received())
+
+
+def received() -> bytes:
+    """The body as it came; raises 413 where it is too large, and a 400 `Refusal` where it broke."""
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:
+        # Servers have exceptions of their own for a body that is not what its headers say.
+        raise Refusal(400, "the body cannot be read") from error
+    # Without a Content-Length, reading just ends at the limit, and a good beginning would pass.
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
 
 
 def parse(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from flask import Blueprint, Response, request
 
-from hancock_app.bodies import encode, fixed, parse
+from hancock_app.bodies import encode, fixed, parse, received
 from hancock_app.rate_limit import RateLimit
 from hancock_app.webhook import Signatures
 
@@ -27,7 +27,7 @@ def blueprint(limit: RateLimit, signatures: Signatures) -> Blueprint:
     @routes.post("/webhook")
     def receive() -> Response:
         limit.check(request.environ)
-        body = request.get_data(cache=False)
+        body = received()
         delivery_id = signatures.check(request.environ, body)
         parse(events, body)
         # Last, so that a delivery which was refused for another reason may come again.

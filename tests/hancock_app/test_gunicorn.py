@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -288,3 +289,24 @@ def test_its_lines_are_json(serve: Serve, eventually: Any) -> None:
     server.ask("/health")
     eventually(lambda: '"hancock.access"' in server.log)
     assert {type(json.loads(line)) for line in server.log.splitlines()} == {dict}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b'11\r\n{"question":"hi"}\r\n0\r\n\r\n', 200),
+        (b'ZZ\r\n{"question":"hi"}\r\n0\r\n\r\n', 400),
+        (b'11\r\n{"quest', 400),
+    ],
+)
+def test_a_body_in_chunks_is_read_or_refused(serve: Serve, sent: bytes, status: int) -> None:
+    server = serve(*CONFIG, "-w", "1")
+    head = (
+        b"POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    port = int(server.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), PATIENT_S) as connection:
+        connection.sendall(head + sent)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(12).decode() == f"HTTP/1.1 {status}"

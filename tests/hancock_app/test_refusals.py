@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from hancock_app import Settings, create_app
 
+LIMITED = create_app(Settings(api_key="key", rate_limit=1_000_000, webhook_secret="whsec"))
 NOT_DOCUMENTED = "the body is not as documented: "
 MALFORMED = "the body is not valid JSON: "
 
@@ -103,6 +108,47 @@ def test_a_body_of_twenty_megabytes(client: FlaskClient, path: str) -> None:
     assert refused(answer) == (413, "the body is larger than the 1 MB that is accepted")
 
 
+@pytest.mark.parametrize(("size", "status"), [(1_000_000, 400), (1_000_001, 413)])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_of_a_megabyte_and_one_of_a_byte_more(
+    client: FlaskClient, size: int, status: int, is_told: bool
+) -> None:
+    # Spaces after a good question: whoever stopped reading at the limit would find nothing wrong.
+    body = b'{"question":"' + b"a" * 100_001 + b'"}'
+    answer = client.post(
+        "/v1/ask",
+        input_stream=io.BytesIO(body.ljust(size)),
+        content_type="application/json",
+        content_length=size if is_told else None,
+        environ_overrides={"wsgi.input_terminated": not is_told},
+    )
+    assert answer.status_code == status
+
+
+def test_a_good_question_with_a_megabyte_behind_it(client: FlaskClient) -> None:
+    answer = client.post(
+        "/v1/ask",
+        input_stream=io.BytesIO(b'{"question":"hi"}'.ljust(2_000_000)),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert refused(answer) == (413, "the body is larger than the 1 MB that is accepted")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat", "/v1/ask", "/v1/webhook"])
+def test_a_body_that_breaks_while_it_is_read(client: FlaskClient, path: str) -> None:
+    class Broken:
+        def read(self, size: int = -1) -> bytes:
+            raise LookupError("the server's own exception")
+
+    answer = client.post(
+        path,
+        content_type="application/json",
+        environ_overrides={"wsgi.input": Broken(), "wsgi.input_terminated": True},
+    )
+    assert refused(answer) == (400, "the body cannot be read")
+
+
 def test_an_unknown_address(client: FlaskClient) -> None:
     assert refused(client.get("/nothing")) == (404, "there is nothing at this address")
 
@@ -177,3 +223,40 @@ def test_a_bug_answers_in_the_same_shape(caplog: pytest.LogCaptureFixture) -> No
     answer = app.test_client().get("/bug", headers={"X-Request-ID": "bug-1"})
     assert refused(answer) == (500, "something went wrong here; the log has the request id")
     assert caplog.messages == ["request bug-1 failed"]
+
+
+ODD = st.one_of(
+    st.text(), st.binary().map(lambda raw: raw.decode("latin-1")), st.sampled_from(["\x00", "\r\n"])
+)
+# A server passes on bytes, each as the character of that number.
+AS_SENT = ODD.map(lambda text: text.encode("utf-8", "replace").decode("latin-1"))
+HEADERS = ("AUTHORIZATION", "X_REQUEST_ID", "X_HANCOCK_SIGNATURE", "WEBHOOK_ID", "HOST", "COOKIE")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["question", "mode"]), inner),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    path=st.sampled_from(["/v1/ask", "/v1/chat", "/v1/webhook", "/models", "/no"]) | AS_SENT,
+    method=st.sampled_from(["GET", "POST", "OPTIONS"]) | ODD.filter(bool),
+    headers=st.dictionaries(st.sampled_from(HEADERS), ODD),
+    body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
+)
+def test_nothing_is_a_server_error(
+    path: str, method: str, headers: dict[str, str], body: bytes
+) -> None:
+    odd = {f"HTTP_{name}": value for name, value in headers.items()}
+    environ = EnvironBuilder("/", data=body, content_type="application/json").get_environ()
+    environ |= {"PATH_INFO": path, "REQUEST_METHOD": method, **odd}
+    statuses: list[str] = []
+
+    def started(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        assert not any("\n" in name + value for name, value in headers)
+        statuses.append(status)
+
+    answer: Any = LIMITED(environ, started)
+    b"".join(answer)
+    answer.close()
+    assert int(statuses[0][:3]) < 500
