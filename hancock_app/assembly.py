@@ -28,7 +28,7 @@ from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import CANNED, Settings
 from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
-from hancock_app.storage import Breaker, OnFailure, client, connect, ping
+from hancock_app.storage import Breaker, OnFailure, connect, ping
 from hancock_app.webhook import Signatures
 from hancock_app.wsgi import Edge
 
@@ -68,12 +68,11 @@ class _Memory(NamedTuple):
 def _memory(settings: Settings, metrics: Metrics) -> _Memory:
     if not settings.shares_storage:
         return _Memory(MemoryWindow(), MemoryReplays())
-    storage = connect(settings.rate_limit_storage, settings.storage_timeout_s)
+    redis = connect(settings.rate_limit_storage, settings.storage_timeout_s)
     # One breaker for both: it is one Redis that is away.
     breaker = Breaker(cast(OnFailure, settings.storage_on_failure), metrics.storage_failed)
-    redis = client(storage)
     return _Memory(
-        FallbackWindow(RedisWindow(storage), MemoryWindow(), breaker),
+        FallbackWindow(RedisWindow(redis), MemoryWindow(), breaker),
         FallbackReplays(RedisReplays(redis), MemoryReplays(), breaker),
         partial(ping, redis),
     )

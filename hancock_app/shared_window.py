@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from limits.storage import RedisStorage
+from redis import Redis, RedisError
 
 from hancock_app.moving_window import Taken, Window
 from hancock_app.storage import Breaker, StorageAway
@@ -18,16 +19,18 @@ class RedisWindow:
     differ by, the span is longer or shorter by.
     """
 
-    def __init__(self, storage: RedisStorage, clock: Callable[[], float] = time.time) -> None:
-        self._storage = storage
+    def __init__(self, redis: Redis, clock: Callable[[], float] = time.time) -> None:
+        # The address is only looked at for its scheme: the connections are those of `redis`.
+        self._storage = RedisStorage("redis://", connection_pool=redis.connection_pool)
         self._clock = clock
 
     def take(self, client: str, limit: int, span_s: int) -> Taken:
         """Count a request of `client`; the script that does it is one step in Redis."""
+        key = f"hancock/{client}"
         try:
-            admitted = self._storage.acquire_entry(client, limit, span_s)
-            oldest, used = self._storage.get_moving_window(client, limit, span_s)
-        except self._storage.base_exceptions as error:
+            admitted = self._storage.acquire_entry(key, limit, span_s)
+            oldest, used = self._storage.get_moving_window(key, limit, span_s)
+        except RedisError as error:
             raise StorageAway(str(error)) from error
         return Taken(admitted, used, max(0.0, self._clock() - oldest))
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Literal, TypeVar
 
-from limits.storage import RedisStorage
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,23 +27,15 @@ class StorageAway(Exception):
     """The shared storage does not answer, or not in time."""
 
 
-def connect(uri: str, timeout_s: float) -> RedisStorage:
-    """A `limits` storage on the Redis at `uri`; connects when it is first used."""
-    return RedisStorage(
-        uri,
+def connect(uri: str, timeout_s: float) -> Redis:
+    """A client of the Redis at `uri`; connects when it is first used."""
+    return Redis.from_url(
+        uri.replace("redis+unix://", "unix://"),
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         # One request, one try: the breaker decides when to try again.
-        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
-        key_prefix="hancock:limit",
+        retry=Retry(NoBackoff(), 0),
     )
-
-
-def client(storage: RedisStorage) -> Redis:
-    """The connection pool of `storage`, for other uses of the same Redis."""
-    shared = storage.get_connection()
-    assert isinstance(shared, Redis)
-    return shared
 
 
 def ping(redis: Redis) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hancock_app import Settings, create_app
 from hancock_app.moving_window import MemoryWindow
@@ -72,6 +74,29 @@ def test_clients_that_went_away_are_forgotten(window: MemoryWindow, clock: Any) 
     for _ in range(500):
         window.take("here", 1000, 60)
     assert len(window) == 1
+
+
+@given(
+    limit=st.integers(1, 5),
+    pauses=st.lists(st.integers(0, 40), max_size=60),
+    clients=st.lists(st.sampled_from("abc"), min_size=1, max_size=7),
+)
+def test_in_any_60_seconds_the_limit_is_admitted_and_no_more(
+    limit: int, pauses: list[int], clients: list[str]
+) -> None:
+    now = 0.0
+    window = MemoryWindow(lambda: now)
+    admitted: dict[str, list[float]] = {client: [] for client in clients}
+    for number, pause in enumerate(pauses):
+        now += pause
+        client = clients[number % len(clients)]
+        recent = [time for time in admitted[client] if time >= now - 60]
+        taken = window.take(client, limit, 60)
+        assert taken.admitted == (len(recent) < limit)
+        if taken.admitted:
+            admitted[client].append(now)
+            recent.append(now)
+        assert (taken.used, taken.oldest_age_s) == (len(recent), now - recent[0])
 
 
 def admitted_by_threads(window: MemoryWindow, limit: int, each: int) -> int:

@@ -13,7 +13,8 @@ import pytest
 from hancock_app.__main__ import main
 
 
-def test_it_serves_and_says_where_and_stops_when_interrupted() -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_and_says_where_and_stops_when_told_to(stop: signal.Signals) -> None:
     command = [sys.executable, "-m", "hancock_app", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         try:
@@ -23,7 +24,7 @@ def test_it_serves_and_says_where_and_stops_when_interrupted() -> None:
             assert found is not None
             with urllib.request.urlopen(f"{found[1]}/health", timeout=30) as answer:
                 assert answer.read() == b'{"status":"ok"}'
-            server.send_signal(signal.SIGINT)
+            server.send_signal(stop)
             rest, complaints = server.communicate(timeout=30)
         finally:
             server.kill()
@@ -36,3 +37,11 @@ def test_a_bad_environment_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
         "",
         "hancock: HANCOCK_RATE_LIMIT: expected a whole number, 0 or more, got 'lots'\n",
     )
+
+
+def test_a_port_that_is_no_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([], {"HANCOCK_PORT": "http"})
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.endswith("error: argument --port: invalid int value: 'http'\n")
