@@ -96,6 +96,10 @@ def _independent() -> Iterator[Case]:
     for name, of in DISTRIBUTIONS.items():
         for ratio in (0.3, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0):
             yield Case("iid", name, ratio, partial(_drawn, of, clean), _limits(of, ratio))
+    of = DISTRIBUTIONS["lognormal 0.3"]
+    for share in SHARES:
+        name, limits = f"{of.name}, p{share * 100:g} alone", {share: of.quantile(share)}
+        yield Case("iid", name, 1.0, partial(_drawn, of, clean), limits)
 
 
 def _clear_pass() -> Iterator[Case]:
@@ -127,7 +131,7 @@ def _replayed(name: str, slower: float, random: np.random.Generator) -> Prepared
 def _recorded() -> Iterator[Case]:
     for name in NAMES:
         truth = quiet_quantiles_ms(name, SHARES)
-        for ratio in (0.5, 0.8):
+        for ratio in (0.5, 0.8, 0.9):
             limits = {share: ms / ratio for share, ms in truth.items()}
             yield Case("trace", name, ratio, partial(_replayed, name, 1.0), limits, 1 / 4)
         for slower in (1.5, 2.0):
@@ -222,7 +226,13 @@ _SHARES: Final[tuple[tuple[str, Pick, Figure, float], ...]] = (
     ),
     ("noise: false alarm inside", lambda r: r.group == "noise" and r.ratio < 1, _exceeds, 0.01),
     ("noise: within although over", lambda r: r.group == "noise" and r.ratio > 1, _within, 0.01),
-    ("trace: false alarm inside", lambda r: r.group == "trace" and r.ratio < 1, _exceeds, 0.02),
+    (
+        # At 0.9 it is shown, and no goal: the host's own changes of pace are larger than that.
+        "trace: false alarm at 0.8 or less",
+        lambda r: r.group == "trace" and r.ratio <= 0.8,
+        _exceeds,
+        0.02,
+    ),
     (
         "trace: twice as slow missed",
         lambda r: r.group == "trace" and r.ratio == 2 and _repairable(r),

@@ -1,0 +1,75 @@
+"""Every script runs on tiny settings, ends with a line of figures, and writes the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("scipy")
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(script: str, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout
+
+
+def figures(script: str, tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """The JSON of a script, whose last line has to name its goals."""
+    written = tmp_path / "figures.json"
+    status, said = run(script, *arguments, "--json", str(written))
+    plain = json.loads(written.read_text(encoding="utf-8"))
+    last = said.splitlines()[-1]
+    assert 0 == status
+    assert last.startswith(f"{script.removesuffix('.py')}: ")
+    assert all(goal["name"] in last for goal in plain["goals"])
+    return plain["figures"]
+
+
+def test_operating_characteristics(tmp_path: Path) -> None:
+    made = figures("operating_characteristics.py", tmp_path, "--trials", "1", "--groups", "build")
+    assert {0.3, 0.5, 0.7, 0.9} == {row["ratio"] for row in made["rows"]}
+    assert 0 == made["build_alarm"]["ours"]
+
+
+def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
+    command = [sys.executable, str(BENCHMARKS / "operating_characteristics.py"), "--groups", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 2 == done.returncode
+    assert "no such group: x; there are iid, clear pass, noise, trace, build" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="needs schedstat")
+def test_overhead(tmp_path: Path) -> None:
+    made = figures("overhead.py", tmp_path, "--rounds", "1")
+    assert 24 <= made["bytes_per_observation"]["ours, attribution"] <= 25
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_busy_machine(tmp_path: Path) -> None:
+    made = figures("busy_machine.py", tmp_path, "--runs", "1", "--spinners", "1")
+    assert {"unchanged": 5, "computing": 1, "sleeping": 1} == {
+        row["handler"]: row["gates"] for row in made["rows"]
+    }
+
+
+def test_a_missed_goal_is_the_exit_code_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    from goals import at_most, conclude, parser
+
+    goals = [at_most("held", 1, 2), at_most("missed", 3, 2)]
+    told, asked = parser("").parse_args([]), parser("").parse_args(["--check"])
+    assert 0 == conclude("script", {}, goals, told)
+    assert 1 == conclude("script", {}, goals, asked)
+    assert 0 == conclude("script", {}, goals[:1], asked)
