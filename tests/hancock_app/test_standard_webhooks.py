@@ -11,8 +11,9 @@ import pytest
 
 from hancock_app import Settings, create_app
 from hancock_app.errors import Refusal
-from hancock_app.replays import MemoryReplays
+from hancock_app.replays import MemoryReplays, RedisReplays
 from hancock_app.standard_webhooks import Delivery, key_of
+from hancock_app.storage import StorageAway, connect
 from hancock_app.webhook import Signatures, sign
 
 BODY = b'{"event":"alert"}'
@@ -73,6 +74,15 @@ def test_the_old_secret_is_good_too() -> None:
 
 def test_a_secret_without_a_prefix_is_the_key_itself() -> None:
     assert signatures(NOW, "plain").check(headers(secret="plain"), BODY) == "msg_1"
+
+
+def test_a_secret_that_only_looks_encoded_is_the_key_itself() -> None:
+    assert key_of("whsec_not base64") == b"whsec_not base64"
+
+
+def test_a_redis_that_refuses_to_remember_is_away() -> None:
+    with pytest.raises(StorageAway):
+        RedisReplays(connect("redis://127.0.0.1:1/0", 30.0)).claim("msg_1", 600)
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
