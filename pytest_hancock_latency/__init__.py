@@ -22,15 +22,16 @@ if TYPE_CHECKING:
         SettingError,
     )
     from .measuring.clock import ManualClock
-    from .plugin.fixtures import Sampler, Warmup
     from .plugin.marker import latency_budget
+    from .plugin.sampler import Sampler
+    from .plugin.warmup import Warmup
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "latency_budget": "plugin.marker",
-    "Sampler": "plugin.fixtures",
-    "Warmup": "plugin.fixtures",
+    "Sampler": "plugin.sampler",
+    "Warmup": "plugin.warmup",
     "ManualClock": "measuring.clock",
     "LimitVerdict": "core.verdict",
     "Outcome": "core.verdict",

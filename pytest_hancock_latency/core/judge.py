@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_NS: Final = 20_000_000
 DELETION_WINDOW_NS: Final = 250_000_000
-COMMIT_WINDOW_NS: Final = 50_000_000
+_COMMITS: Final = 5
+"""Windows of which evidence of a blocking test is committed, in one deletion window: 50 ms each."""
 _MOST_EXCUSED: Final = 0.05
 
 
@@ -44,6 +45,8 @@ class Policy:
     gates: int = 1
     """Gates of the build, over which the chance of a false alarm is shared."""
     alpha_within: float = ALPHA_WITHIN
+    window_ns: int = DELETION_WINDOW_NS
+    """Length of the deletion windows; shorter for loads that are over sooner."""
     share: float = 1.0
     """Share of the gate's chance of a false alarm that this sample may spend."""
 
@@ -81,7 +84,7 @@ class Judge:
         0 means that there is nothing left to decide, or that the most observations are reached.
         """
         n = len(seen)
-        counted = _countable(seen)
+        counted = _countable(seen, self._policy.window_ns)
         for trial in self._trials:
             trial.look(seen.wall_ns, seen.attributed_ns, counted)
         if self._broken(n, failed) or n >= self._policy.most:
@@ -124,25 +127,25 @@ class Judge:
         return FailureVerdict(allowed, outcome, failed, attempts)
 
 
-def _countable(seen: Observations) -> tuple[Counted, ...]:
+def _countable(seen: Observations, window_ns: int) -> tuple[Counted, ...]:
     """The sets of observations that may speak for *exceeded*; each may alone.
 
     A thread that blocks and shares its core with what it waits for cannot be repaired observation
     by observation. There, only finished 50 ms windows count of which at most 5 % was excused, or
     else the least that the code can have taken.
     """
-    window = seen.start_ns // DELETION_WINDOW_NS
+    window = seen.start_ns // window_ns
     if seen.blocked is None or seen.least_ns is None or not blocks(seen.blocked):
         return (Counted(seen.attributed_ns, window),)
-    calm = _calm(seen)
+    calm = _calm(seen, window_ns // _COMMITS)
     return Counted(seen.attributed_ns[calm], window[calm]), Counted(seen.least_ns, window)
 
 
-def _calm(seen: Observations) -> Flags:
+def _calm(seen: Observations, length_ns: int) -> Flags:
     import numpy as np
 
-    window = seen.start_ns // COMMIT_WINDOW_NS
+    window = seen.start_ns // length_ns
     excused = np.bincount(window, weights=seen.wall_ns - seen.attributed_ns)
-    spent = np.maximum(COMMIT_WINDOW_NS, np.bincount(window, weights=seen.wall_ns))
+    spent = np.maximum(length_ns, np.bincount(window, weights=seen.wall_ns))
     calm: Flags = (excused <= _MOST_EXCUSED * spent)[window] & (window < window[-1])
     return calm

@@ -9,8 +9,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import NothingMeasured
+from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
+from .budget import parse_share
+from .comparison import Comparison, compare
 from .duration import NS_PER_MS
 from .quantile import MAXIMUM, P50, P95, P99, label, parse_quantile, rank
 from .verdict import Outcome, Verdict
@@ -67,6 +69,8 @@ class Measurement:
     why_no_bracket: str | None = None
     warmup_ns: tuple[int, ...] = ()
     elapsed_ns: int = 0
+    send_lag_ns: int | None = None
+    """p99 of the time from the intended to the real start; open loop only."""
     slowest: tuple[Slow, ...] = ()
     advice: tuple[Advice, ...] = ()
 
@@ -86,7 +90,11 @@ class Sample:
     verdict: Verdict | None = None
     measurement: Measurement = field(default_factory=Measurement)
     answers: tuple[Any, ...] = ()
+    """Answers of a burst or an open loop, in the order of the requests."""
     uncorrected: Sample | None = None
+    """The same requests of an open loop, counted from when they were really sent."""
+    pair: object = None
+    """What two samples that were measured in pairs have in common."""
 
     def __len__(self) -> int:
         return len(self.observations)
@@ -122,6 +130,23 @@ class Sample:
     def max_ms(self) -> float:
         """The largest raw latency in milliseconds."""
         return self.quantile_ns(MAXIMUM) / NS_PER_MS
+
+    def faster_than(self, other: Sample, by: str | float = 0) -> Comparison:
+        """Whether this sample is shown to be faster than one measured in pairs with it.
+
+        ``new, old = sample.pairs(parse, legacy_parse)``, then
+        ``assert new.faster_than(old, by="20%")``.
+
+        Raises:
+            LatencyError: the two were not measured in pairs by `sample.pairs`.
+        """
+        if self.pair is None or self.pair is not other.pair:
+            raise LatencyError(
+                f"{self.name!r} and {other.name!r} were not measured in pairs: "
+                "use sample.pairs(one, other)"
+            )
+        ours, others = self.observations.attributed_ns, other.observations.attributed_ns
+        return compare((self.name, other.name), (ours, others), parse_share("by", by))
 
     @property
     def within(self) -> bool:

@@ -41,6 +41,7 @@ class Trial:
         self._n = self._over = self._over_attributed = 0
         self._attributed_passed_at: int | None = None
         self._convicting: Counted | None = None
+        self._concentrated = False
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
@@ -99,7 +100,8 @@ class Trial:
             return False
         if not self.limit.allowed:
             return True  # a statement about these very observations: none can be deleted
-        return self._survives_deletion(counted.window, over)
+        self._concentrated = not self._survives_deletion(counted.window, over)
+        return not self._concentrated
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
         """Whether the evidence suffices without any two adjacent windows, the worst ones too."""
@@ -159,6 +161,8 @@ class Trial:
         hopeless = _HOPELESS * float(self.limit.allowed) * self._n
         if self._over_attributed <= hopeless < self._over:
             return Reason.MACHINE
+        if self._concentrated:
+            return Reason.STALL
         if stopped:
             return Reason.STOPPED
         return Reason.FEW if self._over <= hopeless else Reason.NEAR

@@ -27,6 +27,8 @@ class Reason(StrEnum):
     """Nothing speaks against the limit, but there are too few observations to show it."""
     NEAR = "near"
     """The exceedance rate is too near the allowed one to tell."""
+    STALL = "stall"
+    """The exceedances suffice, but nearly all fell into one short time."""
     MACHINE = "machine"
     """What the code took would pass, but the machine took too much to show it."""
     STOPPED = "stopped"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections import Counter
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Final
@@ -19,7 +18,7 @@ from ..core.sample import Observations
 from .clock import Clock
 from .probe import Probe
 from .scheduler import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
-from .taking import Request, column, extend, integers
+from .taking import Request, Taker, column, extend, integers
 
 _TIGHT_NS: Final = 50_000
 _TRIES: Final = 4
@@ -27,33 +26,26 @@ _FIELDS: Final = 13
 """Readings that the bracketing loop keeps for each observation."""
 
 
-class BracketTaker:
+class BracketTaker(Taker):
     """The same with the thread's counters read as near to the window as possible."""
 
     def __init__(
         self, clock: Clock, probe: Probe, scheduler: Scheduler, switches: Callable[[], int]
     ) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._probe = probe
-        self._begin = clock()
         self._scheduler = scheduler
         self._switches = switches
         self._kept: list[Any] = []
         self._columns = {name: array("q") for name in _COLUMNS}
-        self.failures: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """Number of observations so far."""
         return len(self._columns["wall"]) + len(self._kept) // _FIELDS
 
-    def take(self, request: Request, count: int, until: int) -> int:
-        """Take up to `count` observations; how many calls were made."""
-        before = len(self)
-        failed = self._bracketed(request, count, until)
-        return len(self) - before + failed
-
-    def _bracketed(self, request: Request, count: int, until: int) -> int:
-        clock, call, pread, checked = self._clock, request.call, os.pread, request.check
+    def take(self, request: Request, count: int, until: int) -> None:
+        """Take up to `count` observations, fewer when time is up or a request fails."""
+        clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
         tight, nothing = _TIGHT_NS, _nothing
         kept = self._kept
@@ -70,27 +62,49 @@ class BracketTaker:
             line1 = pread(file, LONGEST_LINE, 0)
             after = clock()
             cpu1, process1, switches1 = thread_cpu(), process_cpu(), switches()
-            if checked is not None and (failure := request.why_failed(answer)):
-                self.failures[failure] += 1
-                return 1
+            if checked and self.refuses(request, answer):
+                return
             del answer  # freed here, not inside the next window
             kept += (t0, t1, before, after, line0, line1, cpu0, cpu1)
             kept += (process0, process1, switches0, switches1, probe)
             if after >= until:
-                break
+                return
             # The next observation starts from here: the few µs of this loop count as its CPU time,
             # which excuses that much less, and save three system calls.
             cpu0, process0, switches0 = cpu1, process1, switches1
-            if checked is not None:
+            if checked:
                 cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
-        return 0
+
+    def opening(self) -> tuple[Any, ...]:
+        """Readings before a window that is opened elsewhere."""
+        cpu0, process0, switches0 = thread_cpu(), process_cpu(), self._switches()
+        before, line0 = self._tight(os.pread, self._scheduler.descriptor)
+        _nothing()
+        return cpu0, process0, switches0, before, line0
+
+    def waited_ns(self) -> int:
+        """Run-queue wait of the thread so far."""
+        return int(run_queue_waits([self._scheduler.read()])[0])
+
+    def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
+        """What to `keep` of such a window, read right after it."""
+        line1 = os.pread(self._scheduler.descriptor, LONGEST_LINE, 0)
+        after = self.clock()
+        cpu1, process1, switches1 = thread_cpu(), process_cpu(), self._switches()
+        cpu0, process0, switches0, before, line0 = opening
+        times = (t0, t1, before, after, line0, line1, cpu0, cpu1)
+        return (*times, process0, process1, switches0, switches1, self._probe.last)
+
+    def keep(self, closed: tuple[Any, ...]) -> None:
+        """Take in an observation whose window was opened and closed elsewhere."""
+        self._kept += closed
 
     def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes]:
         """Read again until nothing came between: preemptions like to fall into the reading."""
-        for _ in range(_TRIES - 1):
-            before = self._clock()
+        for _ in range(_TRIES):
+            before = self.clock()
             line = pread(file, LONGEST_LINE, 0)
-            if self._clock() - before <= _TIGHT_NS:
+            if self.clock() - before <= _TIGHT_NS:
                 break
         return before, line
 
@@ -115,7 +129,7 @@ class BracketTaker:
         return Observations(
             wall_ns=columns["wall"],
             attributed_ns=taken.attributed,
-            start_ns=columns["start"] - self._begin,
+            start_ns=columns["start"] - self.begin,
             blocked=blocked,
             least_ns=taken.least,
             wait_ns=wait,

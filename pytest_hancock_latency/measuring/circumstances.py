@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -110,7 +109,9 @@ def cpu_quota() -> float | None:
         return None
 
 
-def advice_on(seen: Observations, warmup: Sequence[int], probes: array[int]) -> tuple[Advice, ...]:
+def advice_on(
+    seen: Observations, warmup: Sequence[int], probes: Sequence[int]
+) -> tuple[Advice, ...]:
     """Everything worth telling about how this sample was measured."""
     return (*_about_calls(seen, warmup), *_about_machine(probes))
 
@@ -135,7 +136,7 @@ def _about_calls(seen: Observations, warmup: Sequence[int]) -> Iterator[Advice]:
         )
 
 
-def _about_machine(probes: array[int]) -> Iterator[Advice]:
+def _about_machine(probes: Sequence[int]) -> Iterator[Advice]:
     import numpy as np
 
     if time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from statistics import median
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import Final, Protocol, Self
 
 from ..core.advice import Advice
 from ..core.judge import LOOK_EVERY_NS, Judge
 from ..core.progress import Progress
-from ..core.sample import Measurement, Observations, Sample
-from ..core.verdict import Verdict
-from .bracketing import BracketTaker
+from ..core.sample import Measurement, Sample
+from ..errors import LatencyError
 from .circumstances import advice_before, advice_on, slowest
 from .clock import Clock
 from .collector import Collector
+from .coroutines import take_awaiting
+from .judging import judged
 from .plan import Plan
 from .probe import Probe
-from .scheduler import NoScheduler, Scheduler, voluntary_switches
-from .taking import BareTaker, Call, Request
+from .takers import taker_for
+from .taking import BareTaker, Request, Taker
 
-SHORTEST_BRACKETED_NS: Final = 20_000
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
-
-Taker = BareTaker | BracketTaker
 
 
 class Watcher(Protocol):
@@ -41,13 +38,102 @@ class Watcher(Protocol):
         """The sample is measured, or an exception ended it."""
 
 
+class Measuring:
+    """The measuring of one sample by one caller: when to take how many, and when to stop.
+
+    It does not call anything itself, so that functions, coroutines and blocks share it.
+    """
+
+    def __init__(
+        self, loop: ClosedLoop, name: str, judge: Judge | None, warmup: tuple[int, ...]
+    ) -> None:
+        self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
+        self._name = name
+        self._judge = judge
+        self._warmup = warmup
+        self._early = advice_before(judge, loop.plan, warmup) if judge else None
+        self._stack = ExitStack()
+        self._begin = self._elapsed = 0
+
+    def __enter__(self) -> Self:
+        if self._early and self._watcher:
+            self._watcher.warn(self._early)
+        self._collector = self._stack.enter_context(Collector(self._clock))
+        if self._watcher:
+            self._stack.callback(self._watcher.done)
+        self._probe = Probe(self._clock)
+        attribution = self._plan.attribution
+        self.taker, self._why = taker_for(
+            self._stack, self._clock, self._probe, self._warmup, attribution=attribution
+        )
+        self._begin = self._clock()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._elapsed = self._clock() - self._begin
+        self._stack.close()
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """How many calls to make now, and until when at the latest, again and again."""
+        clock = self._clock
+        deadline = self._begin + self._plan.time_limit_ns
+        left, next_look = self._look()
+        watched = self._begin
+        while left and (now := clock()) < deadline:
+            if self._watcher and self._judge and now - watched > PROGRESS_EVERY_NS:
+                watched = now
+                self._watcher.show(self._progress(self._judge, now))
+            failed, before = self.taker.failures.total(), len(self.taker)
+            yield left, min(deadline, next_look, self._probe.run_if_due())
+            failed = self.taker.failures.total() - failed
+            left -= len(self.taker) - before + failed
+            if left <= 0 or failed or clock() >= next_look:
+                left, next_look = self._look()
+
+    def sample(self) -> Sample:
+        """What was measured, judged."""
+        seen = self.taker.observations()
+        advice = advice_on(seen, self._warmup, self._probe.durations)
+        return Sample(
+            name=self._name,
+            observations=seen.without_circumstances(),
+            failures=dict(self.taker.failures),
+            verdict=judged(self._judge, seen, self.taker.failures.total(), self._elapsed),
+            measurement=Measurement(
+                bracket=self._why is None,
+                why_no_bracket=self._why,
+                warmup_ns=self._warmup,
+                elapsed_ns=self._elapsed,
+                slowest=slowest(seen, self._collector.runs, self._begin),
+                advice=(self._early, *advice) if self._early else advice,
+            ),
+        )
+
+    def _progress(self, judge: Judge, now: int) -> Progress:
+        seen = self.taker.observations()
+        return Progress(self._name, seen, judge.undecided, now - self._begin)
+
+    def _look(self) -> tuple[int, int]:
+        """Observations to take before a pass is possible, and when to look again at the latest.
+
+        Without a budget it is the planned number. Looks take at most about 2 % of the time.
+        """
+        now, failed = self._clock(), self.taker.failures.total()
+        if self._judge is None:
+            left = self._plan.samples - len(self.taker) - failed
+            return max(0, left), now + self._plan.time_limit_ns
+        left = self._judge.look(self.taker.observations(), failed)
+        after = self._clock()
+        return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
+
+
 class ClosedLoop:
-    """Measures one request after another on the calling thread."""
+    """Measures one request after another, each by the caller's own thread."""
 
     def __init__(self, plan: Plan, clock: Clock, watcher: Watcher | None = None) -> None:
-        self._plan = plan
-        self._clock = clock
-        self._watcher = watcher
+        self.plan = plan
+        self.clock = clock
+        self.watcher = watcher
 
     def measure(
         self, request: Request, judge: Judge | None, warmed: tuple[int, ...] | None = None
@@ -57,107 +143,72 @@ class ClosedLoop:
         warmed: latencies in ns of the warm-up by hand. Whatever the request raises is raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
-        early = advice_before(judge, self._plan, warmup) if judge else None
-        if early and self._watcher:
-            self._watcher.warn(early)
-        with ExitStack() as stack:
-            collector = stack.enter_context(Collector(self._clock))
-            if self._watcher:
-                stack.callback(self._watcher.done)
-            probe = Probe(self._clock)
-            taker, why = self._taker(stack, probe, warmup)
-            begin = self._clock()
-            self._take_until_decided(request, judge, taker, probe)
-            elapsed = self._clock() - begin
-        seen = taker.observations()
-        advice = advice_on(seen, warmup, probe.durations)
-        return Sample(
-            name=request.name,
-            observations=seen.without_circumstances(),
-            failures=dict(taker.failures),
-            verdict=_judged(judge, seen, sum(taker.failures.values()), elapsed),
-            measurement=Measurement(
-                bracket=why is None,
-                why_no_bracket=why,
-                warmup_ns=warmup,
-                elapsed_ns=elapsed,
-                slowest=slowest(seen, collector.runs, begin),
-                advice=(early, *advice) if early else advice,
-            ),
-        )
+        with Measuring(self, request.name, judge, warmup) as measuring:
+            for count, until in measuring.steps():
+                measuring.taker.take(request, count, until)
+        return measuring.sample()
+
+    async def measure_coroutine(
+        self, request: Request, judge: Judge | None, warmed: tuple[int, ...] | None = None
+    ) -> Sample:
+        """The same for a coroutine function, awaited in the running loop, whichever it is."""
+        warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
+        with Measuring(self, request.name, judge, warmup) as measuring:
+            for count, until in measuring.steps():
+                await take_awaiting(measuring.taker, request, count, until)
+        return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        taker, unchecked = BareTaker(self._clock), Request(request.call)
-        for _ in range(self._plan.warmup):
+        taker, unchecked = BareTaker(self.clock), Request(request.call)
+        for _ in range(self.plan.warmup):
             taker.take(unchecked, 1, 0)
         return taker.walls
 
-    def _taker(
-        self, stack: ExitStack, probe: Probe, warmup: tuple[int, ...]
-    ) -> tuple[Taker, str | None]:
-        """The taker that fits, and why it is the bare one if it is."""
-        if not self._plan.attribution:
-            return BareTaker(self._clock), "attribution is switched off"
-        if warmup and median(warmup) < SHORTEST_BRACKETED_NS:
-            return BareTaker(self._clock), "a call takes less than the 20 µs that pay for a bracket"
-        switches = voluntary_switches()
-        if switches is None:
-            return BareTaker(self._clock), "this system does not count a thread's switches"
-        try:
-            scheduler = stack.enter_context(Scheduler())
-        except NoScheduler as error:
-            return BareTaker(self._clock), str(error)
-        return BracketTaker(self._clock, probe, scheduler, switches), None
+    async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
+        taker, unchecked = BareTaker(self.clock), Request(request.call)
+        for _ in range(self.plan.warmup):
+            await take_awaiting(taker, unchecked, 1, 0)
+        return taker.walls
 
-    def _take_until_decided(
-        self, request: Request, judge: Judge | None, taker: Taker, probe: Probe
+
+class Rounds:
+    """``for _ in rounds: with rounds.observe(): …``: times a block, and nothing around it."""
+
+    def __init__(
+        self,
+        loop: ClosedLoop,
+        name: str,
+        judge: Judge | None,
+        done: Callable[[Sample], object],
     ) -> None:
-        clock, plan = self._clock, self._plan
-        begin = clock()
-        deadline = begin + plan.time_limit_ns
-        left, next_look = self._look(judge, taker)
-        watched = begin
-        while left and (now := clock()) < deadline:
-            if self._watcher and judge and now - watched > PROGRESS_EVERY_NS:
-                watched = now
-                seen, undecided = taker.observations(), judge.undecided
-                self._watcher.show(Progress(request.name, seen, undecided, now - begin))
-            until = min(deadline, next_look, probe.run_if_due())
-            failed = sum(taker.failures.values())
-            left -= taker.take(request, left, until)
-            if not left or clock() >= next_look or sum(taker.failures.values()) > failed:
-                left, next_look = self._look(judge, taker)
+        self._loop, self._name, self._judge, self._done = loop, name, judge, done
+        self._taker: Taker | None = None
 
-    def _look(self, judge: Judge | None, taker: Taker) -> tuple[int, int]:
-        """Observations to take before a pass is possible, and when to look again at the latest.
+    def observe(self) -> AbstractContextManager[None]:
+        """Time the block of the ``with`` statement; once in each round."""
+        if self._taker is None:
+            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+        return self._taker.window()
 
-        Without a budget it is the planned number. Looks take at most about 2 % of the time.
-        """
-        now = self._clock()
-        failed = sum(taker.failures.values())
-        if judge is None:
-            left = self._plan.samples - len(taker) - failed
-            return max(0, left), now + self._plan.time_limit_ns
-        left = judge.look(taker.observations(), failed)
-        after = self._clock()
-        return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
+    def __iter__(self) -> Iterator[int]:
+        warmup = BareTaker(self._loop.clock)
+        for number in range(self._loop.plan.warmup):
+            yield from self._round(warmup, number)
+        walls = warmup.walls
+        with Measuring(self._loop, self._name, self._judge, walls) as measuring:
+            for count, until in measuring.steps():
+                for _ in range(count):
+                    yield from self._round(measuring.taker, len(measuring.taker) + len(walls))
+                    if self._loop.clock() >= until:
+                        break
+        self._taker = None
+        self._done(measuring.sample())
 
-
-def _judged(
-    judge: Judge | None, seen: Observations, failed: int, elapsed_ns: int
-) -> Verdict | None:
-    if judge is None:
-        return None
-    judge.look(seen, failed)  # what came after the last look counts as well
-    return judge.verdict(seen, failed, elapsed_ns)
-
-
-def called_with(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> Call:
-    """A call without arguments; the bare function where there are none, for the least cost."""
-    if not args and not kwargs:
-        return function
-    from functools import partial
-
-    return partial(function, *args, **kwargs)
+    def _round(self, taker: Taker, number: int) -> Iterator[int]:
+        before, self._taker = len(taker), taker
+        yield number
+        if len(taker) != before + 1:
+            raise LatencyError(
+                f"a round timed {len(taker) - before} blocks: "
+                "use `with sample.observe():` exactly once in each round"
+            )

@@ -6,6 +6,7 @@ has come or a request has failed.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +32,11 @@ class Request:
     name: str = ""
     check: Check | None = None
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether answers are to be looked at."""
+        return self.check is not None
+
     def why_failed(self, answer: Any) -> str | None:
         """The class of failure of an answer, or None where the check is content.
 
@@ -46,8 +52,85 @@ class Request:
             return f"check: {text}" if text else "check: AssertionError"
         return None if said is None or said else f"check: returned {said!r}"
 
+    def is_observed(self, answer: Any) -> bool:
+        """Whether a failed request is an observation all the same."""
+        return False
 
-class BareTaker:
+
+class Taker(ABC):
+    """Takes observations, and counts failures apart."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.begin = clock()
+        self.failures: Counter[str] = Counter()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of observations so far."""
+
+    @abstractmethod
+    def take(self, request: Request, count: int, until: int) -> None:
+        """Take up to `count` observations in one tight loop."""
+
+    @abstractmethod
+    def opening(self) -> tuple[Any, ...]:
+        """Readings before a window that is opened elsewhere."""
+
+    @abstractmethod
+    def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
+        """What to `keep` of such a window, read right after it."""
+
+    def waited_ns(self) -> int:
+        """Run-queue wait of the thread so far; 0 where it is not known."""
+        return 0
+
+    @abstractmethod
+    def keep(self, closed: tuple[Any, ...]) -> None:
+        """Take in an observation whose window was opened and closed elsewhere."""
+
+    @abstractmethod
+    def observations(self) -> Observations:
+        """Everything taken so far."""
+
+    def window(self) -> Window:
+        """A context manager that times its block."""
+        return Window(self)
+
+    def refuses(self, request: Request, answer: Any) -> bool:
+        """Count a request that failed; whether its latency is to be dropped."""
+        failure = request.why_failed(answer)
+        if failure is None:
+            return False
+        self.failures[failure] += 1
+        return not request.is_observed(answer)
+
+    @property
+    def walls(self) -> tuple[int, ...]:
+        """Latencies so far, in ns, for those who want no more than a few of them."""
+        return tuple(self.observations().wall_ns.tolist())
+
+
+class Window:
+    """Times the block of a ``with`` statement; one that raises is not kept."""
+
+    __slots__ = ("_opening", "_t0", "_taker")
+
+    def __init__(self, taker: Taker) -> None:
+        self._taker = taker
+
+    def __enter__(self) -> None:
+        self._opening = self._taker.opening()
+        self._t0 = self._taker.clock()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        t1 = self._taker.clock()
+        closed = self._taker.closing(self._opening, self._t0, t1)
+        if kind is None:
+            self._taker.keep(closed)
+
+
+class BareTaker(Taker):
     """Two clock readings around each call, and nothing else.
 
     The loop only appends what it has read to a list, the cheapest thing that Python can do with it;
@@ -55,54 +138,54 @@ class BareTaker:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._begin = clock()
+        super().__init__(clock)
         self._times: list[int] = []
         self._start = array("q")
         self._wall = array("q")
-        self.failures: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """Number of observations so far."""
         return len(self._wall) + len(self._times) // 2
 
-    def take(self, request: Request, count: int, until: int) -> int:
-        """Take up to `count` observations; how many calls were made."""
-        before = len(self)
-        loop = self._unchecked if request.check is None else self._checked
-        failed = loop(request, count, until)
-        return len(self) - before + failed
+    def take(self, request: Request, count: int, until: int) -> None:
+        """Take up to `count` observations, fewer when time is up or a request fails."""
+        loop = self._unchecked if not request.is_checked else self._checked
+        loop(request, count, until)
 
-    def _unchecked(self, request: Request, count: int, until: int) -> int:
-        clock, call, times = self._clock, request.call, self._times
+    def _unchecked(self, request: Request, count: int, until: int) -> None:
+        clock, call, times = self.clock, request.call, self._times
         for _ in repeat(None, count):
             t0 = clock()
             call()
             t1 = clock()
             times += (t0, t1)
             if t1 >= until:
-                break
-        return 0
+                return
 
-    def _checked(self, request: Request, count: int, until: int) -> int:
-        clock, call, times = self._clock, request.call, self._times
+    def _checked(self, request: Request, count: int, until: int) -> None:
+        clock, call, times = self.clock, request.call, self._times
         for _ in repeat(None, count):
             t0 = clock()
             answer = call()
             t1 = clock()
-            if failure := request.why_failed(answer):
-                self.failures[failure] += 1
-                return 1
+            if self.refuses(request, answer):
+                return
             del answer  # freed here, not inside the next window
             times += (t0, t1)
             if t1 >= until:
-                break
-        return 0
+                return
 
-    @property
-    def walls(self) -> tuple[int, ...]:
-        """Latencies so far, in ns, for those who want no more than a few of them."""
-        return tuple(self.observations().wall_ns.tolist())
+    def opening(self) -> tuple[Any, ...]:
+        """Nothing is read."""
+        return ()
+
+    def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
+        """The two clock readings."""
+        return t0, t1
+
+    def keep(self, closed: tuple[Any, ...]) -> None:
+        """Take in an observation whose window was opened and closed elsewhere."""
+        self._times += closed
 
     def observations(self) -> Observations:
         """Everything taken so far."""
@@ -111,7 +194,7 @@ class BareTaker:
         extend(self._start, times[::2])
         extend(self._wall, times[1::2] - times[::2])
         wall = column(self._wall)
-        return Observations(wall, wall, column(self._start) - self._begin)
+        return Observations(wall, wall, column(self._start) - self.begin)
 
 
 def integers(values: list[int]) -> Nanoseconds:

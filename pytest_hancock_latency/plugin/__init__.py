@@ -13,7 +13,8 @@ from .options import add_options, anything_set
 
 if TYPE_CHECKING:
     from .activation import Activation
-    from .fixtures import Sampler, Warmup
+    from .sampler import Sampler
+    from .warmup import Warmup
 
 _ACTIVE = pytest.StashKey["Activation"]()
 _MARKER = "latency_budget"
@@ -103,6 +104,6 @@ def latency_sample(request: pytest.FixtureRequest) -> Sampler:
 @pytest.fixture
 def latency_warmup(latency_sample: Sampler) -> Warmup:
     """The same as `warmup`, for suites that own that name."""
-    from .fixtures import Warmup
+    from .warmup import Warmup
 
     return Warmup(latency_sample)

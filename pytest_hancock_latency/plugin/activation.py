@@ -11,10 +11,11 @@ import pytest
 from ..core.budget import Terms
 from ..errors import BudgetError, SettingError
 from ..measuring.environment import machine_info
-from .fixtures import GATE, Sampler, gate_of
+from .gate import GATE, gate_of
 from .ledger import Ledger
 from .markers import NamedBudgets, terms_of
 from .runtime import USAGE_ERRORS, Reports, Tests
+from .sampler import Sampler
 from .settings import Settings, read_settings
 
 TESTS_PLUGIN: Final = "hancock_latency_tests"

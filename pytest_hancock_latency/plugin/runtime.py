@@ -23,9 +23,10 @@ from ..reporting.picture import picture_lines
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
 from ..reporting.wording import explain, headline
-from .fixtures import GATE, SAMPLER, Gate, Sampler, gate_of
+from .gate import GATE, Gate, gate_of
 from .ledger import Ledger
 from .live import Live
+from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 
 if TYPE_CHECKING:

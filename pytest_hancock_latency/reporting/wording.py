@@ -48,6 +48,10 @@ def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
         return _exceeded(part, limit)
     if part.outcome is Outcome.WITHIN:
         return f"within {part.limit.label}: {part.over} of {part.n} over {limit}"
+    return _inconclusive(part, verdict, limit)
+
+
+def _inconclusive(part: LimitVerdict, verdict: Verdict, limit: str) -> str:
     head = f"inconclusive {part.limit.label}"
     count = f"{part.over} of {part.n} over {limit}"
     if part.reason is Reason.MACHINE:
@@ -56,9 +60,14 @@ def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
         return f"{head}: {count}; measuring ended because another limit was decided"
     if part.reason is Reason.FEW:
         return f"{head}: {count}; {_what_is_missing(part, verdict)}"
-    share = _percent(part.over, part.n)
     allowed = format_percent(part.limit.allowed)
-    return f"{head}: {count} ({share} %, allowed {allowed} %); {_too_near(part, verdict)}"
+    count = f"{count} ({_percent(part.over, part.n)} %, allowed {allowed} %)"
+    if part.reason is Reason.STALL:
+        return (
+            f"{head}: {count}, nearly all at one time: one stall convicts nobody; "
+            "longer measuring shows whether it comes again"
+        )
+    return f"{head}: {count}; {_too_near(part, verdict)}"
 
 
 def _exceeded(part: LimitVerdict, limit: str) -> str:

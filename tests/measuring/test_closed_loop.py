@@ -15,7 +15,8 @@ from pytest_hancock_latency.core.judge import Judge, Policy
 from pytest_hancock_latency.core.progress import Progress
 from pytest_hancock_latency.core.sample import Sample
 from pytest_hancock_latency.core.verdict import Outcome
-from pytest_hancock_latency.measuring.closed_loop import ClosedLoop, called_with
+from pytest_hancock_latency.measuring.calls import called_with
+from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.taking import Request
 

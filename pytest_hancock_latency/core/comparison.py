@@ -1,0 +1,63 @@
+"""Comparing two samples that were measured in pairs, in random order within each.
+
+What differs between the halves of a pair is the code, and the order, which is random; whatever the
+machine did slowly hits both. The share of pairs in which one half is faster is judged like an
+exceedance rate, against one half: Bulej et al. 2020 (duet benchmarking), with the sequential
+evidence of `evidence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from .evidence import ALPHA_BUILD, ALPHA_WITHIN, boundaries
+from .quantile import format_percent
+
+if TYPE_CHECKING:
+    from .attribution import Nanoseconds
+
+_HALF: Final = Fraction(1, 2)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """Whether one sample is shown to be faster than another; usable in an assert."""
+
+    name: str
+    other: str
+    by: Fraction
+    pairs: int
+    faster: int
+    """Pairs in which the sample took less than the other, by more than `by`."""
+    needed: int
+    """Pairs that it takes to show it, of this many."""
+
+    def __bool__(self) -> bool:
+        return self.faster >= self.needed
+
+    def __repr__(self) -> str:
+        by = f" by more than {format_percent(self.by)} %" if self.by else ""
+        verdict = "shown" if self else f"not shown, which takes {self.needed}"
+        return (
+            f"<{self.name!r} faster than {self.other!r}{by} "
+            f"in {self.faster} of {self.pairs} pairs: {verdict}>"
+        )
+
+
+def compare(
+    names: tuple[str, str], latencies: tuple[Nanoseconds, Nanoseconds], by: Fraction
+) -> Comparison:
+    """Compare attributed latencies, both of shape (pairs,), pair by pair."""
+    ours, others = latencies
+    limit = others * float(1 - by)
+    table = boundaries(_HALF, ALPHA_WITHIN, ALPHA_BUILD)
+    return Comparison(
+        name=names[0],
+        other=names[1],
+        by=by,
+        pairs=len(ours),
+        faster=int((ours < limit).sum()),
+        needed=table.least_exceeded(len(ours)),
+    )

@@ -1,0 +1,72 @@
+"""Threads that make requests concurrently, each with a taker of its own, released together.
+
+caller   ── starts the crew ──┐ barrier: all are ready ┌── joins ── parts of one sample
+thread   opens its counters ──┘                        └── takes request after request
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from .clock import Clock
+from .pacing import Part
+from .probe import Probe
+from .takers import taker_for
+from .taking import Taker
+
+Work = Callable[[Taker, Iterator[int], int], Part]
+"""What a thread does from its release on: it makes the requests at the positions that it gets."""
+
+
+class Crew:
+    """A number of threads; used once."""
+
+    def __init__(self, size: int, clock: Clock, *, attribution: bool) -> None:
+        self._clock = clock
+        self._attribution = attribution
+        self._size = size
+        self._ready = threading.Barrier(size + 1, action=self._release)
+        self._trouble: list[BaseException] = []
+        self.begin = 0
+        """When the threads were released, on the clock."""
+        self.parts: list[Part] = []
+        self.failures: Counter[str] = Counter()
+        self.why_no_bracket: str | None = None
+
+    def run(self, work: Work, positions: int) -> None:
+        """Share the positions among the threads, and wait for all of them.
+
+        Raises:
+            Whatever went wrong in a thread beside its requests.
+        """
+        shared = iter(range(positions))  # `next` on it is one step, whatever thread calls it
+        threads = [
+            threading.Thread(target=self._serve, args=(work, shared), daemon=True)
+            for _ in range(self._size)
+        ]
+        for thread in threads:
+            thread.start()
+        self._ready.wait()
+        for thread in threads:
+            thread.join()
+        if self._trouble:
+            raise self._trouble[0]
+
+    def _release(self) -> None:
+        self.begin = self._clock()
+
+    def _serve(self, work: Work, positions: Iterator[int]) -> None:
+        with ExitStack() as stack:
+            probe = Probe(self._clock)
+            taker, self.why_no_bracket = taker_for(
+                stack, self._clock, probe, (), attribution=self._attribution
+            )
+            self._ready.wait()
+            try:
+                self.parts.append(work(taker, positions, self.begin))
+            except BaseException as error:  # it belongs to the caller, not to a dying thread
+                self._trouble.append(error)
+            self.failures.update(taker.failures)

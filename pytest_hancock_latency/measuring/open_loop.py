@@ -1,0 +1,120 @@
+"""The open loop: requests start on schedule, whether earlier ones are answered or not.
+
+A closed loop waits for a reply before it sends again, so while a server is stuck it sends nothing,
+and the slow observations that users would have made are missing: coordinated omission. Here, the
+latency of a request counts from its *intended* start, when the schedule said to send it. Where no
+caller was free then, the time until it was sent is latency of the server, not a lack of requests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from ..core.duration import NS_PER_S, format_exactly, parse_duration
+from ..errors import LatencyError
+from .attempts import Load
+from .clock import Clock
+from .crew import Crew
+from .loads import Finished
+from .pacing import Pace, Part, part_of
+from .plan import Plan
+from .taking import Taker
+
+ARRIVALS: Final = ("constant", "poisson")
+MOST_REQUESTS: Final = 1_000_000
+_SEED: Final = 20_220_607  # the same arrivals in every run; any number will do
+
+Sleep = Callable[[int], None]
+
+
+def sleep_ns(ns: int) -> None:
+    """Let `ns` nanoseconds pass."""
+    time.sleep(ns / NS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Intended starts, in ns from the release."""
+
+    per_second: float
+    duration_ns: int
+    arrivals: str = "constant"
+
+    @classmethod
+    def of(cls, per_second: object, duration: object, arrivals: str) -> Schedule:
+        """A schedule from what a user says.
+
+        Raises:
+            LatencyError: it cannot be meant; `DurationError` is one.
+        """
+        if arrivals not in ARRIVALS:
+            raise LatencyError(f"unknown arrivals {arrivals!r}: valid are {', '.join(ARRIVALS)}")
+        if isinstance(per_second, bool) or not isinstance(per_second, int | float):
+            raise LatencyError(f"per_second={per_second!r} is not a number")
+        duration_ns = parse_duration(duration)
+        requests = per_second * duration_ns / NS_PER_S
+        if not 1 <= requests <= MOST_REQUESTS:
+            raise LatencyError(
+                f"{per_second}/s for {format_exactly(duration_ns)} is not between 1 and "
+                f"{MOST_REQUESTS} requests"
+            )
+        return cls(float(per_second), duration_ns, arrivals)
+
+    def starts(self) -> Sequence[int]:
+        """The intended starts: at a constant rate, or of a Poisson process of that rate."""
+        number = max(1, round(self.per_second * self.duration_ns / NS_PER_S))
+        gap = NS_PER_S / self.per_second
+        if self.arrivals == "constant":
+            return [round(at * gap) for at in range(number)]
+        draw, at, starts = Random(_SEED), 0.0, []
+        for _ in range(number):
+            at += draw.expovariate(1.0) * gap
+            starts.append(round(at))
+        return starts
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who makes the requests, and how they wait for the time to make them."""
+
+    concurrency: int
+    clock: Clock
+    sleep: Sleep = sleep_ns
+
+
+def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> Finished:
+    """Make all requests at their intended starts, or as soon after as a caller is free."""
+    attempts, clock = load.attempts(), callers.clock
+    crew = Crew(min(callers.concurrency, len(starts)), clock, attribution=plan.attribution)
+
+    def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
+        pace = Pace()
+        for position in positions:
+            due = begin + starts[position]
+            waited = taker.waited_ns()
+            early = due - clock()
+            if early > 0:
+                callers.sleep(early)
+            waited = taker.waited_ns() - waited
+            before = len(taker)
+            taker.take(attempts.request(position), 1, 0)
+            if len(taker) > before:
+                pace.due.append(due)
+                pace.woken_late.append(waited)
+        return part_of(taker, pace)
+
+    crew.run(work, len(starts))
+    return Finished(
+        name=load.name,
+        parts=crew.parts,
+        begin=crew.begin,
+        elapsed_ns=clock() - crew.begin,
+        failures=dict(crew.failures),
+        answers=tuple(attempts.answers),
+        concurrency=callers.concurrency,
+        why_no_bracket=crew.why_no_bracket,
+    )

@@ -1,0 +1,250 @@
+"""The `sample` fixture."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final, overload
+
+import pytest
+
+from ..core.judge import DELETION_WINDOW_NS, Judge
+from ..core.sample import Sample
+from ..errors import LatencyError
+from ..measuring.attempts import Load
+from ..measuring.burst import burst
+from ..measuring.calls import Function, called_with, calls_of, is_coroutine_function, name_of
+from ..measuring.clock import Clock, system_clock
+from ..measuring.closed_loop import ClosedLoop, Rounds, Watcher
+from ..measuring.loads import judge_burst, judge_open_loop
+from ..measuring.open_loop import Callers, Schedule, at_rate
+from ..measuring.pairs import measure_pairs
+from ..measuring.plan import Plan
+from ..measuring.taking import Check, Request
+from .gate import Gate
+from .settings import Mode
+
+MOST_AT_ONCE: Final = 32
+CALLERS: Final = 8
+
+
+@dataclass(eq=False)
+class Sampler:
+    """The `sample` fixture: measures requests in several shapes of load, and judges them.
+
+    Used by one test; every named sample of the test is judged by the test's budget. What it
+    measures decides whether the test fails, at the test's end, so code after a call still runs.
+    """
+
+    gate: Gate
+    clock: Clock = system_clock
+    watcher: Watcher | None = None
+    samples: list[Sample] = field(default_factory=list)
+    warmed: list[int] = field(default_factory=list)
+    called: bool = False
+    _rounds: Rounds | None = None
+
+    @overload
+    def __call__(
+        self,
+        function: Callable[..., Coroutine[Any, Any, Any]],
+        /,
+        *args: Any,
+        name: str = ...,
+        check: Check | None = ...,
+        **kwargs: Any,
+    ) -> Awaitable[Sample]: ...
+
+    @overload
+    def __call__(
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        name: str = ...,
+        check: Check | None = ...,
+        **kwargs: Any,
+    ) -> Sample: ...
+
+    def __call__(
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        name: str = "",
+        check: Check | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call `function(*args, **kwargs)` again and again, one call after the other.
+
+        Warms up, measures until there is a verdict (or a bound of the plan is reached), and returns
+        the `Sample`. A coroutine function is awaited in the running loop: ``await sample(fetch)``.
+
+        name: names the sample, where a test has several.
+        check: looks at each answer outside the timed window; an answer for which it returns
+            something false (but not None) or raises AssertionError is a failure, no observation.
+
+        Raises:
+            LatencyError: the name is used already.
+            Whatever `function` raises, at once.
+        """
+        request = Request(called_with(function, args, kwargs), self._new(name), check)
+        if is_coroutine_function(function):
+            return self._awaiting(request)
+        return self._keep(self._loop().measure(request, self._judge(), self._warmed()))
+
+    def burst(
+        self,
+        function: Function | Iterable[Function],
+        /,
+        *args: Any,
+        requests: int | None = None,
+        concurrency: int | None = None,
+        name: str = "",
+        check: Check | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
+
+        The first ones are released together by a barrier. Nothing is warmed up. The sample has the
+        `.answers` in order; an exception stands for its answer and is a failure by its type.
+        Coroutine functions are awaited as tasks: ``await sample.burst(fetch, requests=120)``.
+
+        Raises:
+            LatencyError: the name is used already, or there is nothing to call.
+        """
+        calls = calls_of(function, args, kwargs, requests)
+        at_once = min(len(calls), concurrency or MOST_AT_ONCE)
+        load = Load(calls, self._new(name), check)
+        if is_coroutine_function(calls[0]):
+            return self._burst_awaiting(load, at_once)
+        return self._keep(judge_burst(burst(load, at_once, self._plan, self.clock), self._judge_of))
+
+    def at_rate(  # noqa: PLR0913 - each is a word of its own, by name only
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        per_second: float,
+        duration: float | str = "10s",
+        arrivals: str = "constant",
+        concurrency: int = CALLERS,
+        name: str = "",
+        check: Check | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Start calls on schedule, whether earlier ones are answered or not: an open loop.
+
+        Latency counts from the *intended* start; the sample's `.uncorrected` counts from the real
+        one. `arrivals` are at a ``constant`` rate, or ``poisson``. `concurrency` callers make the
+        calls; where all are busy, the time until one is free is latency too, and advice says
+        *saturated*. Nothing is warmed up. A coroutine function gets a task for each call.
+
+        Raises:
+            LatencyError: the name is used already, or the rate, duration or arrivals cannot be
+                meant.
+        """
+        starts = Schedule.of(per_second, duration, arrivals).starts()
+        call = called_with(function, args, kwargs)
+        load = Load([call] * len(starts), self._new(name), check)
+        if is_coroutine_function(function):
+            return self._at_rate_awaiting(load, starts, per_second)
+        callers = Callers(max(1, concurrency), self.clock)
+        finished = at_rate(load, starts, callers, self._plan)
+        return self._keep(judge_open_loop(finished, per_second, self._judge_of))
+
+    def rounds(self, *, name: str = "") -> Rounds:
+        """Rounds for a block of the test's own: ``for _ in sample.rounds():``.
+
+        In each, ``with sample.observe():`` times its block, once. Warm-up rounds come first.
+        """
+        self._rounds = Rounds(self._loop(), self._new(name), self._judge(), self._keep)
+        return self._rounds
+
+    def observe(self) -> AbstractContextManager[None]:
+        """Time a block inside ``for _ in sample.rounds():``.
+
+        Raises:
+            LatencyError: outside of rounds.
+        """
+        if self._rounds is None:
+            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+        return self._rounds.observe()
+
+    def pairs(
+        self,
+        one: Function,
+        other: Function,
+        /,
+        *,
+        pairs: int = 100,
+        names: tuple[str, str] | None = None,
+    ) -> tuple[Sample, Sample]:
+        """Measure two functions in pairs, in random order within each, to compare them.
+
+        ``new, old = sample.pairs(parse, legacy_parse)``, then
+        ``assert new.faster_than(old, by="20%")``.
+        """
+        first, second = names or (name_of(one), name_of(other))
+        requests = Request(one, self._new(first)), Request(other, self._new(second))
+        measured = measure_pairs(requests, pairs, self._plan, self.clock, self._judge_of)
+        for sample in measured:
+            self._keep(sample)
+        return measured
+
+    async def _awaiting(self, request: Request) -> Sample:
+        loop = self._loop()
+        return self._keep(await loop.measure_coroutine(request, self._judge(), self._warmed()))
+
+    async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
+        from ..measuring.tasks import burst_awaiting
+
+        finished = await burst_awaiting(load, at_once, self._plan, self.clock)
+        return self._keep(judge_burst(finished, self._judge_of))
+
+    async def _at_rate_awaiting(
+        self, load: Load, starts: Sequence[int], per_second: float
+    ) -> Sample:
+        from ..measuring.tasks import at_rate_awaiting
+
+        finished = await at_rate_awaiting(load, starts, self._plan, self.clock)
+        return self._keep(judge_open_loop(finished, per_second, self._judge_of))
+
+    @property
+    def _plan(self) -> Plan:
+        return self.gate.plan
+
+    def _new(self, name: str) -> str:
+        """The name of the next sample of the test."""
+        name = name or self.gate.name
+        if any(sample.name == name for sample in self.samples):
+            raise LatencyError(
+                f"sample {name!r} was measured already in this test: give each its own name=..."
+            )
+        self.called = True
+        return name
+
+    def _loop(self) -> ClosedLoop:
+        return ClosedLoop(self._plan, self.clock, self.watcher)
+
+    def _warmed(self) -> tuple[int, ...] | None:
+        """What was warmed up by hand since the last sample; None if nothing was."""
+        warmed = tuple(self.warmed) or None
+        self.warmed.clear()
+        return warmed
+
+    def _keep(self, sample: Sample) -> Sample:
+        if self.gate.mode is not Mode.OFF:
+            self.samples.append(sample)
+        return sample
+
+    def _judge(self) -> Judge | None:
+        return self._judge_of(self._plan.max_samples, DELETION_WINDOW_NS)
+
+    def _judge_of(self, most: int, window_ns: int) -> Judge | None:
+        """A judge for the next sample, of which there are `most` observations."""
+        return self.gate.judge(len(self.samples), most, window_ns)
+
+
+SAMPLER = pytest.StashKey[Sampler]()

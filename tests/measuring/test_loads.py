@@ -1,0 +1,402 @@
+"""Bursts, open loops, rounds and pairs: exact on a manual clock, counted with real threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.measuring.attempts import Load
+from pytest_hancock_latency.measuring.loads import judge_open_loop
+from pytest_hancock_latency.measuring.open_loop import Callers, Schedule, at_rate
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.plugin.gate import Gate
+from pytest_hancock_latency.plugin.settings import Mode
+
+MS = 1_000_000
+S = 1_000 * MS
+BARE = Plan(warmup=2, samples=1, attribution=False)
+
+
+def sampler(clock: Callable[[], int] | None = None, plan: Plan = BARE, **limits: Any) -> Sampler:
+    budget = parse_terms(limits).budget() if limits else None
+    gate = Gate("test_it.py::test", Mode.GATE, plan, budget, strict=False, gates=1)
+    return Sampler(gate, clock) if clock else Sampler(gate)
+
+
+# --- bursts ------------------------------------------------------------------------------------
+
+
+def test_a_burst_makes_exactly_the_requests_and_keeps_their_answers_in_order() -> None:
+    calls = [lambda n=n: n for n in range(120)]
+    sample = sampler().burst(calls, concurrency=24)
+    assert sample.answers == tuple(range(120))
+    assert sample.n == 120
+
+
+def test_a_function_is_called_as_often_as_asked() -> None:
+    made: list[int] = []
+    sampler().burst(made.append, 7, requests=50)
+    assert made == [7] * 50
+
+
+def test_a_burst_releases_its_first_requests_together() -> None:
+    together = threading.Barrier(8)
+    sample = sampler().burst(lambda: together.wait(timeout=30), requests=8, concurrency=8)
+    assert sorted(sample.answers) == list(range(8))
+
+
+def test_failures_of_a_burst_are_counted_by_class_and_are_no_quick_answers() -> None:
+    def answer(number: int) -> int:
+        if number % 3 == 0:
+            raise ConnectionError("refused")
+        return 429 if number % 3 == 1 else 200
+
+    calls = [lambda n=n: answer(n) for n in range(30)]
+    sample = sampler().burst(calls, check=lambda status: status == 200)
+    assert sample.failures == {"ConnectionError": 10, "check: returned False": 10}
+    assert sample.n == 10
+    assert Counter(map(type, sample.answers)) == {int: 20, ConnectionError: 10}
+
+
+def test_a_request_that_timed_out_is_a_failure_and_counts_for_the_time_it_took() -> None:
+    class ReadTimeout(Exception):
+        """As client libraries have it."""
+
+    clock = ManualClock()
+
+    def times_out() -> None:
+        clock.advance(5 * S)
+        raise ReadTimeout
+
+    sample = sampler(clock).burst(times_out, requests=3, concurrency=1)
+    assert sample.failures == {"ReadTimeout": 3}
+    assert sample.observations.wall_ns.tolist() == [5 * S] * 3
+
+
+def test_a_slow_burst_is_exceeded_however_short() -> None:
+    sample = sampler(p50=1, p95=2).burst(time.sleep, 0.01, requests=200, concurrency=20)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.EXCEEDED
+
+
+def test_what_goes_wrong_beside_the_requests_reaches_the_test() -> None:
+    def check(answer: object) -> bool:
+        raise KeyError("a mistake in the check")
+
+    with pytest.raises(KeyError, match="a mistake in the check"):
+        sampler().burst(int, requests=4, check=check)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "message"),
+    [
+        ((int,), {}, "burst(function) needs requests=, a whole number from 1 up"),
+        ((int,), {"requests": 0}, "burst(function) needs requests=, a whole number from 1 up"),
+        (([],), {}, "burst() has nothing to call: the iterable is empty"),
+        (([int], 3), {}, "burst(calls) takes neither requests= nor arguments for the calls"),
+    ],
+)
+def test_a_burst_without_requests_is_refused(
+    arguments: tuple[Any, ...], keywords: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LatencyError) as refused:
+        sampler().burst(*arguments, **keywords)
+    assert str(refused.value) == message
+
+
+# --- the open loop -----------------------------------------------------------------------------
+
+
+class FreezingServer:
+    """Answers one request after another in 1 ms, but freezes for 2 s after 5 s."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    def __call__(self) -> None:
+        if 5 * S <= self._clock() < 7 * S:
+            self._clock.advance(7 * S - self._clock())
+        self._clock.advance(1 * MS)
+
+
+def test_a_frozen_server_is_seen_from_the_intended_starts_exactly() -> None:
+    clock = ManualClock()
+    server = FreezingServer(clock)
+    starts = Schedule.of(100, "10s", "constant").starts()
+    callers = Callers(1, clock, clock.advance)
+    finished = at_rate(Load([server] * len(starts)), starts, callers, BARE)
+    sample = judge_open_loop(finished, 100, lambda most, window: None)
+
+    expected, free = [], 0
+    for start in starts:
+        begin = max(start, free)
+        begin = 7 * S if 5 * S <= begin < 7 * S else begin
+        free = begin + 1 * MS
+        expected.append(free - start)
+    assert sample.observations.wall_ns.tolist() == expected
+    assert sample.quantile_ms("p99") == pytest.approx(1910, abs=1)
+    assert sample.uncorrected is not None
+    assert sample.uncorrected.quantile_ms("p99") == 1.0
+    assert sample.uncorrected.max_ms == 2001.0
+
+
+def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:
+    clock = ManualClock()
+    starts = Schedule.of(100, "2s", "constant").starts()
+    load = Load([lambda: clock.advance(20 * MS)] * len(starts))
+    finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
+    sample = judge_open_loop(finished, 100, lambda most, window: None)
+    assert sample.measurement.send_lag_ns == 1970 * MS
+    assert [advice.text for advice in sample.measurement.advice] == [
+        "saturated: all 1 callers were busy when requests were due, the p99 send lag is 1.97 s; "
+        "the server is too slow for 100 requests/s, or concurrency= is too low"
+    ]
+
+
+def test_a_schedule_that_is_kept_is_not_called_saturated() -> None:
+    clock = ManualClock()
+    starts = Schedule.of(100, "2s", "constant").starts()
+    load = Load([lambda: clock.advance(1 * MS)] * len(starts))
+    finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
+    sample = judge_open_loop(finished, 100, lambda most, window: None)
+    assert sample.measurement.send_lag_ns == 0
+    assert sample.measurement.advice == ()
+
+
+def test_constant_arrivals_are_equally_far_apart() -> None:
+    assert Schedule.of(200, "20ms", "constant").starts() == [0, 5 * MS, 10 * MS, 15 * MS]
+
+
+def test_poisson_arrivals_have_the_rate_and_gaps_that_vary_as_much_as_their_mean() -> None:
+    starts = Schedule.of(1000, "20s", "poisson").starts()
+    gaps = np.diff([0, *starts])
+    assert len(starts) == 20_000
+    assert np.mean(gaps) == pytest.approx(MS, rel=0.03)
+    assert np.std(gaps) == pytest.approx(MS, rel=0.03)
+    assert starts == Schedule.of(1000, "20s", "poisson").starts()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        (
+            {"per_second": 5, "arrivals": "rare"},
+            "unknown arrivals 'rare': valid are constant, poisson",
+        ),
+        ({"per_second": "5"}, "per_second='5' is not a number"),
+        ({"per_second": 0}, "0/s for 10 s is not between 1 and 1000000 requests"),
+        ({"per_second": 10**6}, "1000000/s for 10 s is not between 1 and 1000000 requests"),
+    ],
+)
+def test_a_rate_that_cannot_be_meant_is_refused(keywords: dict[str, Any], message: str) -> None:
+    with pytest.raises(LatencyError) as refused:
+        sampler().at_rate(int, **keywords)
+    assert str(refused.value) == message
+
+
+def test_a_duration_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(DurationError):
+        sampler().at_rate(int, per_second=5, duration="soon")
+
+
+def test_an_open_loop_with_real_threads_makes_every_request() -> None:
+    made: list[int] = []
+    sample = sampler().at_rate(made.append, 1, per_second=200, duration="500ms")
+    assert len(made) == sample.n == len(sample.answers) == 100
+    assert sample.uncorrected is not None
+    assert (sample.observations.wall_ns >= 0).all()
+
+
+# --- coroutines --------------------------------------------------------------------------------
+
+
+def test_a_coroutine_function_is_awaited_in_the_running_loop() -> None:
+    loops = set()
+
+    async def fetch(value: int) -> int:
+        loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return value
+
+    async def test() -> Sample:
+        loops.add(asyncio.get_running_loop())
+        return await sampler(p50=500)(fetch, 3, check=lambda answer: answer == 3)
+
+    sample = asyncio.run(test())
+    assert (sample.n, sample.within, len(loops)) == (6, True, 1)
+
+
+def test_coroutines_are_released_together_and_answer_in_order() -> None:
+    together = asyncio.Barrier(10)
+
+    async def fetch(number: int) -> int:
+        await asyncio.wait_for(together.wait(), timeout=30)
+        return number
+
+    async def test() -> Sample:
+        calls = [lambda n=n: fetch(n) for n in range(10)]
+        named = [_coroutine(call) for call in calls]
+        sample: Sample = await sampler().burst(named, concurrency=10)
+        return sample
+
+    assert asyncio.run(test()).answers == tuple(range(10))
+
+
+def _coroutine(call: Callable[[], Any]) -> Callable[[], Any]:
+    async def awaited() -> Any:
+        return await call()
+
+    return awaited
+
+
+def test_coroutines_start_on_schedule_whether_earlier_ones_are_answered_or_not() -> None:
+    waiting, most = 0, 0
+
+    async def slow() -> None:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        await asyncio.sleep(0.2)
+        waiting -= 1
+
+    async def test() -> Sample:
+        sample: Sample = await sampler().at_rate(slow, per_second=100, duration="200ms")
+        return sample
+
+    sample = asyncio.run(test())
+    assert sample.n == 20
+    assert most > 5
+
+
+def test_failures_of_coroutines_are_counted_by_class() -> None:
+    async def refused() -> None:
+        raise ConnectionError
+
+    async def test() -> Sample:
+        sample: Sample = await sampler().burst(refused, requests=5)
+        return sample
+
+    assert asyncio.run(test()).failures == {"ConnectionError": 5}
+
+
+def test_coroutines_need_an_asyncio_loop_for_a_burst() -> None:
+    async def fetch() -> None:
+        """Never called."""
+
+    awaiting = sampler().burst(fetch, requests=2)
+    with pytest.raises(LatencyError) as refused:
+        awaiting.send(None)
+    assert str(refused.value) == "bursts and rates of coroutines need a running asyncio loop"
+
+
+# --- rounds ------------------------------------------------------------------------------------
+
+
+def test_only_the_observed_block_of_a_round_is_timed() -> None:
+    clock = ManualClock()
+    sample = sampler(clock, p50=10)
+    for _ in sample.rounds():
+        clock.advance(70 * MS)
+        with sample.observe():
+            clock.advance(2 * MS)
+        clock.advance(70 * MS)
+    measured = sample.samples[0]
+    assert measured.observations.wall_ns.tolist() == [2 * MS] * 6
+    assert measured.measurement.warmup_ns == (2 * MS, 2 * MS)
+    assert measured.within
+
+
+def test_what_a_block_raises_is_raised() -> None:
+    def test() -> None:
+        sample = sampler(ManualClock(), p50=10)
+        for _ in sample.rounds():
+            with sample.observe():
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        test()
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_round_times_exactly_one_block(times: int) -> None:
+    clock = ManualClock()
+    sample = sampler(clock, p50=10)
+
+    def test() -> None:
+        for _ in sample.rounds():
+            for _ in range(times):
+                with sample.observe():
+                    clock.advance(MS)
+
+    with pytest.raises(LatencyError) as refused:
+        test()
+    assert str(refused.value) == (
+        f"a round timed {times} blocks: use `with sample.observe():` exactly once in each round"
+    )
+
+
+def test_a_block_outside_of_rounds_is_refused() -> None:
+    with pytest.raises(LatencyError) as refused:
+        sampler().observe()
+    assert str(refused.value) == "sample.observe() belongs inside `for _ in sample.rounds():`"
+
+
+# --- pairs -------------------------------------------------------------------------------------
+
+
+def test_a_faster_function_is_shown_to_be_faster_by_what_it_is_and_not_by_more() -> None:
+    clock = ManualClock()
+
+    def new() -> None:
+        clock.advance(70 * MS)
+
+    def old() -> None:
+        clock.advance(100 * MS)
+
+    one, other = sampler(clock).pairs(new, old)
+    assert one.faster_than(other)
+    assert one.faster_than(other, by="20%")
+    assert not one.faster_than(other, by="30%")
+    assert not other.faster_than(one)
+    assert repr(one.faster_than(other, by="20%")) == (
+        "<'new' faster than 'old' by more than 20 % in 100 of 100 pairs: shown>"
+    )
+    assert repr(other.faster_than(one)) == (
+        "<'old' faster than 'new' in 0 of 100 pairs: not shown, which takes 68>"
+    )
+
+
+def test_the_order_within_pairs_is_random_and_the_same_in_every_run() -> None:
+    def order() -> list[str]:
+        clock, seen = ManualClock(), []
+        plan = Plan(warmup=0, samples=1, attribution=False)
+        one, other = (lambda: seen.append("one")), (lambda: seen.append("other"))
+        sampler(clock, plan).pairs(one, other, names=("one", "other"))
+        return seen
+
+    seen = order()
+    first = seen[::2]
+    assert Counter(seen) == {"one": 100, "other": 100}
+    assert all({a, b} == {"one", "other"} for a, b in zip(seen[::2], seen[1::2], strict=True))
+    assert 35 <= first.count("one") <= 65
+    assert seen == order()
+
+
+def test_samples_that_were_not_measured_in_pairs_cannot_be_compared() -> None:
+    measure = sampler(ManualClock())
+    one, other = measure(int, name="one"), measure(int, name="other")
+    with pytest.raises(LatencyError) as refused:
+        one.faster_than(other)
+    assert str(refused.value) == (
+        "'one' and 'other' were not measured in pairs: use sample.pairs(one, other)"
+    )
