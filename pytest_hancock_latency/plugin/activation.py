@@ -43,7 +43,7 @@ class Activation:
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
-        return self._tests.sampler(item)
+        return self._tests.fixture(item)
 
     def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
         """Read the budgets of all marked tests; say everything that is wrong with them at once.
@@ -68,7 +68,7 @@ class Activation:
         items.clear()
 
     def _give(self, item: pytest.Item, terms: Terms, gates: int) -> None:
-        item.stash[GATE] = gate_of(item.nodeid, terms, self._settings, gates)
+        item.stash[GATE] = gate_of(item, terms, self._settings, gates)
 
 
 def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:

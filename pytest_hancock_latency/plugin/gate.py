@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from ..core.budget import LatencyBudget, Terms
+from ..core.duration import NS_PER_S
 from ..core.judge import Judge, Policy
 from ..measuring.plan import Plan
 from .settings import Mode, Settings
 
+_TIMEOUT_SHARE: Final = 0.8
+_UNLIMITED_NS: Final = 2**62
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: every body runs once."""
 
@@ -51,8 +54,9 @@ def _share(earlier: int) -> float:
     return 1.0 if not earlier else 1 / ((earlier + 1) * (earlier + 2))
 
 
-def gate_of(test: str, terms: Terms | None, settings: Settings, gates: int) -> Gate:
+def gate_of(item: pytest.Item, terms: Terms | None, settings: Settings, gates: int) -> Gate:
     """Put the terms of a test over the settings of the session."""
+    test = item.nodeid
     said = terms or Terms()
     plan = settings.plan
     if settings.mode is Mode.OFF:
@@ -64,7 +68,7 @@ def gate_of(test: str, terms: Terms | None, settings: Settings, gates: int) -> G
             warmup=plan.warmup if said.warmup is None else said.warmup,
             samples=said.samples or plan.samples,
             max_samples=_at_least(said.max_samples or plan.max_samples, said.samples),
-            time_limit_ns=said.time_limit_ns or plan.time_limit_ns,
+            time_limit_ns=min(said.time_limit_ns or plan.time_limit_ns, _timeout_ns(item)),
             attribution=plan.attribution,
         ),
         budget=terms.budget() if terms else None,
@@ -72,6 +76,28 @@ def gate_of(test: str, terms: Terms | None, settings: Settings, gates: int) -> G
         gates=gates,
         name=said.name or "",
     )
+
+
+def _timeout_ns(item: pytest.Item) -> int:
+    """Most of what pytest-timeout gives the test, so that measuring ends before it does."""
+    marker = item.get_closest_marker("timeout")
+    said: Any = None
+    if marker is not None:
+        said = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    if said is None:
+        said = getattr(item.config.option, "timeout", None) or _ini(item.config, "timeout")
+    try:
+        seconds = float(said or 0)
+    except (TypeError, ValueError):  # theirs to complain about
+        return _UNLIMITED_NS
+    return int(seconds * _TIMEOUT_SHARE * NS_PER_S) or _UNLIMITED_NS
+
+
+def _ini(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except (KeyError, ValueError):  # nobody registered it
+        return None
 
 
 def _at_least(most: int, least: int | None) -> int:

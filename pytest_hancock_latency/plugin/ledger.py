@@ -45,7 +45,12 @@ class Ledger:
                 raise OSError(error.errno, error.strerror, str(path)) from error
 
     def add(self, records: list[Record]) -> None:
-        """Take in the records of a finished test, and write."""
+        """Take in the records of a finished test, and write.
+
+        A rerun's records have the observations of its earlier attempts, and replace theirs.
+        """
+        titles = {record.title for record in records}
+        self.records = [record for record in self.records if record.title not in titles]
         self.records += records
         self.write()
 

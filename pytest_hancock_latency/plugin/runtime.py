@@ -8,9 +8,9 @@ travel on the test reports; a worker that dies loses nothing that it had reporte
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from ..core.record import Record, from_plain, record_of, to_plain
 from ..core.sample import Sample
 from ..core.verdict import Outcome
-from ..reporting.junit import junit_properties
+from ..reporting.junit import is_ours, junit_properties
 from ..reporting.picture import picture_lines
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
@@ -28,6 +28,7 @@ from .ledger import Ledger
 from .live import Live
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
+from .whole_test import measured
 
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed
@@ -56,30 +57,33 @@ class Tests:
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
+    def fixture(self, item: pytest.Item) -> Sampler:
+        """The sampler of a test that asks for it."""
+        sampler = self.sampler(item)
+        sampler.asked_for = True
+        return sampler
+
     def sampler(self, item: pytest.Item) -> Sampler:
-        """The sampler of a test, made when its first fixture asks."""
+        """The sampler of a test, made when it is first needed."""
         if SAMPLER not in item.stash:
-            gate = item.stash.get(GATE, None) or gate_of(item.nodeid, None, self._settings, 1)
+            gate = item.stash.get(GATE, None) or gate_of(item, None, self._settings, 1)
             item.stash[SAMPLER] = Sampler(gate, watcher=Live(self._config, item.name))
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
-        """A marked test that uses no sampling fixture is itself the request."""
-        if GATE not in pyfuncitem.stash or SAMPLER in pyfuncitem.stash:
-            return None
-        if pyfuncitem.stash[GATE].mode is Mode.OFF:
-            return None
-        names = pyfuncitem._fixtureinfo.argnames
-        arguments = {name: pyfuncitem.funcargs[name] for name in names}
-        self.sampler(pyfuncitem)(partial(pyfuncitem.obj, **arguments))
-        return True
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A test that runs again pools its samples with those of its earlier attempts."""
+        if SAMPLER in item.stash:
+            earlier = item.stash[SAMPLER]
+            del item.stash[SAMPLER]
+            self.sampler(item).pool_with(earlier.samples)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Judge after the body of the test has passed."""
         try:
-            result = yield
+            with self._whole_test(item):
+                result = yield
         except BaseException:
             self._keep(item, judged=False)
             raise
@@ -87,6 +91,19 @@ class Tests:
             self._keep(item, judged=True)
             self._fail_if_needed(item)
         return result
+
+    @contextmanager
+    def _whole_test(self, item: pytest.Item) -> Iterator[None]:
+        """A marked test that uses no sampling fixture is itself the request."""
+        gate, body = item.stash.get(GATE, None), getattr(item, "obj", None)
+        if gate is None or gate.mode is Mode.OFF or body is None or _uses_sampler(item):
+            yield
+            return
+        setattr(item, "obj", measured(body, self.sampler(item)))  # noqa: B010 - no such attribute in Item
+        try:
+            yield
+        finally:
+            setattr(item, "obj", body)  # noqa: B010
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -106,6 +123,7 @@ class Tests:
         if not judged:
             records = [record.without_verdict("the test failed by itself") for record in records]
         item.stash[_KEPT] = records
+        item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
             if self._settings.junit:
                 item.user_properties.extend(junit_properties(record))
@@ -141,6 +159,12 @@ def _shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = failure.headline
+
+
+def _uses_sampler(item: pytest.Item) -> bool:
+    """Whether the test asked for our fixture; a user's own of the same name is not ours."""
+    sampler = item.stash.get(SAMPLER, None)
+    return sampler is not None and sampler.asked_for
 
 
 def _fails(record: Record, gate: Gate) -> bool:

@@ -21,6 +21,7 @@ from ..measuring.loads import judge_burst, judge_open_loop
 from ..measuring.open_loop import Callers, Schedule, at_rate
 from ..measuring.pairs import measure_pairs
 from ..measuring.plan import Plan
+from ..measuring.pooling import pooled
 from ..measuring.taking import Check, Request
 from .gate import Gate
 from .settings import Mode
@@ -33,8 +34,8 @@ CALLERS: Final = 8
 class Sampler:
     """The `sample` fixture: measures requests in several shapes of load, and judges them.
 
-    Used by one test; every named sample of the test is judged by the test's budget. What it
-    measures decides whether the test fails, at the test's end, so code after a call still runs.
+    Every named sample of a test is judged by its budget, and fails it at its end, so code after a
+    call still runs. A name used twice, or a load that cannot be meant, is a `LatencyError`.
     """
 
     gate: Gate
@@ -43,6 +44,9 @@ class Sampler:
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
+    asked_for: bool = False
+    """Whether the test has the fixture; else the whole test is the request."""
+    _earlier: list[Sample] = field(default_factory=list)
     _rounds: Rounds | None = None
 
     @overload
@@ -76,10 +80,10 @@ class Sampler:
         check: Check | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call `function(*args, **kwargs)` again and again, one call after the other.
+        """Call `function(*args, **kwargs)` again and again, until there is a verdict.
 
-        Warms up, measures until there is a verdict (or a bound of the plan is reached), and returns
-        the `Sample`. A coroutine function is awaited in the running loop: ``await sample(fetch)``.
+        Warms up first, stops at a bound of the plan at the latest, returns the `Sample`. A
+        coroutine function is awaited in the running loop: ``await sample(fetch)``.
 
         name: names the sample, where a test has several.
         check: looks at each answer outside the timed window; an answer for which it returns
@@ -110,9 +114,6 @@ class Sampler:
         The first ones are released together by a barrier. Nothing is warmed up. The sample has the
         `.answers` in order; an exception stands for its answer and is a failure by its type.
         Coroutine functions are awaited as tasks: ``await sample.burst(fetch, requests=120)``.
-
-        Raises:
-            LatencyError: the name is used already, or there is nothing to call.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
@@ -140,10 +141,6 @@ class Sampler:
         one. `arrivals` are at a ``constant`` rate, or ``poisson``. `concurrency` callers make the
         calls; where all are busy, the time until one is free is latency too, and advice says
         *saturated*. Nothing is warmed up. A coroutine function gets a task for each call.
-
-        Raises:
-            LatencyError: the name is used already, or the rate, duration or arrivals cannot be
-                meant.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
         call = called_with(function, args, kwargs)
@@ -163,11 +160,7 @@ class Sampler:
         return self._rounds
 
     def observe(self) -> AbstractContextManager[None]:
-        """Time a block inside ``for _ in sample.rounds():``.
-
-        Raises:
-            LatencyError: outside of rounds.
-        """
+        """Time a block inside ``for _ in sample.rounds():``."""
         if self._rounds is None:
             raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
         return self._rounds.observe()
@@ -200,8 +193,8 @@ class Sampler:
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.tasks import burst_awaiting
 
-        finished = await burst_awaiting(load, at_once, self._plan, self.clock)
-        return self._keep(judge_burst(finished, self._judge_of))
+        done = await burst_awaiting(load, at_once, self._plan, self.clock)
+        return self._keep(judge_burst(done, self._judge_of))
 
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
@@ -234,7 +227,14 @@ class Sampler:
         self.warmed.clear()
         return warmed
 
+    def pool_with(self, earlier: list[Sample]) -> None:
+        """Judge together with earlier attempts: a rerun adds evidence, it is no second chance."""
+        self._earlier = earlier
+
     def _keep(self, sample: Sample) -> Sample:
+        for earlier in self._earlier:
+            if earlier.name == sample.name:
+                sample = pooled(earlier, sample, self._judge_of)
         if self.gate.mode is not Mode.OFF:
             self.samples.append(sample)
         return sample

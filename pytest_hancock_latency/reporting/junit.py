@@ -9,6 +9,11 @@ from ..core.record import Record
 from .wording import headline
 
 
+def is_ours(name: str) -> bool:
+    """Whether a property is one of a latency record."""
+    return name.startswith("latency.")
+
+
 def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
     """Names and values, prefixed ``latency.`` and, where a sample has a name, by it as well."""
     prefix = f"latency.{record.name}." if record.name else "latency."

@@ -1,0 +1,72 @@
+"""The whole test as the request: its body is called again and again, its fixtures set up once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from ..measuring.calls import is_coroutine_function
+from .sampler import Sampler
+
+
+def measured(body: Callable[..., Any], sampler: Sampler) -> Callable[..., Any]:
+    """A test body that measures the given one; a coroutine function if that is one.
+
+    Whatever runs test bodies runs this one instead: pytest, unittest, or an async plugin with its
+    own event loop, in which then all calls are awaited.
+    """
+    if is_coroutine_function(body):
+
+        @wraps(body)
+        async def awaiting(*args: Any, **kwargs: Any) -> None:
+            await sampler(_noting_coroutine(partial(body, *args, **kwargs)))
+
+        return awaiting
+
+    @wraps(body)
+    def calling(*args: Any, **kwargs: Any) -> None:
+        sampler(_noting(partial(body, *args, **kwargs)))
+
+    return calling
+
+
+def _noting(body: Callable[[], Any]) -> Callable[[], Any]:
+    calls = 0
+
+    def noted() -> Any:
+        nonlocal calls
+        calls += 1
+        try:
+            return body()
+        except Exception as error:
+            _note(error, calls)
+            raise
+
+    return noted
+
+
+def _noting_coroutine(body: Callable[[], Any]) -> Callable[[], Any]:
+    calls = 0
+
+    async def noted() -> Any:
+        nonlocal calls
+        calls += 1
+        try:
+            return await body()
+        except Exception as error:
+            _note(error, calls)
+            raise
+
+    return noted
+
+
+def _note(error: Exception, calls: int) -> None:
+    """Explain a failure that the same body did not have before."""
+    if calls > 1:
+        error.add_note(
+            f"This was call no. {calls} of the same test body, after calls that passed: "
+            "a test with a latency budget and no sampling fixture is called again and again, "
+            "with its fixtures set up once. If it cannot be, measure only the request: "
+            "sample(function, ...)."
+        )
