@@ -161,10 +161,10 @@ class Trial:
         hopeless = _HOPELESS * float(self.limit.allowed) * self._n
         if self._over_attributed <= hopeless < self._over:
             return Reason.MACHINE
-        if self._concentrated:
-            return Reason.STALL
         if stopped:
             return Reason.STOPPED
+        if self._concentrated:
+            return Reason.STALL
         return Reason.FEW if self._over <= hopeless else Reason.NEAR
 
     def _needed(self) -> int | None:
