@@ -19,8 +19,8 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import repeat
+from dataclasses import replace
+from itertools import cycle, repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -47,7 +47,7 @@ Measure = Callable[[Call, int], Sequence[float]]
 # Short enough to fit between two preemptions, now and then, on a busy machine.
 SHORT, LONG = 500, 5_500
 BRACKETED_SHORT, BRACKETED_LONG = 50, 250
-BLOCK: Final = 20
+BLOCK: Final = 25
 CALM: Final = 0.1
 MILLION: Final = 1_000_000
 NO_END_NS: Final = 1 << 60
@@ -58,20 +58,21 @@ def nothing() -> None:
     """The shortest call there is: all that is seen is the loop."""
 
 
-@dataclass(frozen=True)
-class Lasting:
-    """A call that takes so long by the clock, however fast the machine is just now.
+def lasting(ns: int) -> Call:
+    """A function that takes so long by the clock, however fast the machine is just now.
 
     Fixed work would vary by microseconds from turn to turn, and hide the nanoseconds looked for.
+    Ends are spread over two steps of its loop, or all calls of a block would overshoot alike.
     """
+    spread = cycle([ns + 37 * turn % 160 for turn in range(160)])
 
-    ns: int
-
-    def __call__(self) -> None:
+    def call() -> None:
         clock = time.perf_counter_ns
-        end = clock() + self.ns
+        end = clock() + next(spread)
         while clock() < end:
             pass
+
+    return call
 
 
 def bare(call: Call, count: int) -> Sequence[float]:
@@ -230,7 +231,7 @@ def kept_bytes(make: Callable[[], Any], n: int) -> float:
     return (after - before) / n
 
 
-def memory(n: int = 20_000) -> dict[str, float]:
+def memory(n: int = 10_000) -> dict[str, float]:
     """Bytes kept per observation."""
 
     def of_rival() -> Any:
@@ -238,7 +239,7 @@ def memory(n: int = 20_000) -> dict[str, float]:
         fixture.pedantic(nothing, rounds=n, iterations=1)
         return fixture.stats
 
-    call = Lasting(25_000)
+    call = lasting(25_000)
     kept = {
         "bare loop": kept_bytes(lambda: bare(nothing, n), n),
         "ours": kept_bytes(lambda: sampled(nothing, n, attribution=False), n),
@@ -282,8 +283,8 @@ def measured(rounds: int) -> dict[str, Any]:
     }
     return {
         "ns_per_observation": marginal_ns(whole, nothing, (SHORT, LONG), rounds),
-        "ns_outside_window": marginal_ns(bracketed, Lasting(25_000), counts, rounds),
-        "p50_over_bare_ns": p50_over_bare(hundred, Lasting(100_000), 2 * rounds),
+        "ns_outside_window": marginal_ns(bracketed, lasting(25_000), counts, rounds),
+        "p50_over_bare_ns": p50_over_bare(hundred, lasting(100_000), 2 * rounds),
         "bytes_per_observation": memory(),
         "quantiles_of_a_million_ms": quantiles_ms(50),
     }

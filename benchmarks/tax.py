@@ -1,0 +1,136 @@
+"""What a suite without any budget pays for having the plugin installed, beside other plugins.
+
+    python benchmarks/tax.py [--check] [--json FILE] [--tests N]
+
+Counts instructions with callgrind, which are the same in every run whatever else the machine does:
+of an empty session (the start of pytest), and of a suite of trivial tests (the tax on each test).
+Each plugin is loaded alone, by name, with autoloading off. Needs valgrind. Wall-clock time is shown
+beside it for the plain start, as a minimum over several runs; it is not judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+START_GOAL = 1.03
+TEST_GOAL = 1.003
+PLUGINS = {
+    "none": (),
+    "hancock_latency": ("hancock_latency",),
+    "pytest-benchmark": ("benchmark",),
+    "pytest-codspeed": ("codspeed",),
+    "pytest-timeout": ("timeout",),
+    "pytest-fail-slow": ("pytest_fail_slow",),
+    "pytest-xdist": ("xdist",),
+}
+_COLLECTED = re.compile(r"Collected : (\d+)")
+_TIMED_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """Instructions and seconds of one plugin."""
+
+    plugin: str
+    start: int
+    """Instructions of a session that collects one trivial test."""
+    each: float
+    """Instructions of each further test."""
+    start_s: float
+
+
+def main() -> int:
+    """Count, print, judge; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--tests", type=int, default=300, help="tests of the larger suite")
+    asked = parser.parse_args()
+    if shutil.which("valgrind") is None:
+        print("valgrind is missing: apt-get install valgrind", file=sys.stderr)
+        return 2
+    taxes = [_tax(name, plugins, asked.tests) for name, plugins in PLUGINS.items()]
+    _show(taxes)
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(tax) for tax in taxes], indent=1) + "\n")
+    plain, ours = taxes[0], taxes[1]
+    start, each = ours.start / plain.start, ours.each / plain.each
+    kept = start <= START_GOAL and each <= TEST_GOAL
+    print(
+        f"tax: start {start - 1:+.2%} (goal {START_GOAL - 1:+.1%}), "
+        f"each test {each - 1:+.2%} (goal {TEST_GOAL - 1:+.1%}): {'kept' if kept else 'MISSED'}"
+    )
+    return 1 if asked.check and not kept else 0
+
+
+def _tax(name: str, plugins: tuple[str, ...], tests: int) -> Tax:
+    with tempfile.TemporaryDirectory() as folder:
+        one, many = Path(folder, "one"), Path(folder, "many")
+        _suite(one, 1)
+        _suite(many, tests + 1)
+        start = _instructions(one, plugins)
+        each = (_instructions(many, plugins) - start) / tests
+        return Tax(name, start, each, min(_seconds(one, plugins) for _ in range(_TIMED_RUNS)))
+
+
+def _suite(folder: Path, tests: int) -> None:
+    folder.mkdir()
+    functions = "\n".join(f"def test_{number}():\n    pass\n" for number in range(tests))
+    (folder / "test_trivial.py").write_text(functions)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+
+
+def _command(plugins: tuple[str, ...]) -> list[str]:
+    loaded = [part for plugin in plugins for part in ("-p", plugin)]
+    # Byte code and caches would make the second run cheaper than the first.
+    quiet = ["-q", "-p", "no:cacheprovider", "--assert=plain"]
+    return [sys.executable, "-B", "-m", "pytest", *quiet, *loaded]
+
+
+def _environment() -> dict[str, str]:
+    """Everything that would change the count from run to run is fixed."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {**kept, "PYTHONHASHSEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "80"}
+
+
+def _instructions(folder: Path, plugins: tuple[str, ...]) -> int:
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *_command(plugins)]
+    run = subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    found = _COLLECTED.search(run.stderr)
+    if run.returncode != 0 or found is None:
+        raise SystemExit(f"{' '.join(command)} failed:\n{run.stdout}\n{run.stderr}")
+    return int(found[1])
+
+
+def _seconds(folder: Path, plugins: tuple[str, ...]) -> float:
+    begin = time.perf_counter()
+    subprocess.run(
+        _command(plugins), cwd=folder, env=_environment(), stdout=subprocess.DEVNULL, check=True
+    )
+    return time.perf_counter() - begin
+
+
+def _show(taxes: list[Tax]) -> None:
+    plain = taxes[0]
+    print(f"{'plugin':<18}{'start (Minstr)':>16}{'':>9}{'each test':>12}{'':>9}{'start (s)':>11}")
+    for tax in taxes:
+        print(
+            f"{tax.plugin:<18}{tax.start / 1e6:>16.1f}{tax.start / plain.start - 1:>+9.2%}"
+            f"{tax.each:>12.0f}{tax.each / plain.each - 1:>+9.2%}{tax.start_s:>11.3f}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
