@@ -20,22 +20,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 ROOT = Path(__file__).parents[1]
 START_GOAL = 1.03
 TEST_GOAL = 1.003
-PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 PLUGINS = {
     "none": (),
     "pytest-hancock-latency": ("pytest-hancock-latency",),
-    "pytest-benchmark": ("pytest-benchmark", "py-cpuinfo"),
-    "pytest-codspeed": ("pytest-codspeed", "rich", "markdown-it-py", "mdurl", "cffi"),
+    "pytest-benchmark": ("pytest-benchmark",),
+    "pytest-codspeed": ("pytest-codspeed",),
     "pytest-timeout": ("pytest-timeout",),
     "pytest-fail-slow": ("pytest-fail-slow",),
-    "pytest-xdist": ("pytest-xdist", "execnet"),
+    "pytest-xdist": ("pytest-xdist",),
 }
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _TIMED_RUNS = 5
@@ -83,7 +86,7 @@ def _tax(name: str, plugins: tuple[str, ...], tests: int) -> Tax:
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder, "site")
         site.mkdir()
-        for part in PYTEST + plugins:
+        for part in _with_needs(("pytest", *plugins)):
             _link(part, site)
         one, many = Path(folder, "one"), Path(folder, "many")
         _suite(one, 1)
@@ -92,6 +95,24 @@ def _tax(name: str, plugins: tuple[str, ...], tests: int) -> Tax:
         start = _instructions(one, site)
         each = (_instructions(many, site) - start) / tests
         return Tax(name, start, each, min(_seconds(one, site) for _ in range(_TIMED_RUNS)))
+
+
+def _with_needs(names: Iterable[str]) -> set[str]:
+    """Distributions and all that they need here, extras apart."""
+    found: set[str] = set()
+    left = [canonicalize_name(name) for name in names]
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        found.add(name)
+        needs = map(Requirement, distribution(name).requires or ())
+        left += [
+            canonicalize_name(need.name)
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
+    return found
 
 
 def _link(name: str, site: Path) -> None:
