@@ -74,6 +74,11 @@ class Judge:
         """The limits about which too little is known yet."""
         return tuple(trial.limit for trial in self._trials if not trial.settled)
 
+    @property
+    def lacks_only_time(self) -> bool:
+        """Whether a count shows *exceeded*, but may all be one stall so far."""
+        return any(trial.concentrated for trial in self._trials)
+
     def least_to_pass(self) -> int:
         """The fewest observations after which the whole budget can be within."""
         return max(self._policy.least, *(trial.least_to_pass() for trial in self._trials))

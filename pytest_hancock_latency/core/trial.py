@@ -41,7 +41,8 @@ class Trial:
         self._n = self._over = self._over_attributed = 0
         self._attributed_passed_at: int | None = None
         self._convicting: Counted | None = None
-        self._concentrated = False
+        self.concentrated = False
+        """The count shows *exceeded*, and only more time can show that it was no single stall."""
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
@@ -96,12 +97,13 @@ class Trial:
     def _exceeded(self, counted: Counted) -> bool:
         over = counted.attributed_ns > self.limit.limit_ns
         n, k = len(over), int(over.sum())
+        self.concentrated = False
         if k == 0 or self._table.exceeded_until(k) < n:
             return False
         if not self.limit.allowed:
             return True  # a statement about these very observations: none can be deleted
-        self._concentrated = not self._survives_deletion(counted.window, over)
-        return not self._concentrated
+        self.concentrated = not self._survives_deletion(counted.window, over)
+        return not self.concentrated
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
         """Whether the evidence suffices without any two adjacent windows, the worst ones too."""
@@ -163,7 +165,7 @@ class Trial:
             return Reason.MACHINE
         if stopped:
             return Reason.STOPPED
-        if self._concentrated:
+        if self.concentrated:
             return Reason.STALL
         return Reason.FEW if self._over <= hopeless else Reason.NEAR
 

@@ -21,6 +21,8 @@ from .probe import Probe
 from .takers import taker_for
 from .taking import BareTaker, Request, Taker
 
+PATIENCE: Final = 2
+"""How many time limits to measure where the evidence suffices, but for the deletion of windows."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
 
@@ -76,10 +78,9 @@ class Measuring:
     def steps(self) -> Iterator[tuple[int, int]]:
         """How many calls to make now, and until when at the latest, again and again."""
         clock = self._clock
-        deadline = self._begin + self._plan.time_limit_ns
         left, next_look = self._look()
         watched = self._begin
-        while left and (now := clock()) < deadline:
+        while left and (now := clock()) < (deadline := self._deadline()):
             if self._watcher and self._judge and now - watched > PROGRESS_EVERY_NS:
                 watched = now
                 self._watcher.show(self._progress(self._judge, now))
@@ -108,6 +109,12 @@ class Measuring:
                 advice=(self._early, *advice) if self._early else advice,
             ),
         )
+
+    def _deadline(self) -> int:
+        """When to stop at the latest; later where a count needs only more time to convict."""
+        limit = self._plan.time_limit_ns
+        patient = self._judge is not None and self._judge.lacks_only_time
+        return self._begin + (PATIENCE * limit if patient else limit)
 
     def _progress(self, judge: Judge, now: int) -> Progress:
         seen = self.taker.observations()

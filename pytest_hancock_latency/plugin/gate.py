@@ -13,7 +13,7 @@ from ..core.judge import Judge, Policy
 from ..measuring.plan import Plan
 from .settings import Mode, Settings
 
-_TIMEOUT_SHARE: Final = 0.8
+_TIMEOUT_SHARE: Final = 0.4  # measuring may take twice its time limit
 _UNLIMITED_NS: Final = 2**62
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: every body runs once."""

@@ -92,6 +92,15 @@ def test_measuring_ends_with_the_call_during_which_the_time_is_up() -> None:
     assert sample.verdict.n == 4
 
 
+def test_measuring_goes_on_for_up_to_twice_the_time_where_only_time_can_convict() -> None:
+    def stalls(call: int) -> int:
+        return 20 * MS if 20 <= call <= 40 else 80 * MS if call > 1000 else MS
+
+    plan = Plan(warmup=0, samples=1, time_limit_ns=500 * MS, attribution=False)
+    sample = measured(Service(stalls), plan, p99=10)
+    assert 600 * MS <= sample.measurement.elapsed_ns <= 1001 * MS
+
+
 def test_measuring_ends_at_the_most_observations() -> None:
     service = Service(MS)
     plan = Plan(warmup=0, samples=1, max_samples=100, attribution=False)

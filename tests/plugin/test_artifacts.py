@@ -116,6 +116,8 @@ def test_a_session_that_is_killed_keeps_every_finished_record(
         cwd=suite.path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A suite that runs in the background of a shell ignores Ctrl-C, and so would this session.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _wait_for(suite.path / "waiting")
     session.send_signal(number)
