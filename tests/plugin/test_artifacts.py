@@ -95,6 +95,12 @@ def test_workers_of_xdist_send_their_records_to_one_artifact(suite: Suite) -> No
     assert {s["worker"] for s in artifact["samples"]} <= {"gw0", "gw1"}
 
 
+# Where this suite runs in the background of a shell it ignores Ctrl-C, and so would what it starts.
+INTERRUPTIBLE = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 ENDLESS = (
     TWO
     + """
@@ -110,14 +116,12 @@ def test_a_session_that_is_killed_keeps_every_finished_record(
     suite: Suite, number: signal.Signals
 ) -> None:
     suite.write(ENDLESS)
-    command = [sys.executable, "-m", "pytest", *ALONE, "-p", "no:faulthandler"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, *ALONE, "-p", "no:faulthandler"]
     session = subprocess.Popen(
         [*command, "--latency-json=artifact.json"],
         cwd=suite.path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # A suite that runs in the background of a shell ignores Ctrl-C, and so would this session.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _wait_for(suite.path / "waiting")
     session.send_signal(number)

@@ -46,7 +46,9 @@ def test_a_suite_without_a_budget_imports_nothing_heavy_and_has_no_hook_for_each
 def test_a_suite_with_a_budget_has_them(plain: Suite) -> None:
     plain.write("@latency_budget(p50=500)\ndef test_one(sample): sample(time.sleep, 0)\n")
     result = plain.run("-s")
-    result.stdout.fnmatch_lines("*per test: [[]'pytest_runtest_call'*imported: [[]'numpy']")
+    result.stdout.fnmatch_lines(
+        "*per test: [[]'pytest_runtest_setup', 'pytest_runtest_call', *imported: [[]'numpy']"
+    )
 
 
 def test_a_suite_that_switches_the_plugin_off_does_not_know_the_marker(plain: Suite) -> None:
