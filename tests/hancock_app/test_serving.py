@@ -13,9 +13,18 @@ import pytest
 from hancock_app.__main__ import main
 
 
+# `python -m hancock_app`, with Ctrl-C as a terminal has it: a suite that runs in the background of a
+# shell ignores it, and so would what it starts.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("hancock_app", run_name="__main__", alter_sys=True)
+"""
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_and_says_where_and_stops_when_told_to(stop: signal.Signals) -> None:
-    command = [sys.executable, "-m", "hancock_app", "--port", "0"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None
