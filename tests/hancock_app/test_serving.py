@@ -12,9 +12,8 @@ import pytest
 
 from hancock_app.__main__ import main
 
-
-# `python -m hancock_app`, with Ctrl-C as a terminal has it: a suite that runs in the background of a
-# shell ignores it, and so would what it starts.
+# `python -m hancock_app` with Ctrl-C as in a terminal: a suite in the background of a shell
+# ignores it, and so would what it starts.
 INTERRUPTIBLE = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
