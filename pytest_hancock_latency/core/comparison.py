@@ -33,6 +33,8 @@ class Comparison:
     """Pairs in which the sample took less than the other, by more than `by`."""
     needed: int
     """Pairs that it takes to show it, of this many."""
+    ratio: float
+    """Median over the pairs of the sample's latency over the other's."""
 
     def __bool__(self) -> bool:
         return self.faster >= self.needed
@@ -42,7 +44,7 @@ class Comparison:
         verdict = "shown" if self else f"not shown, which takes {self.needed}"
         return (
             f"<{self.name!r} faster than {self.other!r}{by} "
-            f"in {self.faster} of {self.pairs} pairs: {verdict}>"
+            f"in {self.faster} of {self.pairs} pairs (median {self.ratio:.3g}×): {verdict}>"
         )
 
 
@@ -50,6 +52,8 @@ def compare(
     names: tuple[str, str], latencies: tuple[Nanoseconds, Nanoseconds], by: Fraction
 ) -> Comparison:
     """Compare attributed latencies, both of shape (pairs,), pair by pair."""
+    import numpy as np
+
     ours, others = latencies
     limit = others * float(1 - by)
     table = boundaries(_HALF, ALPHA_WITHIN, ALPHA_BUILD)
@@ -60,4 +64,5 @@ def compare(
         pairs=len(ours),
         faster=int((ours < limit).sum()),
         needed=table.least_exceeded(len(ours)),
+        ratio=float(np.median(ours / np.maximum(1, others))) if len(ours) else 1.0,
     )

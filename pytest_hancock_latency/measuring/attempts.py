@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .taking import Call, Check, Request
+from .warming import refuse_coroutine
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Attempts:
                 answers[position] = answer = error
             return answer
 
-        return Attempted(attempt, self.load.name, self.load.check)
+        return Attempted(attempt, self.load.name, self.load.check or refuse_coroutine)
 
     def coroutine(self, position: int) -> Request:
         """The same for a coroutine function."""

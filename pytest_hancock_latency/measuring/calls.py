@@ -51,4 +51,6 @@ def calls_of(
 
 def name_of(function: Function) -> str:
     """How a function is called in a report."""
-    return getattr(function, "__name__", repr(function))
+    while hasattr(function, "func"):  # of functools.partial
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)

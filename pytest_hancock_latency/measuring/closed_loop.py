@@ -20,6 +20,7 @@ from .plan import Plan
 from .probe import Probe
 from .takers import taker_for
 from .taking import BareTaker, Request, Taker
+from .warming import warm_up
 
 PATIENCE: Final = 2
 """How many time limits to measure where the evidence suffices, but for the deletion of windows."""
@@ -166,10 +167,7 @@ class ClosedLoop:
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        taker, unchecked = BareTaker(self.clock), Request(request.call)
-        for _ in range(self.plan.warmup):
-            taker.take(unchecked, 1, 0)
-        return taker.walls
+        return warm_up(request.call, self.plan.warmup, self.clock)
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
         taker, unchecked = BareTaker(self.clock), Request(request.call)
@@ -190,6 +188,8 @@ class Rounds:
     ) -> None:
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
         self._taker: Taker | None = None
+        self.sample: Sample | None = None
+        """What was measured, once all rounds are over."""
 
     def observe(self) -> AbstractContextManager[None]:
         """Time the block of the ``with`` statement; once in each round."""
@@ -209,7 +209,8 @@ class Rounds:
                     if self._loop.clock() >= until:
                         break
         self._taker = None
-        self._done(measuring.sample())
+        self.sample = measuring.sample()
+        self._done(self.sample)
 
     def _round(self, taker: Taker, number: int) -> Iterator[int]:
         before, self._taker = len(taker), taker

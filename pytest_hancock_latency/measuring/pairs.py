@@ -19,7 +19,8 @@ from .loads import JudgeOf
 from .plan import Plan
 from .probe import Probe
 from .takers import taker_for
-from .taking import BareTaker, Request, Taker
+from .taking import Request, Taker
+from .warming import warm_up
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
 
@@ -28,7 +29,7 @@ def measure_pairs(
     requests: tuple[Request, Request], pairs: int, plan: Plan, clock: Clock, judge_of: JudgeOf
 ) -> tuple[Sample, Sample]:
     """Measure both requests `pairs` times. Whatever a request raises is raised."""
-    warm = tuple(_warm_up(request, plan, clock) for request in requests)
+    warm = tuple(warm_up(request.call, plan.warmup, clock) for request in requests)
     draw = Random(_SEED)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
@@ -51,13 +52,6 @@ def measure_pairs(
         for at in (0, 1)
     )
     return one, other
-
-
-def _warm_up(request: Request, plan: Plan, clock: Clock) -> tuple[int, ...]:
-    taker = BareTaker(clock)
-    for _ in range(plan.warmup):
-        taker.take(Request(request.call), 1, 0)
-    return taker.walls
 
 
 def _sample(

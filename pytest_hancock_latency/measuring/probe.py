@@ -6,6 +6,7 @@ from array import array
 from typing import Final
 
 from .clock import Clock
+from .scheduler import thread_cpu
 
 EVERY_NS: Final = 5_000_000
 """Pause between two probes."""
@@ -22,7 +23,10 @@ def spin(spins: int = _SPINS) -> int:
 
 
 class Probe:
-    """Runs the reference work now and then, and keeps how long it took."""
+    """Runs the reference work now and then, and keeps how much CPU time it took.
+
+    CPU time, because being preempted tells nothing of the host's speed, and is excused already.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -34,10 +38,10 @@ class Probe:
         begin = self._clock()
         if begin < self._due:
             return self._due
+        cpu = thread_cpu()
         spin()
-        end = self._clock()
-        self.durations.append(end - begin)
-        self._due = end + EVERY_NS
+        self.durations.append(thread_cpu() - cpu)
+        self._due = self._clock() + EVERY_NS
         return self._due
 
     @property

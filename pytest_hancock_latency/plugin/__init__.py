@@ -5,6 +5,7 @@ Everything else is imported when a session has a budget, uses one of the fixture
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,27 +53,29 @@ def _controls_workers(config: pytest.Config) -> bool:
 @pytest.hookimpl(trylast=True)  # what others deselect need not have a budget that can be meant
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the budgets of all collected tests, before anything is measured."""
-    seen: dict[pytest.Collector, bool] = {}
-    marked = [item for item in items if _is_marked(item, seen)]
+    marked = _marked(items)
     if marked:
         _activation(config).prepare(items, marked)
 
 
-def _is_marked(item: pytest.Item, seen: dict[pytest.Collector, bool]) -> bool:
-    """Whether a test or anything above it carries the marker.
+def _marked(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests that carry the marker themselves or by anything above them.
 
-    seen: what is known about collectors; most tests share theirs, and a suite without budgets
-    should not pay for walking up from every test.
+    Every test of every suite passes through here, so neighbours share the walk upwards, and nothing
+    is called for a test that has no marks.
     """
-    for mark in item.own_markers:
-        if mark.name == _MARKER:
-            return True
-    parent = item.parent
-    if parent is None:
-        return False
-    if parent not in seen:
-        seen[parent] = any(mark.name == _MARKER for mark in parent.iter_markers())
-    return seen[parent]
+    marked, parent, inherited = [], None, False
+    for item in items:
+        if item.parent is not parent:
+            parent = item.parent
+            inherited = parent is not None and _has_mark(parent.iter_markers())
+        if inherited or (item.own_markers and _has_mark(item.own_markers)):
+            marked.append(item)
+    return marked
+
+
+def _has_mark(marks: Iterable[pytest.Mark]) -> bool:
+    return any(mark.name == _MARKER for mark in marks)
 
 
 def _activation(config: pytest.Config) -> Activation:

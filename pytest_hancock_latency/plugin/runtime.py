@@ -11,7 +11,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 
@@ -19,10 +19,10 @@ from ..core.record import Record, from_plain, record_of, to_plain
 from ..core.sample import Sample
 from ..core.verdict import Outcome
 from ..reporting.junit import is_ours, junit_properties
-from ..reporting.picture import picture_lines
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
-from ..reporting.wording import explain, headline
+from ..reporting.wording import explain
+from .failing import BudgetExceeded, details, headlines, shorten
 from .gate import GATE, Gate, gate_of
 from .ledger import Ledger
 from .live import Live
@@ -30,22 +30,8 @@ from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 from .whole_test import measured
 
-if TYPE_CHECKING:
-    from _pytest.outcomes import Failed
-else:
-    Failed = pytest.fail.Exception  # the public name, which type checkers cannot follow
-
 RECORDS: Final = "latency_records"
 _KEPT = pytest.StashKey[list[Record]]()
-
-
-class BudgetExceeded(Failed):
-    """Fails a test whose latency budget does not hold; shown without a traceback."""
-
-    def __init__(self, headline: str, details: str = "") -> None:
-        """headline: all that the summary line has room for; details: what the report adds."""
-        super().__init__(f"{headline}\n{details}" if details else headline, pytrace=False)
-        self.headline = headline
 
 
 class Tests:
@@ -112,7 +98,7 @@ class Tests:
         """Send the records along with the report of the call."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
-            _shorten(report, call.excinfo.value)
+            shorten(report, call.excinfo.value)
         if call.when == "call" and item.stash.get(_KEPT, None):
             setattr(report, RECORDS, [to_plain(record) for record in item.stash[_KEPT]])
         return report
@@ -141,6 +127,12 @@ class Tests:
         gate, sampler = item.stash.get(GATE, None), item.stash.get(SAMPLER, None)
         if gate is None or gate.mode is Mode.OFF:
             return
+        if sampler is not None and sampler.unfinished:
+            names = ", ".join(map(repr, sampler.unfinished))
+            raise BudgetExceeded(
+                f"sample {names} was begun and never finished: "
+                "await what coroutine functions give, and do not leave its rounds"
+            )
         if sampler is None or not sampler.called:
             raise BudgetExceeded(
                 "nothing was measured: this test has a latency budget, "
@@ -151,14 +143,7 @@ class Tests:
             pair for pair in zip(kept, sampler.samples, strict=True) if _fails(pair[0], gate)
         ]
         if failing:
-            raise BudgetExceeded(_headlines([record for record, _ in failing]), _details(failing))
-
-
-def _shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
-    """Let the summary line start with the reason, not with the name of an exception."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None:
-        crash.message = failure.headline
+            raise BudgetExceeded(headlines([record for record, _ in failing]), details(failing))
 
 
 def _uses_sampler(item: pytest.Item) -> bool:
@@ -174,24 +159,6 @@ def _fails(record: Record, gate: Gate) -> bool:
         return True
     strict_miss = gate.strict and record.verdict.outcome is Outcome.INCONCLUSIVE
     return strict_miss or record.verdict.outcome is Outcome.EXCEEDED
-
-
-def _headlines(records: list[Record]) -> str:
-    texts = []
-    for record in records:
-        name = f"{record.name}: " if record.name else ""
-        strict = " (strict)" if record.outcome == "inconclusive" else ""
-        texts.append(f"{name}{headline(record)}{strict}")
-    return "; ".join(texts)
-
-
-def _details(failing: list[tuple[Record, Sample]]) -> str:
-    lines: list[str] = []
-    for record, sample in failing:
-        lines += ["", *table_lines([record]), "", *explain(record), ""]
-        lines += picture_lines(sample)
-        lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
-    return "\n".join(lines)
 
 
 class Reports:

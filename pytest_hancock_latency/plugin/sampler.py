@@ -20,7 +20,6 @@ from ..measuring.closed_loop import ClosedLoop, Rounds, Watcher
 from ..measuring.loads import judge_burst, judge_open_loop
 from ..measuring.open_loop import Callers, Schedule, at_rate
 from ..measuring.pairs import measure_pairs
-from ..measuring.plan import Plan
 from ..measuring.pooling import pooled
 from ..measuring.taking import Check, Request
 from .gate import Gate
@@ -47,6 +46,7 @@ class Sampler:
     asked_for: bool = False
     """Whether the test has the fixture; else the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
+    _begun: list[str] = field(default_factory=list)
     _rounds: Rounds | None = None
 
     @overload
@@ -83,15 +83,12 @@ class Sampler:
         """Call `function(*args, **kwargs)` again and again, until there is a verdict.
 
         Warms up first, stops at a bound of the plan at the latest, returns the `Sample`. A
-        coroutine function is awaited in the running loop: ``await sample(fetch)``.
+        coroutine function is awaited in the running loop: ``await sample(fetch)``. What it raises
+        is raised at once.
 
         name: names the sample, where a test has several.
-        check: looks at each answer outside the timed window; an answer for which it returns
-            something false (but not None) or raises AssertionError is a failure, no observation.
-
-        Raises:
-            LatencyError: the name is used already.
-            Whatever `function` raises, at once.
+        check: looks at each answer outside the timed window; one for which it returns something
+            false (but not None) or raises AssertionError is a failure, no observation.
         """
         request = Request(called_with(function, args, kwargs), self._new(name), check)
         if is_coroutine_function(function):
@@ -111,16 +108,17 @@ class Sampler:
     ) -> Any:
         """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
 
-        The first ones are released together by a barrier. Nothing is warmed up. The sample has the
-        `.answers` in order; an exception stands for its answer and is a failure by its type.
-        Coroutine functions are awaited as tasks: ``await sample.burst(fetch, requests=120)``.
+        A barrier releases the first ones together; nothing is warmed up. `.answers` are in order, an
+        exception being one, and a failure. Coroutines are tasks: ``await sample.burst(fetch, …)``.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
         load = Load(calls, self._new(name), check)
         if is_coroutine_function(calls[0]):
             return self._burst_awaiting(load, at_once)
-        return self._keep(judge_burst(burst(load, at_once, self._plan, self.clock), self._judge_of))
+        return self._keep(
+            judge_burst(burst(load, at_once, self.gate.plan, self.clock), self._judge_of)
+        )
 
     def at_rate(  # noqa: PLR0913 - each is a word of its own, by name only
         self,
@@ -137,25 +135,23 @@ class Sampler:
     ) -> Any:
         """Start calls on schedule, whether earlier ones are answered or not: an open loop.
 
-        Latency counts from the *intended* start; the sample's `.uncorrected` counts from the real
-        one. `arrivals` are at a ``constant`` rate, or ``poisson``. `concurrency` callers make the
-        calls; where all are busy, the time until one is free is latency too, and advice says
-        *saturated*. Nothing is warmed up. A coroutine function gets a task for each call.
+        Latency counts from the *intended* start, that of `.uncorrected` from the real one.
+        `arrivals` are ``constant`` or ``poisson``. Where all `concurrency` callers are busy, the
+        wait for one is latency too. Nothing is warmed up; each call of a coroutine is a task.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
+        if self.gate.mode is Mode.OFF:
+            starts = starts[:1]
         call = called_with(function, args, kwargs)
         load = Load([call] * len(starts), self._new(name), check)
         if is_coroutine_function(function):
             return self._at_rate_awaiting(load, starts, per_second)
         callers = Callers(max(1, concurrency), self.clock)
-        finished = at_rate(load, starts, callers, self._plan)
+        finished = at_rate(load, starts, callers, self.gate.plan)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     def rounds(self, *, name: str = "") -> Rounds:
-        """Rounds for a block of the test's own: ``for _ in sample.rounds():``.
-
-        In each, ``with sample.observe():`` times its block, once. Warm-up rounds come first.
-        """
+        """Rounds in each of which ``with sample.observe():`` times its block, once."""
         self._rounds = Rounds(self._loop(), self._new(name), self._judge(), self._keep)
         return self._rounds
 
@@ -179,9 +175,11 @@ class Sampler:
         ``new, old = sample.pairs(parse, legacy_parse)``, then
         ``assert new.faster_than(old, by="20%")``.
         """
+        if is_coroutine_function(one) or is_coroutine_function(other):
+            raise LatencyError("sample.pairs() compares functions, not coroutine functions")
         first, second = names or (name_of(one), name_of(other))
         requests = Request(one, self._new(first)), Request(other, self._new(second))
-        measured = measure_pairs(requests, pairs, self._plan, self.clock, self._judge_of)
+        measured = measure_pairs(requests, pairs, self.gate.plan, self.clock, self._judge_of)
         for sample in measured:
             self._keep(sample)
         return measured
@@ -193,7 +191,7 @@ class Sampler:
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.tasks import burst_awaiting
 
-        done = await burst_awaiting(load, at_once, self._plan, self.clock)
+        done = await burst_awaiting(load, at_once, self.gate.plan, self.clock)
         return self._keep(judge_burst(done, self._judge_of))
 
     async def _at_rate_awaiting(
@@ -201,25 +199,26 @@ class Sampler:
     ) -> Sample:
         from ..measuring.tasks import at_rate_awaiting
 
-        finished = await at_rate_awaiting(load, starts, self._plan, self.clock)
+        finished = await at_rate_awaiting(load, starts, self.gate.plan, self.clock)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @property
-    def _plan(self) -> Plan:
-        return self.gate.plan
+    def unfinished(self) -> tuple[str, ...]:
+        """Names of samples that were begun and not finished."""
+        return tuple(self._begun)
 
     def _new(self, name: str) -> str:
         """The name of the next sample of the test."""
         name = name or self.gate.name
-        if any(sample.name == name for sample in self.samples):
+        if name in self._begun or any(sample.name == name for sample in self.samples):
             raise LatencyError(
                 f"sample {name!r} was measured already in this test: give each its own name=..."
             )
-        self.called = True
+        self._begun.append(name)
         return name
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self._plan, self.clock, self.watcher)
+        return ClosedLoop(self.gate.plan, self.clock, self.watcher)
 
     def _warmed(self) -> tuple[int, ...] | None:
         """What was warmed up by hand since the last sample; None if nothing was."""
@@ -235,12 +234,14 @@ class Sampler:
         for earlier in self._earlier:
             if earlier.name == sample.name:
                 sample = pooled(earlier, sample, self._judge_of)
+        self._begun.remove(sample.name)
+        self.called = True
         if self.gate.mode is not Mode.OFF:
             self.samples.append(sample)
         return sample
 
     def _judge(self) -> Judge | None:
-        return self._judge_of(self._plan.max_samples, DELETION_WINDOW_NS)
+        return self._judge_of(self.gate.plan.max_samples, DELETION_WINDOW_NS)
 
     def _judge_of(self, most: int, window_ns: int) -> Judge | None:
         """A judge for the next sample, of which there are `most` observations."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..measuring.calls import called_with
-from ..measuring.taking import BareTaker, Request
+from ..measuring.warming import warm_up
 from .sampler import Sampler
 from .settings import Mode
 
@@ -29,8 +29,5 @@ class Warmup:
             raise ValueError(f"times={times} is not a whole number from 0 up")
         if self._sampler.gate.mode is Mode.OFF:
             return
-        taker = BareTaker(self._sampler.clock)
-        request = Request(called_with(function, args, kwargs))
-        for _ in range(times):
-            taker.take(request, 1, 0)
-        self._sampler.warmed.extend(taker.walls)
+        call = called_with(function, args, kwargs)
+        self._sampler.warmed.extend(warm_up(call, times, self._sampler.clock))

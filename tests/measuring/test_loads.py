@@ -351,6 +351,17 @@ def test_a_block_outside_of_rounds_is_refused() -> None:
     assert str(refused.value) == "sample.observe() belongs inside `for _ in sample.rounds():`"
 
 
+def test_rounds_that_are_over_have_their_sample() -> None:
+    clock = ManualClock()
+    rounds = sampler(clock, p50=10).rounds()
+    assert rounds.sample is None
+    for _ in rounds:
+        with rounds.observe():
+            clock.advance(2 * MS)
+    assert rounds.sample is not None
+    assert rounds.sample.p50_ms == 2.0
+
+
 # --- pairs -------------------------------------------------------------------------------------
 
 
@@ -369,10 +380,10 @@ def test_a_faster_function_is_shown_to_be_faster_by_what_it_is_and_not_by_more()
     assert not one.faster_than(other, by="30%")
     assert not other.faster_than(one)
     assert repr(one.faster_than(other, by="20%")) == (
-        "<'new' faster than 'old' by more than 20 % in 100 of 100 pairs: shown>"
+        "<'new' faster than 'old' by more than 20 % in 100 of 100 pairs (median 0.7×): shown>"
     )
     assert repr(other.faster_than(one)) == (
-        "<'old' faster than 'new' in 0 of 100 pairs: not shown, which takes 68>"
+        "<'old' faster than 'new' in 0 of 100 pairs (median 1.43×): not shown, which takes 68>"
     )
 
 
@@ -390,6 +401,43 @@ def test_the_order_within_pairs_is_random_and_the_same_in_every_run() -> None:
     assert all({a, b} == {"one", "other"} for a, b in zip(seen[::2], seen[1::2], strict=True))
     assert 35 <= first.count("one") <= 65
     assert seen == order()
+
+
+def test_two_samples_of_one_name_are_refused_in_pairs_too() -> None:
+    with pytest.raises(LatencyError) as refused:
+        sampler(ManualClock()).pairs(int, int)
+    assert str(refused.value) == (
+        "sample 'int' was measured already in this test: give each its own name=..."
+    )
+
+
+def test_coroutine_functions_are_refused_in_pairs() -> None:
+    async def fetch() -> None:
+        """Never called."""
+
+    with pytest.raises(LatencyError) as refused:
+        sampler(ManualClock()).pairs(int, fetch)
+    assert str(refused.value) == "sample.pairs() compares functions, not coroutine functions"
+
+
+NOBODY_AWAITS = (
+    "the call gave a coroutine that nobody awaits: "
+    "pass the coroutine function itself, and await the sample"
+)
+
+
+@pytest.mark.parametrize("shape", ["one after the other", "burst"])
+def test_a_call_that_gives_a_coroutine_is_refused(shape: str) -> None:
+    async def fetch() -> None:
+        """Never awaited."""
+
+    def hidden() -> Any:
+        return fetch()
+
+    measure = sampler(ManualClock(), p50=5)
+    with pytest.raises(LatencyError) as refused:
+        measure(hidden) if shape != "burst" else measure.burst([hidden])
+    assert str(refused.value) == NOBODY_AWAITS
 
 
 def test_samples_that_were_not_measured_in_pairs_cannot_be_compared() -> None:

@@ -167,6 +167,37 @@ def test_a_gate_that_measured_nothing_fails(suite: Suite) -> None:
     )
 
 
+UNFINISHED = """
+import asyncio
+
+@latency_budget(p50=500)
+def test_forgotten(sample):
+    async def fetch(): pass
+    async def test(): {forgotten}
+    asyncio.run(test())
+"""
+NEVER_FINISHED = (
+    "sample 'load' was begun and never finished: "
+    "await what coroutine functions give, and do not leave its rounds"
+)
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        "sample(fetch, name='load').close()",
+        "sample.at_rate(fetch, per_second=5, duration='1s', name='load').close()",
+        "next(iter(sample.rounds(name='load')))",
+    ],
+    ids=["not awaited", "load not awaited", "rounds left"],
+)
+def test_a_sample_that_is_not_finished_fails_its_test(suite: Suite, forgotten: str) -> None:
+    suite.write(UNFINISHED.format(forgotten=forgotten))
+    result = suite.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(NEVER_FINISHED)
+
+
 def test_inconclusive_passes_and_is_explained(suite: Suite) -> None:
     suite.write(FAST.replace("samples=1", "max_samples=60, samples=1"))
     result = suite.run()
