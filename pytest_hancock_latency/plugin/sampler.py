@@ -33,8 +33,8 @@ CALLERS: Final = 8
 class Sampler:
     """The `sample` fixture: measures requests in several shapes of load, and judges them.
 
-    Every named sample of a test is judged by its budget, and fails it at its end, so code after a
-    call still runs. A name used twice, or a load that cannot be meant, is a `LatencyError`.
+    Every sample of a test is judged by its budget, and fails it at its end: code after a call still
+    runs. A name used twice, or a load that cannot be meant, is a `LatencyError`.
     """
 
     gate: Gate
@@ -108,8 +108,8 @@ class Sampler:
     ) -> Any:
         """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
 
-        A barrier releases the first ones together; nothing is warmed up. `.answers` are in order, an
-        exception being one, and a failure. Coroutines are tasks: ``await sample.burst(fetch, …)``.
+        A barrier releases the first ones together; nothing is warmed up. `.answers` are in order;
+        an exception is one, and a failure. Coroutines: ``await sample.burst(fetch, …)``.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
@@ -170,11 +170,7 @@ class Sampler:
         pairs: int = 100,
         names: tuple[str, str] | None = None,
     ) -> tuple[Sample, Sample]:
-        """Measure two functions in pairs, in random order within each, to compare them.
-
-        ``new, old = sample.pairs(parse, legacy_parse)``, then
-        ``assert new.faster_than(old, by="20%")``.
-        """
+        """Measure two functions in pairs, in random order within each, for `faster_than`."""
         if is_coroutine_function(one) or is_coroutine_function(other):
             raise LatencyError("sample.pairs() compares functions, not coroutine functions")
         first, second = names or (name_of(one), name_of(other))
