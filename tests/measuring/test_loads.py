@@ -150,6 +150,11 @@ def test_a_frozen_server_is_seen_from_the_intended_starts_exactly() -> None:
     assert sample.uncorrected.max_ms == 2001.0
 
 
+def saturation(sample: Sample) -> list[str]:
+    """Advice about the load alone: the machine may deserve some as well."""
+    return [a.text for a in sample.measurement.advice if a.code == "saturated"]
+
+
 def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:
     clock = ManualClock()
     starts = Schedule.of(100, "2s", "constant").starts()
@@ -157,7 +162,7 @@ def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:
     finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
     sample = judge_open_loop(finished, 100, lambda most, window: None)
     assert sample.measurement.send_lag_ns == 1970 * MS
-    assert [advice.text for advice in sample.measurement.advice] == [
+    assert saturation(sample) == [
         "saturated: all 1 callers were busy when requests were due, the p99 send lag is 1.97 s; "
         "the server is too slow for 100 requests/s, or concurrency= is too low"
     ]
@@ -170,7 +175,7 @@ def test_a_schedule_that_is_kept_is_not_called_saturated() -> None:
     finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
     sample = judge_open_loop(finished, 100, lambda most, window: None)
     assert sample.measurement.send_lag_ns == 0
-    assert sample.measurement.advice == ()
+    assert saturation(sample) == []
 
 
 def test_constant_arrivals_are_equally_far_apart() -> None:
