@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,13 +55,33 @@ Call = Callable[[], Any]
 Spend = Callable[[float], None]
 
 
+def work(steps: int) -> int:
+    """Fixed work: it takes the longer the slower the host is just now, as real code does."""
+    x = 1
+    for _ in range(steps):
+        x = (x * 5 + 1) & 0xFFFF
+    return x
+
+
+@cache
+def steps_per_second() -> float:
+    """How much of it a calm host does, by the best of many short runs."""
+    best = min(_cpu_seconds(CALIBRATION) for _ in range(200))
+    return CALIBRATION / best
+
+
+def _cpu_seconds(steps: int) -> float:
+    begin = time.thread_time_ns()
+    work(steps)
+    return (time.thread_time_ns() - begin) / 1e9
+
+
 def compute(seconds: float) -> None:
-    """So much CPU time of this thread, however long that takes by the clock."""
-    end = time.thread_time_ns() + round(seconds * 1e9)
-    while time.thread_time_ns() < end:
-        pass
+    """Do what takes a calm host so much CPU time."""
+    work(round(seconds * steps_per_second()))
 
 
+CALIBRATION: Final = 2_000
 HOW: Final[Mapping[str, Spend]] = {"computing": compute, "sleeping": time.sleep}
 
 
