@@ -27,13 +27,4 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
         return part_of(taker)
 
     crew.run(work, len(load.calls))
-    return Finished(
-        name=load.name,
-        parts=crew.parts,
-        begin=crew.begin,
-        elapsed_ns=clock() - crew.begin,
-        failures=dict(crew.failures),
-        answers=tuple(attempts.answers),
-        concurrency=concurrency,
-        why_no_bracket=crew.why_no_bracket,
-    )
+    return crew.finished(attempts, concurrency)

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+from .attempts import Attempts
 from .clock import Clock
+from .loads import Finished
 from .pacing import Part
 from .probe import Probe
 from .takers import taker_for
@@ -54,6 +56,19 @@ class Crew:
             thread.join()
         if self._trouble:
             raise self._trouble[0]
+
+    def finished(self, attempts: Attempts, concurrency: int) -> Finished:
+        """The load that is over, after `run`."""
+        return Finished(
+            name=attempts.load.name,
+            parts=self.parts,
+            begin=self.begin,
+            elapsed_ns=self._clock() - self.begin,
+            failures=dict(self.failures),
+            answers=tuple(attempts.answers),
+            concurrency=concurrency,
+            why_no_bracket=self.why_no_bracket,
+        )
 
     def _release(self) -> None:
         self.begin = self._clock()

@@ -108,13 +108,4 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
         return part_of(taker, pace)
 
     crew.run(work, len(starts))
-    return Finished(
-        name=load.name,
-        parts=crew.parts,
-        begin=crew.begin,
-        elapsed_ns=clock() - crew.begin,
-        failures=dict(crew.failures),
-        answers=tuple(attempts.answers),
-        concurrency=callers.concurrency,
-        why_no_bracket=crew.why_no_bracket,
-    )
+    return crew.finished(attempts, callers.concurrency)
