@@ -22,8 +22,8 @@ from .attribution import blocks
 from .budget import LatencyBudget, Limit
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
 from .sample import Observations
-from .trial import Counted, Trial
-from .verdict import FailureVerdict, Outcome, Verdict
+from .trial import Counted, Trial, failure_verdict, too_many_failures
+from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from .attribution import Flags
@@ -109,27 +109,14 @@ class Judge:
         stopped = self._broken(n, failed)
         return Verdict(
             limits=tuple(t.verdict(ascending, attributed, stopped=stopped) for t in self._trials),
-            failures=self._failure_verdict(failed, n + failed),
+            failures=failure_verdict(self._failures, self.budget.errors, failed, n + failed),
             n=n,
             elapsed_ns=elapsed_ns,
         )
 
     def _broken(self, n: int, failed: int) -> bool:
         exceeded = any(trial.outcome is Outcome.EXCEEDED for trial in self._trials)
-        return exceeded or self._too_many_failures(failed, n + failed)
-
-    def _too_many_failures(self, failed: int, attempts: int) -> bool:
-        return failed > 0 and self._failures.exceeded_until(failed) >= attempts
-
-    def _failure_verdict(self, failed: int, attempts: int) -> FailureVerdict:
-        allowed = self.budget.errors
-        if self._too_many_failures(failed, attempts):
-            outcome = Outcome.EXCEEDED
-        elif failed > allowed * attempts:
-            outcome = Outcome.INCONCLUSIVE
-        else:
-            outcome = Outcome.WITHIN
-        return FailureVerdict(allowed, outcome, failed, attempts)
+        return exceeded or too_many_failures(self._failures, failed, n + failed)
 
 
 def _countable(seen: Observations, window_ns: int) -> tuple[Counted, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from .budget import Limit
 from .evidence import Boundaries, NoneAllowed
 from .quantile import rank
-from .verdict import LimitVerdict, Outcome, Reason
+from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason
 
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _HOPELESS: Final = 0.55
 _PATIENCE: Final = 3
 _FARTHEST: Final = 10_000_000
+
+Table = Boundaries | NoneAllowed
+"""What decides about counts of exceedances."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +35,7 @@ class Counted:
 class Trial:
     """One limit on trial."""
 
-    def __init__(self, limit: Limit, table: Boundaries | NoneAllowed, least: int) -> None:
+    def __init__(self, limit: Limit, table: Table, least: int) -> None:
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
@@ -106,16 +110,11 @@ class Trial:
         return not self.concentrated
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
-        """Whether the evidence suffices without any two adjacent windows, the worst ones too."""
         import numpy as np
 
         everyone = np.bincount(window)
         exceeding = np.bincount(window, weights=over, minlength=len(everyone)).astype(np.int64)
-        if len(everyone) > 1:
-            everyone = everyone[:-1] + everyone[1:]
-            exceeding = exceeding[:-1] + exceeding[1:]
-        left = zip(len(over) - everyone, int(over.sum()) - exceeding, strict=True)
-        return all(k > 0 and self._table.exceeded_until(int(k)) >= n for n, k in left)
+        return survives_deletion(self._table, everyone, exceeding)
 
     def _machine_in_the_way(self) -> bool:
         """Whether the code passes, the clock does not, and waiting will hardly change that."""
@@ -160,17 +159,61 @@ class Trial:
     def _reason(self, *, stopped: bool) -> Reason:
         if self.outcome is not None:
             return Reason.SHOWN
-        hopeless = _HOPELESS * float(self.limit.allowed) * self._n
-        if self._over_attributed <= hopeless < self._over:
-            return Reason.MACHINE
+        why = why_undecided(self.limit, self._n, self._over, self._over_attributed)
+        if why is Reason.MACHINE:
+            return why
         if stopped:
             return Reason.STOPPED
-        if self.concentrated:
-            return Reason.STALL
-        return Reason.FEW if self._over <= hopeless else Reason.NEAR
+        return Reason.STALL if self.concentrated else why
 
     def _needed(self) -> int | None:
-        """About how many observations would show *within* if exceedances kept their rate."""
-        if not self._n:
-            return self._table.within_from(0)
-        return self._table.within_at_rate(self._n, self._over, _FARTHEST)
+        return needed(self._table, self._n, self._over)
+
+
+def survives_deletion(
+    table: Table, everyone: Sequence[int] | Nanoseconds, exceeding: Sequence[int] | Nanoseconds
+) -> bool:
+    """Whether *exceeded* is shown without any two adjacent windows, the worst ones too.
+
+    everyone, exceeding: observations in each deletion window, and those of them over the limit.
+    """
+    import numpy as np
+
+    everyone, exceeding = np.asarray(everyone), np.asarray(exceeding)
+    n, k = int(everyone.sum()), int(exceeding.sum())
+    if len(everyone) > 1:
+        everyone = everyone[:-1] + everyone[1:]
+        exceeding = exceeding[:-1] + exceeding[1:]
+    left = zip((n - everyone).tolist(), (k - exceeding).tolist(), strict=True)
+    return all(k > 0 and table.exceeded_until(k) >= n for n, k in left)
+
+
+def why_undecided(limit: Limit, n: int, over: int, over_attributed: int) -> Reason:
+    """Whether the machine was in the way, or the limit is too near, or too little was seen."""
+    hopeless = _HOPELESS * float(limit.allowed) * n
+    if over_attributed <= hopeless < over:
+        return Reason.MACHINE
+    return Reason.FEW if over <= hopeless else Reason.NEAR
+
+
+def needed(table: Table, n: int, over: int) -> int | None:
+    """About how many observations would show *within* if exceedances kept their rate."""
+    if not n:
+        return table.within_from(0)
+    return table.within_at_rate(n, over, _FARTHEST)
+
+
+def too_many_failures(table: Table, failed: int, attempts: int) -> bool:
+    """Whether the failures show that more fail than may."""
+    return failed > 0 and table.exceeded_until(failed) >= attempts
+
+
+def failure_verdict(table: Table, allowed: Fraction, failed: int, attempts: int) -> FailureVerdict:
+    """The verdict on the share of requests that failed."""
+    if too_many_failures(table, failed, attempts):
+        outcome = Outcome.EXCEEDED
+    elif failed > allowed * attempts:
+        outcome = Outcome.INCONCLUSIVE
+    else:
+        outcome = Outcome.WITHIN
+    return FailureVerdict(allowed, outcome, failed, attempts)

@@ -1,0 +1,104 @@
+"""Histograms: counts are exact, quantiles are as exact as stated, merging is addition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.histogram import (
+    RELATIVE_ERROR,
+    Histogram,
+    decode,
+    encode,
+    highest,
+    index_of,
+    lowest,
+    middle,
+)
+from pytest_hancock_latency.core.quantile import P50, P95, P99, rank
+
+NS = st.integers(0, 2**50)
+LATENCIES = st.lists(NS, min_size=1, max_size=300)
+
+
+def histogram_of(latencies: list[int]) -> Histogram:
+    return Histogram.of(np.array(latencies, dtype=np.int64))
+
+
+@given(NS)
+def test_every_latency_lies_in_its_bucket(ns: int) -> None:
+    assert lowest(index_of(ns)) <= ns <= highest(index_of(ns))
+
+
+@given(NS)
+def test_the_middle_of_a_bucket_is_as_near_as_stated(ns: int) -> None:
+    assert abs(middle(index_of(ns)) - ns) <= RELATIVE_ERROR * ns
+
+
+@given(st.integers(0, 50_000))
+def test_buckets_leave_no_gap(index: int) -> None:
+    assert lowest(index + 1) == highest(index) + 1
+    assert index_of(lowest(index)) == index == index_of(highest(index))
+
+
+@given(LATENCIES)
+def test_a_column_and_single_latencies_are_counted_alike(latencies: list[int]) -> None:
+    assert histogram_of(latencies).counts == Counter(map(index_of, latencies))
+
+
+@given(LATENCIES, st.sampled_from([P50, P95, P99, Fraction(999, 1000), Fraction(1)]))
+def test_a_quantile_is_the_observation_of_that_rank_within_the_error(
+    latencies: list[int], quantile: Fraction
+) -> None:
+    exact = sorted(latencies)[rank(quantile, len(latencies)) - 1]
+    assert abs(histogram_of(latencies).quantile_ns(quantile) - exact) <= RELATIVE_ERROR * exact
+
+
+@given(st.lists(LATENCIES, min_size=4, max_size=4))
+def test_the_sum_of_four_shards_is_the_histogram_of_one_run(shards: list[list[int]]) -> None:
+    together = [ns for shard in shards for ns in shard]
+    assert Histogram.sum(map(histogram_of, shards)) == histogram_of(together)
+
+
+@given(LATENCIES, NS)
+def test_the_true_number_over_a_limit_lies_between_the_sure_and_the_possible(
+    latencies: list[int], limit_ns: int
+) -> None:
+    histogram = histogram_of(latencies)
+    over = sum(ns > limit_ns for ns in latencies)
+    assert histogram.surely_over(limit_ns) <= over <= histogram.maybe_over(limit_ns)
+
+
+@given(st.dictionaries(st.integers(0, 60_000), st.integers(0, 2**40), max_size=100))
+def test_decoding_gives_back_what_was_encoded(counts: dict[int, int]) -> None:
+    assert decode(encode(Histogram(counts))) == Histogram(counts)
+
+
+def test_an_empty_histogram_has_no_quantile() -> None:
+    with pytest.raises(ValueError, match=r"^rank 0 of 0 observations$"):
+        Histogram().quantile_ns(P50)
+
+
+def test_a_latency_below_zero_counts_as_zero() -> None:
+    assert histogram_of([-5, 3]).counts == {0: 1, 3: 1} == {index_of(-5): 1, index_of(3): 1}
+
+
+def test_negative_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"neither negative buckets nor negative counts"):
+        Histogram({3: -1})
+
+
+@pytest.mark.parametrize("text", ["!", "AAAA", "eJxjZGBgAAAACQAD", "eNoDAAAAAAE=x"])
+def test_what_is_no_histogram_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a histogram: "):
+        decode(text)
+
+
+def test_twenty_thousand_latencies_take_a_few_kilobytes() -> None:
+    latencies = np.random.default_rng(7).lognormal(15, 0.4, 20_000).astype(np.int64)
+    assert len(encode(Histogram.of(latencies))) < 6_000
