@@ -4,26 +4,69 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .circumstances import cores, cpu_quota
 
+_CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
+_GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
-def machine_info() -> dict[str, Any]:
-    """CPU, cores, memory in bytes, operating system and Python of this process."""
+
+def machine_info(folder: Path) -> dict[str, Any]:
+    """CPU, cores, memory, operating system, load and Python of this process; None is unknown.
+
+    folder: where its disk is asked for free space.
+    """
     return {
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
         "cores": cores(),
         "cpu_quota": cpu_quota(),
+        "governor": governor(),
+        "load": load(),
         "memory_bytes": _memory_bytes(),
+        "container_memory_bytes": container_memory_bytes(),
+        "free_disk_bytes": free_disk_bytes(folder),
         "system": platform.system(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
     }
+
+
+def load() -> list[float] | None:
+    """Processes that ran or wanted to, on average over the last 1, 5 and 15 minutes."""
+    try:
+        return [round(average, 2) for average in os.getloadavg()]
+    except (AttributeError, OSError):
+        return None
+
+
+def container_memory_bytes(path: Path = _CGROUP_MEMORY) -> int | None:
+    """Memory that the container may use; None where nothing limits it or nothing tells."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # "max" is no number
+        return None
+
+
+def governor(path: Path = _GOVERNOR) -> str | None:
+    """What picks the clock rate of the first core, such as ``performance`` or ``powersave``."""
+    try:
+        return path.read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def free_disk_bytes(folder: Path) -> int | None:
+    """What may still be written to the disk of the folder."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def _cpu_model() -> str | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from ..core.budget import Terms
 from ..errors import BudgetError, SettingError
-from ..measuring.environment import machine_info
 from .gate import GATE, gate_of
 from .ledger import Ledger
 from .markers import NamedBudgets, terms_of
 from .runtime import USAGE_ERRORS, Reports, Tests
 from .sampler import Sampler
+from .session_facts import SessionFacts
 from .settings import Settings, read_settings
 
 TESTS_PLUGIN: Final = "hancock_latency_tests"
@@ -30,10 +29,11 @@ class Activation:
         self._settings, self._named = _usable(config)
         self._tests = Tests(config, self._settings)
         config.pluginmanager.register(self._tests, TESTS_PLUGIN)
+        self._facts = SessionFacts(config, self._settings)
         if not _is_worker(config):
             ledger = Ledger(
                 self._settings,
-                _session_facts(config, self._settings),
+                lambda: self._facts.plain,
                 lambda artifact: config.hook.pytest_latency_artifact(
                     config=config, artifact=artifact
                 ),
@@ -61,6 +61,8 @@ class Activation:
             else:
                 self._give(item, terms, len(marked))
         if not wrong:
+            if self._settings.json and not _is_worker(self._config):
+                _ = self._facts.plain  # now, so that git does not run beside the first sample
             return
         if not _is_worker(self._config):
             raise pytest.UsageError(*wrong)
@@ -90,23 +92,3 @@ def _check_artifacts(ledger: Ledger) -> None:
 
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
-
-
-def _session_facts(config: pytest.Config, settings: Settings) -> dict[str, Any]:
-    machine = machine_info()
-    config.hook.pytest_latency_machine_info(config=config, machine=machine)
-    plan = settings.plan
-    return {
-        "tool": "pytest-hancock-latency",
-        "started_unix_s": round(time.time(), 3),
-        "machine": machine,
-        "settings": {
-            "mode": settings.mode.value,
-            "strict": settings.strict,
-            "warmup": plan.warmup,
-            "samples": plan.samples,
-            "max_samples": plan.max_samples,
-            "time_limit_ns": plan.time_limit_ns,
-            "attribution": plan.attribution,
-        },
-    }

@@ -22,9 +22,15 @@ class Ledger:
     """
 
     def __init__(
-        self, settings: Settings, session: Mapping[str, Any], complete: Callable[[Plain], object]
+        self,
+        settings: Settings,
+        session: Callable[[], Mapping[str, Any]],
+        complete: Callable[[Plain], object],
     ) -> None:
-        """complete: may change the JSON artifact in place, each time before it is written."""
+        """session: what the JSON artifact begins with, asked for when it is first written.
+
+        complete: may change the JSON artifact in place, each time before it is written.
+        """
         self._settings = settings
         self._complete = complete
         self._session = session
@@ -66,7 +72,7 @@ class Ledger:
     def _texts(self) -> list[tuple[Path, str]]:
         settings, texts = self._settings, []
         if settings.json:
-            artifact = artifact_of(self.records, self._session)
+            artifact = artifact_of(self.records, self._session())
             self._complete(artifact)
             texts.append((settings.json, artifact_text(artifact)))
         if settings.text:
