@@ -5,10 +5,11 @@
     ├── QuantileError    a percentile that cannot be read
     ├── BudgetError      a budget that cannot be meant
     ├── SettingError     an option, ini value or environment variable that cannot be meant
+    ├── ProfileError     a hardware profile that cannot be meant
     ├── ArtifactError    a file that is no artifact of ours
     └── NothingMeasured  a quantile was asked of a sample without observations
 
-The first four are also `ValueError`: they say that an input was wrong, and their text is one line
+The first five are also `ValueError`: they say that an input was wrong, and their text is one line
 that an edge can put behind the place where the input came from.
 """
 
@@ -31,6 +32,10 @@ class BudgetError(LatencyError, ValueError):
 
 class SettingError(LatencyError, ValueError):
     """An option, an ini value or an environment variable that cannot be meant."""
+
+
+class ProfileError(LatencyError, ValueError):
+    """A hardware profile that cannot be meant."""
 
 
 class ArtifactError(LatencyError):

@@ -12,7 +12,8 @@ from ..errors import BudgetError, SettingError
 from .gate import GATE, gate_of
 from .ledger import Ledger
 from .markers import NamedBudgets, terms_of
-from .runtime import USAGE_ERRORS, Reports, Tests
+from .reports import USAGE_ERRORS, Reports
+from .runtime import Tests
 from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Settings, read_settings
@@ -39,17 +40,18 @@ class Activation:
                 ),
             )
             _check_artifacts(ledger)
-            config.pluginmanager.register(Reports(config, ledger), REPORTS_PLUGIN)
+            config.pluginmanager.register(Reports(config, ledger, self._facts), REPORTS_PLUGIN)
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
         return self._tests.fixture(item)
 
     def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
-        """Read the budgets of all marked tests; say everything that is wrong with them at once.
+        """Read the budgets of all marked tests; say everything that is wrong at once.
 
         Raises:
-            pytest.UsageError: a budget cannot be meant (in a worker of xdist, where it would only
+            pytest.UsageError: a budget cannot be meant, or the machine is not the one that is
+                required (in a worker of xdist, where it would only
                 be a crash, the tests are dropped and the controller tells).
         """
         wrong: dict[str, None] = {}
@@ -60,10 +62,13 @@ class Activation:
                 wrong[str(error)] = None
             else:
                 self._give(item, terms, len(marked))
-        if not wrong:
-            if self._settings.json and not _is_worker(self._config):
-                _ = self._facts.plain  # now, so that git does not run beside the first sample
-            return
+        wrong |= dict.fromkeys(self._facts.refusals())
+        if wrong:
+            self._refuse(wrong, items)
+        elif self._settings.json and not _is_worker(self._config):
+            _ = self._facts.plain  # now, so that git does not run beside the first sample
+
+    def _refuse(self, wrong: dict[str, None], items: list[pytest.Item]) -> None:
         if not _is_worker(self._config):
             raise pytest.UsageError(*wrong)
         self._config.workeroutput[USAGE_ERRORS] = list(wrong)  # type: ignore[attr-defined]

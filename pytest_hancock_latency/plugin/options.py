@@ -57,6 +57,11 @@ OPTIONS: Final = (
     Option("max_samples", "N", "greatest number of observations (default: 20000)"),
     Option("time_limit", "DURATION", "longest measuring of one sample (default: 5s)"),
     Option("attribution", "on|off", "whether to read what the machine took of each observation"),
+    Option(
+        "profile",
+        "NAME",
+        "hardware profile to compare the machine with, such as ci; require:NAME refuses another",
+    ),
     Option("junit", "on|off", "whether to write latency properties into JUnit XML (default: on)"),
 )
 

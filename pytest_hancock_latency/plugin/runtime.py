@@ -1,8 +1,7 @@
-"""The hooks of sessions that have something to measure; registered only there.
+"""The hooks that measure and judge, where tests run: in pytest itself or in an xdist worker.
 
-`Tests` runs where tests run: in pytest itself or in an xdist worker. `Reports` runs where reports
-arrive: in pytest itself or in the xdist controller, so that one process owns the artifacts. Records
-travel on the test reports; a worker that dies loses nothing that it had reported.
+Registered only in sessions that have something to measure. Records travel to `reports` on the test
+reports; a worker that dies loses nothing that it had reported.
 """
 
 from __future__ import annotations
@@ -15,22 +14,19 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.record import Record, from_plain, record_of, to_plain
+from ..core.record import Record, record_of, to_plain
 from ..core.sample import Sample
 from ..core.verdict import Outcome
 from ..reporting.junit import is_ours, junit_properties
-from ..reporting.rows import UNIT_NOTE
-from ..reporting.table import count_line, table_lines
-from ..reporting.wording import explain
 from .failing import BudgetExceeded, details, headlines, shorten
 from .gate import GATE, Gate, gate_of
-from .ledger import Ledger
 from .live import Live
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 from .whole_test import measured
 
 RECORDS: Final = "latency_records"
+"""Where a test report carries its records."""
 _KEPT = pytest.StashKey[list[Record]]()
 
 
@@ -138,12 +134,9 @@ class Tests:
                 "nothing was measured: this test has a latency budget, "
                 "but never called its sample fixture"
             )
-        kept = item.stash[_KEPT]
-        failing = [
-            pair for pair in zip(kept, sampler.samples, strict=True) if _fails(pair[0], gate)
-        ]
+        failing = [record for record in item.stash[_KEPT] if _fails(record, gate)]
         if failing:
-            raise BudgetExceeded(headlines([record for record, _ in failing]), details(failing))
+            raise BudgetExceeded(headlines(failing), details(failing))
 
 
 def _uses_sampler(item: pytest.Item) -> bool:
@@ -159,57 +152,3 @@ def _fails(record: Record, gate: Gate) -> bool:
         return True
     strict_miss = gate.strict and record.verdict.outcome is Outcome.INCONCLUSIVE
     return strict_miss or record.verdict.outcome is Outcome.EXCEEDED
-
-
-class Reports:
-    """Collects records from reports, shows the table, owns the artifacts."""
-
-    def __init__(self, config: pytest.Config, ledger: Ledger) -> None:
-        self._config = config
-        self._ledger = ledger
-        self.usage_errors: dict[str, None] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records of a finished test into the ledger."""
-        plain = getattr(report, RECORDS, None)
-        if plain:
-            self._ledger.add([from_plain(record) for record in plain])
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker of xdist that could not read a budget says so when it ends."""
-        for message in getattr(node, "workeroutput", {}).get(USAGE_ERRORS, []):
-            self.usage_errors[message] = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write for the last time; say by the exit code what could not be done."""
-        self._ledger.write()
-        if self.usage_errors or (self._ledger.trouble and session.exitstatus == 0):
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table of all samples, and the evidence of those that are inconclusive."""
-        for message in self.usage_errors:
-            terminalreporter.write_line(f"ERROR: {message}", red=True)
-        for path, why in self._ledger.trouble.items():
-            terminalreporter.write_line(f"ERROR: cannot write {path}: {why}", red=True)
-        records = self._ledger.records
-        if not records:
-            return
-        terminalreporter.write_sep("=", "latency budgets")
-        for line in table_lines(records):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(f"{count_line(records)} ({UNIT_NOTE})")
-        for record in records:
-            self._explain(terminalreporter, record)
-
-    def _explain(self, terminal: pytest.TerminalReporter, record: Record) -> None:
-        if record.outcome == "inconclusive":
-            for line in explain(record):
-                terminal.write_line(f"{record.title}: {line}", yellow=True)
-        for advice in record.measurement.advice:
-            terminal.write_line(f"{record.title}: advice: {advice.text}")
-
-
-USAGE_ERRORS: Final = "latency_usage_errors"

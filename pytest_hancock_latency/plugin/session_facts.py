@@ -33,13 +33,32 @@ class SessionFacts:
             "tool": "pytest-hancock-latency",
             "started_unix_s": self._started_unix_s,
             "machine": self._machine(),
+            "profile": self._profile(),
             "commit": commit_of(os.environ, self._config.rootpath),
             "ci": ci_of(os.environ),
             "settings": _plain_settings(self._settings),
         }
 
+    def refusals(self) -> list[str]:
+        """Why nothing may be measured on this machine."""
+        profile = self._settings.profile
+        return profile.refusals(self._measured) if profile else []
+
+    def remarks(self) -> list[str]:
+        """What the reader of the results should know of this machine."""
+        profile = self._settings.profile
+        return profile.remarks(self._measured) if profile else []
+
+    @cached_property
+    def _measured(self) -> dict[str, Any]:
+        return {**machine_info(self._config.rootpath), "load": self._load}
+
+    def _profile(self) -> dict[str, Any] | None:
+        profile = self._settings.profile
+        return profile.plain(self._measured) if profile else None
+
     def _machine(self) -> dict[str, Any]:
-        machine = {**machine_info(self._config.rootpath), "load": self._load}
+        machine = dict(self._measured)
         self._config.hook.pytest_latency_machine_info(config=self._config, machine=machine)
         return machine
 

@@ -13,8 +13,9 @@ import pytest
 
 from ..core.budget import check_counts
 from ..core.duration import parse_duration
-from ..errors import BudgetError, DurationError, SettingError
+from ..errors import BudgetError, DurationError, ProfileError, SettingError
 from ..measuring.plan import Plan
+from .hardware import AskedProfile, asked_profile
 from .options import GUIDE_ARTIFACT, OPTIONS, Option
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Settings:
     strict: bool = False
     junit: bool = True
     budgets: Path | None = None
+    profile: AskedProfile | None = None
     json: Path | None = None
     text: Path | None = None
     markdown: Path | None = None
@@ -83,6 +85,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         strict=_read(said["strict"], _switch, False),
         junit=_read(said["junit"], _switch, True),
         budgets=_path(said["budgets"]),
+        profile=_read(said["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         **_artifacts(said, environ, config),
     )
 
@@ -107,7 +110,7 @@ def _read(said: _Said | None, read: Callable[[Any], T], default: T) -> T:
         return default
     try:
         return read(said.value)
-    except (SettingError, DurationError) as error:
+    except (SettingError, DurationError, ProfileError) as error:
         raise SettingError(f"{said.where}: {error}") from None
 
 
@@ -148,6 +151,10 @@ def _count(least: int) -> Callable[[Any], int]:
         return number
 
     return read
+
+
+def _profile_in(file: Path) -> Callable[[Any], AskedProfile | None]:
+    return lambda text: asked_profile(str(text), file)
 
 
 def _path(said: _Said | None) -> Path | None:
