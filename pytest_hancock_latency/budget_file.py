@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,4 +63,4 @@ def _terms(path: Path, name: str, entry: object) -> Terms:
         terms.budget()
     except BudgetError as error:
         raise BudgetError(f'{path}: budget "{name}": {error}') from None
-    return terms
+    return replace(terms, budget_name=name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.record import Record
 from ..errors import ArtifactError
-from ..reporting.json_artifact import records_in
+from ..reporting.json_artifact import artifact_in
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
 
@@ -37,9 +37,9 @@ def _run(asked: argparse.Namespace) -> int:
     return _exit_code(records, strict=asked.strict)
 
 
-def _read(path: Path) -> list[Record]:
+def _read(path: Path) -> Sequence[Record]:
     try:
-        return records_in(path.read_text(encoding="utf-8"))
+        return artifact_in(path.read_text(encoding="utf-8")).records
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from None
     except (ArtifactError, UnicodeDecodeError) as error:

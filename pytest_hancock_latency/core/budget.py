@@ -65,6 +65,8 @@ class Terms:
     limits: Mapping[Fraction, int] = field(default_factory=dict)
     errors: Fraction | None = None
     name: str | None = None
+    budget_name: str | None = None
+    """Under which name of the budget file these terms stand, where they stand there."""
     warmup: int | None = None
     samples: int | None = None
     max_samples: int | None = None

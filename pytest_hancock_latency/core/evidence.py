@@ -192,3 +192,13 @@ def shown_quantile(n: int, k: int, alpha: float = ALPHA_WITHIN) -> Fraction:
         shown = EProcess(allowed, WITHIN).log_evidence(n, k) >= enough
         low, high = (middle, high) if shown else (low, middle)
     return Fraction(low, 1000)
+
+
+def bounding_ranks(quantile: Fraction, n: int) -> tuple[int, int]:
+    """Ranks, from 1, of the observations between which a quantile lies, with 95 % at each end.
+
+    Valid however sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 where nothing is known.
+    """
+    table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
+    most, least = table.most_within(n), table.least_exceeded(n)
+    return (n - least + 1 if least <= n else 0), (n - most if most >= 0 else 0)

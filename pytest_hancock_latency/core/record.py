@@ -1,23 +1,24 @@
-"""Records: budget, sample summary, verdict and circumstances of one sample, as plain data and back.
-
-A record is what travels between processes and into artifacts. Its plain form has only dicts, lists,
-texts, numbers, booleans and None; every duration is integer nanoseconds and says so in its name.
-"""
+"""Records: budget, summary, histograms, course, verdict and circumstances of one sample."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
 
-from .advice import Advice
-from .budget import Limit
-from .quantile import MAXIMUM, P50, P95, P99, label, parse_quantile
-from .sample import Measurement, Sample, Slow
-from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Verdict
+from .evidence import bounding_ranks
+from .histogram import Histogram, highest, lowest
+from .quantile import MAXIMUM, P50, P95, P99, label
+from .sample import Measurement, Sample
+from .timeline import Timeline
+from .verdict import Verdict
 
-Plain = dict[str, Any]
+USUAL = frozenset({P50, P95, P99, MAXIMUM})
+"""Quantiles that every record has; those of its budget come on top."""
+
+
+Bounds = tuple[int | None, int | None]
+"""The least and the most that a quantile can be, in nanoseconds; None where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Record:
     worker: str | None = None
     workers: int = 1
     attempt: int = 1
+    bounds_ns: Mapping[str, Bounds] = field(default_factory=dict)
+    """By percentile: what the code took is at least, raw latency is at most; with 95 % each."""
+    histogram: Histogram | None = None
+    """Of raw latency; None in artifacts that had none."""
+    attributed_histogram: Histogram | None = None
+    """Of attributed latency; None where it equals that of raw latency."""
+    timeline: Timeline | None = None
+    """The course of the run; None where several runs were put together."""
+    budget_name: str | None = None
+    """Name of the budget in the budget file, where it came from there."""
 
     @property
     def title(self) -> str:
@@ -59,10 +70,8 @@ class Record:
 
 def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
     """Summarise a sample of the test with this node id."""
-    quantiles = {P50, P95, P99, MAXIMUM}
-    if sample.verdict:
-        quantiles |= {part.limit.quantile for part in sample.verdict.limits}
-    asked = sorted(quantiles) if sample.n else []
+    asked = sorted(quantiles_of(sample.verdict)) if sample.n else []
+    raw, attributed = histograms_of(sample)
     return Record(
         test=test,
         name=sample.name,
@@ -70,6 +79,10 @@ def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
         failures=dict(sample.failures),
         quantiles_ns={label(q): sample.quantile_ns(q) for q in asked},
         attributed_quantiles_ns={label(q): sample.attributed_quantile_ns(q) for q in asked},
+        bounds_ns=bounds_of(asked, raw, attributed or raw),
+        histogram=raw,
+        attributed_histogram=attributed,
+        timeline=Timeline.of(sample.observations, sample.collections_ns),
         verdict=sample.verdict,
         not_judged=None if sample.verdict else "no budget",
         strict=strict,
@@ -77,115 +90,33 @@ def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
     )
 
 
-def to_plain(record: Record) -> Plain:
-    """The plain form of a record; `from_plain` reads it."""
-    plain: Plain = {
-        "test": record.test,
-        "name": record.name,
-        "outcome": record.outcome,
-        "n": record.n,
-        "failures": dict(record.failures),
-        "quantiles_ns": dict(record.quantiles_ns),
-        "attributed_quantiles_ns": dict(record.attributed_quantiles_ns),
-        "strict": record.strict,
-        "not_judged": record.not_judged,
-        "verdict": _verdict_to_plain(record.verdict) if record.verdict else None,
-        "measurement": _listed(asdict(record.measurement)),
-        "worker": record.worker,
-        "workers": record.workers,
-        "attempt": record.attempt,
-    }
-    return plain
+def quantiles_of(verdict: Verdict | None) -> frozenset[Fraction]:
+    """The quantiles that a record with this verdict has."""
+    judged = verdict.limits if verdict else ()
+    return USUAL | {part.limit.quantile for part in judged}
 
 
-def from_plain(plain: Mapping[str, Any]) -> Record:
-    """A record from its plain form.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is not the plain form of a record.
-    """
-    known = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
-    return Record(
-        **known,
-        workers=plain["workers"],
-        attempt=plain["attempt"],
-        failures=dict(plain["failures"]),
-        quantiles_ns=dict(plain["quantiles_ns"]),
-        attributed_quantiles_ns=dict(plain["attributed_quantiles_ns"]),
-        verdict=_verdict_from_plain(plain["verdict"]) if plain["verdict"] else None,
-        measurement=_measurement_from_plain(plain["measurement"]),
-    )
+def histograms_of(sample: Sample) -> tuple[Histogram, Histogram | None]:
+    """Raw and attributed; None where nothing was excused, so that both are the same."""
+    raw = Histogram.of(sample.observations.wall_ns)
+    attributed = Histogram.of(sample.observations.attributed_ns)
+    return raw, None if attributed == raw else attributed
 
 
-def _verdict_to_plain(verdict: Verdict) -> Plain:
+def bounds_of(
+    quantiles: Iterable[Fraction], raw: Histogram, attributed: Histogram
+) -> dict[str, Bounds]:
+    """Bounds of each quantile by its label; of the maximum nothing is known beyond the sample."""
     return {
-        "outcome": verdict.outcome.value,
-        "method": verdict.method,
-        "version": verdict.version,
-        "n": verdict.n,
-        "elapsed_ns": verdict.elapsed_ns,
-        "limits": [_limit_to_plain(part) for part in verdict.limits],
-        "failures": {
-            "outcome": verdict.failures.outcome.value,
-            "allowed": str(verdict.failures.allowed),
-            "failed": verdict.failures.failed,
-            "attempts": verdict.failures.attempts,
-        },
+        label(quantile): _bounds(quantile, raw, attributed)
+        for quantile in quantiles
+        if quantile != MAXIMUM
     }
 
 
-def _limit_to_plain(part: LimitVerdict) -> Plain:
-    plain = {k: v for k, v in asdict(part).items() if k not in ("limit", "outcome", "reason")}
-    return {
-        "percentile": part.limit.label,
-        "limit_ns": part.limit.limit_ns,
-        "outcome": part.outcome.value,
-        "reason": part.reason.value,
-        **plain,
-    }
-
-
-def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
-    failures = plain["failures"]
-    return Verdict(
-        limits=tuple(_limit_from_plain(part) for part in plain["limits"]),
-        failures=FailureVerdict(
-            allowed=Fraction(failures["allowed"]),
-            outcome=Outcome(failures["outcome"]),
-            failed=failures["failed"],
-            attempts=failures["attempts"],
-        ),
-        n=plain["n"],
-        elapsed_ns=plain["elapsed_ns"],
-        method=plain["method"],
-        version=plain["version"],
-    )
-
-
-def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
-    named = ("percentile", "limit_ns", "outcome", "reason")
-    return LimitVerdict(
-        limit=Limit(parse_quantile(plain["percentile"]), plain["limit_ns"]),
-        outcome=Outcome(plain["outcome"]),
-        reason=Reason(plain["reason"]),
-        **{k: v for k, v in plain.items() if k not in named},
-    )
-
-
-def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:
-    values = dict(plain)
-    values["warmup_ns"] = tuple(values["warmup_ns"])
-    values["advice"] = tuple(Advice(**a) for a in values["advice"])
-    values["slowest"] = tuple(
-        Slow(**{**slow, "causes": tuple(slow["causes"])}) for slow in values["slowest"]
-    )
-    return Measurement(**values)
-
-
-def _listed(value: Any) -> Any:
-    """The same with lists for tuples: what JSON would make of it, before JSON does."""
-    if isinstance(value, dict):
-        return {k: _listed(v) for k, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_listed(v) for v in value]
-    return value
+def _bounds(quantile: Fraction, raw: Histogram, attributed: Histogram) -> Bounds:
+    n = raw.n
+    least, most = bounding_ranks(quantile, n)
+    low = lowest(attributed.bucket_of_rank(least)) if least else None
+    high = highest(raw.bucket_of_rank(most)) if most else None
+    return low, high

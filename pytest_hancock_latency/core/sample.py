@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -93,6 +93,8 @@ class Sample:
     """Answers of a burst or an open loop, in the order of the requests."""
     uncorrected: Sample | None = None
     """The same requests of an open loop, counted from when they were really sent."""
+    collections_ns: Sequence[int] = ()
+    """When each garbage collection began, from the start of measuring; where that was watched."""
     pair: object = None
     """What two samples that were measured in pairs have in common."""
 

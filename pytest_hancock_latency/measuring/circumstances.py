@@ -28,11 +28,10 @@ _FEWEST_PROBES: Final = 20
 _CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
-def slowest(seen: Observations, collections: Sequence[int], begin_ns: int) -> tuple[Slow, ...]:
+def slowest(seen: Observations, collections: Sequence[int]) -> tuple[Slow, ...]:
     """The slowest observations, slowest first, each with what happened in it.
 
-    collections: when each garbage collection began, ascending; begin_ns: when measuring began, on
-    the same clock.
+    collections: when each garbage collection began, in ns from the start of measuring, ascending.
     """
     import numpy as np
 
@@ -42,8 +41,7 @@ def slowest(seen: Observations, collections: Sequence[int], begin_ns: int) -> tu
     # Only these few are sorted: a whole sort would be the dearest thing done to a sample.
     largest = np.argpartition(seen.wall_ns, len(seen) - shown)[len(seen) - shown :]
     order = largest[np.lexsort((largest, seen.wall_ns[largest]))][::-1]
-    relative = [at - begin_ns for at in collections]
-    return tuple(_slow(seen, int(i), relative) for i in order)
+    return tuple(_slow(seen, int(i), collections) for i in order)
 
 
 def _slow(seen: Observations, position: int, collections: Sequence[int]) -> Slow:

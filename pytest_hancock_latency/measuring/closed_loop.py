@@ -96,6 +96,7 @@ class Measuring:
         """What was measured, judged."""
         seen = self.taker.observations()
         advice = advice_on(seen, self._warmup, self._probe.durations)
+        collections = self._collector.since(self._begin)
         return Sample(
             name=self._name,
             observations=seen.without_circumstances(),
@@ -106,9 +107,10 @@ class Measuring:
                 why_no_bracket=self._why,
                 warmup_ns=self._warmup,
                 elapsed_ns=self._elapsed,
-                slowest=slowest(seen, self._collector.runs, self._begin),
+                slowest=slowest(seen, collections),
                 advice=(self._early, *advice) if self._early else advice,
             ),
+            collections_ns=collections,
         )
 
     def _deadline(self) -> int:

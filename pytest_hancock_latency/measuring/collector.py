@@ -19,8 +19,7 @@ class Collector:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._froze = False
-        self.runs: list[int] = []
-        """When each collection began, on the clock."""
+        self._runs: list[int] = []
 
     def __enter__(self) -> Self:
         gc.collect()
@@ -40,6 +39,10 @@ class Collector:
         if self._froze:
             gc.unfreeze()
 
+    def since(self, begin: int) -> tuple[int, ...]:
+        """When each collection began, ascending, in ns from `begin` on the clock."""
+        return tuple(at - begin for at in self._runs)
+
     def _note(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
-            self.runs.append(self._clock())
+            self._runs.append(self._clock())

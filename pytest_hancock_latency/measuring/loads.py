@@ -78,7 +78,7 @@ def _sample(  # noqa: PLR0913, PLR0917 - all that a load is, once
             why_no_bracket=load.why_no_bracket,
             elapsed_ns=load.elapsed_ns,
             send_lag_ns=send_lag_ns,
-            slowest=slowest(seen, (), load.begin),
+            slowest=slowest(seen, ()),
             advice=advice,
         ),
         answers=load.answers,

@@ -74,7 +74,7 @@ def _sample(
             why_no_bracket=why,
             warmup_ns=warm,
             elapsed_ns=elapsed,
-            slowest=slowest(seen, (), 0),
+            slowest=slowest(seen, ()),
         ),
         pair=pair,
     )

@@ -16,11 +16,12 @@ def pooled(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
     import numpy as np
 
     a, b = earlier.observations, later.observations
-    elapsed = earlier.measurement.elapsed_ns + later.measurement.elapsed_ns
+    before = earlier.measurement.elapsed_ns
+    elapsed = before + later.measurement.elapsed_ns
     seen = Observations(
         np.concatenate([a.wall_ns, b.wall_ns]),
         np.concatenate([a.attributed_ns, b.attributed_ns]),
-        np.concatenate([a.start_ns, b.start_ns + earlier.measurement.elapsed_ns]),
+        np.concatenate([a.start_ns, b.start_ns + before]),
     )
     failures = Counter(earlier.failures) + Counter(later.failures)
     judge = judge_of(len(seen), DELETION_WINDOW_NS)
@@ -29,5 +30,6 @@ def pooled(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
         observations=seen,
         failures=dict(failures),
         verdict=judged(judge, seen, failures.total(), elapsed),
+        collections_ns=(*earlier.collections_ns, *(before + at for at in later.collections_ns)),
         measurement=replace(later.measurement, elapsed_ns=elapsed),
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..core.record import Record
-from ..core.sample import Sample
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain, headline
@@ -44,11 +43,11 @@ def headlines(records: list[Record]) -> str:
     return "; ".join(texts)
 
 
-def details(failing: list[tuple[Record, Sample]]) -> str:
+def details(failing: list[Record]) -> str:
     """What the report adds: the table, the evidence, the picture, advice."""
     lines: list[str] = []
-    for record, sample in failing:
+    for record in failing:
         lines += ["", *table_lines([record]), "", *explain(record), ""]
-        lines += picture_lines(sample)
+        lines += picture_lines(record)
         lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
     return "\n".join(lines)

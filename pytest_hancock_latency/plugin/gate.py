@@ -31,6 +31,7 @@ class Gate:
     gates: int
     """Gates of the build, over which the chance of a false alarm is shared."""
     name: str = ""
+    budget_name: str | None = None
 
     def judge(self, earlier: int, most: int, window_ns: int) -> Judge | None:
         """A judge for the sample after `earlier` ones, of which there are `most` observations."""
@@ -75,6 +76,7 @@ def gate_of(item: pytest.Item, terms: Terms | None, settings: Settings, gates: i
         strict=settings.strict if said.strict is None else said.strict,
         gates=gates,
         name=said.name or "",
+        budget_name=said.budget_name,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.record import Plain, Record
+from ..core.plain import Plain
+from ..core.record import Record
 from ..reporting.json_artifact import artifact_of, artifact_text
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text

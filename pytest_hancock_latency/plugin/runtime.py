@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.record import Record, record_of, to_plain
+from ..core.plain import to_plain
+from ..core.record import Record, record_of
 from ..core.sample import Sample
 from ..core.verdict import Outcome
 from ..reporting.junit import is_ours, junit_properties
@@ -114,6 +115,7 @@ class Tests:
     def _record(self, item: pytest.Item, gate: Gate, sample: Sample) -> Record:
         return replace(
             record_of(sample, item.nodeid, strict=gate.strict),
+            budget_name=gate.budget_name,
             worker=self._worker,
             workers=self._workers,
             attempt=getattr(item, "execution_count", 1),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judge import Judge, Policy
 from pytest_hancock_latency.core.progress import Progress
+from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.reporting.picture import picture_lines
 from pytest_hancock_latency.reporting.progress import progress_line
@@ -16,12 +17,13 @@ from pytest_hancock_latency.reporting.progress import progress_line
 MS = 1_000_000
 
 
-def sample(wall: list[int], taken: list[int], slow: tuple[Slow, ...] = ()) -> Sample:
+def record(wall: list[int], taken: list[int], slow: tuple[Slow, ...] = ()) -> Record:
     columns = [np.array(values, dtype=np.int64) for values in (wall, taken, range(len(wall)))]
     seen = Observations(*columns)
     judge = Judge(parse_terms({"p50": 3, "p99": 50}).budget(), Policy(least=1))
     judge.look(seen)
-    return Sample("", seen, verdict=judge.verdict(seen), measurement=Measurement(slowest=slow))
+    measurement = Measurement(slowest=slow)
+    return record_of(Sample("", seen, verdict=judge.verdict(seen), measurement=measurement), "test")
 
 
 def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
@@ -31,8 +33,8 @@ def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
         Slow(36, 1_500_000_000, 80 * MS, 10 * MS, ("preempted", "collector")),
         Slow(35, 900_000_000, 80 * MS, 80 * MS),
     )
-    assert picture_lines(sample(wall, taken, slow)) == [
-        "distribution of 37 raw latencies (log scale), · is what only the machine put over a limit",
+    assert picture_lines(record(wall, taken, slow)) == [
+        "distribution of 37 raw latencies (log scale), · is where only the machine put them",
         "     1 ms  ████████████████████  10",
         "  1.58 ms  ████████████████████████████████████████  20",
         "           ── p50 limit 3 ms ──",
@@ -47,12 +49,12 @@ def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
 
 
 def test_a_sample_without_observations_has_no_picture() -> None:
-    assert picture_lines(sample([], [])) == []
+    assert picture_lines(record([], [])) == []
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60))
 def test_every_observation_is_in_the_picture_once(wall: list[int]) -> None:
-    rows = [line for line in picture_lines(sample(wall, wall)) if "█" in line]
+    rows = [line for line in picture_lines(record(wall, wall)) if "█" in line]
     assert sum(int(line.rsplit(" ", 1)[1]) for line in rows) == len(wall)
     assert len(rows) <= 15
 

@@ -1,0 +1,108 @@
+"""The course of a run: its observations in a few stretches of equal length, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from .attribution import Flags, Nanoseconds
+    from .sample import Observations
+
+STRETCHES: Final = 60
+"""As many as a small screen can show, and an artifact of hundreds of samples can hold."""
+_WORTH_MARKING: Final = 0.1
+"""The machine took at least this share of an observation: below, it did not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Columns with one value for each stretch of the run; empty stretches have zeros."""
+
+    stretch_ns: int
+    n: tuple[int, ...]
+    median_ns: tuple[int, ...]
+    max_ns: tuple[int, ...]
+    excused: tuple[int, ...]
+    """Observations of which the machine took over a tenth: preempted, or on a slow host."""
+    collected: tuple[int, ...]
+    """Observations in which a garbage collection began."""
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    @classmethod
+    def of(cls, seen: Observations, collections_ns: Sequence[int] = ()) -> Self | None:
+        """The course of observations; None where there is none.
+
+        collections_ns: when each garbage collection began, ascending, from the start of measuring.
+        """
+        if not len(seen):
+            return None
+        import numpy as np
+
+        stretch_ns = int(seen.start_ns.max()) // STRETCHES + 1
+        at = seen.start_ns // stretch_ns
+        stretches = int(at.max()) + 1
+        excused = seen.wall_ns - seen.attributed_ns > _WORTH_MARKING * seen.wall_ns
+        median, largest = _median_and_max(at, seen.wall_ns, stretches)
+        return cls(
+            stretch_ns=stretch_ns,
+            n=tuple(np.bincount(at, minlength=stretches).tolist()),
+            median_ns=median,
+            max_ns=largest,
+            excused=_count(at, excused, stretches),
+            collected=_count(at, _hit(seen, collections_ns), stretches),
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Dicts, lists and numbers only."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """The timeline of this plain form.
+
+        Raises:
+            TypeError, ValueError: it is not the plain form of one.
+        """
+        columns = {k: tuple(map(int, v)) for k, v in plain.items() if k != "stretch_ns"}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise ValueError("the columns of a timeline differ in length")
+        return cls(stretch_ns=int(plain["stretch_ns"]), **columns)
+
+
+def _median_and_max(
+    at: Nanoseconds, wall_ns: Nanoseconds, stretches: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    import numpy as np
+
+    order = np.lexsort((wall_ns, at))
+    ranked, n = wall_ns[order], np.bincount(at, minlength=stretches)
+    end = np.cumsum(n)
+    some = n > 0
+    median, largest = np.zeros(stretches, np.int64), np.zeros(stretches, np.int64)
+    median[some] = ranked[(end - n + (n - 1) // 2)[some]]
+    largest[some] = ranked[(end - 1)[some]]
+    return tuple(median.tolist()), tuple(largest.tolist())
+
+
+def _hit(seen: Observations, collections_ns: Sequence[int]) -> Flags:
+    """Whether a collection began in each of the observations."""
+    import numpy as np
+
+    begun = np.asarray(collections_ns, dtype=np.int64)
+    before = np.searchsorted(begun, seen.start_ns, side="left")
+    until = np.searchsorted(begun, seen.start_ns + seen.wall_ns, side="right")
+    hit: Flags = until > before
+    return hit
+
+
+def _count(at: Nanoseconds, flags: Flags, stretches: int) -> tuple[int, ...]:
+    import numpy as np
+
+    return tuple(np.bincount(at[flags], minlength=stretches).tolist())

@@ -1,0 +1,43 @@
+"""Histograms in as few rows as a picture has: edges that people can read, and counts between."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from math import floor, log10
+from typing import Final
+
+from ..core.histogram import Histogram, highest
+
+_STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
+"""Rows for each factor of ten that are tried, the most that fit being taken."""
+
+
+def log_edges(lowest: int, highest: int, most: int) -> list[int]:
+    """Ascending edges in ns around all latencies, equally far apart on a log scale.
+
+    There are at most `most` + 3 of them, unless even a row for each power of ten would be more.
+    """
+    first, last, steps = 0, 0, 1
+    for steps in reversed(_STEPS):
+        first = floor(log10(max(1, lowest)) * steps)
+        last = floor(log10(max(1, highest)) * steps) + 1
+        if last - first <= most:
+            break
+    edges = [round(10 ** (at / steps)) for at in range(first, last + 1)]
+    return sorted({min(edges[0], lowest), *edges[1:-1], max(edges[-1], highest + 1)})
+
+
+def edges_around(histograms: Iterable[Histogram], most: int) -> list[int]:
+    """Edges around every observation of these histograms, at least one of which has any."""
+    indexes = [index for histogram in histograms for index in histogram.counts]
+    return log_edges(highest(min(indexes)), highest(max(indexes)), most)
+
+
+def counts_between(histogram: Histogram, edges: Sequence[int]) -> list[int]:
+    """The observations in each row; a bucket belongs to the row that it ends in."""
+    counts = [0] * (len(edges) - 1)
+    for index, count in histogram.counts.items():
+        at = bisect_right(edges, highest(index)) - 1
+        counts[min(max(at, 0), len(counts) - 1)] += count
+    return counts
