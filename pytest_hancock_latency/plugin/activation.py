@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,13 +11,14 @@ import pytest
 from ..core.budget import Terms
 from ..errors import BudgetError, SettingError
 from .gate import GATE, gate_of
+from .github import GitHub
 from .ledger import Ledger
 from .markers import NamedBudgets, terms_of
 from .reports import USAGE_ERRORS, Reports
 from .runtime import Tests
 from .sampler import Sampler
 from .session_facts import SessionFacts
-from .settings import Settings, read_settings
+from .settings import Mode, Settings, read_settings
 
 TESTS_PLUGIN: Final = "hancock_latency_tests"
 REPORTS_PLUGIN: Final = "hancock_latency_reports"
@@ -40,7 +42,9 @@ class Activation:
                 ),
             )
             _check_artifacts(ledger)
-            config.pluginmanager.register(Reports(config, ledger, self._facts), REPORTS_PLUGIN)
+            config.pluginmanager.register(
+                Reports(ledger, self._facts, _github(config, self._settings)), REPORTS_PLUGIN
+            )
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
@@ -93,6 +97,11 @@ def _check_artifacts(ledger: Ledger) -> None:
         raise pytest.UsageError(
             f"cannot write the latency artifact {error.filename}: {error.strerror}"
         ) from None
+
+
+def _github(config: pytest.Config, settings: Settings) -> GitHub:
+    environ = os.environ if settings.github else {}
+    return GitHub(environ, config.rootpath, gating=settings.mode is Mode.GATE)
 
 
 def _is_worker(config: pytest.Config) -> bool:

@@ -63,6 +63,7 @@ OPTIONS: Final = (
         "hardware profile to compare the machine with, such as ci; require:NAME refuses another",
     ),
     Option("junit", "on|off", "whether to write latency properties into JUnit XML (default: on)"),
+    Option("github", "on|off", "job summary and annotations on GitHub Actions (default: on)"),
 )
 
 

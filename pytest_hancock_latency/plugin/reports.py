@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.record import Record, from_plain
+from ..core.plain import from_plain
+from ..core.record import Record
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
 from ..reporting.wording import explain
+from .github import GitHub
 from .ledger import Ledger
 from .runtime import RECORDS
 from .session_facts import SessionFacts
@@ -24,17 +26,19 @@ USAGE_ERRORS: Final = "latency_usage_errors"
 class Reports:
     """Collects records from reports, shows the table, owns the artifacts."""
 
-    def __init__(self, config: pytest.Config, ledger: Ledger, facts: SessionFacts) -> None:
-        self._config = config
+    def __init__(self, ledger: Ledger, facts: SessionFacts, github: GitHub) -> None:
         self._ledger = ledger
         self._facts = facts
+        self._github = github
         self.usage_errors: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records of a finished test into the ledger."""
         plain = getattr(report, RECORDS, None)
         if plain:
-            self._ledger.add([from_plain(record) for record in plain])
+            records = [from_plain(record) for record in plain]
+            self._github.note_place(records[0].test, report)
+            self._ledger.add(records)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -46,6 +50,7 @@ class Reports:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write for the last time; say by the exit code what could not be done."""
         self._ledger.write()
+        self._github.summarise(self._ledger.records)
         if self.usage_errors or (self._ledger.trouble and session.exitstatus == 0):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
@@ -66,6 +71,9 @@ class Reports:
             terminalreporter.write_line(remark, yellow=True)
         for record in records:
             self._explain(terminalreporter, record)
+        for line in [self._github.trouble or "", *self._github.lines(records)]:
+            if line:
+                terminalreporter.write_line(line)
 
     def _explain(self, terminal: pytest.TerminalReporter, record: Record) -> None:
         if record.outcome == "inconclusive":

@@ -41,6 +41,7 @@ class Settings:
     plan: Plan = field(default_factory=Plan)
     strict: bool = False
     junit: bool = True
+    github: bool = True
     budgets: Path | None = None
     profile: AskedProfile | None = None
     json: Path | None = None
@@ -84,6 +85,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         ),
         strict=_read(said["strict"], _switch, False),
         junit=_read(said["junit"], _switch, True),
+        github=_read(said["github"], _switch, True),
         budgets=_path(said["budgets"]),
         profile=_read(said["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         **_artifacts(said, environ, config),

@@ -36,3 +36,13 @@ def write_whole(path: Path, text: str) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def append(path: Path, text: str) -> None:
+    """Add `text` to the end of a file that others write to as well.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(text)
