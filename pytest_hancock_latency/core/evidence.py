@@ -92,6 +92,14 @@ class Boundaries:
             self._exceeded_until.append(self._next_exceeded())
         return self._exceeded_until[k]
 
+    def shows_within(self, n: int, k: int) -> bool:
+        """Whether k of n show *within*; without the tables, which large counts would fill."""
+        return n > 0 and self._within.log_evidence(n, k) >= self._enough_within
+
+    def shows_exceeded(self, n: int, k: int) -> bool:
+        """Whether k of n show *exceeded*; without the tables."""
+        return k > 0 and self._exceeded.log_evidence(n, k) >= self._enough_exceeded
+
     def most_within(self, n: int) -> int:
         """a[n]: the most exceedances that show *within* after n observations; −1 if none do."""
         shown = self._within.log_evidence
@@ -144,6 +152,14 @@ class NoneAllowed:
     def exceeded_until(self, k: int) -> int:
         """Never without an exceedance, for ever with one."""
         return NEVER if k else 0
+
+    def shows_within(self, n: int, k: int) -> bool:
+        """Every observation without an exceedance."""
+        return n > 0 and not k
+
+    def shows_exceeded(self, n: int, k: int) -> bool:
+        """The first exceedance."""
+        return k > 0
 
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """Never, once there is an exceedance."""

@@ -86,10 +86,10 @@ class _LimitOnTally:
 
     def _decide(self, least: int) -> tuple[Outcome, Reason]:
         k, n = self._over_attributed, self._n
-        counts_exceed = k > 0 and self._table.exceeded_until(k) >= n
+        counts_exceed = self._table.shows_exceeded(n, k)
         if counts_exceed and self._no_single_stall():
             return Outcome.EXCEEDED, Reason.SHOWN
-        if n and n >= max(least, self._table.within_from(self._over)):
+        if n >= least and self._table.shows_within(n, self._over):
             return Outcome.WITHIN, Reason.SHOWN
         if counts_exceed:
             return Outcome.INCONCLUSIVE, Reason.STALL

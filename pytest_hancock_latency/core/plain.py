@@ -18,7 +18,7 @@ from .quantile import parse_quantile
 from .record import Bounds, Record
 from .sample import Measurement, Slow
 from .timeline import Timeline
-from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Verdict
+from .verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 
 Plain = dict[str, Any]
 
@@ -100,6 +100,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
             "failed": verdict.failures.failed,
             "attempts": verdict.failures.attempts,
         },
+        "pace": _pace_to_plain(verdict.pace),
     }
 
 
@@ -126,6 +127,7 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         ),
         n=plain["n"],
         elapsed_ns=plain["elapsed_ns"],
+        pace=_pace_from_plain(plain.get("pace")),
         method=plain["method"],
         version=plain["version"],
     )
@@ -139,6 +141,14 @@ def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
         reason=Reason(plain["reason"]),
         **{k: v for k, v in plain.items() if k not in named},
     )
+
+
+def _pace_to_plain(pace: PaceVerdict | None) -> Plain | None:
+    return {**asdict(pace), "outcome": pace.outcome.value} if pace else None
+
+
+def _pace_from_plain(plain: Mapping[str, Any] | None) -> PaceVerdict | None:
+    return PaceVerdict(**{**plain, "outcome": Outcome(plain["outcome"])}) if plain else None
 
 
 def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:

@@ -184,8 +184,10 @@ def survives_deletion(
     if len(everyone) > 1:
         everyone = everyone[:-1] + everyone[1:]
         exceeding = exceeding[:-1] + exceeding[1:]
-    left = zip((n - everyone).tolist(), (k - exceeding).tolist(), strict=True)
-    return all(k > 0 and table.exceeded_until(k) >= n for n, k in left)
+    fewest: dict[int, int] = {}  # of windows with as many exceedances, the emptiest takes the most
+    for gone, exceedances in zip(everyone.tolist(), exceeding.tolist(), strict=True):
+        fewest[exceedances] = min(gone, fewest.get(exceedances, gone))
+    return all(table.shows_exceeded(n - gone, k - over) for over, gone in fewest.items())
 
 
 def why_undecided(limit: Limit, n: int, over: int, over_attributed: int) -> Reason:
@@ -205,7 +207,7 @@ def needed(table: Table, n: int, over: int) -> int | None:
 
 def too_many_failures(table: Table, failed: int, attempts: int) -> bool:
     """Whether the failures show that more fail than may."""
-    return failed > 0 and table.exceeded_until(failed) >= attempts
+    return table.shows_exceeded(attempts, failed)
 
 
 def failure_verdict(table: Table, allowed: Fraction, failed: int, attempts: int) -> FailureVerdict:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """The exceedances suffice, but nearly all fell into one short time."""
     MACHINE = "machine"
     """What the code took would pass, but the machine took too much to show it."""
+    BETWEEN = "between"
+    """Shown to be above what is acceptable, not shown to be above what is to be investigated."""
     STOPPED = "stopped"
     """Measuring ended because another part of the budget was decided."""
 
@@ -56,6 +58,8 @@ class LimitVerdict:
     """The quantile of raw latency is at most this, or nothing is known."""
     needed: int | None = None
     """About how many observations would settle it; None where more would not."""
+    investigate_ns: int | None = None
+    """Where *exceeded* has a limit of its own, above the one of *within*: that one."""
 
     @property
     def excused(self) -> int:
@@ -74,6 +78,22 @@ class FailureVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceVerdict:
+    """The verdict on the pace of a run: whether requests/s kept steady under a steady load."""
+
+    outcome: Outcome
+    per_s: float
+    """Requests a second, on average."""
+    fall: float
+    """Share of its beginning that the pace lost until its end; negative where it rose."""
+    least_fall: float
+    most_fall: float
+    """Between these the fall lies, with 95 %."""
+    judged_ns: int
+    """How long the load was steady."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The verdict on a budget: exceeded if any part is, within if every part is."""
 
@@ -81,6 +101,8 @@ class Verdict:
     failures: FailureVerdict
     n: int
     elapsed_ns: int
+    pace: PaceVerdict | None = None
+    """Of sustained load; None where it was not judged."""
     method: str = METHOD
     version: int = VERSION
 
@@ -88,6 +110,7 @@ class Verdict:
     def outcome(self) -> Outcome:
         """Within, exceeded or inconclusive."""
         parts = {part.outcome for part in self.limits} | {self.failures.outcome}
+        parts |= {self.pace.outcome} if self.pace else set()
         for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
             if outcome in parts:
                 return outcome

@@ -161,3 +161,12 @@ def test_the_chance_of_a_false_alarm_is_shared_by_all_gates_of_a_large_build() -
 @pytest.mark.parametrize(("n", "k", "shown"), [(50, 0, "0.931"), (120, 0, "0.97"), (3, 3, "0")])
 def test_the_highest_percentile_that_counts_can_show(n: int, k: int, shown: str) -> None:
     assert shown_quantile(n, k) == Fraction(shown)
+
+
+@pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])
+def test_asking_about_one_count_says_what_the_tables_say(allowed: Fraction) -> None:
+    table = boundaries(allowed, 0.05, 0.00005)
+    for n in (1, 5, 70, 354, 4000):
+        for k in range(min(n, 60)):
+            assert (n >= table.within_from(k)) is table.shows_within(n, k)
+            assert (k > 0 and table.exceeded_until(k) >= n) is table.shows_exceeded(n, k)

@@ -1,0 +1,61 @@
+"""The gate of requests that no budget names: the table of the performance guide.
+
+    metric            acceptable    investigate
+    failure rate      < 0.1 %       > 1 %
+    median            < 100 ms      > 500 ms
+    p99               < 500 ms      > 2 s
+    requests/s        steady        declining
+
+Shown to be acceptable is *within*, shown to be worth investigating is *exceeded*, and what lies
+between is *inconclusive*. Two limits a line make this a gate that fails on big trouble only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from .budget import LatencyBudget, Limit
+from .duration import NS_PER_MS
+from .judge import Policy
+from .judge_histogram import Tally, judge_histogram
+from .quantile import P50, P99
+from .verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
+
+ACCEPTABLE: Final = LatencyBudget(
+    (Limit(P50, 100 * NS_PER_MS), Limit(P99, 500 * NS_PER_MS)), errors=Fraction(1, 1000)
+)
+INVESTIGATE: Final = LatencyBudget(
+    (Limit(P50, 500 * NS_PER_MS), Limit(P99, 2000 * NS_PER_MS)), errors=Fraction(1, 100)
+)
+
+
+def judge_by_guide(tally: Tally, policy: Policy, pace: PaceVerdict | None = None) -> Verdict:
+    """The verdict of the guide's table on a tally."""
+    good, bad = (judge_histogram(tally, budget, policy) for budget in (ACCEPTABLE, INVESTIGATE))
+    pairs = zip(good.limits, bad.limits, strict=True)
+    return replace(
+        good,
+        limits=tuple(_limit(acceptable, investigate) for acceptable, investigate in pairs),
+        failures=_failures(good.failures, bad.failures),
+        pace=pace,
+    )
+
+
+def _limit(acceptable: LimitVerdict, investigate: LimitVerdict) -> LimitVerdict:
+    far_ns = investigate.limit.limit_ns
+    if investigate.outcome is Outcome.EXCEEDED:
+        return replace(investigate, investigate_ns=far_ns)
+    if acceptable.outcome is Outcome.EXCEEDED:
+        between = replace(acceptable, outcome=Outcome.INCONCLUSIVE, reason=Reason.BETWEEN)
+        return replace(between, needed=None, investigate_ns=far_ns)
+    return replace(acceptable, investigate_ns=far_ns)
+
+
+def _failures(acceptable: FailureVerdict, investigate: FailureVerdict) -> FailureVerdict:
+    if investigate.outcome is Outcome.EXCEEDED:
+        return investigate
+    if acceptable.outcome is Outcome.EXCEEDED:
+        return replace(acceptable, outcome=Outcome.INCONCLUSIVE)
+    return acceptable

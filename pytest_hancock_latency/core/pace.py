@@ -1,0 +1,142 @@
+"""Whether requests/s keep steady while the load does, or decline.
+
+The run after its ramp-up is cut into stretches of equal length, and a line is laid through their
+counts: the Theil–Sen line, the median of the slopes between all pairs (Sen 1968, with his bounds).
+Kendall's S says whether it can be chance; its variance is widened where neighbouring stretches are
+alike (Hamed & Rao 1998), which those of real machines are.
+
+    declining       no chance, and the line loses a fifth or more from its beginning to its end
+    steady          shown to lose less than a fifth, with 95 %
+    neither known   anything else; also a single step, which a change of the machine's phase is
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import erfc, sqrt
+from typing import Final
+
+from .verdict import Outcome, PaceVerdict
+
+DECLINE: Final = 0.2
+LEAST_NS: Final = 30_000_000_000
+"""Below this, nothing is said: a few seconds of any load go up or down."""
+_STRETCHES: Final = 60
+_Z_95: Final = 1.96
+_LEAST_SPREAD: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Requests in each window, and the windows between which the load did not change."""
+
+    counts: Mapping[int, int]
+    begin: int
+    """First window after the ramp-up."""
+    end: int
+    """The window after the last one that is complete."""
+    window_ns: int
+
+    @property
+    def length_ns(self) -> int:
+        """How long the load was steady."""
+        return max(0, self.end - self.begin) * self.window_ns
+
+    def stretches(self) -> list[int]:
+        """Requests in up to 60 stretches of equal length, oldest first."""
+        length = max(1, (self.end - self.begin) // _STRETCHES)
+        number = (self.end - self.begin) // length
+        begin = self.end - number * length
+        stretches = [0] * number
+        for window, count in self.counts.items():
+            if begin <= window < self.end:
+                stretches[(window - begin) // length] += count
+        return stretches
+
+
+def judge_pace(steady: Steady, alpha: float) -> PaceVerdict | None:
+    """Steady or declining; None for what is too short to tell.
+
+    alpha: chance of calling a steady pace declining.
+    """
+    if steady.length_ns < LEAST_NS:
+        return None
+    counts = steady.stretches()
+    if not any(counts):
+        return None
+    slopes = sorted((b - a) / (j - i) for (i, a), (j, b) in combinations(enumerate(counts), 2))
+    slope = slopes[len(slopes) // 2]
+    deviation = sqrt(_variance(counts) * _alikeness(counts, slope))
+    reach = _Z_95 * deviation / 2
+    low = slopes[max(0, round(len(slopes) / 2 - reach))]
+    high = slopes[min(len(slopes) - 1, round(len(slopes) / 2 + reach))]
+    falls = [_fall(counts, each) for each in (slope, high, low)]
+    return PaceVerdict(
+        outcome=_outcome(falls, _chance(counts, deviation), alpha),
+        per_s=sum(counts) / (steady.length_ns / 1e9),
+        fall=falls[0],
+        least_fall=falls[1],
+        most_fall=falls[2],
+        judged_ns=steady.length_ns,
+    )
+
+
+def _outcome(falls: Sequence[float], chance: float, alpha: float) -> Outcome:
+    fall, _, most = falls
+    if fall >= DECLINE and chance <= alpha:
+        return Outcome.EXCEEDED
+    return Outcome.WITHIN if most < DECLINE else Outcome.INCONCLUSIVE
+
+
+def _fall(counts: Sequence[int], slope: float) -> float:
+    """What the line with this slope loses, as a share of its beginning; from −1 to 1."""
+    half = (len(counts) - 1) / 2
+    begin = sorted(counts)[len(counts) // 2] - slope * half
+    if begin <= 0:
+        return -1.0
+    return round(max(-1.0, min(1.0, -slope * 2 * half / begin)), 4)
+
+
+def _chance(counts: Sequence[int], deviation: float) -> float:
+    """Of a fall like this where nothing falls."""
+    rises = sum((b > a) - (b < a) for a, b in combinations(counts, 2))
+    if rises >= 0 or not deviation:
+        return 1.0
+    return erfc(-(rises + 1) / deviation / sqrt(2)) / 2
+
+
+def _variance(counts: Sequence[int]) -> float:
+    """Of Kendall's S where nothing changes, with counts that occur several times."""
+    tied = [counts.count(value) for value in set(counts)]
+    return sum(sign * n * (n - 1) * (2 * n + 5) / 18 for sign, n in _signed(len(counts), tied))
+
+
+def _signed(n: int, tied: Sequence[int]) -> list[tuple[int, int]]:
+    return [(1, n), *((-1, ties) for ties in tied)]
+
+
+def _alikeness(counts: Sequence[int], slope: float) -> float:
+    """By how much the variance grows since neighbouring stretches are alike; 1 if they are not."""
+    n = len(counts)
+    ranks = _ranks([count - slope * at for at, count in enumerate(counts)])
+    spread = sum(rank * rank for rank in ranks)
+    if n <= _LEAST_SPREAD or not spread:
+        return 1.0
+    grown = 0.0
+    for lag in range(1, n - 2):
+        alike = sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / spread
+        if abs(alike) > _Z_95 / sqrt(n):
+            grown += (n - lag) * (n - lag - 1) * (n - lag - 2) * alike
+    return max(1.0, 1 + 2 * grown / (n * (n - 1) * (n - 2)))
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Ranks around their mean."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    middle = (len(values) - 1) / 2
+    ranks = [0.0] * len(values)
+    for rank, at in enumerate(order):
+        ranks[at] = rank - middle
+    return ranks
