@@ -1,0 +1,131 @@
+"""Posts the table of latency budgets to a pull request, or updates the table that is there.
+
+Reads the event that GitHub describes in a file, so that nothing of it passes through a shell, and
+talks to GitHub by `gh api`. What it cannot post is a warning: the verdict is the gate's.
+
+    SUMMARY   the Markdown file            NAME      tells several tables of a pull request apart
+    GH_TOKEN  may write to pull requests
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+LONGEST = 60_000  # GitHub takes 65 536 characters
+REST = "\n\nThe rest is in the job summary.\n"
+
+
+class NotPosted(Exception):
+    """There is nobody to post to; the text says why."""
+
+
+def main(environ: Mapping[str, str]) -> None:
+    try:
+        print(post(environ))
+    except NotPosted as why:
+        print(f"no comment: {why}")
+    except subprocess.CalledProcessError as error:
+        warn(" ".join(error.stderr.split()) or f"gh ended with exit code {error.returncode}")
+    except FileNotFoundError as error:
+        warn(f"{error.filename}: {error.strerror}")
+
+
+def warn(text: str) -> None:
+    print(f"::warning title=latency table not posted::{text.replace('%', '%25')}")
+
+
+def post(environ: Mapping[str, str]) -> str:
+    repository = environ["GITHUB_REPOSITORY"]
+    body = body_of(Path(environ["SUMMARY"]), marker_of(environ.get("NAME", "")))
+    event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
+    number = number_of(environ["GITHUB_EVENT_NAME"], event, repository)
+    earlier = own_comment(repository, number, body.partition("\n")[0])
+    if earlier is None:
+        gh("POST", f"repos/{repository}/issues/{number}/comments", body=body)
+        return f"posted to pull request {number}"
+    gh("PATCH", f"repos/{repository}/issues/comments/{earlier}", body=body)
+    return f"updated comment {earlier} of pull request {number}"
+
+
+def marker_of(name: str) -> str:
+    if not re.fullmatch(r"[\w. -]*", name):
+        raise SystemExit(f"name {name!r} may have letters, digits, spaces and . _ - only")
+    return f"<!-- hancock-latency {name}".rstrip() + " -->"
+
+
+def body_of(summary: Path, marker: str) -> str:
+    text = summary.read_text(encoding="utf-8").strip() if summary.is_file() else ""
+    if not text:
+        raise NotPosted(f"{summary} has no table")
+    if len(text) > LONGEST:
+        text = text[:LONGEST].rpartition("\n")[0] + REST
+    return f"{marker}\n{text}\n"
+
+
+def number_of(name: str, event: Mapping[str, Any], repository: str) -> int:
+    """The pull request that the event is about, where the event's token may write to it."""
+    if name == "workflow_run":
+        return number_of_run(event["workflow_run"], repository)
+    if name != "pull_request":
+        raise NotPosted(f"{name} is no pull request")
+    request = event["pull_request"]
+    head = (request["head"]["repo"] or {}).get("full_name")
+    if head != repository:
+        raise NotPosted(
+            "a pull request from a fork has a token that may only read; "
+            "the table is in the job summary"
+        )
+    return int(request["number"])
+
+
+def number_of_run(run: Mapping[str, Any], repository: str) -> int:
+    """The open pull request whose newest commit the run has measured."""
+    owner = run["head_repository"]["owner"]["login"]
+    head = {"state": "open", "head": f"{owner}:{run['head_branch']}"}
+    for request in gh("GET", f"repos/{repository}/pulls", **head):
+        if request["head"]["sha"] == run["head_sha"]:
+            return int(request["number"])
+    raise NotPosted("the run belongs to no open pull request, or not to its newest commit")
+
+
+def own_comment(repository: str, number: int, marker: str) -> int | None:
+    """The comment of a bot that begins with the marker; a person may have quoted it."""
+    path = f"repos/{repository}/issues/{number}/comments"
+    for comment in gh("GET", path, per_page="100"):
+        if comment["user"]["type"] == "Bot" and comment["body"].startswith(marker):
+            return int(comment["id"])
+    return None
+
+
+def gh(method: str, path: str, **fields: str) -> list[Any]:
+    """The answer of GitHub, all of its pages together."""
+    command = ["gh", "api", "--method", method, path]
+    if method == "GET":
+        command.append("--paginate")
+        for name, value in fields.items():
+            command += ["--raw-field", f"{name}={value}"]
+    else:
+        command += ["--input", "-"]
+    sent = None if method == "GET" else json.dumps(fields)
+    answer = subprocess.run(command, input=sent, capture_output=True, text=True, check=True)
+    return list(elements(answer.stdout))
+
+
+def elements(text: str) -> Iterator[Any]:
+    """The elements of one JSON array after another: older versions of gh do not join pages."""
+    decoder, at = json.JSONDecoder(), 0
+    while text := text[at:].lstrip():
+        page, at = decoder.raw_decode(text)
+        yield from page if isinstance(page, list) else [page]
+
+
+if __name__ == "__main__":
+    main(os.environ)
+    sys.exit(0)

