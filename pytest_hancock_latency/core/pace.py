@@ -5,9 +5,10 @@ counts: the Theil–Sen line, the median of the slopes between all pairs (Sen 19
 Kendall's S says whether it can be chance; its variance is widened where neighbouring stretches are
 alike (Hamed & Rao 1998), which those of real machines are.
 
-    declining       no chance, and the line loses a fifth or more from its beginning to its end
+    declining       no chance, the line loses a fifth or more from its beginning to its end, and
+                    the lines of both halves fall as well: one step is a phase, not a trend
     steady          shown to lose less than a fifth, with 95 %
-    neither known   anything else; also a single step, which a change of the machine's phase is
+    neither known   anything else
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from .verdict import Outcome, PaceVerdict
 
 DECLINE: Final = 0.2
 LEAST_NS: Final = 30_000_000_000
-"""Below this, nothing is said: a few seconds of any load go up or down."""
-_STRETCHES: Final = 60
+LEAST_REQUESTS: Final = 200
+"""Below these two, nothing is said: a few seconds of any load go up or down."""
+_MOST_STRETCHES: Final = 60
+_REQUESTS_IN_A_STRETCH: Final = 10
 _Z_95: Final = 1.96
 _LEAST_SPREAD: Final = 3
 
@@ -44,9 +47,15 @@ class Steady:
         """How long the load was steady."""
         return max(0, self.end - self.begin) * self.window_ns
 
+    @property
+    def requests(self) -> int:
+        """Requests while the load was steady."""
+        return sum(n for at, n in self.counts.items() if self.begin <= at < self.end)
+
     def stretches(self) -> list[int]:
-        """Requests in up to 60 stretches of equal length, oldest first."""
-        length = max(1, (self.end - self.begin) // _STRETCHES)
+        """Requests in 20 to 60 stretches of equal length, oldest first; at least 10 in each."""
+        most = min(_MOST_STRETCHES, self.requests // _REQUESTS_IN_A_STRETCH)
+        length = max(1, (self.end - self.begin) // max(1, most))
         number = (self.end - self.begin) // length
         begin = self.end - number * length
         stretches = [0] * number
@@ -61,20 +70,19 @@ def judge_pace(steady: Steady, alpha: float) -> PaceVerdict | None:
 
     alpha: chance of calling a steady pace declining.
     """
-    if steady.length_ns < LEAST_NS:
+    if steady.length_ns < LEAST_NS or steady.requests < LEAST_REQUESTS:
         return None
     counts = steady.stretches()
-    if not any(counts):
-        return None
-    slopes = sorted((b - a) / (j - i) for (i, a), (j, b) in combinations(enumerate(counts), 2))
+    slopes = _slopes(counts)
     slope = slopes[len(slopes) // 2]
     deviation = sqrt(_variance(counts) * _alikeness(counts, slope))
     reach = _Z_95 * deviation / 2
     low = slopes[max(0, round(len(slopes) / 2 - reach))]
     high = slopes[min(len(slopes) - 1, round(len(slopes) / 2 + reach))]
     falls = [_fall(counts, each) for each in (slope, high, low)]
+    chance = _chance(counts, deviation) if _falls_twice(counts) else 1.0
     return PaceVerdict(
-        outcome=_outcome(falls, _chance(counts, deviation), alpha),
+        outcome=_outcome(falls, chance, alpha),
         per_s=sum(counts) / (steady.length_ns / 1e9),
         fall=falls[0],
         least_fall=falls[1],
@@ -88,6 +96,22 @@ def _outcome(falls: Sequence[float], chance: float, alpha: float) -> Outcome:
     if fall >= DECLINE and chance <= alpha:
         return Outcome.EXCEEDED
     return Outcome.WITHIN if most < DECLINE else Outcome.INCONCLUSIVE
+
+
+def _slopes(counts: Sequence[int]) -> list[float]:
+    """Between all pairs, ascending."""
+    pairs = combinations(enumerate(counts), 2)
+    return sorted((b - a) / (j - i) for (i, a), (j, b) in pairs)
+
+
+def _falls_twice(counts: Sequence[int]) -> bool:
+    half = len(counts) // 2
+    return all(_own_fall(part) >= DECLINE / 2 for part in (counts[:half], counts[half:]))
+
+
+def _own_fall(counts: Sequence[int]) -> float:
+    slopes = _slopes(counts)
+    return _fall(counts, slopes[len(slopes) // 2])
 
 
 def _fall(counts: Sequence[int], slope: float) -> float:
