@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..artifact_file import read_artifact
 from ..core.record import Record
-from ..errors import ArtifactError
-from ..reporting.json_artifact import artifact_in
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
 
@@ -32,18 +31,9 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    records = [record for path in asked.artifacts for record in _read(path)]
+    records = [record for path in asked.artifacts for record in read_artifact(path).records]
     print(_FORMATS[asked.format](records), end="")
     return _exit_code(records, strict=asked.strict)
-
-
-def _read(path: Path) -> Sequence[Record]:
-    try:
-        return artifact_in(path.read_text(encoding="utf-8")).records
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from None
-    except (ArtifactError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} {error}") from None
 
 
 def _exit_code(records: Sequence[Record], *, strict: bool) -> int:

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 
 from ..core.budget import Terms
-from ..errors import BudgetError, SettingError
+from ..errors import ArtifactError, BudgetError, SettingError
 from .gate import GATE, gate_of
 from .github import GitHub
-from .ledger import Ledger
+from .ledger import Ledger, Session
 from .markers import NamedBudgets, terms_of
 from .reports import USAGE_ERRORS, Reports
 from .runtime import Tests
@@ -34,14 +34,7 @@ class Activation:
         config.pluginmanager.register(self._tests, TESTS_PLUGIN)
         self._facts = SessionFacts(config, self._settings)
         if not _is_worker(config):
-            ledger = Ledger(
-                self._settings,
-                lambda: self._facts.plain,
-                lambda artifact: config.hook.pytest_latency_artifact(
-                    config=config, artifact=artifact
-                ),
-            )
-            _check_artifacts(ledger)
+            ledger = _ledger(config, self._settings, self._facts)
             config.pluginmanager.register(
                 Reports(ledger, self._facts, _github(config, self._settings)), REPORTS_PLUGIN
             )
@@ -90,13 +83,19 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
         raise pytest.UsageError(str(error)) from None
 
 
-def _check_artifacts(ledger: Ledger) -> None:
+def _ledger(config: pytest.Config, settings: Settings, facts: SessionFacts) -> Ledger:
+    hook = config.hook.pytest_latency_artifact
+    session = Session(lambda: facts.plain, lambda artifact: hook(config=config, artifact=artifact))
     try:
+        ledger = Ledger(settings, session)
         ledger.check()
+    except ArtifactError as error:
+        raise pytest.UsageError(f"the baseline {error}") from None
     except OSError as error:
         raise pytest.UsageError(
             f"cannot write the latency artifact {error.filename}: {error.strerror}"
         ) from None
+    return ledger
 
 
 def _github(config: pytest.Config, settings: Settings) -> GitHub:

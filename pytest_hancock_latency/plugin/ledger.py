@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ..core.plain import Plain
+from ..artifact_file import read_artifact
+from ..core.plain import Plain, from_plain
 from ..core.record import Record
-from ..reporting.json_artifact import artifact_of, artifact_text
+from ..reporting.html import report_html
+from ..reporting.json_artifact import artifact_of_plain, artifact_text
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
 from ..reporting.writer import check_writable, write_whole
 from .settings import Settings
 
+_LEAST_PAUSE_S: Final = 1.0
+_SHARE: Final = 20
+"""Summaries may take a twentieth of the time: they are made of all records, again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the ledger asks of its surroundings."""
+
+    facts: Callable[[], Mapping[str, Any]]
+    """What the JSON artifact begins with; asked for when it is first written."""
+    complete: Callable[[Plain], object]
+    """May change the JSON artifact in place, each time before it is written."""
+    clock: Callable[[], float] = time.monotonic
+
 
 class Ledger:
     """Records in the order in which their tests finished.
 
-    Every record is on disk before the next test reports: a session that is killed loses nothing
-    that had finished.
+    Every record is in the JSON artifact before the next test reports: a session that is killed
+    loses nothing that had finished. The summaries, which can be made anew from it, follow at
+    intervals and at the end.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        session: Callable[[], Mapping[str, Any]],
-        complete: Callable[[Plain], object],
-    ) -> None:
-        """session: what the JSON artifact begins with, asked for when it is first written.
-
-        complete: may change the JSON artifact in place, each time before it is written.
-        """
+    def __init__(self, settings: Settings, session: Session) -> None:
+        """Raises ArtifactError where the baseline cannot be read."""
         self._settings = settings
-        self._complete = complete
         self._session = session
-        self.records: list[Record] = []
+        self._baseline = read_artifact(settings.baseline).records if settings.baseline else ()
+        self._samples: dict[str, tuple[Record, Plain]] = {}
+        self._summaries_due = 0.0
         self.trouble: dict[Path, str] = {}
         """Artifacts that could not be written, with the system's reason."""
+
+    @property
+    def records(self) -> list[Record]:
+        """All records."""
+        return [record for record, _ in self._samples.values()]
 
     def check(self) -> None:
         """Prove that every artifact can be written.
@@ -51,33 +69,56 @@ class Ledger:
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(path)) from error
 
-    def add(self, records: list[Record]) -> None:
-        """Take in the records of a finished test, and write.
+    def add(self, samples: Sequence[Plain]) -> list[Record]:
+        """Take in the plain records of a finished test, and write; the records.
 
         A rerun's records have the observations of its earlier attempts, and replace theirs.
         """
-        titles = {record.title for record in records}
-        self.records = [record for record in self.records if record.title not in titles]
-        self.records += records
-        self.write()
+        records = [from_plain(plain) for plain in samples]
+        for record, plain in zip(records, samples, strict=True):
+            self._samples.pop(record.title, None)
+            self._samples[record.title] = record, plain
+        self._write(self._json())
+        if self._session.clock() >= self._summaries_due:
+            self._write_summaries()
+        return records
 
     def write(self) -> None:
-        """Write every artifact; a failure is noted, since tests must go on."""
-        for path, text in self._texts():
+        """Write every artifact."""
+        self._write(self._json())
+        self._write_summaries()
+
+    def _write_summaries(self) -> None:
+        begin = self._session.clock()
+        self._write(self._summaries())
+        end = self._session.clock()
+        self._summaries_due = end + max(_LEAST_PAUSE_S, _SHARE * (end - begin))
+
+    def _write(self, texts: Iterator[tuple[Path | None, Callable[[], str]]]) -> None:
+        """Write what is wanted; a failure is noted, since tests must go on."""
+        for path, text in texts:
+            if path is None:
+                continue
             try:
-                write_whole(path, text)
+                write_whole(path, text())
                 self.trouble.pop(path, None)
             except OSError as error:
                 self.trouble[path] = error.strerror or str(error)
 
-    def _texts(self) -> list[tuple[Path, str]]:
-        settings, texts = self._settings, []
-        if settings.json:
-            artifact = artifact_of(self.records, self._session())
-            self._complete(artifact)
-            texts.append((settings.json, artifact_text(artifact)))
-        if settings.text:
-            texts.append((settings.text, summary_text(self.records)))
-        if settings.markdown:
-            texts.append((settings.markdown, summary_markdown(self.records)))
-        return texts
+    def _json(self) -> Iterator[tuple[Path | None, Callable[[], str]]]:
+        yield self._settings.json, self._json_text
+
+    def _json_text(self) -> str:
+        samples = [dict(plain) for _, plain in self._samples.values()]  # a hook may change them
+        artifact = artifact_of_plain(samples, self._session.facts())
+        self._session.complete(artifact)
+        return artifact_text(artifact)
+
+    def _summaries(self) -> Iterator[tuple[Path | None, Callable[[], str]]]:
+        records = self.records
+        yield self._settings.text, lambda: summary_text(records)
+        yield self._settings.markdown, lambda: summary_markdown(records)
+        yield (
+            self._settings.html,
+            lambda: report_html(records, self._session.facts(), self._baseline),
+        )

@@ -48,6 +48,8 @@ OPTIONS: Final = (
     Option("json", "FILE", "write performance-latency.json here instead"),
     Option("text", "FILE", "write benchmark-summary.txt here instead"),
     Option("markdown", "FILE", "write benchmark-summary.md here instead"),
+    Option("html", "FILE", "write latency-report.html here instead"),
+    Option("baseline", "FILE", "earlier JSON artifact, to be shown beside in the HTML report"),
     Option(
         "budgets", "FILE", "TOML file of named budgets (default: pyproject.toml of the rootdir)"
     ),

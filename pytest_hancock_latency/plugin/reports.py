@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.plain import from_plain
 from ..core.record import Record
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
@@ -36,9 +35,8 @@ class Reports:
         """Take the records of a finished test into the ledger."""
         plain = getattr(report, RECORDS, None)
         if plain:
-            records = [from_plain(record) for record in plain]
+            records = self._ledger.add(plain)
             self._github.note_place(records[0].test, report)
-            self._ledger.add(records)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:

@@ -23,6 +23,8 @@ T = TypeVar("T")
 JSON_NAME: Final = "performance-latency.json"
 TEXT_NAME: Final = "benchmark-summary.txt"
 MARKDOWN_NAME: Final = "benchmark-summary.md"
+HTML_NAME: Final = "latency-report.html"
+_NAMES: Final = {"json": JSON_NAME, "text": TEXT_NAME, "markdown": MARKDOWN_NAME, "html": HTML_NAME}
 
 
 class Mode(StrEnum):
@@ -47,11 +49,13 @@ class Settings:
     json: Path | None = None
     text: Path | None = None
     markdown: Path | None = None
+    html: Path | None = None
+    baseline: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """All artifacts to be written."""
-        return tuple(path for path in (self.json, self.text, self.markdown) if path)
+        return tuple(p for p in (self.json, self.text, self.markdown, self.html) if p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         junit=_read(said["junit"], _switch, True),
         github=_read(said["github"], _switch, True),
         budgets=_path(said["budgets"]),
+        baseline=_path(said["baseline"]),
         profile=_read(said["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         **_artifacts(said, environ, config),
     )
@@ -170,7 +175,7 @@ def _artifacts(
     folder = _path(said["artifacts"])
     paths = {
         name: _path(said[name]) or (folder / file if folder else None)
-        for name, file in (("json", JSON_NAME), ("text", TEXT_NAME), ("markdown", MARKDOWN_NAME))
+        for name, file in _NAMES.items()
     }
     guide = environ.get(GUIDE_ARTIFACT)
     if guide:

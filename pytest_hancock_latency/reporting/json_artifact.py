@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from ..core.histogram import LAYOUT, RELATIVE_ERROR
 from ..core.plain import Plain, from_plain, to_plain
 from ..core.record import Record
 from ..errors import ArtifactError
+from .packaged import packaged
 
 FORMAT: Final = 1
 _HISTOGRAMS: Final = {
@@ -38,8 +38,13 @@ class Artifact:
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
     """The artifact as plain data. session: machine, versions, settings, start."""
+    return artifact_of_plain([to_plain(record) for record in records], session)
+
+
+def artifact_of_plain(samples: list[Plain], session: Mapping[str, Any]) -> Plain:
+    """The artifact of records that have their plain form already."""
     counts = {
-        outcome: sum(record.outcome == outcome for record in records)
+        outcome: sum(sample["outcome"] == outcome for sample in samples)
         for outcome in ("within", "exceeded", "inconclusive", "not judged")
     }
     return {
@@ -47,7 +52,7 @@ def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
         **session,
         "counts": counts,
         "histograms": _HISTOGRAMS,
-        "samples": [to_plain(record) for record in records],
+        "samples": samples,
     }
 
 
@@ -79,7 +84,7 @@ def artifact_text(artifact: Plain) -> str:
 
 def schema_text() -> str:
     """The JSON Schema of the artifact, as it is published."""
-    return files(__package__).joinpath("artifact.schema.json").read_text(encoding="utf-8")
+    return packaged("artifact.schema.json")
 
 
 def _json(value: object, separators: tuple[str, str] = (", ", ": ")) -> str:

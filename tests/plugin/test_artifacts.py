@@ -30,6 +30,7 @@ def test_one_folder_gets_every_artifact(suite: Suite) -> None:
     assert sorted(path.name for path in (suite.path / "out" / "here").iterdir()) == [
         "benchmark-summary.md",
         "benchmark-summary.txt",
+        "latency-report.html",
         "performance-latency.json",
     ]
 

@@ -1,0 +1,147 @@
+"""What all pictures have in common: frame, axes, limits and the words for those who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from ...core.duration import format_exactly
+from ...core.record import Record
+from ...core.verdict import LimitVerdict
+from .markup import Child, Element, element
+from .scales import LogScale
+
+WIDTH: Final = 360
+HEIGHT: Final = 210
+LEFT, RIGHT, TOP, BOTTOM = 46, 350, 22, 182
+"""Edges of the plot inside the picture."""
+BELOW_WORDS: Final = 46
+"""Upper edge of a plot with the words of its limits above it."""
+_LINE: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is drawn, and what is said about it."""
+
+    name: str
+    description: str
+    marks: Sequence[Child]
+    legend: Sequence[tuple[str, str]]
+    """Class of the mark and what it means."""
+
+
+def figure(picture: Picture) -> Element:
+    """The picture as a figure with its name above and its legend below."""
+    drawing = element(
+        "svg",
+        element("title", picture.name),
+        element("desc", picture.description),
+        *picture.marks,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=f"{picture.name}. {picture.description}",
+    )
+    keys = [
+        element("li", element("span", class_=f"key {mark}", aria_hidden="true"), text)
+        for mark, text in picture.legend
+    ]
+    return element(
+        "figure",
+        element("figcaption", picture.name),
+        drawing,
+        element("ul", *keys, class_="legend") if keys else None,
+    )
+
+
+def bottom_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
+    """A horizontal axis below the plot; texts that would touch are left out."""
+    marks = [_line((LEFT, BOTTOM), (RIGHT, BOTTOM), "axis")]
+    free_from = 0.0
+    for x, text in ticks:
+        marks.append(_line((x, BOTTOM), (x, BOTTOM + 4), "axis"))
+        half = 3.2 * len(text)
+        if x - half >= free_from:
+            marks.append(words(x, BOTTOM + 16, text, anchor="middle"))
+            free_from = x + half + 4
+    return marks
+
+
+def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
+    """A vertical axis with faint lines across the plot."""
+    marks = [_line((LEFT, TOP), (LEFT, BOTTOM), "axis")]
+    for y, text in ticks:
+        marks.append(_line((LEFT, y), (RIGHT, y), "grid"))
+        marks.append(words(LEFT - 5, y + 4, text, anchor="end"))
+    return marks
+
+
+def limits_across(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]:
+    """Limits as horizontal lines; those far above are told at the upper edge."""
+    marks = []
+    far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
+    for part in parts:
+        if part in far:
+            continue
+        y = scale.at(part.limit.limit_ns)
+        marks.append(_line((LEFT, y), (RIGHT, y), "limit"))
+        marks.append(words(RIGHT, y - 3, limit_words(part), anchor="end", class_="limit-words"))
+    return marks + _far_limits(far, "above")
+
+
+def limits_down(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]:
+    """Limits as vertical lines, their words one below the other above the plot."""
+    marks = []
+    far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
+    near = [part for part in parts if part not in far]
+    for row, part in enumerate(near):
+        x, y = scale.at(part.limit.limit_ns), 10 + row * _LINE
+        marks.append(_line((x, y + 2), (x, BOTTOM), "limit"))
+        anchor, dx = ("end", -3) if x > (LEFT + RIGHT) / 2 else ("start", 3)
+        marks.append(words(x + dx, y + 4, limit_words(part), anchor=anchor, class_="limit-words"))
+    return marks + _far_limits(far, "right", len(near))
+
+
+def _far_limits(parts: Sequence[LimitVerdict], where: str, row: int = 0) -> list[Element]:
+    if not parts:
+        return []
+    arrow = {"above": "↑", "right": "→"}[where]
+    text = ", ".join(limit_words(part) for part in parts)
+    return [
+        words(RIGHT, 14 + row * _LINE, f"{text} {arrow}", anchor="end", class_="limit-words far")
+    ]
+
+
+def limit_words(part: LimitVerdict) -> str:
+    """``p99 ≤ 50 ms``."""
+    return f"{part.limit.label} ≤ {format_exactly(part.limit.limit_ns)}"
+
+
+def limits_of(record: Record) -> tuple[LimitVerdict, ...]:
+    """The limits that a record was judged by."""
+    return record.verdict.limits if record.verdict else ()
+
+
+def words(x: float, y: float, text: str, *, anchor: str, class_: str | None = None) -> Element:
+    """A text in the picture."""
+    return element("text", text, x=f"{x:g}", y=f"{y:g}", text_anchor=anchor, class_=class_)
+
+
+def polyline(points: Iterable[tuple[float, float]], class_: str) -> Element:
+    """A line through points."""
+    return element("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points), class_=class_)
+
+
+def staircase(edges: Sequence[float], heights: Sequence[float], floor: float) -> str:
+    """The outline of bars, as the data of a path."""
+    steps = [f"M{edges[0]:g},{floor:g}"]
+    for (_, right), height in zip(pairwise(edges), heights, strict=True):
+        steps.append(f"V{height:g}H{right:g}")
+    return "".join([*steps, f"V{floor:g}"])
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], class_: str) -> Element:
+    (x1, y1), (x2, y2) = start, end
+    return element("line", x1=f"{x1:g}", y1=f"{y1:g}", x2=f"{x2:g}", y2=f"{y2:g}", class_=class_)

@@ -1,0 +1,192 @@
+"""The three pictures of a sample: its distribution, its tail, and the run over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ...core.duration import format_duration
+from ...core.histogram import Histogram
+from ...core.quantile import P50, P95, P99
+from ...core.record import Record
+from ...core.timeline import Timeline
+from ..distribution import counts_between, edges_around
+from .canvas import (
+    BELOW_WORDS,
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    Picture,
+    bottom_axis,
+    left_axis,
+    limit_words,
+    limits_across,
+    limits_down,
+    limits_of,
+    polyline,
+    staircase,
+    words,
+)
+from .markup import Element, element
+from .scales import LogScale, TailScale, latency_range
+
+_BARS: Final = 48
+_POINTS: Final = 60
+_RAW: Final = ("raw", "raw latency: what the clock said")
+_CODE: Final = ("code", "attributed: what the code took")
+_BEFORE: Final = ("before", "baseline, raw")
+_MACHINE: Final = ("machine", "▲ the machine took over a tenth of some observation")
+_COLLECTOR: Final = ("collector", "◆ a garbage collection began in some observation")
+
+
+def distribution(record: Record, baseline: Record | None = None) -> Picture | None:
+    """How often which latency occurred, with the limits; None where no histogram was kept."""
+    shown = _histograms(record, baseline)
+    if not shown:
+        return None
+    scale = _scale(record, shown, LEFT, RIGHT)
+    edges = edges_around(shown.values(), _BARS)
+    shares = {
+        name: [count / each.n for count in counts_between(each, edges)]
+        for name, each in shown.items()
+    }
+    most = max(max(row) for row in shares.values())
+    xs = [scale.at(edge) for edge in edges]
+    marks: list[Element] = [*bottom_axis(scale.ticks())]
+    for name, row in shares.items():
+        heights = [round(BOTTOM - share / most * (BOTTOM - BELOW_WORDS), 1) for share in row]
+        marks.append(element("path", d=staircase(xs, heights, BOTTOM), class_=f"area {name}"))
+    marks += limits_down(limits_of(record), scale)
+    return Picture("Distribution", _in_words(record, shown["raw"]), marks, _legend(shown))
+
+
+def tail(record: Record, baseline: Record | None = None) -> Picture | None:
+    """Latency by percentile; every further nine takes the same room."""
+    shown = _histograms(record, baseline)
+    if not shown:
+        return None
+    scale = _scale(record, shown, BOTTOM, TOP)
+    across = TailScale(shown["raw"].n, LEFT, RIGHT)
+    quantiles = across.quantiles(_POINTS)[:-1]
+    marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(across.ticks())]
+    for name, each in shown.items():
+        points = [
+            (across.at(float(q)), scale.at(each.quantile_ns(q or P50))) for q in quantiles if q
+        ]
+        marks.append(polyline(points, f"line {name}"))
+    marks += limits_across(limits_of(record), scale)
+    for part in limits_of(record):
+        if part.limit.allowed and scale.holds(part.limit.limit_ns):
+            x = across.at(float(part.limit.quantile))
+            y = scale.at(part.limit.limit_ns)
+            marks.append(element("circle", cx=x, cy=y, r=3.5, class_="limit-point"))
+    return Picture("Tail", _tail_in_words(record), marks, _legend(shown))
+
+
+def over_time(record: Record) -> Picture | None:
+    """The course of the run: median to largest of each stretch, with what disturbed it."""
+    course = record.timeline
+    if course is None or not len(course):
+        return None
+    seen = [ns for ns in (*course.median_ns, *course.max_ns) if ns]
+    scale = LogScale(*latency_range(seen, _limit_values(record)), BOTTOM, TOP)
+    room = (RIGHT - LEFT) / len(course)
+    marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
+    marks += _stretches(course, scale, room)
+    marks += limits_across(limits_of(record), scale)
+    legend = [("span", "median to largest of each stretch")]
+    legend += [_MACHINE] if any(course.excused) else []
+    legend += [_COLLECTOR] if any(course.collected) else []
+    return Picture("Run over time", _course_in_words(course), marks, legend)
+
+
+def _stretches(course: Timeline, scale: LogScale, room: float) -> Iterator[Element]:
+    """One path for all of a kind: a page may hold hundreds of these pictures."""
+    spans, middles = [], []
+    for at in range(len(course)):
+        if not course.n[at]:
+            continue
+        x = round(LEFT + (at + 0.5) * room, 1)
+        low, high = scale.at(course.median_ns[at]), scale.at(course.max_ns[at])
+        spans.append(f"M{x:g},{low:g}V{high:g}")
+        middles.append(f"M{x:g},{low:g}h0")
+        yield from _disturbances(course, at, x, high)
+    yield element("path", d="".join(spans), class_="span")
+    yield element("path", d="".join(middles), class_="middle")
+
+
+def _disturbances(course: Timeline, at: int, x: float, top: float) -> Iterator[Element]:
+    above = top - 4
+    if course.excused[at]:
+        yield words(x, above, "▲", anchor="middle", class_="machine")
+        above -= 8
+    if course.collected[at]:
+        yield words(x, above, "◆", anchor="middle", class_="collector")
+
+
+def _time_ticks(course: Timeline) -> list[tuple[float, str]]:
+    total = len(course) * course.stretch_ns
+    return [
+        (LEFT + share * (RIGHT - LEFT), format_duration(int(share * total)) if share else "0")
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
+
+
+def _histograms(record: Record, baseline: Record | None) -> dict[str, Histogram]:
+    """What there is to draw, by class of its mark; empty where nothing was measured."""
+    if record.histogram is None or not record.histogram.n:
+        return {}
+    shown = {"raw": record.histogram}
+    if record.attributed_histogram is not None:
+        shown["code"] = record.attributed_histogram
+    if baseline is not None and baseline.histogram is not None and baseline.histogram.n:
+        shown["before"] = baseline.histogram
+    return shown
+
+
+def _scale(record: Record, shown: dict[str, Histogram], start: int, end: int) -> LogScale:
+    ends = [ns for each in shown.values() for ns in (_least(each), _greatest(each))]
+    return LogScale(*latency_range(ends, _limit_values(record)), start, end)
+
+
+def _least(histogram: Histogram) -> int:
+    return next(low for low, _, _ in histogram.buckets)
+
+
+def _greatest(histogram: Histogram) -> int:
+    return [high for _, high, _ in histogram.buckets][-1]
+
+
+def _limit_values(record: Record) -> list[int]:
+    return [part.limit.limit_ns for part in limits_of(record)]
+
+
+def _legend(shown: dict[str, Histogram]) -> list[tuple[str, str]]:
+    return [key for key in (_RAW, _CODE, _BEFORE) if key[0] in shown]
+
+
+def _in_words(record: Record, raw: Histogram) -> str:
+    quantiles = ", ".join(
+        f"{name} {format_duration(raw.quantile_ns(q))}"
+        for name, q in (("median", P50), ("p95", P95), ("p99", P99))
+    )
+    ends = f"{format_duration(_least(raw))} to {format_duration(_greatest(raw))}"
+    limits = ", ".join(map(limit_words, limits_of(record))) or "none"
+    return f"{raw.n} raw latencies from {ends}: {quantiles}. Limits: {limits}."
+
+
+def _tail_in_words(record: Record) -> str:
+    quantiles = record.quantiles_ns.items()
+    return f"Raw latency: {', '.join(f'{name} {format_duration(ns)}' for name, ns in quantiles)}."
+
+
+def _course_in_words(course: Timeline) -> str:
+    worst = max(range(len(course)), key=course.max_ns.__getitem__)
+    return (
+        f"{sum(course.n)} observations in {format_duration(len(course) * course.stretch_ns)}; "
+        f"the largest, {format_duration(course.max_ns[worst])}, came "
+        f"{format_duration(worst * course.stretch_ns)} after the start. "
+        f"{sum(course.excused)} were held up by the machine, "
+        f"in {sum(course.collected)} a garbage collection began."
+    )

@@ -1,0 +1,106 @@
+"""The table of all samples; its columns can be sorted, and its rows lead to the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ...core.quantile import P50, P95, P99, label
+from ...core.record import Record
+from ..rows import HEADINGS, NUMBERS, UNIT_NOTE, Row, rows
+from .markup import Element, element
+
+MARKS: Final = {"within": "✓", "exceeded": "✗", "inconclusive": "?", "not judged": "–"}
+_WEIGHT: Final = {"exceeded": 0, "inconclusive": 1, "not judged": 2, "within": 3}
+_HEADINGS: Final = [
+    (HEADINGS[0], False),
+    (HEADINGS[-1], False),  # beside the name, where a phone shows it without scrolling
+    *((text, at in NUMBERS) for at, text in enumerate(HEADINGS[:-1]) if at),
+]
+_PERCENTILES: Final = tuple(map(label, (P50, P95, P99)))
+
+
+def by_weight(records: Sequence[Record]) -> list[Record]:
+    """What exceeded comes first, then what is inconclusive; by name among equals."""
+    return sorted(records, key=lambda record: (_WEIGHT[record.outcome], record.title))
+
+
+def anchor(at: int) -> str:
+    """Id of the section of a sample."""
+    return f"sample-{at + 1}"
+
+
+def overview(records: Sequence[Record], baseline: Mapping[str, Record]) -> Element:
+    """The table. records: in the order in which their sections follow."""
+    headings = [*_HEADINGS, ("p50 before", True)] if baseline else _HEADINGS
+    head = element("tr", *(_heading(at, *heading) for at, heading in enumerate(headings)))
+    body = [
+        element(
+            "tr",
+            *_cells(at, record, row),
+            _before(record, baseline.get(record.title)) if baseline else None,
+            class_=f"is-{record.outcome.replace(' ', '-')}",
+        )
+        for at, (record, row) in enumerate(zip(records, rows(records), strict=True))
+    ]
+    return element(
+        "div",
+        element(
+            "table",
+            element("caption", f"All samples ({UNIT_NOTE})"),
+            element("thead", head),
+            element("tbody", *body),
+            id="overview",
+        ),
+        class_="scroll",
+        tabindex="0",
+        role="group",
+        aria_label="Overview of all samples",
+    )
+
+
+def badge(outcome: str) -> Element:
+    """The outcome as a sign and a word: never told by colour alone."""
+    return element(
+        "span",
+        element("span", MARKS[outcome], aria_hidden="true"),
+        f" {outcome}",
+        class_=f"badge is-{outcome.replace(' ', '-')}",
+    )
+
+
+def _heading(at: int, text: str, number: bool) -> Element:
+    button = element("button", text, type="button", data_column=at)
+    return element("th", button, scope="col", class_="number" if number else None)
+
+
+def _cells(at: int, record: Record, row: Row) -> list[Element]:
+    name = element("th", element("a", row.sample, href=f"#{anchor(at)}"), scope="row")
+    numbers = [element("td", row.n, class_="number", data_value=record.n)]
+    for percentile, text in zip(_PERCENTILES, (row.p50, row.p95, row.p99), strict=True):
+        ns = record.quantiles_ns.get(percentile, -1)
+        numbers.append(element("td", text, class_="number", data_value=ns))
+    limit_ns = record.verdict.limits[0].limit.limit_ns if record.verdict else -1
+    return [
+        name,
+        element("td", badge(record.outcome), f" {_which(row)}", data_value=_WEIGHT[record.outcome]),
+        *numbers,
+        element("td", row.limits, data_value=limit_ns),
+    ]
+
+
+def _which(row: Row) -> str:
+    """The limit that the verdict is about, where it is about one."""
+    return row.verdict.rpartition(" ")[2] if row.verdict.startswith(("exceeded ", "incon")) else ""
+
+
+def _before(record: Record, earlier: Record | None) -> Element:
+    """The median of the baseline, and by how much it changed."""
+    now = record.quantiles_ns.get("p50")
+    before = earlier.quantiles_ns.get("p50") if earlier else None
+    if not now or not before:
+        return element("td", "–", class_="number", data_value=0)
+    change = 100 * (now - before) / before
+    return element(
+        "td", f"{before / 1e6:.3g} ({change:+.0f} %)", class_="number", data_value=round(change, 3)
+    )

@@ -1,0 +1,133 @@
+"""One sample: its verdict in words, its pictures, its numbers, its slowest observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.duration import format_duration, format_exactly
+from ...core.record import Record
+from ...core.sample import Slow
+from ...core.verdict import LimitVerdict
+from ..wording import explain
+from .canvas import figure, limits_of
+from .charts import distribution, over_time, tail
+from .markup import Child, Element, element
+from .overview import badge
+
+_LOOPS = {
+    "closed": "closed loop",
+    "open": "open loop, counted from the intended starts",
+    "burst": "burst",
+}
+
+
+def sample_section(record: Record, anchor: str, baseline: Record | None, *, shown: bool) -> Element:
+    """The section of a sample; shown: whether it is open from the start."""
+    pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
+    figures = [figure(picture) for picture in pictures if picture]
+    return element(
+        "details",
+        element("summary", element("h2", badge(record.outcome), " ", record.title)),
+        element("ul", *(element("li", line) for line in explain(record)), class_="evidence"),
+        element("p", " · ".join(_circumstances(record)), class_="note"),
+        element("div", *figures, class_="figures") if figures else None,
+        _quantiles(record, baseline) if record.n else None,
+        _slowest(record.measurement.slowest),
+        _advice(record),
+        id=anchor,
+        open="open" if shown else None,
+    )
+
+
+def _circumstances(record: Record) -> Iterator[str]:
+    measured = record.measurement
+    yield _LOOPS.get(measured.loop, measured.loop)
+    yield f"{record.n} observations in {format_duration(measured.elapsed_ns)}"
+    if record.failures:
+        kinds = ", ".join(f"{kind} ×{count}" for kind, count in record.failures.items())
+        yield f"failures: {kinds}"
+    if measured.send_lag_ns is not None:
+        yield f"p99 send lag {format_duration(measured.send_lag_ns)}"
+    if measured.why_no_bracket:
+        yield f"nothing attributed: {measured.why_no_bracket}"
+    if record.attempt > 1:
+        yield f"attempt {record.attempt}, pooled"
+    if record.workers > 1:
+        yield f"{record.workers} workers ran at a time"
+
+
+def _quantiles(record: Record, baseline: Record | None) -> Element:
+    parts = {part.limit.label: part for part in limits_of(record)}
+    headings = ["percentile", "raw", "attributed", "between", "limit", "over it", "verdict"]
+    headings += ["baseline"] if baseline else []
+    body = []
+    for name, ns in record.quantiles_ns.items():
+        earlier = baseline.quantiles_ns.get(name) if baseline else None
+        cells = [*_quantile_cells(record, name, ns), *_limit_cells(parts.get(name))]
+        cells += [format_duration(earlier) if earlier else "–"] if baseline else []
+        body.append(_row(name, cells))
+    return _table("Quantiles, with bounds that hold with 95 % each", headings, body)
+
+
+def _quantile_cells(record: Record, name: str, ns: int) -> list[str]:
+    low, high = record.bounds_ns.get(name, (None, None))
+    ends = [format_duration(end) if end is not None else "?" for end in (low, high)]
+    attributed = record.attributed_quantiles_ns.get(name)
+    return [
+        format_duration(ns),
+        format_duration(attributed) if attributed is not None else "–",
+        " – ".join(ends) if (low, high) != (None, None) else "–",
+    ]
+
+
+def _limit_cells(part: LimitVerdict | None) -> list[Child]:
+    if part is None:
+        return ["–", "–", "–"]
+    over = f"{part.over} of {part.n}"
+    excused = f" ({part.excused} excused)" if part.excused else ""
+    return [format_exactly(part.limit.limit_ns), over + excused, badge(part.outcome.value)]
+
+
+def _slowest(slowest: tuple[Slow, ...]) -> Element | None:
+    if not slowest:
+        return None
+    body = [
+        _row(
+            format_duration(slow.wall_ns),
+            [
+                format_duration(slow.attributed_ns),
+                f"no. {slow.position + 1}",
+                format_duration(slow.start_ns),
+                ", ".join(slow.causes) or "nothing else happened: it is the code",
+            ],
+        )
+        for slow in slowest
+    ]
+    headings = ["raw", "attributed", "observation", "after", "what happened"]
+    return _table("The slowest observations", headings, body)
+
+
+def _advice(record: Record) -> Element | None:
+    texts = [element("li", f"advice: {advice.text}") for advice in record.measurement.advice]
+    return element("ul", *texts, class_="advice") if texts else None
+
+
+def _row(name: str, cells: list[Child] | list[str]) -> Element:
+    return element("tr", element("th", name, scope="row"), *(element("td", cell) for cell in cells))
+
+
+def _table(caption: str, headings: list[str], body: list[Element]) -> Element:
+    head = element("tr", *(element("th", text, scope="col") for text in headings))
+    return element(
+        "div",
+        element(
+            "table",
+            element("caption", caption),
+            element("thead", head),
+            element("tbody", *body),
+        ),
+        class_="scroll",
+        tabindex="0",
+        role="group",
+        aria_label=caption,
+    )

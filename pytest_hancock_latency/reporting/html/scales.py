@@ -1,0 +1,94 @@
+"""Scales: from latencies, shares and times to places in a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor, log10
+from typing import Final
+
+from ...core.duration import format_duration
+from ...core.quantile import label
+
+_FAR: Final = 10
+"""A limit this many times beyond all latencies is told at the edge, and not drawn to scale."""
+_STEPS: Final = ((1, 2, 5), (1, 3), (1,))
+_MOST_TICKS: Final = 6
+_ROOM: Final = 1.06
+
+
+@dataclass(frozen=True, slots=True)
+class LogScale:
+    """Latencies from ``low`` to ``high`` in ns, equally far apart by their ratio."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, ns: float) -> float:
+        """The place of a latency; what lies beyond an end is put there."""
+        ns = min(max(ns, self.low), self.high)
+        share = log10(ns / self.low) / log10(self.high / self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def holds(self, ns: float) -> bool:
+        """Whether a latency lies on the scale."""
+        return self.low <= ns <= self.high
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Places and texts of a few round latencies."""
+        found: list[int] = []
+        for steps in _STEPS:
+            found = [ns for ns in _round_numbers(self.low, self.high, steps) if self.holds(ns)]
+            if len(found) <= _MOST_TICKS:
+                break
+        return [(self.at(ns), format_duration(ns)) for ns in found]
+
+
+def latency_range(latencies_ns: Iterable[int], limits_ns: Iterable[int]) -> tuple[float, float]:
+    """The least and greatest latency of a scale: all latencies, and every limit near them."""
+    seen = [max(1, ns) for ns in latencies_ns]
+    low, high = min(seen), max(seen)
+    near = [ns for ns in limits_ns if low / _FAR <= ns <= high * _FAR]
+    low, high = min([low, *near]), max([high, *near])
+    if high < low * 2:  # all alike: show a surrounding that is not all noise
+        low, high = max(1, low * 2 // 3), high * 3 // 2
+    return low / _ROOM, high * _ROOM
+
+
+def _round_numbers(low: float, high: float, steps: tuple[int, ...]) -> list[int]:
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [step * 10**decade for decade in decades if decade >= 0 for step in steps]
+
+
+@dataclass(frozen=True, slots=True)
+class TailScale:
+    """Quantiles up to that of the largest of n observations; every nine takes the same room."""
+
+    n: int
+    start: float
+    end: float
+
+    def at(self, quantile: float) -> float:
+        """The place of a quantile below 1."""
+        share = min(1.0, log10(1 / (1 - quantile)) / self._nines)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def quantiles(self, count: int) -> list[Fraction]:
+        """`count` quantiles, equally far apart in the picture."""
+        shares = (i / (count - 1) for i in range(count))
+        return [
+            Fraction(1 - 10 ** (-share * self._nines)).limit_denominator(10**9) for share in shares
+        ]
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Places and texts of p50, p90, p99 and so on, as far as n reaches."""
+        nines = [Fraction(1, 2)] + [1 - Fraction(1, 10**k) for k in range(1, 8)]
+        fit = [q for q in nines if (1 - q) * self.n >= 1]
+        return [(self.at(float(q)), label(q)) for q in fit]
+
+    @property
+    def _nines(self) -> float:
+        return max(log10(max(2, self.n)), 0.31)
