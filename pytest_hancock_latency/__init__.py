@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DurationError,
         LatencyError,
         NothingMeasured,
+        ProfileError,
         QuantileError,
         SettingError,
     )
@@ -43,6 +44,7 @@ _HOMES = {
     "DurationError": "errors",
     "LatencyError": "errors",
     "NothingMeasured": "errors",
+    "ProfileError": "errors",
     "QuantileError": "errors",
     "SettingError": "errors",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "ManualClock",
     "NothingMeasured",
     "Outcome",
+    "ProfileError",
     "QuantileError",
     "Record",
     "Sample",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def pytest_latency_machine_info(config: pytest.Config, machine: dict[str, Any]) -> None:
     """Change or add facts about the machine, in place, before anything is written.
 
+    Called once, and only in sessions that write the JSON artifact.
+
     .. code-block:: python
 
         def pytest_latency_machine_info(config, machine):

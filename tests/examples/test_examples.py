@@ -10,11 +10,18 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
 NEIGHBOURS = {"fastapi_service": ("-p", "anyio")}
-NEEDS = {"flask_service": ("flask",), "fastapi_service": ("fastapi", "httpx", "anyio")}
+NEEDS = {
+    "flask_service": ("flask",),
+    "fastapi_service": ("fastapi", "httpx", "anyio"),
+    "openmetrics": ("prometheus_client",),
+}
 TESTS = {
+    "artifact_fields": 1,
     "fastapi_service": 2,
     "flask_service": 3,
+    "openmetrics": 1,
     "plain_function": 2,
+    "posted_records": 1,
     "quickstart": 3,
     "sqlite_query": 1,
     "subprocess_command": 1,

@@ -1,0 +1,18 @@
+"""Adds to the JSON artifact what only this project knows."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+SERVICE = {"name": "search", "version": "1.4.2"}
+
+
+def pytest_latency_machine_info(config: pytest.Config, machine: dict[str, Any]) -> None:
+    machine["runner"] = os.environ.get("RUNNER_NAME", "unnamed")
+
+
+def pytest_latency_artifact(config: pytest.Config, artifact: dict[str, Any]) -> None:
+    artifact["service"] = SERVICE
