@@ -48,8 +48,8 @@ class Activation:
 
         Raises:
             pytest.UsageError: a budget cannot be meant, or the machine is not the one that is
-                required (in a worker of xdist, where it would only
-                be a crash, the tests are dropped and the controller tells).
+                required (in a worker of xdist, where it would only be a crash, the tests are
+                dropped and the controller tells).
         """
         wrong: dict[str, None] = {}
         for item in marked:
