@@ -6,34 +6,47 @@ Exit codes: 0 within, 1 exceeded, 2 usage, 3 inconclusive under ``--strict``.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from ..errors import LatencyError
-from . import report
+from . import gate, merge, report, show, suggest
+from .exits import USAGE
 
 _EXAMPLES = """\
 examples:
   hancock-latency report artifacts/performance-latency.json
-  hancock-latency report artifacts/performance-latency.json --format markdown
-  hancock-latency report --strict shard-1.json shard-2.json
+  hancock-latency report artifacts/performance-latency.json --format html -o report.html
+  hancock-latency show artifacts/performance-latency.json test_health
+  hancock-latency merge shard-1.json shard-2.json -o merged.json
+  hancock-latency gate merged.json --budgets pyproject.toml
+  hancock-latency suggest merged.json
+
+hancock-latency COMMAND --help has more of each.
 """
+_COMMANDS = (report, show, merge, gate, suggest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
-        description="Read the artifacts of latency budgets.",
+        description="Read, merge and judge the artifacts of latency budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    report.add_command(commands)
+    for command in _COMMANDS:
+        command.add_command(commands)
     asked = parser.parse_args(arguments)
     try:
         exit_code: int = asked.run(asked)
+        sys.stdout.flush()
     except LatencyError as error:
         print(f"hancock-latency: {error}", file=sys.stderr)
-        return 2
+        return USAGE
+    except BrokenPipeError:  # whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return exit_code

@@ -1,45 +1,65 @@
-"""``hancock-latency report``: show artifacts, and say by the exit code what they say."""
+"""``hancock-latency report``: artifacts in any format, and what they say as the exit code."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..artifact_file import read_artifact
 from ..core.record import Record
+from ..reporting.bencher import bencher_json
+from ..reporting.html import report_html
 from ..reporting.markdown import summary_markdown
+from ..reporting.pytest_benchmark import pytest_benchmark_json
 from ..reporting.table import summary_text
+from .exits import exit_code_of
+from .streams import add_output, put
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_FORMATS: Final = {"text": summary_text, "markdown": summary_markdown}
-_EXCEEDED: Final = 1
-_NOTHING: Final = 2
-_INCONCLUSIVE: Final = 3
+_EXAMPLES = """\
+examples:
+  hancock-latency report artifacts/performance-latency.json
+  hancock-latency report --format html -o report.html --baseline main.json branch.json
+  hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
+  hancock-latency report --strict shard-1.json shard-2.json
+
+exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict
+"""
+Render = Callable[[Sequence[Record], Mapping[str, Any], Sequence[Record]], str]
+_FORMATS: Final[Mapping[str, Render]] = {
+    "text": lambda records, _, __: summary_text(records),
+    "markdown": lambda records, _, __: summary_markdown(records),
+    "html": report_html,
+    "bencher-bmf": lambda records, _, __: bencher_json(records),
+    "pytest-benchmark-json": lambda records, session, _: pytest_benchmark_json(records, session),
+}
 
 
 def add_command(commands: Commands) -> None:
     """Add ``report`` to the command line."""
-    parser = commands.add_parser("report", help="show artifacts as a table with their evidence")
+    parser = commands.add_parser(
+        "report",
+        help="show artifacts: as a table, as Markdown, as HTML, or as other tools read them",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT")
     parser.add_argument("--format", choices=tuple(_FORMATS), default="text")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="ARTIFACT", help="earlier one, shown beside in HTML"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
+    add_output(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(asked: argparse.Namespace) -> int:
-    records = [record for path in asked.artifacts for record in read_artifact(path).records]
-    print(_FORMATS[asked.format](records), end="")
-    return _exit_code(records, strict=asked.strict)
-
-
-def _exit_code(records: Sequence[Record], *, strict: bool) -> int:
-    outcomes = {record.outcome for record in records}
-    if "exceeded" in outcomes:
-        return _EXCEEDED
-    if not outcomes & {"within", "inconclusive"}:
-        return _NOTHING  # nothing was judged: never a pass
-    return _INCONCLUSIVE if strict and "inconclusive" in outcomes else 0
+    artifacts = [read_artifact(path) for path in asked.artifacts]
+    records = [record for artifact in artifacts for record in artifact.records]
+    earlier = read_artifact(asked.baseline).records if asked.baseline else ()
+    put(_FORMATS[asked.format](records, artifacts[0].session, earlier), asked.output)
+    return exit_code_of(records, strict=asked.strict)

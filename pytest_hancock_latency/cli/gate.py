@@ -1,0 +1,125 @@
+"""``hancock-latency gate``: judge what was measured already, by budgets given now."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..artifact_file import read_artifact
+from ..budget_file import read_budgets
+from ..core.budget import LatencyBudget, Terms, parse_terms
+from ..core.histogram import Histogram
+from ..core.merging import judged_anew
+from ..core.record import Record
+from ..errors import ArtifactError, BudgetError
+from ..reporting.hdr_histogram import PREFIX, histogram_in
+from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
+from ..reporting.table import summary_text
+from .exits import exit_code_of
+from .streams import add_output, put
+
+if TYPE_CHECKING:
+    from .report import Commands
+
+_EXAMPLES = """\
+A budget of the file judges the samples that bear its name: by the budget that they were gated by,
+their own name, their test's node id, or the name of the test function. --budget judges every one.
+A file in HdrHistogram's V2 encoding is a sample named after the file.
+
+Counts alone cannot tell one stall of the machine from slow code: pytest and Locust, which see the
+run over time, are the better judges.
+
+examples:
+  hancock-latency gate artifacts/performance-latency.json --budgets pyproject.toml
+  hancock-latency gate latencies.json --budget p95=25ms,p99=50ms,errors=0.1% --strict
+  hancock-latency gate recorded.hdr --unit us --budget p99=50 -o judged.json
+
+exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict
+"""
+_UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``gate`` to the command line."""
+    parser = commands.add_parser(
+        "gate",
+        help="judge an artifact or an HdrHistogram by a budget file",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("artifacts", nargs="+", type=Path, metavar="FILE")
+    budgets = parser.add_mutually_exclusive_group(required=True)
+    budgets.add_argument("--budgets", type=Path, metavar="TOML", help="file of named budgets")
+    budgets.add_argument("--budget", metavar="LIMITS", help="such as p95=25ms,p99=50ms")
+    parser.add_argument(
+        "--unit", choices=tuple(_UNITS), default="ns", help="of HdrHistogram values (default: ns)"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    artifacts = [_read(path, _UNITS[asked.unit]) for path in asked.artifacts]
+    records = [record for artifact in artifacts for record in artifact.records]
+    if asked.budget is not None:
+        budget = _budget(asked.budget)
+        judged = [judged_anew(record, budget, len(records)) for record in records]
+    else:
+        judged = _by_name(records, read_budgets(asked.budgets), asked.budgets)
+    if asked.output:
+        put(artifact_text(artifact_of(judged, artifacts[0].session)), asked.output)
+    put(summary_text(judged), None)
+    return exit_code_of(judged, strict=asked.strict)
+
+
+def _read(path: Path, unit_ns: int) -> Artifact:
+    """An artifact, or a histogram as an artifact with one sample."""
+    try:
+        start = path.read_bytes()[: len(PREFIX)]
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from None
+    if start != PREFIX.encode("ascii"):
+        return read_artifact(path)
+    try:
+        return Artifact({}, [_record(path.stem, histogram_in(path.read_text("ascii"), unit_ns))])
+    except (ArtifactError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} {error}") from None
+
+
+def _record(name: str, histogram: Histogram) -> Record:
+    most = max((high for _, high, _ in histogram.buckets), default=0)
+    return Record(name, "", histogram.n, {}, {"max": most}, {}, histogram=histogram)
+
+
+def _budget(text: str) -> LatencyBudget:
+    """The budget of ``p95=25ms,errors=0.1%``; bare numbers are milliseconds."""
+    arguments: dict[str, object] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name in arguments:
+            raise BudgetError(f"--budget: {part.strip()!r} is not one limit such as p99=50ms")
+        arguments[name] = value
+    try:
+        return parse_terms(arguments).budget()
+    except BudgetError as error:
+        raise BudgetError(f"--budget: {error}") from None
+
+
+def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path) -> list[Record]:
+    judged = [_judged(record, budgets, len(records)) for record in records]
+    if not any(record.verdict for record in judged):
+        have = ", ".join(dict.fromkeys(record.title for record in records)) or "no sample"
+        names = ", ".join(f'"{name}"' for name in budgets) or "none"
+        raise BudgetError(f"{path}: no budget bears the name of a sample: {names}; there is {have}")
+    return judged
+
+
+def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
+    names = (record.budget_name, record.name, record.test, record.test.rpartition("::")[2])
+    for name in names:
+        if name and name in budgets:
+            return judged_anew(record, budgets[name].budget(), gates)
+    return record.without_verdict("no budget of its name")

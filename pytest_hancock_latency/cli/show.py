@@ -1,0 +1,86 @@
+"""``hancock-latency show``: one sample, with its picture."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..artifact_file import read_artifact
+from ..core.record import Record
+from ..errors import ArtifactError
+from ..reporting.hdr_histogram import hdr_text
+from ..reporting.picture import picture_lines
+from ..reporting.table import table_lines
+from ..reporting.wording import explain
+from .streams import add_output, put
+
+if TYPE_CHECKING:
+    from .report import Commands
+
+_EXAMPLES = """\
+SAMPLE is any part of a sample's title that no other has.
+
+examples:
+  hancock-latency show artifacts/performance-latency.json test_health
+  hancock-latency show artifacts/performance-latency.json test_health --format hdrhistogram
+"""
+_SHOWN: Final = 12
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``show`` to the command line."""
+    parser = commands.add_parser(
+        "show",
+        help="one sample: its numbers, its evidence, its picture",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument("sample", nargs="?", default="", metavar="SAMPLE")
+    parser.add_argument(
+        "--format",
+        choices=("text", "hdrhistogram"),
+        default="text",
+        help="hdrhistogram: raw latency in its V2 encoding, in ns",
+    )
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    record = _one(read_artifact(asked.artifact).records, asked.sample, asked.artifact)
+    if asked.format == "text":
+        put(_text(record), asked.output)
+        return 0
+    if record.histogram is None:
+        raise ArtifactError(f"{asked.artifact}: {record.title} has no histogram")
+    put(hdr_text(record.histogram) + "\n", asked.output)
+    return 0
+
+
+def _one(records: Sequence[Record], part: str, path: Path) -> Record:
+    exact = [record for record in records if part in (record.title, record.test)]
+    fitting = exact if len(exact) == 1 else [record for record in records if part in record.title]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise ArtifactError(f"{path}: no sample has {part!r} in its title: {_titles(records)}")
+    raise ArtifactError(
+        f"{path}: {len(fitting)} samples fit, say which one is meant: {_titles(fitting)}"
+    )
+
+
+def _titles(records: Sequence[Record]) -> str:
+    titles = [record.title for record in records]
+    more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
+    return (", ".join(titles[:_SHOWN]) or "it has none") + more
+
+
+def _text(record: Record) -> str:
+    lines = [*table_lines([record]), "", *explain(record)]
+    if picture := picture_lines(record):
+        lines += ["", *picture]
+    lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,60 @@
+"""``hancock-latency suggest``: budgets from what was seen."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..artifact_file import read_artifact
+from ..core.budget import parse_share
+from ..core.merging import merge
+from ..core.quantile import format_percent
+from ..core.suggestion import MARGIN, suggest
+from ..errors import BudgetError
+from ..reporting.suggestions import suggestions_markers, suggestions_toml
+from .streams import add_output, put
+
+if TYPE_CHECKING:
+    from .report import Commands
+
+_EXAMPLES = """\
+Measure where the gate will run: limits taken on a laptop say little about a CI runner.
+--latency=report measures tests without failing any.
+
+examples:
+  hancock-latency suggest artifacts/performance-latency.json
+  hancock-latency suggest monday.json tuesday.json --margin 50% --format markers
+"""
+_FORMATS: Final = {"toml": suggestions_toml, "markers": suggestions_markers}
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``suggest`` to the command line."""
+    parser = commands.add_parser(
+        "suggest",
+        help="propose budgets from what was seen, with the margin explained",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="toml")
+    parser.add_argument(
+        "--margin",
+        metavar="SHARE",
+        default=f"{format_percent(MARGIN)}%",
+        help="room above what was seen, below 100%% (default: %(default)s)",
+    )
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    margin = parse_share("--margin", asked.margin)
+    read = [record for path in asked.artifacts for record in read_artifact(path).records]
+    measured = [record for record in read if record.n]
+    if not measured:
+        raise BudgetError("nothing was measured in what was given: there is nothing to suggest")
+    suggestions = [suggest(record, margin) for record in merge(measured)]
+    put(_FORMATS[asked.format](suggestions, margin), asked.output)
+    return 0

@@ -1,0 +1,64 @@
+"""Budgets from what was seen: limits that the code holds with a margin that is explained.
+
+A limit is the upper bound of its quantile, which holds with 95 %, plus a margin, rounded up to two
+significant digits. The usual margin is a quarter: code whose quantile is at 0.8 of its limit is
+promised to pass (docs/verdict.md), and 1 / 0.8 is 1.25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from .evidence import ALPHA_WITHIN, boundaries
+from .quantile import P50, P95, P99, label
+from .record import Record
+
+MARGIN: Final = Fraction(1, 4)
+QUANTILES: Final = (P50, P95, P99)
+_DIGITS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedLimit:
+    """One limit, and the bound that it comes from."""
+
+    percentile: str
+    limit_ns: int
+    bound_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Limits for one sample, and the percentiles that too little is known of."""
+
+    name: str
+    record: Record
+    limits: Sequence[SuggestedLimit]
+    unknown: Sequence[tuple[str, int]]
+    """Percentile, and the least number of observations that would tell."""
+
+
+def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
+    """Limits for the median, p95 and p99 of a record, as far as its observations tell."""
+    limits: list[SuggestedLimit] = []
+    unknown: list[tuple[str, int]] = []
+    for quantile in QUANTILES:
+        _, bound_ns = record.bounds_ns.get(label(quantile), (None, None))
+        if bound_ns is None:
+            table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
+            unknown.append((label(quantile), table.within_from(0)))
+            continue
+        least = limits[-1].limit_ns if limits else 1
+        limit_ns = max(least, rounded_up(bound_ns * (1 + margin)))
+        limits.append(SuggestedLimit(label(quantile), limit_ns, bound_ns))
+    return Suggestion(record.budget_name or record.name or record.test, record, limits, unknown)
+
+
+def rounded_up(ns: Fraction) -> int:
+    """The least number with two significant digits that is not below."""
+    whole = -(-ns.numerator // ns.denominator)
+    unit = 10 ** max(0, len(str(whole)) - _DIGITS)
+    return int(-(-whole // unit) * unit)

@@ -1,0 +1,134 @@
+"""The JSON of pytest-benchmark, for ``pytest-benchmark compare`` and what else reads it.
+
+Its mean, deviation and quartiles come from the histogram, so they are as exact as that; durations
+are seconds there. Percentiles, which it has no place for, are in ``extra_info``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from math import sqrt
+from typing import Any, Final
+
+from ..core.histogram import Histogram, middle
+from ..core.quantile import P50
+from ..core.record import Record
+
+_S: Final = 1e-9
+_VERSION: Final = "4.0.0"
+"""Of pytest-benchmark: a later one reads what an earlier one wrote."""
+_QUARTERS: Final = (Fraction(1, 4), Fraction(3, 4))
+_WHISKER: Final = 1.5
+
+
+def pytest_benchmark_json(records: Sequence[Record], session: Mapping[str, Any]) -> str:
+    """All samples that have a histogram as pytest-benchmark would have saved them."""
+    started = session.get("started_unix_s")
+    at = datetime.fromtimestamp(started if isinstance(started, int | float) else 0, UTC)
+    saved = {
+        "machine_info": _machine_info(session.get("machine") or {}),
+        "commit_info": _commit_info(session.get("commit") or {}),
+        "benchmarks": [
+            _benchmark(record, record.histogram)
+            for record in records
+            if record.histogram is not None and record.n
+        ],
+        "datetime": at.isoformat(),
+        "version": _VERSION,
+    }
+    return json.dumps(saved, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def _machine_info(machine: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **machine,
+        "node": machine.get("node", ""),
+        "machine": machine.get("architecture", ""),
+        "python_version": machine.get("python", ""),
+        "python_implementation": machine.get("implementation", ""),
+        "cpu": {"brand_raw": machine.get("cpu"), "count": machine.get("cores")},
+    }
+
+
+def _commit_info(commit: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": commit.get("id"), "branch": commit.get("branch"), "dirty": commit.get("dirty")}
+
+
+def _benchmark(record: Record, histogram: Histogram) -> dict[str, Any]:
+    return {
+        "group": None,
+        "name": record.title.rpartition("::")[2],
+        "fullname": record.title,
+        "params": None,
+        "param": None,
+        "extra_info": {
+            "latency_verdict": record.outcome,
+            **{f"latency_{name}_ns": ns for name, ns in record.quantiles_ns.items()},
+        },
+        "options": {"disable_gc": False, "timer": "perf_counter_ns", "warmup": True},
+        "stats": _stats(histogram),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Quartiles, and the ends beyond which pytest-benchmark calls a round an outlier; ns."""
+
+    q1: int
+    q3: int
+
+    @property
+    def iqr(self) -> int:
+        return self.q3 - self.q1
+
+    @property
+    def low(self) -> float:
+        return self.q1 - _WHISKER * self.iqr
+
+    @property
+    def high(self) -> float:
+        return self.q3 + _WHISKER * self.iqr
+
+
+def _stats(histogram: Histogram) -> dict[str, Any]:
+    values = {middle(index): count for index, count in histogram.counts.items()}
+    n = histogram.n
+    total = sum(ns * count for ns, count in values.items())
+    mean = total / n
+    squares = sum(count * (ns - mean) ** 2 for ns, count in values.items())
+    deviation = sqrt(squares / (n - 1)) if n > 1 else 0.0
+    spread = _Spread(*(histogram.quantile_ns(quarter) for quarter in _QUARTERS))
+    beyond = _count(values, (spread.low, spread.high))
+    far = _count(values, (mean - deviation, mean + deviation))
+    return {
+        "min": min(values) * _S,
+        "max": max(values) * _S,
+        "mean": mean * _S,
+        "stddev": deviation * _S,
+        "rounds": n,
+        "median": histogram.quantile_ns(P50) * _S,
+        "iqr": spread.iqr * _S,
+        "q1": spread.q1 * _S,
+        "q3": spread.q3 * _S,
+        "iqr_outliers": beyond,
+        "stddev_outliers": far,
+        "outliers": f"{far};{beyond}",
+        "ld15iqr": min(_inside(values, spread), default=spread.q1) * _S,
+        "hd15iqr": max(_inside(values, spread), default=spread.q3) * _S,
+        "ops": 1 / (mean * _S) if mean else 0.0,
+        "total": total * _S,
+        "iterations": 1,
+    }
+
+
+def _count(values: Mapping[int, int], ends: tuple[float, float]) -> int:
+    """How many lie outside."""
+    return sum(count for ns, count in values.items() if not ends[0] <= ns <= ends[1])
+
+
+def _inside(values: Iterable[int], spread: _Spread) -> list[int]:
+    return [ns for ns in values if spread.low <= ns <= spread.high]
