@@ -1,51 +1,86 @@
-"""Load profiles for Locust against a served Hancock.
+"""Load profiles for Locust against a served Hancock, judged by the latency budgets.
 
     locust -f tests/load_test_locust.py --headless -u 10 -r 2 -t 1m --host URL HealthOnlyUser
     locust -f tests/load_test_locust.py --headless -u 50 -r 5 -t 5m --host URL ReadOnlyUser
-    locust -f tests/load_test_locust.py --host URL      # with the web page on port 8089
+    locust -f tests/load_test_locust.py --host URL --class-picker    # the web page, port 8089
 
-HANCOCK_API_KEY is sent as the bearer key where it is set.
+HANCOCK_API_KEY is sent as the bearer key, and HANCOCK_WEBHOOK_SECRET signs the webhooks of
+`MixedUser`; without it there are none, since the service takes none then.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import itertools
+import json
 import os
 
 from locust import FastHttpUser, between, task
 
+from pytest_hancock_latency import locust_gate  # noqa: F401 - judges the run
 
-def _headers() -> dict[str, str]:
-    key = os.environ.get("HANCOCK_API_KEY", "")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+KEY = os.environ.get("HANCOCK_API_KEY", "")
+SECRET = os.environ.get("HANCOCK_WEBHOOK_SECRET", "")
+NUMBERS = itertools.count(1)
+
+
+def signature(body: bytes) -> dict[str, str]:
+    """The header that signs the raw body of a webhook."""
+    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    return {"X-Hancock-Signature": f"sha256={digest}"}
 
 
 # FastHttpUser: a quarter of the CPU that HttpUser takes for each request, so that the generator
 # is not what is measured.
-class HealthOnlyUser(FastHttpUser):
-    """Polls /health, as a load balancer does."""
+class Reader(FastHttpUser):
+    """What all profiles have in common."""
 
+    abstract = True
     wait_time = between(0.1, 0.5)
-    default_headers = _headers()
+    default_headers = {"Authorization": f"Bearer {KEY}"} if KEY else None
+
+
+class HealthOnlyUser(Reader):
+    """Polls /health, as a load balancer does."""
 
     @task
     def health(self) -> None:
-        self.client.get("/health", name="GET /health")
+        self.client.get("/health")
 
 
-class ReadOnlyUser(FastHttpUser):
+class ReadOnlyUser(Reader):
     """Reads /health, /models and /mode; calls no model."""
-
-    wait_time = between(0.1, 0.5)
-    default_headers = _headers()
 
     @task(3)
     def health(self) -> None:
-        self.client.get("/health", name="GET /health")
+        self.client.get("/health")
 
     @task(1)
     def models(self) -> None:
-        self.client.get("/models", name="GET /models")
+        self.client.get("/models")
 
     @task(1)
     def mode(self) -> None:
-        self.client.get("/mode", name="GET /mode")
+        self.client.get("/mode")
+
+
+class MixedUser(ReadOnlyUser):
+    """Reads, asks the model, and delivers signed webhooks."""
+
+    @task(2)
+    def chat(self) -> None:
+        self.client.post("/v1/chat", json={"message": "what changed since yesterday?"})
+
+    @task(2)
+    def ask(self) -> None:
+        self.client.post("/v1/ask", json={"question": "is this address known?"})
+
+    @task(1)
+    def webhook(self) -> None:
+        if not SECRET:
+            return
+        event = {"source": "load-test", "alert": f"number {next(NUMBERS)}"}
+        body = json.dumps(event).encode()
+        headers = {"Content-Type": "application/json", **signature(body)}
+        self.client.post("/v1/webhook", data=body, headers=headers)

@@ -68,7 +68,7 @@ class _LimitOnTally:
 
     def verdict(self, least: int) -> LimitVerdict:
         outcome, reason = self._decide(least)
-        undecided = outcome is Outcome.INCONCLUSIVE
+        more = needed(self._table, self._n, self._over) if outcome is Outcome.INCONCLUSIVE else None
         low, high = self._bounds()
         return LimitVerdict(
             limit=self._limit,
@@ -81,7 +81,7 @@ class _LimitOnTally:
             observed_attributed_ns=self._quantile(self._tally.attributed),
             low_ns=low,
             high_ns=high,
-            needed=needed(self._table, self._n, self._over) if undecided else None,
+            needed=None if more is None else max(least, more),
         )
 
     def _decide(self, least: int) -> tuple[Outcome, Reason]:

@@ -1,0 +1,129 @@
+"""Gathers what was counted, from this very process or from all workers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import gevent
+from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
+
+from .generator import Watch
+from .increments import KEY, from_plain
+from .listener import Listener
+from .participants import LOCAL, Participants
+from .totals import Totals
+from .worker import COUNTS, FINISH, FINISHED
+
+PATIENCE_S: Final = 5.0
+"""For the last counts of the workers, beyond what their users may take to finish."""
+logger = logging.getLogger(__name__)
+
+
+class Collecting:
+    """Increments into totals, and a list of those that sent them."""
+
+    def __init__(self, environment: Any, totals: Totals) -> None:
+        self._environment, self._totals = environment, totals
+        self.participants = Participants()
+        self.running = False
+        self.changed_s = 0.0
+        """When a worker last got lost or joined in mid-run."""
+        self._listener, self._watch = Listener(), Watch()
+        self._finished: set[str] = set()
+        runner = environment.runner
+        if isinstance(runner, MasterRunner):
+            environment.events.worker_report.add_listener(self._reported)
+            environment.events.worker_connect.add_listener(self._connected)
+            runner.register_message(COUNTS, self._on_counts)
+            runner.register_message(FINISHED, self._on_finished)
+        elif isinstance(runner, LocalRunner):
+            environment.events.request.add_listener(self._listener.on_request)
+
+    @property
+    def _is_local(self) -> bool:
+        return isinstance(self._environment.runner, LocalRunner)
+
+    def begin(self) -> None:
+        """A test starts."""
+        self._listener.take()
+        self._finished.clear()
+        self.running, self.changed_s = True, 0.0
+        self.participants.begin(time.time(), [LOCAL] if self._is_local else self._alive())
+        if self._is_local:
+            self._watch.start()
+
+    def collect(self) -> None:
+        """Take in what this process counted itself; see who is missing."""
+        if self._is_local:
+            counted, strain = self._listener.take(), self._watch.take()
+            if counted or strain.seconds:
+                requests = self._totals.add(counted)
+                self.participants.reported(LOCAL, requests, strain, time.time())
+            return
+        for id_, client in list(self._environment.runner.clients.items()):
+            missing = client.state == STATE_MISSING
+            news = self.participants.lose(id_) if missing else self.participants.found(id_)
+            if news and self.running:
+                self.changed_s = time.time()
+
+    def finish(self) -> None:
+        """The test has stopped: get the rest, from workers that have not sent it by themselves."""
+        self.running = False
+        if self._is_local:
+            self._watch.stop()
+            self.collect()
+            self.participants.finish(LOCAL)
+            return
+        waited_for = self._ask_for_rest()
+        deadline = time.monotonic() + self._environment.stop_timeout + PATIENCE_S
+        while waited_for - self._finished and time.monotonic() < deadline:
+            waited_for &= set(self._alive())
+            gevent.sleep(0.01)
+        self.collect()
+        for id_ in self._finished:
+            self.participants.finish(id_)
+
+    def stop(self) -> None:
+        """Nothing more will come."""
+        self.collect()
+        if self._is_local:
+            self.participants.finish(LOCAL)
+        self.participants.end()
+
+    def _alive(self) -> list[str]:
+        clients = self._environment.runner.clients
+        return [id_ for id_, client in clients.items() if client.state != STATE_MISSING]
+
+    def _ask_for_rest(self) -> set[str]:
+        asked = set(self._alive()) - {p.id for p in self.participants if p.state == "without gate"}
+        for id_ in asked - self._finished:
+            self._environment.runner.send_message(FINISH, client_id=id_)
+        return asked
+
+    def _connected(self, client_id: str, **_: Any) -> None:
+        if self.running:
+            self.participants.joined(client_id, time.time())
+            self.changed_s = time.time()
+
+    def _reported(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:
+        if KEY in data:
+            self._take_in(client_id, data[KEY])
+        elif self.running:
+            self.participants.without_gate(client_id, time.time())
+
+    def _on_counts(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._take_in(msg.node_id, msg.data)
+
+    def _on_finished(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._take_in(msg.node_id, msg.data)
+        self._finished.add(msg.node_id)
+
+    def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:
+        counted, strain = from_plain(plain)
+        if not counted and not strain.seconds and not self.running:
+            return  # workers report while they idle, too
+        requests = self._totals.add(counted)
+        self.participants.reported(id_, requests, strain, time.time())

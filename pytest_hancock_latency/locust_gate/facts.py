@@ -1,0 +1,63 @@
+"""What is true of a whole run: machine, commit, settings, load and who took part."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import locust
+
+from ..measuring.environment import load, machine_info
+from ..measuring.origin import ci_of, commit_of
+from .participants import Participant
+from .settings import Settings
+
+
+class Facts:
+    """The facts that the artifact of a run begins with."""
+
+    def __init__(self, environment: Any, settings: Settings) -> None:
+        self._environment, self._settings = environment, settings
+        self._started_unix_s = round(time.time(), 3)
+        self._load = load()  # later it would be our own doing
+        self.users = 0
+        _ = self._fixed  # now, so that git does not run beside the first request
+
+    def begin(self) -> None:
+        """A test starts."""
+        self._started_unix_s = round(time.time(), 3)
+
+    def plain(self, participants: Iterable[Participant]) -> dict[str, Any]:
+        """All facts as plain data."""
+        return {
+            "tool": "pytest-hancock-latency",
+            "started_unix_s": self._started_unix_s,
+            **self._fixed,
+            "settings": {"strict": self._settings.strict, "abort": self._settings.abort},
+            "locust": self._locust(participants),
+        }
+
+    @cached_property
+    def _fixed(self) -> dict[str, Any]:
+        folder = Path.cwd()
+        return {
+            "machine": {**machine_info(folder), "load": self._load},
+            "commit": commit_of(os.environ, folder),
+            "ci": ci_of(os.environ),
+        }
+
+    def _locust(self, participants: Iterable[Participant]) -> dict[str, Any]:
+        environment, options = self._environment, self._environment.parsed_options
+        return {
+            "version": locust.__version__,
+            "host": environment.host,
+            "user_classes": sorted(each.__name__ for each in environment.user_classes),
+            "users": self.users,
+            "spawn_rate": getattr(options, "spawn_rate", None),
+            "run_time_s": getattr(options, "run_time", None),
+            "participants": [who.to_plain() for who in participants],
+        }

@@ -1,0 +1,138 @@
+"""An open loop for Locust: requests start on a schedule, whether or not earlier ones are answered.
+
+A closed-loop user waits for its answer before it asks again. While a server stalls for a second,
+such a user sends nothing, so the stall becomes one slow request instead of fifty, and p99 does not
+see it: coordinated omission. Here every iteration starts when it is due, in a greenlet of its own,
+and its latency counts from then.
+
+    class Clients(OpenLoop, FastHttpUser):
+        arrival_rate = 50           # iterations a second, of each user
+
+        @task
+        def ask(self): self.client.get("/health")
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, ClassVar, Final
+
+import gevent
+from gevent.pool import Pool
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from ..errors import LatencyError
+from .listener import ARRIVAL
+
+ARRIVALS: Final = ("constant", "poisson")
+_LONGEST_NAP_S: Final = 0.1
+_DUE: ContextVar[list[float]] = ContextVar("due")
+"""When the iteration of this greenlet was due; taken out by its first request."""
+logger = logging.getLogger(__name__)
+
+
+class OpenLoop:
+    """Mix-in for `HttpUser`, `FastHttpUser` or any `User` whose client passes its context on.
+
+    The first request of an iteration counts from when the iteration was due, later ones from when
+    they were sent: they follow from their predecessor's answer.
+    """
+
+    arrival_rate: ClassVar[float] = 1.0
+    """Iterations a second, of each user."""
+    arrivals: ClassVar[str] = "constant"
+    """``constant``, or ``poisson`` for arrivals that do not know of each other."""
+    most_in_flight: ClassVar[int] = 1000
+    """Iterations of one user at once. Above this, they start late, which their latencies show."""
+    concurrency: int = 1000
+    """Connections of a `FastHttpUser`, whose usual ten would be a queue of their own."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Refuse what cannot be meant, where it is written."""
+        super().__init_subclass__(**keywords)
+        if not cls.arrival_rate > 0:
+            raise LatencyError(f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} is not above 0")
+        if cls.arrivals not in ARRIVALS:
+            raise LatencyError(
+                f"{cls.__name__}: unknown arrivals {cls.arrivals!r}: valid are constant and poisson"
+            )
+        if "wait_time" in vars(cls):
+            raise LatencyError(
+                f"{cls.__name__}: an open loop does not wait: set arrival_rate, not wait_time"
+            )
+        if any(isinstance(task, type) for task in getattr(cls, "tasks", ())):
+            raise LatencyError(f"{cls.__name__}: the tasks of an open loop are functions")
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._iterations: list[Callable[[Any], object]] = list(getattr(self, "tasks", ()))
+        self._in_flight = Pool(self.most_in_flight)
+        self.tasks = [type(self)._keep_schedule]
+
+    def context(self) -> dict[str, Any]:
+        """What Locust passes along with each request: the intended start, with the first one."""
+        inherited: dict[str, Any] = super().context()  # type: ignore[misc] # of User, beside this
+        due = _DUE.get([])
+        return {**inherited, ARRIVAL: due.pop()} if due else inherited
+
+    def _keep_schedule(self) -> None:
+        """The one task that Locust runs: start iterations until the user is told to stop."""
+        try:
+            for due in due_times(self.arrival_rate, self.arrivals, time.time()):
+                if not self._sleep_until(due):
+                    break
+                self._in_flight.spawn(self._iterate, random.choice(self._iterations), due)
+            self._in_flight.join()
+        finally:
+            self._in_flight.kill(block=False)
+
+    def _sleep_until(self, due: float) -> bool:
+        """Whether the user still runs when it is due."""
+        while (left := due - time.time()) > 0 and self._runs:
+            gevent.sleep(min(left, _LONGEST_NAP_S))
+        return self._runs
+
+    @property
+    def _runs(self) -> bool:
+        return bool(getattr(self, "_state", None) != LOCUST_STATE_STOPPING)
+
+    def _iterate(self, task: Callable[[Any], object], due: float) -> None:
+        """One iteration; what Locust does about exceptions of a task."""
+        _DUE.set([due])
+        try:
+            task(self)
+        except (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet):
+            return
+        except (StopUser, StopTest) as stop:
+            self.greenlet.kill(stop, block=False)  # type: ignore[attr-defined] # of User
+        except Exception as error:
+            events = self.environment.events  # type: ignore[attr-defined] # of User
+            events.user_error.fire(user_instance=self, exception=error, tb=error.__traceback__)
+            logger.error("%s\n%s", error, traceback.format_exc())
+
+
+def due_times(rate: float, arrivals: str, begin_s: float) -> Iterator[float]:
+    """When iterations are due, without end.
+
+    Users that start together do not arrive together: the first one is due within one interval.
+    """
+    if arrivals == "constant":
+        first = begin_s + random.random() / rate
+        yield from (first + number / rate for number in count())
+    at = begin_s
+    while True:
+        at += random.expovariate(rate)
+        yield at

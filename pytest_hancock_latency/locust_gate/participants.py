@@ -1,0 +1,130 @@
+"""Who took part: the processes that made the load, and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from ..core.histogram import Histogram
+from ..core.quantile import P99
+from .generator import Strain
+
+LATE_S: Final = 1.0
+LOCAL: Final = "local"
+"""The one participant where nothing is distributed."""
+
+
+class State(StrEnum):
+    """What became of a worker."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    LOST = "lost"
+    """It died, or its last counts never came: what it had reported is in the artifact."""
+    WITHOUT_GATE = "without gate"
+    """It reports to Locust, but its locustfile does not import the gate: nothing of it counts."""
+
+
+@dataclass(slots=True)
+class Participant:
+    """One process that makes load."""
+
+    id: str
+    joined_s: float = 0.0
+    """After the start of the test."""
+    state: State = State.RUNNING
+    reports: int = 0
+    requests: int = 0
+    last_report_s: float = 0.0
+    strain: Strain = field(default_factory=Strain)
+
+    @property
+    def greenlet_lag_ns(self) -> int:
+        """p99 of how late its greenlets woke up."""
+        lags = Histogram(self.strain.greenlet_lags)
+        return lags.quantile_ns(P99) if lags.n else 0
+
+    @property
+    def busy_share(self) -> float:
+        """Share of the seconds in which its core was full."""
+        return self.strain.busy_seconds / self.strain.seconds if self.strain.seconds else 0.0
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the artifact."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "joined_s": round(self.joined_s, 1),
+            "late": self.joined_s > LATE_S,
+            "reports": self.reports,
+            "requests": self.requests,
+            "last_report_s": round(self.last_report_s, 1),
+            "busy_share": round(self.busy_share, 3),
+            "greenlet_lag_p99_ns": self.greenlet_lag_ns,
+        }
+
+
+class Participants:
+    """All processes of a run."""
+
+    def __init__(self) -> None:
+        self._began_s = 0.0
+        self._known: dict[str, Participant] = {}
+
+    def begin(self, now_s: float, present: list[str]) -> None:
+        """A test starts; these are there."""
+        self._began_s = now_s
+        self._known = {each: Participant(each) for each in present}
+
+    def __iter__(self) -> Any:
+        return iter(self._known.values())
+
+    def joined(self, id_: str, now_s: float) -> Participant:
+        """The participant with this id, who may be new."""
+        if id_ not in self._known:
+            self._known[id_] = Participant(id_, joined_s=max(0.0, now_s - self._began_s))
+        return self._known[id_]
+
+    def reported(self, id_: str, requests: int, strain: Strain, now_s: float) -> None:
+        """Counts came from a participant."""
+        who = self.joined(id_, now_s)
+        who.state = State.RUNNING if who.state is State.WITHOUT_GATE else who.state
+        who.reports += 1
+        who.requests += requests
+        who.last_report_s = max(0.0, now_s - self._began_s)
+        who.strain.add(strain)
+
+    def without_gate(self, id_: str, now_s: float) -> None:
+        """A report came that has no counts in it."""
+        who = self.joined(id_, now_s)
+        if not who.reports:
+            who.state = State.WITHOUT_GATE
+
+    def lose(self, id_: str) -> bool:
+        """A participant died; whether that is news."""
+        who = self._known.get(id_)
+        if who is None or who.state is not State.RUNNING:
+            return False
+        who.state = State.LOST
+        return True
+
+    def found(self, id_: str) -> bool:
+        """A participant that was given up lives; whether that is news."""
+        who = self._known.get(id_)
+        if who is None or who.state is not State.LOST:
+            return False
+        who.state = State.RUNNING
+        return True
+
+    def finish(self, id_: str) -> None:
+        """A participant has sent its last counts."""
+        who = self._known.get(id_)
+        if who is not None and who.state is not State.WITHOUT_GATE:
+            who.state = State.FINISHED
+
+    def end(self) -> None:
+        """The test is over: who has not finished is lost."""
+        for who in self._known.values():
+            if who.state is State.RUNNING:
+                who.state = State.LOST

@@ -1,0 +1,64 @@
+"""Where Locust's events reach the gate: one place, at import, before there is an environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from locust.runners import WorkerRunner
+
+from ..errors import LatencyError
+from .judging import Judging
+from .settings import Settings, add_options, read_settings
+from .totals import rehearse
+from .web import add_tab
+from .worker import Worker
+
+USAGE: Final = 2
+DRAIN_S: Final = 2.0
+"""How long requests that are on their way at the end may take, unless --stop-timeout says more.
+
+Locust cuts them off: the server has counted them, nobody else has, and the slow ones are cut first.
+"""
+
+
+class Registration:
+    """Listens for what happens once in the life of a process."""
+
+    def __init__(self, events: Any) -> None:
+        self._role: Worker | Judging | None = None
+        events.init_command_line_parser.add_listener(add_options)
+        events.init.add_listener(self._init)
+        # Fired in reverse order, so this runs last: after Locust has stopped all users.
+        events.quitting.add_listener(self._quitting)
+        events.quit.add_listener(self._quit)
+
+    def _init(self, environment: Any, runner: Any = None, **_: Any) -> None:
+        if isinstance(runner or environment.runner, WorkerRunner):
+            self._role = Worker(environment)
+            return
+        environment.stop_timeout = max(environment.stop_timeout, DRAIN_S)
+        settings = _settings_or_exit(environment)
+        rehearse()
+        self._role = judging = Judging(environment, settings)
+        if environment.web_ui is not None:
+            add_tab(environment.web_ui, judging)
+
+    def _quitting(self, **_: Any) -> None:
+        if self._role is not None:
+            self._role.after_quitting()
+
+    def _quit(self, **_: Any) -> None:
+        if self._role is not None:
+            self._role.report()
+
+
+def _settings_or_exit(environment: Any) -> Settings:
+    """The settings; a run whose settings cannot be meant ends before the first user is there."""
+    try:
+        return read_settings(environment.parsed_options, os.environ, Path.cwd())
+    except LatencyError as error:
+        print(f"latency budgets: {error}", file=sys.stderr, flush=True)
+        sys.exit(USAGE)

@@ -1,0 +1,51 @@
+"""The end of a run on the terminal: verdict, evidence, advice, and who took part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..core.record import Record
+from ..reporting.rows import UNIT_NOTE
+from ..reporting.table import count_line, table_lines
+from ..reporting.wording import explain
+from .participants import LOCAL, Participant, State
+
+NOTHING = "no request was made: nothing is shown, and nothing passes"
+
+
+def summary_lines(records: Sequence[Record], participants: Iterable[Participant]) -> list[str]:
+    """What everybody should see."""
+    lines = ["", "latency budgets"]
+    if not records:
+        return [*lines, NOTHING, *_about(participants)]
+    lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
+    for record in records:
+        if record.outcome != "within":
+            lines += [f"{record.title}: {line}" for line in explain(record)]
+    return [*lines, *_advice(records), *_about(participants)]
+
+
+def _advice(records: Sequence[Record]) -> list[str]:
+    """Each piece of advice once, before it the names of the requests that it is about."""
+    about: dict[str, list[str]] = {}
+    for record in records:
+        for advice in record.measurement.advice:
+            about.setdefault(advice.text, []).append(record.title)
+    every = len(records)
+    return [
+        f"advice: {text}" if len(names) == every else f"{', '.join(names)}: advice: {text}"
+        for text, names in about.items()
+    ]
+
+
+def _about(participants: Iterable[Participant]) -> list[str]:
+    """How many workers took part, where there were any."""
+    workers = [who for who in participants if who.id != LOCAL]
+    if not workers:
+        return []
+    counted = [(state, sum(who.state is state for who in workers)) for state in State]
+    states = ", ".join(f"{count} {state.value}" for state, count in counted if count)
+    late = sum(who.to_plain()["late"] for who in workers)
+    joined = f", {late} joined late" if late else ""
+    plural = "worker" if len(workers) == 1 else "workers"
+    return [f"{len(workers)} {plural}: {states}{joined}"]

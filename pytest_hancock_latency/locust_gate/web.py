@@ -1,0 +1,98 @@
+"""A tab in Locust's web page with verdict and evidence while the test runs, and a page of its own.
+
+The tab is one of Locust's own extended tables; Locust's page asks ``/stats/requests`` every two
+seconds, and whatever stands there under ``extended_stats`` fills it. ``/latency`` is the same as
+plain text, for people without the page and for scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any, Final
+
+from ..core.record import Record
+from ..reporting.rows import HEADINGS, rows
+from ..reporting.wording import explain
+from .judging import Judging
+from .summary import summary_lines
+
+KEY: Final = "latency-budgets"
+TITLE: Final = "Latency budgets"
+_COLUMNS: Final = ("sample", "n", "p50", "p95", "p99", "limits", "verdict", "evidence")
+_TITLES: Final = (*HEADINGS, "evidence and advice")
+_STATISTICS: Final = "locust.request_stats"
+_FRESH_S: Final = 1.0
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">
+<title>Latency budgets</title>
+<body><pre>{text}</pre></body></html>
+"""
+
+
+def add_tab(web_ui: Any, judging: Judging) -> None:
+    """Add tab and page to Locust's web interface."""
+    live = Live(judging)
+    _extend(web_ui.template_args, "extended_tabs", {"title": TITLE, "key": KEY})
+    _extend(web_ui.template_args, "extended_tables", {"key": KEY, "structure": structure()})
+    statistics = web_ui.app.view_functions[_STATISTICS]
+
+    def with_budgets(*arguments: Any, **keywords: Any) -> Any:
+        response = statistics(*arguments, **keywords)
+        if response.is_json:
+            response.set_data(json.dumps(live.beside(response.get_json())))
+        return response
+
+    web_ui.app.view_functions[_STATISTICS] = with_budgets
+    web_ui.app.add_url_rule(
+        f"{web_ui.environment.parsed_options.web_base_path}/latency",
+        endpoint="hancock_latency",
+        view_func=web_ui.auth_required_if_enabled(live.page),
+    )
+
+
+def structure() -> list[dict[str, str]]:
+    """The columns of the tab."""
+    return [{"key": key, "title": title} for key, title in zip(_COLUMNS, _TITLES, strict=True)]
+
+
+def table(records: Sequence[Record]) -> list[dict[str, str]]:
+    """The rows of the tab."""
+    made = []
+    for record, row in zip(records, rows(records), strict=True):
+        told = [*explain(record), *(advice.text for advice in record.measurement.advice)]
+        cells = (*row.cells, "; ".join(told))
+        made.append(dict(zip(_COLUMNS, cells, strict=True)))
+    return made
+
+
+class Live:
+    """The state of the run, judged anew at most once a second, however many look at it."""
+
+    def __init__(self, judging: Judging, clock: Callable[[], float] = time.monotonic) -> None:
+        self._judging, self._clock = judging, clock
+        self._judged_at, self._records = -_FRESH_S, list[Record]()
+
+    @property
+    def records(self) -> list[Record]:
+        """Not older than a second."""
+        if self._clock() - self._judged_at >= _FRESH_S:
+            self._records, self._judged_at = self._judging.records(), self._clock()
+        return self._records
+
+    def beside(self, statistics: dict[str, Any]) -> dict[str, Any]:
+        """Locust's statistics with the rows of the tab beside them."""
+        others = [each for each in statistics.get("extended_stats", []) if each["key"] != KEY]
+        rows_ = {"key": KEY, "data": table(self.records)}
+        return {**statistics, "extended_stats": [*others, rows_]}
+
+    def page(self) -> str:
+        """The page of its own."""
+        lines = summary_lines(self.records, self._judging.collecting.participants)
+        return _PAGE.format(text=escape("\n".join(lines)))
+
+
+def _extend(arguments: dict[str, Any], key: str, value: object) -> None:
+    arguments[key] = [*arguments.get(key, []), value]

@@ -1,0 +1,67 @@
+"""A worker of a distributed run: counts, and sends its counts along with its reports.
+
+It knows no budget and keeps three seconds of counts at most. The rest goes at the end, when the
+master asks for it or the worker itself is told to stop, before it takes its leave.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .generator import Watch
+from .increments import KEY, to_plain
+from .listener import Listener
+
+COUNTS: Final = "hancock_latency_counts"
+"""Message to the master: counts outside a report."""
+FINISH: Final = "hancock_latency_finish"
+"""Message to the workers: stop your users, send what is left."""
+FINISHED: Final = "hancock_latency_finished"
+"""Message to the master: nothing is left."""
+
+
+class Worker:
+    """The gate in a worker."""
+
+    def __init__(self, environment: Any) -> None:
+        self._environment = environment
+        self._listener, self._watch = Listener(), Watch()
+        events = environment.events
+        events.request.add_listener(self._listener.on_request)
+        events.test_start.add_listener(self._begin)
+        events.report_to_master.add_listener(self._report)
+        events.test_stop.add_listener(self._send_rest)
+        # Locust fires this in reverse order, so this comes before it tells the master good-bye.
+        events.quitting.add_listener(self._quit)
+        environment.runner.register_message(FINISH, self._finish, concurrent=True)
+
+    def _begin(self, **_: Any) -> None:
+        self._listener.take()
+        self._watch.start()
+
+    def _increment(self) -> dict[str, Any]:
+        return to_plain(self._listener.take(), self._watch.take())
+
+    def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        data[KEY] = self._increment()
+
+    def _send_rest(self, **_: Any) -> None:
+        self._watch.stop()
+        self._environment.runner.send_message(COUNTS, self._increment())
+
+    def _finish(self, environment: Any, msg: Any, **_: Any) -> None:
+        """Stop as Locust's own end of the run would, but before the master stops listening."""
+        environment.runner.stop()  # fires test_stop, unless it was stopped before
+        environment.runner.send_message(FINISHED, self._increment())
+
+    def _quit(self, **_: Any) -> None:
+        """On a signal; whether the load was good is for the master to say, not for this process."""
+        self._environment.runner.stop()
+        if self._environment.process_exit_code is None:
+            self._environment.process_exit_code = 0
+
+    def after_quitting(self) -> None:
+        """Nothing is left to do."""
+
+    def report(self) -> None:
+        """Nothing: the master reports."""
