@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.record import Record
+from ..reporting.html import report_html
 from ..reporting.json_artifact import artifact_of, artifact_text
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
@@ -18,6 +19,7 @@ _RENDERERS: Final[Mapping[str, Callable[[Sequence[Record], Session], str]]] = {
     "json": lambda records, session: artifact_text(artifact_of(records, session)),
     "text": lambda records, _: summary_text(records),
     "markdown": lambda records, _: summary_markdown(records),
+    "html": report_html,
     "junit": lambda records, _: junit_text(records),
 }
 
@@ -31,9 +33,8 @@ def write_artifacts(
     """
     trouble = {}
     for kind, path in paths.items():
-        if kind in _RENDERERS:
-            try:
-                write_whole(path, _RENDERERS[kind](records, session))
-            except OSError as error:
-                trouble[path] = error.strerror or str(error)
+        try:
+            write_whole(path, _RENDERERS[kind](records, session))
+        except OSError as error:
+            trouble[path] = error.strerror or str(error)
     return trouble

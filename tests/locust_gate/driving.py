@@ -1,0 +1,120 @@
+"""Real processes on loopback: the server with known latencies, and Locust beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+LOCUSTFILES = HERE / "locustfiles"
+PATIENT_S = 60.0
+OF_THIS_SESSION = ("HANCOCK_", "PYTEST_", "LOCUST_")
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[str]:
+    """The address of a server with known latencies."""
+    command = [sys.executable, str(HERE / "server.py"), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def counted_by(host: str) -> dict[str, int]:
+    """What the server has been asked for, by the first part of the path."""
+    with urllib.request.urlopen(f"{host}/counts", timeout=10) as answer:
+        counts: dict[str, int] = json.load(answer)
+        return counts
+
+
+def environment(**added: str) -> dict[str, str]:
+    """Without settings of this session."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(OF_THIS_SESSION)}
+    return {**kept, **added}
+
+
+def locust(*arguments: str, folder: Path, **added: str) -> subprocess.Popen[str]:
+    """Locust, started in a folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "locust", "--only-summary", *arguments],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(ROOT), **added),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class Ran:
+    """A run that has ended."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.out, self.err = process.communicate(timeout=180)
+        self.exit_code = process.returncode
+        self.artifact = artifact_in(folder)
+
+    def sample(self, name: str) -> dict[str, Any]:
+        """One sample of the artifact."""
+        (found,) = (sample for sample in self.artifact["samples"] if sample["test"] == name)
+        return dict(found)
+
+    def __str__(self) -> str:
+        return f"exit code {self.exit_code}\n{self.out}\n{self.err}"
+
+
+def run(locustfile: str, *arguments: str, host: str, folder: Path, **added: str) -> Ran:
+    """A headless run to its end, artifacts in `artifacts/`."""
+    return Ran(begin(locustfile, *arguments, host=host, folder=folder, **added), folder)
+
+
+def begin(
+    locustfile: str, *arguments: str, host: str, folder: Path, **added: str
+) -> subprocess.Popen[str]:
+    """The same, only begun."""
+    return locust(
+        *("-f", str(LOCUSTFILES / locustfile), "--headless", "--host", host),
+        *("--latency-artifacts", "artifacts", *arguments),
+        folder=folder,
+        **added,
+    )
+
+
+def artifact_in(folder: Path) -> dict[str, Any]:
+    """The JSON artifact of a run in this folder."""
+    path = folder / "artifacts" / "performance-latency.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def requests_of(sample: dict[str, Any]) -> int:
+    """All requests of a sample, failed ones too."""
+    return int(sample["n"]) + sum(sample["failures"].values())
+
+
+def wait_for(what: Callable[[], object], name: str) -> None:
+    """Until it is true; a minute at most."""
+    deadline = time.monotonic() + PATIENT_S
+    while not what():
+        if time.monotonic() > deadline:
+            raise TimeoutError(name)
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

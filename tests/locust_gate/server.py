@@ -1,0 +1,72 @@
+"""A loopback server whose latencies are known, in a process of its own.
+
+    python server.py [--stall-every 5 --stall-for 1]
+
+`GET /wait/12.5` answers after 12.5 ms, `GET /fail/503` at once with that status, `GET /counts` with
+what was requested so far. With stalls, nothing is answered for the last second of every five.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections import Counter
+
+COUNTS: Counter[str] = Counter()
+
+
+class Stalls:
+    """When nothing is answered: the last `length` seconds of every `every`."""
+
+    def __init__(self, every: float, length: float) -> None:
+        self._every, self._length, self._began = every, length, time.monotonic()
+
+    def left(self) -> float:
+        """Seconds until the stall ends; 0 outside of one."""
+        if not self._every:
+            return 0.0
+        at = (time.monotonic() - self._began) % self._every
+        return self._every - at if at >= self._every - self._length else 0.0
+
+
+async def answer(path: str, stalls: Stalls) -> tuple[int, bytes]:
+    """Status and body."""
+    kind, _, value = path.lstrip("/").partition("/")
+    if kind == "counts":
+        return 200, json.dumps(COUNTS).encode()
+    COUNTS[kind] += 1
+    await asyncio.sleep(stalls.left())
+    if kind == "fail":
+        return int(value), b"{}"
+    await asyncio.sleep(float(value or 0) / 1000)
+    await asyncio.sleep(stalls.left())
+    return 200, b"{}"
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Listen on a free port and say which."""
+    stalls = Stalls(arguments.stall_every, arguments.stall_for)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                status, body = await answer(head.split(b" ", 2)[1].decode(), stalls)
+                line = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+                writer.write(f"{line}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stall-every", type=float, default=0.0)
+    parser.add_argument("--stall-for", type=float, default=0.0)
+    asyncio.run(serve(parser.parse_args()))
