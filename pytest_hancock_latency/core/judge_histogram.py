@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .budget import LatencyBudget, Limit
 from .evidence import boundaries
-from .histogram import Histogram, highest, lowest
+from .histogram import Histogram, highest, index_of, lowest
 from .judge import Policy
 from .trial import Table, failure_verdict, needed, survives_deletion, why_undecided
 from .verdict import LimitVerdict, Outcome, Reason, Verdict
@@ -63,8 +63,11 @@ class _LimitOnTally:
     def __init__(self, limit: Limit, table: Table, tally: Tally) -> None:
         self._limit, self._table, self._tally = limit, table, tally
         self._n = tally.raw.n
-        self._over = tally.raw.maybe_over(limit.limit_ns)
-        self._over_attributed = tally.attributed.surely_over(limit.limit_ns)
+        sure, maybe = _over(tally.raw, limit.limit_ns)
+        self._over = maybe
+        self._over_attributed = sure
+        if tally.attributed is not tally.raw:
+            self._over_attributed, _ = _over(tally.attributed, limit.limit_ns)
 
     def verdict(self, least: int) -> LimitVerdict:
         outcome, reason = self._decide(least)
@@ -114,3 +117,11 @@ class _LimitOnTally:
         low = lowest(attributed.bucket_of_rank(n - least + 1)) if least <= n else None
         high = highest(raw.bucket_of_rank(n - most)) if most >= 0 else None
         return low, high
+
+
+def _over(histogram: Histogram, limit_ns: int) -> tuple[int, int]:
+    """Observations that were above a limit for sure, and those that may have been."""
+    edge = index_of(limit_ns)
+    sure = sum(count for index, count in histogram.counts.items() if index > edge)
+    at_edge = histogram.counts.get(edge, 0) if highest(edge) > limit_ns else 0
+    return sure, sure + at_edge

@@ -26,8 +26,8 @@ def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
 
 def added_requests(closed: Histogram, interval_ns: int) -> int:
     """How many requests `as_if_open` would add."""
-    return sum(
-        count * max(0, middle(index) // interval_ns - 1)
-        for index, count in closed.counts.items()
-        if interval_ns > 0
-    )
+    if interval_ns <= 0:
+        return 0
+    least = index_of(interval_ns)
+    held_back = ((index, count) for index, count in closed.counts.items() if index > least)
+    return sum(count * max(0, middle(index) // interval_ns - 1) for index, count in held_back)

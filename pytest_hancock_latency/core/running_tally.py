@@ -141,13 +141,14 @@ class _Course:
         if not self._stretches:
             return None
         first = min(self._stretches)
-        parts = [Histogram(self._stretches.get(first + i, {})) for i in range(self._length)]
+        parts = [self._stretches.get(first + i, {}) for i in range(self._length)]
+        n = tuple(sum(part.values()) for part in parts)
         empty = (0,) * len(parts)
         return Timeline(
             stretch_ns=self._windows * DELETION_WINDOW_NS,
-            n=tuple(part.n for part in parts),
-            median_ns=tuple(_middle_of(part, (part.n + 1) // 2) for part in parts),
-            max_ns=tuple(_middle_of(part, part.n) for part in parts),
+            n=n,
+            median_ns=tuple(_median(part) for part in parts),
+            max_ns=tuple(middle(max(part)) if part else 0 for part in parts),
             excused=empty,
             collected=empty,
         )
@@ -158,5 +159,10 @@ def _add_to(counts: dict[int, int], piece: Counts) -> None:
         counts[index] = counts.get(index, 0) + count
 
 
-def _middle_of(histogram: Histogram, rank: int) -> int:
-    return middle(histogram.bucket_of_rank(rank)) if histogram.n else 0
+def _median(counts: Counts) -> int:
+    left = (sum(counts.values()) + 1) // 2
+    for index in sorted(counts):
+        left -= counts[index]
+        if left <= 0:
+            return middle(index)
+    return 0

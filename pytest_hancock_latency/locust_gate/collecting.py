@@ -43,7 +43,8 @@ class Collecting:
             environment.events.request.add_listener(self._listener.on_request)
 
     @property
-    def _is_local(self) -> bool:
+    def makes_load(self) -> bool:
+        """Whether this very process has the users, since nothing is distributed."""
         return isinstance(self._environment.runner, LocalRunner)
 
     def begin(self) -> None:
@@ -51,13 +52,13 @@ class Collecting:
         self._listener.take()
         self._finished.clear()
         self.running, self.changed_s = True, 0.0
-        self.participants.begin(time.time(), [LOCAL] if self._is_local else self._alive())
-        if self._is_local:
+        self.participants.begin(time.time(), [LOCAL] if self.makes_load else self._alive())
+        if self.makes_load:
             self._watch.start()
 
     def collect(self) -> None:
         """Take in what this process counted itself; see who is missing."""
-        if self._is_local:
+        if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
             if counted or strain.seconds:
                 requests = self._totals.add(counted)
@@ -72,7 +73,7 @@ class Collecting:
     def finish(self) -> None:
         """The test has stopped: get the rest, from workers that have not sent it by themselves."""
         self.running = False
-        if self._is_local:
+        if self.makes_load:
             self._watch.stop()
             self.collect()
             self.participants.finish(LOCAL)
@@ -89,7 +90,7 @@ class Collecting:
     def stop(self) -> None:
         """Nothing more will come."""
         self.collect()
-        if self._is_local:
+        if self.makes_load:
             self.participants.finish(LOCAL)
         self.participants.end()
 

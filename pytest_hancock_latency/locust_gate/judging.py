@@ -1,7 +1,9 @@
 """The process that judges: the master of a distributed run, or the only process of a local one.
 
-It adds up what was counted, judges and writes every three seconds, and at the end once more: by
-then it has asked every worker for the rest, since Locust itself waits half a second for that.
+A master adds up what was counted, judges and writes every three seconds, and at the end once more:
+by then it has asked every worker for the rest, since Locust itself waits half a second for that. A
+single process makes the load as well, which judging would disturb: it does so at the end, unless it
+is to stop early or somebody looks at the web page.
 """
 
 from __future__ import annotations
@@ -95,14 +97,23 @@ class Judging:
         self._write(self.records())
 
     def _tick(self) -> None:
+        """Judge now and then, and spend a twentieth of the time on it at most."""
+        pause = EVERY_S
         while True:
-            gevent.sleep(EVERY_S)
-            if not self.collecting.running:
-                continue
-            records = self.records()
+            gevent.sleep(pause)
+            began = time.perf_counter()
+            if self.collecting.running:
+                self._look()
+            pause = max(EVERY_S, 20 * (time.perf_counter() - began))
+
+    def _look(self) -> None:
+        if self.collecting.makes_load and not self._settings.abort:
+            return  # judging and writing would stop all users for a moment
+        records = self.records()
+        if not self.collecting.makes_load:
             self._write(records)
-            if self._settings.abort:
-                self._abort_if_exceeded(records)
+        if self._settings.abort:
+            self._abort_if_exceeded(records)
 
     def _abort_if_exceeded(self, records: list[Record]) -> None:
         exceeded = [record for record in records if record.outcome == "exceeded"]
