@@ -144,23 +144,25 @@ class Histogram:
 
 
 def encode(histogram: Histogram) -> str:
-    """A short text: base64 of zlib of pairs (gap to the bucket before, count), as LEB128."""
+    """A short text: base64 of zlib of LEB128 numbers; see `decode`."""
     gaps = (after - before for before, after in pairwise((0, *histogram.counts)))
-    pairs = zip(gaps, histogram.counts.values(), strict=True)
-    plain = b"".join(_leb128(number) for pair in pairs for number in pair)
+    plain = b"".join(map(_leb128, (*gaps, *histogram.counts.values())))
     return base64.b64encode(zlib.compress(plain, 9)).decode("ascii")
 
 
 def decode(text: str) -> Histogram:
     """The histogram that `encode` made this text of.
 
+    First come the gaps from each bucket to the one before it, from 0 on, then as many counts: like
+    beside like is what makes it short.
+
     Raises:
         ValueError: it is no such text.
     """
     try:
         numbers = list(_numbers(zlib.decompress(base64.b64decode(text, validate=True))))
-        indexes = accumulate(numbers[::2])
-        return Histogram(dict(zip(indexes, numbers[1::2], strict=True)))
+        half = len(numbers) // 2
+        return Histogram(dict(zip(accumulate(numbers[:half]), numbers[half:], strict=True)))
     except (ValueError, zlib.error) as error:
         raise ValueError(f"not a histogram: {error}") from None
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds
     from .sample import Observations
 
-STRETCHES: Final = 60
+STRETCHES: Final = 40
 """As many as a small screen can show, and an artifact of hundreds of samples can hold."""
 _WORTH_MARKING: Final = 0.1
 """The machine took at least this share of an observation: below, it did not matter."""

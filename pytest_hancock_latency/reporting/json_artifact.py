@@ -23,7 +23,7 @@ _HISTOGRAMS: Final = {
     "layout": LAYOUT,
     "unit": "ns",
     "relative_error": float(RELATIVE_ERROR),
-    "encoding": "base64 of zlib of LEB128 pairs (gap to the bucket before, count)",
+    "encoding": "base64 of zlib of LEB128: gaps from bucket to bucket, then as many counts",
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +14,8 @@ import redis
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
+
+from ..programs import needs
 
 DEADLINE_S = 60.0
 
@@ -109,17 +109,6 @@ class RedisServer:
             self._running.kill()
             self._running.wait()
             self._running = None
-
-
-def needs(program: str, package: str) -> str:
-    """The path of `program`; a test without it fails, since a skip would hide what is untested."""
-    found = shutil.which(program)
-    if found is None:
-        missing = f"{program} is missing: apt-get install {package}"
-        if os.environ.get("HANCOCK_TESTS_WITHOUT_SERVICES") == "1":
-            pytest.skip(missing)
-        pytest.fail(f"{missing}, or set HANCOCK_TESTS_WITHOUT_SERVICES=1 to go without")
-    return found
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""Artifacts of every released format, kept as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.reporting.json_artifact import Artifact
+
+FOLDER: Final = Path(__file__).parent / "artifacts"
+FORMAT_1: Final = FOLDER / "format-1.json"
+WITHOUT_HISTOGRAMS: Final = FOLDER / "format-1-without-histograms.json"
+ALL: Final = (FORMAT_1, WITHOUT_HISTOGRAMS)
+"""Two within, one exceeded by its code, one inconclusive because of the machine."""
+
+
+def artifact() -> Artifact:
+    return read_artifact(FORMAT_1)
+
+
+def record(part: str) -> Record:
+    """The record whose title has this part."""
+    return next(each for each in artifact().records if part in each.title)

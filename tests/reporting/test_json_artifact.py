@@ -1,0 +1,114 @@
+"""The JSON artifact: its schema, its history, its size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.histogram import Histogram
+from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.plain import from_plain, to_plain
+from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
+from pytest_hancock_latency.reporting.json_artifact import (
+    artifact_in,
+    artifact_of,
+    artifact_text,
+    schema_text,
+)
+
+from . import gold
+
+MS = 1_000_000
+SCHEMA = json.loads(schema_text())
+
+
+def closed(schema: Any) -> Any:
+    """The schema with every field that it does not describe forbidden."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    narrowed = {key: closed(value) for key, value in schema.items()}
+    if "properties" in narrowed:
+        narrowed["additionalProperties"] = False
+    return narrowed
+
+
+def measured(n: int, seed: int = 1) -> Record:
+    """A record of n latencies around 3 ms, each 1 ms of it the machine's doing now and then."""
+    random = np.random.default_rng(seed)
+    wall = random.lognormal(15, 0.3, n).astype(np.int64)
+    taken = np.where(random.random(n) < 0.2, wall * 3 // 4, wall)
+    seen = Observations(wall, taken, np.cumsum(wall))
+    judge = Judge(parse_terms({"p50": 10, "p95": 25, "p99": 50}).budget(), Policy())
+    judge.look(seen)
+    slow = tuple(Slow(i, i * MS, int(wall[i]), int(taken[i]), ("preempted",)) for i in range(5))
+    sample = Sample(
+        "",
+        seen,
+        verdict=judge.verdict(seen, elapsed_ns=int(wall.sum())),
+        measurement=Measurement(slowest=slow, warmup_ns=tuple(wall[:5].tolist())),
+    )
+    return record_of(sample, f"tests/test_some_service.py::test_an_endpoint[{seed}]")
+
+
+@pytest.mark.parametrize("path", gold.ALL, ids=lambda path: path.stem)
+def test_every_format_ever_written_is_valid_and_read(path: Path) -> None:
+    jsonschema.validate(json.loads(path.read_text()), SCHEMA)
+    outcomes = sorted(record.outcome for record in read_artifact(path).records)
+    assert outcomes == ["exceeded", "inconclusive", "within", "within"]
+
+
+def test_what_is_written_today_has_no_field_that_the_schema_does_not_describe() -> None:
+    artifact = artifact_of([measured(400), *gold.artifact().records], gold.artifact().session)
+    jsonschema.validate(json.loads(artifact_text(artifact)), closed(SCHEMA))
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_reading_an_artifact_and_writing_it_again_changes_nothing() -> None:
+    text = gold.FORMAT_1.read_text(encoding="utf-8")
+    read = artifact_in(text)
+    again = artifact_in(artifact_text(artifact_of(read.records, read.session)))
+    assert again == read
+
+
+@pytest.mark.parametrize("record", gold.artifact().records, ids=lambda record: record.title)
+def test_the_plain_form_gives_back_the_record(record: Record) -> None:
+    assert from_plain(json.loads(json.dumps(to_plain(record)))) == record
+
+
+def test_the_histogram_of_an_artifact_holds_every_observation() -> None:
+    record = gold.record("became_slow")
+    assert isinstance(record.histogram, Histogram)
+    assert record.histogram.n == record.n > 0
+
+
+def test_two_hundred_samples_with_p99_stay_under_a_megabyte() -> None:
+    records = [measured(700, seed) for seed in range(200)]
+    assert len(artifact_text(artifact_of(records, gold.artifact().session))) < 1_000_000
+
+
+def test_fields_that_a_hook_added_are_kept_by_a_reader() -> None:
+    artifact = artifact_of([], {"service_version": "1.4.2"})
+    assert artifact_in(artifact_text(artifact)).session == {"service_version": "1.4.2"}
+
+
+def test_a_value_that_json_does_not_know_becomes_its_text() -> None:
+    text = artifact_text({**artifact_of([], {}), "where": Path("some/place")})
+    assert json.loads(text)["where"] == "some/place"
+
+
+def test_every_sample_is_a_line_of_its_own() -> None:
+    text = artifact_text(artifact_of(gold.artifact().records, {}))
+    assert sum(line.lstrip().startswith('{"test":') for line in text.splitlines()) == 4
