@@ -38,6 +38,6 @@ if (finder && table) {
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
       found += row.hidden ? 0 : 1;
     }
-    document.getElementById("found").textContent = ` ${found} found`;
+    document.getElementById("found").textContent = `${found} found`;
   });
 }

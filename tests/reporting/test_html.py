@@ -1,0 +1,160 @@
+"""The HTML report: complete, self-contained, and safe whatever a test is called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from lxml import html
+from lxml.html import HtmlElement
+
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.reporting.html import report_html
+
+from . import gold
+
+
+def page(records: list[Record] | None = None, baseline: list[Record] | None = None) -> HtmlElement:
+    shown = list(gold.artifact().records) if records is None else records
+    return html.document_fromstring(
+        report_html(shown, gold.artifact().session, baseline or []).encode("utf-8")
+    )
+
+
+def texts(root: HtmlElement, css_path: str) -> list[str]:
+    return [" ".join(found.text_content().split()) for found in root.cssselect(css_path)]
+
+
+def test_the_head_line_counts_the_outcomes() -> None:
+    assert texts(page(), ".counts li") == ["1 ✗ exceeded", "1 ? inconclusive", "2 ✓ within"]
+
+
+def test_it_says_what_was_measured_where_and_when() -> None:
+    assert dict(zip(texts(page(), "dt"), texts(page(), "dd"), strict=True)) == {
+        "measured": "2026-01-01 00:00:00 UTC",
+        "commit": "0123456789ab on main",
+        "run": "github https://github.example/org/project/actions/runs/42",
+        "machine": "CPU of a gold file, 2 cores, 23.5 GiB, Python 3.11.7, Linux 6.1.0, "
+        "load 0.1 at the start",
+        "profile": "ci: not met",
+    }
+
+
+def test_the_overview_has_what_exceeded_first_and_leads_to_it() -> None:
+    rows = page().cssselect("#overview tbody tr")
+    names = [row.cssselect("a")[0].text_content() for row in rows]
+    assert names == [
+        "tests/test_demo.py::test_code_became_slow",
+        "tests/test_demo.py::test_compute",
+        "tests/test_demo.py::test_health",
+        "tests/test_demo.py::test_within_near",
+    ]
+    for row in rows:
+        (section,) = page().cssselect(row.cssselect("a")[0].get("href"))
+        assert row.cssselect("a")[0].text_content() in section.text_content()
+
+
+def test_the_evidence_is_told_in_words() -> None:
+    evidence = texts(page(), "#sample-2 .evidence li")
+    assert len(evidence) == 2
+    pattern = (
+        r"inconclusive p9\d \(machine\): \d+ of \d+ over \d+ ms, .*another process held the CPU"
+    )
+    assert all(re.fullmatch(pattern, line) for line in evidence)
+
+
+def test_every_sample_has_three_pictures_that_can_be_listened_to() -> None:
+    for number in range(1, 5):
+        pictures = page().cssselect(f"#sample-{number} svg")
+        assert texts(page(), f"#sample-{number} figcaption") == [
+            "Distribution",
+            "Tail",
+            "Run over time",
+        ]
+        assert all(len(picture.get("aria-label")) > 60 for picture in pictures)
+
+
+def test_a_preempted_stretch_is_marked() -> None:
+    assert page().cssselect("#sample-2 svg text.machine")
+
+
+def test_the_slowest_observations_say_what_happened() -> None:
+    rows = page().cssselect("#sample-2 table")[-1].cssselect("tbody tr")
+    assert {row.cssselect("td")[-1].text_content() for row in rows} == {"preempted"}
+
+
+def test_nothing_is_loaded_from_anywhere() -> None:
+    root = page()
+    assert not root.cssselect("[src], link, iframe, img, object, embed")
+    targets = {a.get("href") for a in root.cssselect("a")}
+    assert all(target.startswith("#") for target in targets)
+    assert "url(" not in report_html(gold.artifact().records)
+    assert "@import" not in report_html(gold.artifact().records)
+
+
+NASTY = [
+    "test_it.py::test[<script>alert(1)</script>]",
+    'test_it.py::test["><img src=x onerror=alert(1)>]',
+    "test_it.py::test[\x00\x1b[31m\ud800]",
+    "test_it.py::test[]]></style></title>&amp;]",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_test_may_be_called_anything(name: str) -> None:
+    record = replace(gold.record("health"), test=name, name="</script>")
+    root = page([record])
+    assert len(root.cssselect("script")) == 1
+    assert not root.cssselect("img")
+    kept = re.sub(r"[\x00\x1b\ud800]", "\ufffd", name)
+    assert texts(root, "#overview a") == [f"{kept} [</script>]"]
+
+
+def test_without_histograms_there_are_numbers_and_no_pictures() -> None:
+    early = [
+        replace(r, histogram=None, attributed_histogram=None, timeline=None, bounds_ns={})
+        for r in gold.artifact().records
+    ]
+    root = page(early)
+    assert not root.cssselect("svg")
+    assert len(root.cssselect("#overview tbody tr")) == 4
+
+
+def test_without_a_sample_it_says_so() -> None:
+    root = page([])
+    assert texts(root, "header p") == ["no sample"]
+    assert texts(root, "title") == ["Latency budgets: no sample"]
+
+
+def test_a_sample_without_observations_has_a_section() -> None:
+    measured = gold.record("health")
+    nothing = replace(
+        measured,
+        n=0,
+        quantiles_ns={},
+        attributed_quantiles_ns={},
+        bounds_ns={},
+        histogram=None,
+        attributed_histogram=None,
+        timeline=None,
+    )
+    assert len(page([nothing]).cssselect("details")) == 1
+
+
+def test_a_baseline_is_drawn_and_told_beside_what_is_new() -> None:
+    before = [replace(r, quantiles_ns={"p50": 500_000}) for r in gold.artifact().records]
+    root = page(baseline=before)
+    assert root.cssselect("#sample-1 svg .area.before")
+    assert root.cssselect("#sample-1 svg .line.before")
+    assert texts(root, "#overview thead th")[-1] == "p50 before"
+    assert re.fullmatch(r"0\.5 \(\+\d+ %\)", texts(root, "#overview tbody tr td")[6])
+
+
+def test_few_samples_are_open_and_of_many_only_those_that_are_not_within() -> None:
+    few = page().cssselect("details[open]")
+    assert len(few) == 4
+    records = list(gold.artifact().records)
+    many = [replace(r, test=f"{r.test}[{i}]") for i in range(5) for r in records]
+    assert len(page(many).cssselect("details[open]")) == 10
+    assert len(page(many).cssselect("#finder")) == 1
