@@ -15,7 +15,7 @@ from .scales import LogScale
 
 WIDTH: Final = 360
 HEIGHT: Final = 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 350, 22, 182
+LEFT, RIGHT, TOP, BOTTOM = 46, 340, 22, 182
 """Edges of the plot inside the picture."""
 BELOW_WORDS: Final = 46
 """Upper edge of a plot with the words of its limits above it."""
@@ -78,16 +78,19 @@ def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
     return marks
 
 
-def limits_across(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]:
+def limits_across(
+    parts: Sequence[LimitVerdict], scale: LogScale, *, words_at: float = LEFT + 3
+) -> list[Element]:
     """Limits as horizontal lines; those far above are told at the upper edge."""
     marks = []
+    anchor = "start" if words_at < RIGHT else "end"
     far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
     for part in parts:
         if part in far:
             continue
         y = scale.at(part.limit.limit_ns)
         marks.append(_line((LEFT, y), (RIGHT, y), "limit"))
-        marks.append(words(RIGHT, y - 3, limit_words(part), anchor="end", class_="limit-words"))
+        marks.append(words(words_at, y - 3, limit_words(part), anchor=anchor, class_="limit-words"))
     return marks + _far_limits(far, "above")
 
 

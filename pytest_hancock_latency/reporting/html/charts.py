@@ -94,7 +94,7 @@ def over_time(record: Record) -> Picture | None:
     room = (RIGHT - LEFT) / len(course)
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
     marks += _stretches(course, scale, room)
-    marks += limits_across(limits_of(record), scale)
+    marks += limits_across(limits_of(record), scale, words_at=RIGHT)
     legend = [("span", "median to largest of each stretch")]
     legend += [_MACHINE] if any(course.excused) else []
     legend += [_COLLECTOR] if any(course.collected) else []
