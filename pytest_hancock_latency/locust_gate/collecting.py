@@ -33,6 +33,7 @@ class Collecting:
         """When a worker last got lost or joined in mid-run."""
         self._listener, self._watch = Listener(), Watch()
         self._finished: set[str] = set()
+        self._news = False
         runner = environment.runner
         if isinstance(runner, MasterRunner):
             environment.events.worker_report.add_listener(self._reported)
@@ -46,6 +47,11 @@ class Collecting:
     def makes_load(self) -> bool:
         """Whether this very process has the users, since nothing is distributed."""
         return isinstance(self._environment.runner, LocalRunner)
+
+    def has_news(self) -> bool:
+        """Whether anything was reported since the last call."""
+        news, self._news = self._news, False
+        return news
 
     def begin(self) -> None:
         """A test starts."""
@@ -68,7 +74,7 @@ class Collecting:
             missing = client.state == STATE_MISSING
             news = self.participants.lose(id_) if missing else self.participants.found(id_)
             if news and self.running:
-                self.changed_s = time.time()
+                self.changed_s, self._news = time.time(), True
 
     def finish(self) -> None:
         """The test has stopped: get the rest, from workers that have not sent it by themselves."""
@@ -128,3 +134,4 @@ class Collecting:
             return  # workers report while they idle, too
         requests = self._totals.add(counted)
         self.participants.reported(id_, requests, strain, time.time())
+        self._news = True

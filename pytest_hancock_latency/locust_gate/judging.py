@@ -1,9 +1,9 @@
 """The process that judges: the master of a distributed run, or the only process of a local one.
 
-A master adds up what was counted, judges and writes every three seconds, and at the end once more:
-by then it has asked every worker for the rest, since Locust itself waits half a second for that. A
-single process makes the load as well, which judging would disturb: it does so at the end, unless it
-is to stop early or somebody looks at the web page.
+A master adds up what workers report, judges and writes at once, and at the end once more: by then
+it has asked every worker for the rest, since Locust itself waits half a second for that. A single
+process makes the load as well, which judging would disturb: it does so at the end, unless it is to
+stop early or somebody looks at the web page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from .settings import Settings
 from .summary import summary_lines
 from .totals import Load, Totals, exit_code
 
-EVERY_S: Final = 3.0
+PAUSE_S: Final = 0.5
+"""Of a master between two looks: what a worker has reported is on disk this soon."""
+OWN_PAUSE_S: Final = 3.0
+"""Of a process that makes load."""
 logger = logging.getLogger(__name__)
 
 
@@ -98,19 +101,24 @@ class Judging:
 
     def _tick(self) -> None:
         """Judge now and then, and spend a twentieth of the time on it at most."""
-        pause = EVERY_S
         while True:
-            gevent.sleep(pause)
             began = time.perf_counter()
             if self.collecting.running:
                 self._look()
-            pause = max(EVERY_S, 20 * (time.perf_counter() - began))
+            least = OWN_PAUSE_S if self.collecting.makes_load else PAUSE_S
+            gevent.sleep(max(least, 20 * (time.perf_counter() - began)))
 
     def _look(self) -> None:
-        if self.collecting.makes_load and not self._settings.abort:
-            return  # judging and writing would stop all users for a moment
+        """Judge and write what is new.
+
+        Not in a process that makes load, whose users would all stop for a moment; except that a
+        run which is to stop early has to be looked at.
+        """
+        writes = not self.collecting.makes_load
+        if not ((writes and self.collecting.has_news()) or self._settings.abort):
+            return
         records = self.records()
-        if not self.collecting.makes_load:
+        if writes:
             self._write(records)
         if self._settings.abort:
             self._abort_if_exceeded(records)

@@ -14,6 +14,7 @@ from .options import add_options, anything_set
 
 if TYPE_CHECKING:
     from .activation import Activation
+    from .locust_run import LocustRunner
     from .sampler import Sampler
     from .warmup import Warmup
 
@@ -110,3 +111,12 @@ def latency_warmup(latency_sample: Sampler) -> Warmup:
     from .warmup import Warmup
 
     return Warmup(latency_sample)
+
+
+@pytest.fixture
+def locust_run(request: pytest.FixtureRequest) -> LocustRunner:
+    """Run a Locust profile in a process of its own, for a bounded time, and judge it."""
+    from .locust_run import runner_of
+
+    _activation(request.config)
+    return runner_of(request.node)
