@@ -11,6 +11,7 @@ from ..artifact_file import read_artifact
 from ..core.record import Record
 from ..reporting.bencher import bencher_json
 from ..reporting.html import report_html
+from ..reporting.json_artifact import Artifact
 from ..reporting.markdown import summary_markdown
 from ..reporting.pytest_benchmark import pytest_benchmark_json
 from ..reporting.table import summary_text
@@ -29,7 +30,7 @@ examples:
 
 exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict
 """
-Render = Callable[[Sequence[Record], Mapping[str, Any], Sequence[Record]], str]
+Render = Callable[[Sequence[Record], Mapping[str, Any], Artifact | None], str]
 _FORMATS: Final[Mapping[str, Render]] = {
     "text": lambda records, _, __: summary_text(records),
     "markdown": lambda records, _, __: summary_markdown(records),
@@ -60,6 +61,6 @@ def add_command(commands: Commands) -> None:
 def _run(asked: argparse.Namespace) -> int:
     artifacts = [read_artifact(path) for path in asked.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
-    earlier = read_artifact(asked.baseline).records if asked.baseline else ()
+    earlier = read_artifact(asked.baseline) if asked.baseline else None
     put(_FORMATS[asked.format](records, artifacts[0].session, earlier), asked.output)
     return exit_code_of(records, strict=asked.strict)

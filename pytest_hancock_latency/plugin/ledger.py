@@ -46,7 +46,7 @@ class Ledger:
         """Raises ArtifactError where the baseline cannot be read."""
         self._settings = settings
         self._session = session
-        self._baseline = read_artifact(settings.baseline).records if settings.baseline else ()
+        self._baseline = read_artifact(settings.baseline) if settings.baseline else None
         self._samples: dict[str, tuple[Record, Plain]] = {}
         self._summaries_due = 0.0
         self.trouble: dict[Path, str] = {}

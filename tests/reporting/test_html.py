@@ -11,14 +11,15 @@ from lxml.html import HtmlElement
 
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.reporting.html import report_html
+from pytest_hancock_latency.reporting.json_artifact import Artifact
 
 from . import gold
 
 
-def page(records: list[Record] | None = None, baseline: list[Record] | None = None) -> HtmlElement:
+def page(records: list[Record] | None = None, baseline: Artifact | None = None) -> HtmlElement:
     shown = list(gold.artifact().records) if records is None else records
     return html.document_fromstring(
-        report_html(shown, gold.artifact().session, baseline or []).encode("utf-8")
+        report_html(shown, gold.artifact().session, baseline).encode("utf-8")
     )
 
 
@@ -142,13 +143,37 @@ def test_a_sample_without_observations_has_a_section() -> None:
     assert len(page([nothing]).cssselect("details")) == 1
 
 
+def earlier(**machine: object) -> Artifact:
+    """The gold artifact with medians of half a millisecond, measured a day before."""
+    gold_one = gold.artifact()
+    session = {
+        "started_unix_s": 1767139200.0,
+        "commit": {"id": "fedcba9876543210", "branch": "main"},
+        "machine": {**gold_one.session["machine"], **machine},
+    }
+    return Artifact(session, [replace(r, quantiles_ns={"p50": 500_000}) for r in gold_one.records])
+
+
 def test_a_baseline_is_drawn_and_told_beside_what_is_new() -> None:
-    before = [replace(r, quantiles_ns={"p50": 500_000}) for r in gold.artifact().records]
-    root = page(baseline=before)
+    root = page(baseline=earlier())
     assert root.cssselect("#sample-1 svg .area.before")
     assert root.cssselect("#sample-1 svg .line.before")
     assert texts(root, "#overview thead th")[-1] == "p50 before"
     assert re.fullmatch(r"0\.5 \(\+\d+ %\)", texts(root, "#overview tbody tr td")[6])
+    assert texts(root, "dd")[-1] == "2025-12-31 00:00:00 UTC, fedcba987654 on main"
+
+
+def test_a_baseline_of_another_kind_of_machine_is_told_as_such() -> None:
+    root = page(baseline=earlier(cores=8))
+    assert texts(root, "dd")[-1] == (
+        "the baseline was measured on another kind of machine: "
+        "CPU of a gold file, 8 cores, Python 3.11.7"
+    )
+
+
+def test_an_unchanged_median_is_the_same() -> None:
+    cells = texts(page(baseline=gold.artifact()), "#overview tbody tr td:last-child")
+    assert all(cell.endswith("(the same)") for cell in cells)
 
 
 def test_few_samples_are_open_and_of_many_only_those_that_are_not_within() -> None:

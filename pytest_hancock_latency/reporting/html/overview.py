@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ...core.duration import format_ms
 from ...core.quantile import P50, P95, P99, label
 from ...core.record import Record
 from ..rows import HEADINGS, NUMBERS, UNIT_NOTE, Row, rows
@@ -100,7 +101,6 @@ def _before(record: Record, earlier: Record | None) -> Element:
     before = earlier.quantiles_ns.get("p50") if earlier else None
     if not now or not before:
         return element("td", "–", class_="number", data_value=0)
-    change = 100 * (now - before) / before
-    return element(
-        "td", f"{before / 1e6:.3g} ({change:+.0f} %)", class_="number", data_value=round(change, 3)
-    )
+    change = round(100 * (now - before) / before)
+    text = f"{format_ms(before)} ({change:+d} %)" if change else f"{format_ms(before)} (the same)"
+    return element("td", text, class_="number", data_value=change)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ...core.record import Record
+from ..json_artifact import Artifact
 from ..packaged import packaged
 from ..table import count_line
 from .markup import Element, element, html_text
@@ -21,15 +22,15 @@ _OUTCOMES: Final = ("exceeded", "inconclusive", "not judged", "within")
 def report_html(
     records: Sequence[Record],
     session: Mapping[str, Any] | None = None,
-    baseline: Sequence[Record] = (),
+    baseline: Artifact | None = None,
 ) -> str:
     """The report as one HTML document that needs nothing else.
 
-    session: what an artifact says beside its samples. baseline: earlier records, shown beside
-    those of the same title.
+    session: what an artifact says beside its samples. baseline: an earlier artifact, whose samples
+    are shown beside those of the same title.
     """
     ordered = by_weight(records)
-    earlier = {record.title: record for record in baseline}
+    earlier = {record.title: record for record in baseline.records} if baseline else {}
     sections = [
         sample_section(
             record,
@@ -46,7 +47,7 @@ def report_html(
             element(
                 "body",
                 element("a", "Skip to the samples", href="#samples", class_="skip"),
-                _header(ordered, session or {}),
+                _header(ordered, session or {}, baseline.session if baseline else {}),
                 element(
                     "main",
                     _finder() if len(ordered) > _OPEN_AT_MOST else None,
@@ -71,7 +72,9 @@ def _head(records: Sequence[Record]) -> Element:
     )
 
 
-def _header(records: Sequence[Record], session: Mapping[str, Any]) -> Element:
+def _header(
+    records: Sequence[Record], session: Mapping[str, Any], before: Mapping[str, Any]
+) -> Element:
     counts = {o: sum(record.outcome == o for record in records) for o in _OUTCOMES}
     badges = [
         element("li", element("strong", str(count)), " ", badge(outcome))
@@ -80,7 +83,7 @@ def _header(records: Sequence[Record], session: Mapping[str, Any]) -> Element:
     ]
     facts = [
         part
-        for name, text in _facts(session)
+        for name, text in (*_facts(session), *_baseline(session, before))
         for part in (element("dt", name), element("dd", text))
     ]
     return element(
@@ -108,6 +111,26 @@ def _facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     profile = session.get("profile")
     if isinstance(profile, Mapping) and profile.get("name"):
         yield "profile", f"{profile['name']}: {'met' if profile.get('met') else 'not met'}"
+
+
+def _baseline(session: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """When and what the baseline measured, and whether on a machine of the same kind."""
+    known = dict(_facts(before))
+    told = [known[name] for name in ("measured", "commit") if name in known]
+    if told:
+        yield "baseline", ", ".join(told)
+    kinds = [_kind(each.get("machine")) for each in (session, before)]
+    if all(kinds) and kinds[0] != kinds[1]:
+        yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
+
+
+def _kind(machine: object) -> tuple[str, ...]:
+    """What two machines must have in common for their latencies to be compared."""
+    if not isinstance(machine, Mapping):
+        return ()
+    known = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
+    texts = (str(known[0] or ""), f"{known[1]} cores", f"Python {known[2]}")
+    return tuple(text for text, fact in zip(texts, known, strict=True) if fact)
 
 
 def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
