@@ -1,12 +1,11 @@
 """The command line: ``hancock-latency``.
 
-Exit codes: 0 within, 1 exceeded, 2 usage, 3 inconclusive under ``--strict``.
+Exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive where that counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -36,17 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_command(commands)
     asked = parser.parse_args(arguments)
     try:
         exit_code: int = asked.run(asked)
-        sys.stdout.flush()
     except LatencyError as error:
         print(f"hancock-latency: {error}", file=sys.stderr)
         return USAGE
-    except BrokenPipeError:  # whoever read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return exit_code
+
+
+class _Version(argparse.Action):
+    """``--version``, looked up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"hancock-latency {version('pytest-hancock-latency')}")
+        parser.exit()

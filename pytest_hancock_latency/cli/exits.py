@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..core.record import Record
+from ..errors import ArtifactError
 
 EXCEEDED: Final = 1
 USAGE: Final = 2
+"""Also where nothing was judged, which is never a pass."""
 INCONCLUSIVE: Final = 3
-NOTHING: Final = USAGE
-"""Nothing was judged: never a pass."""
 
 
 def exit_code_of(records: Sequence[Record], *, strict: bool) -> int:
-    """0 within, 1 exceeded, 2 nothing judged, 3 inconclusive where that counts."""
+    """0 within, 1 exceeded, 3 inconclusive where that counts: here, or by the budget itself.
+
+    Raises:
+        ArtifactError: nothing was judged.
+    """
     outcomes = {record.outcome for record in records}
+    if not outcomes - {"not judged"}:
+        raise ArtifactError("nothing was judged")
     if "exceeded" in outcomes:
         return EXCEEDED
-    if not outcomes & {"within", "inconclusive"}:
-        return NOTHING
-    return INCONCLUSIVE if strict and "inconclusive" in outcomes else 0
+    counts = any(r.outcome == "inconclusive" and (strict or r.strict) for r in records)
+    return INCONCLUSIVE if counts else 0

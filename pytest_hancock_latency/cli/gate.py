@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..artifact_file import read_artifact
 from ..budget_file import read_budgets
-from ..core.budget import LatencyBudget, Terms, parse_terms
+from ..core.budget import Terms, parse_terms
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
+from ..core.quantile import looks_like_quantile
 from ..core.record import Record
 from ..errors import ArtifactError, BudgetError
 from ..reporting.hdr_histogram import PREFIX, histogram_in
 from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
 from ..reporting.table import summary_text
 from .exits import exit_code_of
+from .sessions import session_of, titles
 from .streams import add_output, put
 
 if TYPE_CHECKING:
@@ -36,9 +39,11 @@ examples:
   hancock-latency gate latencies.json --budget p95=25ms,p99=50ms,errors=0.1% --strict
   hancock-latency gate recorded.hdr --unit us --budget p99=50 -o judged.json
 
-exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict
+exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict or by
+a budget that is strict
 """
 _UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
+_ERRORS: Final = "errors"
 
 
 def add_command(commands: Commands) -> None:
@@ -46,10 +51,17 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "gate",
         help="judge an artifact or an HdrHistogram by a budget file",
+        description="Judge what was measured already by budgets given now.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifacts", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument(
+        "artifacts",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="a performance-latency.json, or a histogram in HdrHistogram's V2 encoding",
+    )
     budgets = parser.add_mutually_exclusive_group(required=True)
     budgets.add_argument("--budgets", type=Path, metavar="TOML", help="file of named budgets")
     budgets.add_argument("--budget", metavar="LIMITS", help="such as p95=25ms,p99=50ms")
@@ -65,12 +77,13 @@ def _run(asked: argparse.Namespace) -> int:
     artifacts = [_read(path, _UNITS[asked.unit]) for path in asked.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
     if asked.budget is not None:
-        budget = _budget(asked.budget)
-        judged = [judged_anew(record, budget, len(records)) for record in records]
+        terms = _terms(asked.budget)
+        judged = [_by(terms, record, len(records)) for record in records]
     else:
         judged = _by_name(records, read_budgets(asked.budgets), asked.budgets)
     if asked.output:
-        put(artifact_text(artifact_of(judged, artifacts[0].session)), asked.output)
+        session = session_of(asked.artifacts, artifacts)
+        put(artifact_text(artifact_of(judged, session)), asked.output)
     put(summary_text(judged), None)
     return exit_code_of(judged, strict=asked.strict)
 
@@ -94,26 +107,34 @@ def _record(name: str, histogram: Histogram) -> Record:
     return Record(name, "", histogram.n, {}, {"max": most}, {}, histogram=histogram)
 
 
-def _budget(text: str) -> LatencyBudget:
-    """The budget of ``p95=25ms,errors=0.1%``; bare numbers are milliseconds."""
+def _terms(text: str) -> Terms:
+    """The limits of ``p95=25ms,errors=0.1%``; bare numbers are milliseconds."""
     arguments: dict[str, object] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name in arguments:
-            raise BudgetError(f"--budget: {part.strip()!r} is not one limit such as p99=50ms")
+        if not equals or not (name == _ERRORS or looks_like_quantile(name)):
+            raise BudgetError(
+                f"--budget: {part.strip()!r} is neither a limit such as p99=50ms or max=1s, "
+                "nor errors=0.1%"
+            )
+        if name in arguments:
+            raise BudgetError(f"--budget: {name} is given twice")
         arguments[name] = value
     try:
-        return parse_terms(arguments).budget()
+        terms = parse_terms(arguments)
+        terms.budget()
     except BudgetError as error:
         raise BudgetError(f"--budget: {error}") from None
+    return terms
 
 
 def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path) -> list[Record]:
     judged = [_judged(record, budgets, len(records)) for record in records]
     if not any(record.verdict for record in judged):
-        have = ", ".join(dict.fromkeys(record.title for record in records)) or "no sample"
         names = ", ".join(f'"{name}"' for name in budgets) or "none"
-        raise BudgetError(f"{path}: no budget bears the name of a sample: {names}; there is {have}")
+        raise BudgetError(
+            f"{path}: no budget bears the name of a sample: {names}; there is {titles(records)}"
+        )
     return judged
 
 
@@ -121,5 +142,11 @@ def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
     names = (record.budget_name, record.name, record.test, record.test.rpartition("::")[2])
     for name in names:
         if name and name in budgets:
-            return judged_anew(record, budgets[name].budget(), gates)
+            return replace(_by(budgets[name], record, gates), budget_name=name)
     return record.without_verdict("no budget of its name")
+
+
+def _by(terms: Terms, record: Record, gates: int) -> Record:
+    """The record judged by these terms, whatever it was judged by before."""
+    judged = judged_anew(record, terms.budget(), gates, terms.samples or 1)
+    return replace(judged, budget_name=None, strict=bool(terms.strict))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
 from ..core.merging import merge
+from ..errors import ArtifactError
 from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
+from .sessions import session_of
 from .streams import add_output, put
 
 if TYPE_CHECKING:
@@ -31,30 +34,28 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "merge",
         help="put the artifacts of shards, workers or reruns together",
+        description="Put the artifacts of shards, workers or reruns together.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
+    )
     add_output(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(asked: argparse.Namespace) -> int:
     artifacts = [read_artifact(path) for path in asked.artifacts]
+    _refuse_twins(asked.artifacts, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
-    session = _session(asked.artifacts, artifacts)
+    session = session_of(asked.artifacts, artifacts)
     put(artifact_text(artifact_of(records, session)), asked.output)
     return 0
 
 
-def _session(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> dict[str, Any]:
-    """What is the same everywhere, and of the rest who said what."""
-    sessions = [dict(artifact.session) for artifact in artifacts]
-    first = sessions[0]
-    same = {key: first[key] for key in first if all(s.get(key) == first[key] for s in sessions)}
-    parts = [
-        {"file": path.name, **{k: v for k, v in session.items() if k not in same}}
-        for path, session in zip(paths, sessions, strict=True)
-    ]
-    started = [s["started_unix_s"] for s in sessions if s.get("started_unix_s") is not None]
-    return {**same, **({"started_unix_s": min(started)} if started else {}), "merged_from": parts}
+def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
+    """One artifact that is given twice, or a copy of it, would count twice."""
+    for (one, first), (other, second) in combinations(zip(paths, artifacts, strict=True), 2):
+        if first.records and first == second:
+            raise ArtifactError(f"{other} says the same as {one}: it would count twice")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..artifact_file import read_artifact
 from ..core.record import Record
+from ..errors import ArtifactError
 from ..reporting.bencher import bencher_json
 from ..reporting.html import report_html
 from ..reporting.json_artifact import Artifact
@@ -16,6 +17,7 @@ from ..reporting.markdown import summary_markdown
 from ..reporting.pytest_benchmark import pytest_benchmark_json
 from ..reporting.table import summary_text
 from .exits import exit_code_of
+from .sessions import session_of
 from .streams import add_output, put
 
 if TYPE_CHECKING:
@@ -28,14 +30,15 @@ examples:
   hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
   hancock-latency report --strict shard-1.json shard-2.json
 
-exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict
+exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict or by
+a budget that is strict
 """
 Render = Callable[[Sequence[Record], Mapping[str, Any], Artifact | None], str]
 _FORMATS: Final[Mapping[str, Render]] = {
-    "text": lambda records, _, __: summary_text(records),
-    "markdown": lambda records, _, __: summary_markdown(records),
+    "text": lambda records, *_: summary_text(records),
+    "markdown": lambda records, *_: summary_markdown(records),
     "html": report_html,
-    "bencher-bmf": lambda records, _, __: bencher_json(records),
+    "bencher-bmf": lambda records, *_: bencher_json(records),
     "pytest-benchmark-json": lambda records, session, _: pytest_benchmark_json(records, session),
 }
 
@@ -45,13 +48,18 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "report",
         help="show artifacts: as a table, as Markdown, as HTML, or as other tools read them",
+        description="Show artifacts; the exit code is what they say.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT")
-    parser.add_argument("--format", choices=tuple(_FORMATS), default="text")
     parser.add_argument(
-        "--baseline", type=Path, metavar="ARTIFACT", help="earlier one, shown beside in HTML"
+        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
+    )
+    parser.add_argument(
+        "--format", choices=tuple(_FORMATS), default="text", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="ARTIFACT", help="an earlier one, shown beside in HTML"
     )
     parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
     add_output(parser)
@@ -59,8 +67,11 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    if asked.baseline and asked.format != "html":
+        raise ArtifactError("--baseline is shown in HTML alone: add --format html")
     artifacts = [read_artifact(path) for path in asked.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
     earlier = read_artifact(asked.baseline) if asked.baseline else None
-    put(_FORMATS[asked.format](records, artifacts[0].session, earlier), asked.output)
+    session = session_of(asked.artifacts, artifacts)
+    put(_FORMATS[asked.format](records, session, earlier), asked.output)
     return exit_code_of(records, strict=asked.strict)

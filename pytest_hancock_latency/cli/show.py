@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
 from ..core.record import Record
@@ -14,6 +14,7 @@ from ..reporting.hdr_histogram import hdr_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain
+from .sessions import titles
 from .streams import add_output, put
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ examples:
   hancock-latency show artifacts/performance-latency.json test_health
   hancock-latency show artifacts/performance-latency.json test_health --format hdrhistogram
 """
-_SHOWN: Final = 12
 
 
 def add_command(commands: Commands) -> None:
@@ -34,11 +34,16 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "show",
         help="one sample: its numbers, its evidence, its picture",
+        description="Show one sample: its numbers, its evidence, its picture.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
-    parser.add_argument("sample", nargs="?", default="", metavar="SAMPLE")
+    parser.add_argument(
+        "artifact", type=Path, metavar="ARTIFACT", help="a performance-latency.json"
+    )
+    parser.add_argument(
+        "sample", nargs="?", default="", metavar="SAMPLE", help="part of the title of one sample"
+    )
     parser.add_argument(
         "--format",
         choices=("text", "hdrhistogram"),
@@ -55,7 +60,7 @@ def _run(asked: argparse.Namespace) -> int:
         put(_text(record), asked.output)
         return 0
     if record.histogram is None:
-        raise ArtifactError(f"{asked.artifact}: {record.title} has no histogram")
+        raise ArtifactError(f"{asked.artifact}: {record.no_histogram}")
     put(hdr_text(record.histogram) + "\n", asked.output)
     return 0
 
@@ -65,21 +70,19 @@ def _one(records: Sequence[Record], part: str, path: Path) -> Record:
     fitting = exact if len(exact) == 1 else [record for record in records if part in record.title]
     if len(fitting) == 1:
         return fitting[0]
+    if not records:
+        raise ArtifactError(f"{path}: there is no sample in it")
     if not fitting:
-        raise ArtifactError(f"{path}: no sample has {part!r} in its title: {_titles(records)}")
+        raise ArtifactError(f"{path}: no sample has {part!r} in its title: {titles(records)}")
     raise ArtifactError(
-        f"{path}: {len(fitting)} samples fit, say which one is meant: {_titles(fitting)}"
+        f"{path}: {len(fitting)} samples fit, say which one is meant: {titles(fitting)}"
     )
-
-
-def _titles(records: Sequence[Record]) -> str:
-    titles = [record.title for record in records]
-    more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
-    return (", ".join(titles[:_SHOWN]) or "it has none") + more
 
 
 def _text(record: Record) -> str:
     lines = [*table_lines([record]), "", *explain(record)]
+    if record.histogram is None:
+        lines += ["", f"no picture: {record.no_histogram}"]
     if picture := picture_lines(record):
         lines += ["", *picture]
     lines += [f"advice: {advice.text}" for advice in record.measurement.advice]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..artifact_file import read_artifact
 from ..core.budget import parse_share
-from ..core.merging import merge
+from ..core.merging import pool
 from ..core.quantile import format_percent
 from ..core.suggestion import MARGIN, suggest
 from ..errors import BudgetError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
+A limit is the upper bound of what was seen, which holds with 95 %, plus a margin. Percentiles are
+p50, p95, p99 and those of the budgets that there are; what too little is known of is left out.
+
 Measure where the gate will run: limits taken on a laptop say little about a CI runner.
 --latency=report measures tests without failing any.
 
@@ -34,11 +37,16 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "suggest",
         help="propose budgets from what was seen, with the margin explained",
+        description="Propose budgets from what was seen.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT")
-    parser.add_argument("--format", choices=tuple(_FORMATS), default="toml")
+    parser.add_argument(
+        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
+    )
+    parser.add_argument(
+        "--format", choices=tuple(_FORMATS), default="toml", help="default: %(default)s"
+    )
     parser.add_argument(
         "--margin",
         metavar="SHARE",
@@ -55,6 +63,6 @@ def _run(asked: argparse.Namespace) -> int:
     measured = [record for record in read if record.n]
     if not measured:
         raise BudgetError("nothing was measured in what was given: there is nothing to suggest")
-    suggestions = [suggest(record, margin) for record in merge(measured)]
+    suggestions = [suggest(record, margin) for record in pool(measured)]
     put(_FORMATS[asked.format](suggestions, margin), asked.output)
     return 0

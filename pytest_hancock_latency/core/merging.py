@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import chain
 
 from ..errors import ArtifactError
-from .budget import LatencyBudget
+from .budget import LatencyBudget, describe
+from .guide import ACCEPTABLE, judge_by_guide
 from .histogram import Histogram
 from .judge import Policy
 from .judge_histogram import Tally, judge_histogram
 from .quantile import MAXIMUM, label
 from .record import Record, bounds_of, quantiles_of
 from .sample import Measurement
-from .verdict import Verdict
+from .verdict import Outcome, PaceVerdict, Verdict
 
 _SLOWEST = 5
 
@@ -30,43 +32,82 @@ def merge(records: Sequence[Record]) -> list[Record]:
     Raises:
         ArtifactError: two records of a title have different budgets, or one has no histogram.
     """
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        groups.setdefault(record.title, []).append(record)
-    return [_merged(group, len(groups)) for group in groups.values()]
+    groups = _by_title(records)
+    return [_merged(group, len(groups)) for group in groups]
+
+
+def pool(records: Sequence[Record]) -> list[Record]:
+    """The same without verdicts, for which budgets need not agree; every quantile is kept.
+
+    Raises:
+        ArtifactError: one of two records of a title has no histogram.
+    """
+    return [
+        _summarised(_together(group), _quantiles(group)) if len(group) > 1 else group[0]
+        for group in _by_title(records)
+    ]
+
+
+def judged_anew(record: Record, budget: LatencyBudget, gates: int, least: int = 1) -> Record:
+    """The record with the verdict on its histograms, and every quantile that the budget names.
+
+    least: number of observations for a pass.
+
+    Raises:
+        ArtifactError: the record has no histogram.
+    """
+    verdict = judge_histogram(_tally(record), budget, Policy(least=least, gates=gates))
+    return _with_verdict(record, verdict)
 
 
 def budget_of(record: Record) -> LatencyBudget | None:
     """The budget that a record was judged by; None where it was not judged."""
     if record.verdict is None:
         return None
+    if _by_guide(record):
+        return ACCEPTABLE
     limits = tuple(part.limit for part in record.verdict.limits)
     return LatencyBudget(limits, record.verdict.failures.allowed)
 
 
-def judged_anew(record: Record, budget: LatencyBudget, gates: int) -> Record:
-    """The record with the verdict on its histograms, and every quantile that the budget names.
-
-    Raises:
-        ArtifactError: the record has no histogram.
-    """
-    raw, attributed = _histograms(record)
-    tally = Tally(raw, attributed, sum(record.failures.values()), record.measurement.elapsed_ns)
-    verdict = judge_histogram(tally, budget, Policy(least=1, gates=gates))
-    return _summarised(replace(record, verdict=verdict, not_judged=None), verdict)
+def _by_title(records: Sequence[Record]) -> list[list[Record]]:
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.title, []).append(record)
+    return list(groups.values())
 
 
 def _merged(group: Sequence[Record], gates: int) -> Record:
-    first = group[0]
     if len(group) == 1:
-        return first
-    budgets = {budget for record in group if (budget := budget_of(record))}
-    if len(budgets) > 1:
-        raise ArtifactError(f"{first.title} has different budgets in what is to be merged")
+        return group[0]
+    judged = [record for record in group if record.verdict]
+    budgets = {budget for record in judged if (budget := budget_of(record))}
+    guided = {_by_guide(record) for record in judged}
+    if max(len(budgets), len(guided)) > 1:
+        told = " / ".join(sorted(map(describe, budgets)))
+        raise ArtifactError(
+            f"{group[0].title} has different budgets in what is to be merged: {told}"
+        )
     together = _together(group)
     if not budgets:
-        return _summarised(together, None)
+        return _summarised(together, _quantiles(group))
+    if guided == {True}:
+        verdict = judge_by_guide(_tally(together), Policy(least=1, gates=gates), _pace(judged))
+        return _with_verdict(together, verdict)
     return judged_anew(together, budgets.pop(), gates)
+
+
+def _by_guide(record: Record) -> bool:
+    """Whether the guide's table judged, which has two limits on each line."""
+    limits = record.verdict.limits if record.verdict else ()
+    return any(part.investigate_ns is not None for part in limits)
+
+
+def _pace(judged: Sequence[Record]) -> PaceVerdict | None:
+    """The worst pace: each run has one of its own, which counts cannot tell."""
+    order = (Outcome.WITHIN, Outcome.INCONCLUSIVE, Outcome.EXCEEDED)
+    paces = [record.verdict.pace for record in judged if record.verdict and record.verdict.pace]
+    return max(paces, key=lambda pace: order.index(pace.outcome), default=None)
 
 
 def _together(group: Sequence[Record]) -> Record:
@@ -74,6 +115,7 @@ def _together(group: Sequence[Record]) -> Record:
     raw = Histogram.sum(raw for raw, _ in histograms)
     attributed = Histogram.sum(attributed for _, attributed in histograms)
     failures = sum((Counter(record.failures) for record in group), Counter[str]())
+    largest = max((record.quantiles_ns[label(MAXIMUM)] for record in group if record.n), default=0)
     return replace(
         group[0],
         n=raw.n,
@@ -87,11 +129,7 @@ def _together(group: Sequence[Record]) -> Record:
         worker=None,
         workers=max(record.workers for record in group),
         attempt=max(record.attempt for record in group),
-        quantiles_ns={
-            label(MAXIMUM): max(r.quantiles_ns[label(MAXIMUM)] for r in group if r.n)
-            if raw.n
-            else 0
-        },
+        quantiles_ns={label(MAXIMUM): largest},
     )
 
 
@@ -108,16 +146,31 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
     )
 
 
+def _tally(record: Record) -> Tally:
+    raw, attributed = _histograms(record)
+    failed, elapsed_ns = sum(record.failures.values()), record.measurement.elapsed_ns
+    return Tally(raw, attributed, failed, elapsed_ns)
+
+
 def _histograms(record: Record) -> tuple[Histogram, Histogram]:
     if record.histogram is None:
-        raise ArtifactError(f"{record.title} has no histogram: it was measured by an early version")
+        raise ArtifactError(record.no_histogram)
     return record.histogram, record.attributed_histogram or record.histogram
 
 
-def _summarised(record: Record, verdict: Verdict | None) -> Record:
+def _with_verdict(record: Record, verdict: Verdict) -> Record:
+    judged = replace(record, verdict=verdict, not_judged=None)
+    return _summarised(judged, quantiles_of(verdict))
+
+
+def _quantiles(group: Sequence[Record]) -> frozenset[Fraction]:
+    return frozenset().union(*(quantiles_of(record.verdict) for record in group))
+
+
+def _summarised(record: Record, quantiles: frozenset[Fraction]) -> Record:
     """The record with quantiles and bounds from its histograms; the exact maximum is kept."""
     raw, attributed = _histograms(record)
-    asked = sorted(quantiles_of(verdict)) if raw.n else []
+    asked = sorted(quantiles) if raw.n else []
     known = {label(MAXIMUM): record.quantiles_ns[label(MAXIMUM)]} if raw.n else {}
     return replace(
         record,

@@ -16,6 +16,8 @@ from .verdict import Verdict
 USUAL = frozenset({P50, P95, P99, MAXIMUM})
 """Quantiles that every record has; those of its budget come on top."""
 
+EARLY = "it was measured by an early version, measure again"
+"""Why something that every record has is missing."""
 
 Bounds = tuple[int | None, int | None]
 """The least and the most that a quantile can be, in nanoseconds; None where nothing is known."""
@@ -62,6 +64,11 @@ class Record:
     def outcome(self) -> str:
         """``within``, ``exceeded``, ``inconclusive`` or ``not judged``."""
         return self.verdict.outcome.value if self.verdict else "not judged"
+
+    @property
+    def no_histogram(self) -> str:
+        """What to tell whoever needs the histogram of a record that has none."""
+        return f"{self.title} has no histogram: {EARLY}"
 
     def without_verdict(self, why: str) -> Record:
         """The same measurements, not judged."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from ..errors import ArtifactError
 from .evidence import ALPHA_WITHIN, boundaries
-from .quantile import P50, P95, P99, label
-from .record import Record
+from .quantile import MAXIMUM, label, parse_quantile
+from .record import EARLY, Record, quantiles_of
 
 MARGIN: Final = Fraction(1, 4)
-QUANTILES: Final = (P50, P95, P99)
 _DIGITS: Final = 2
 
 
@@ -42,10 +42,16 @@ class Suggestion:
 
 
 def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
-    """Limits for the median, p95 and p99 of a record, as far as its observations tell."""
+    """Limits for p50, p95, p99 and the percentiles that a record has, where it tells enough.
+
+    Raises:
+        ArtifactError: the record has no bounds.
+    """
     limits: list[SuggestedLimit] = []
     unknown: list[tuple[str, int]] = []
-    for quantile in QUANTILES:
+    if record.n and not record.bounds_ns:
+        raise ArtifactError(f"{record.title} has no bounds: {EARLY}")
+    for quantile in sorted(_quantiles(record)):
         _, bound_ns = record.bounds_ns.get(label(quantile), (None, None))
         if bound_ns is None:
             table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
@@ -57,8 +63,26 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
     return Suggestion(record.budget_name or record.name or record.test, record, limits, unknown)
 
 
+def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:
+    """Limits in ns, by percentile, that hold for all: one budget for several samples.
+
+    A percentile that is not known of one of them has none.
+    """
+    of_each = [{limit.percentile: limit.limit_ns for limit in s.limits} for s in suggestions]
+    return {
+        percentile: max(limits[percentile] for limits in of_each)
+        for percentile in of_each[0]
+        if all(percentile in limits for limits in of_each)
+    }
+
+
 def rounded_up(ns: Fraction) -> int:
     """The least number with two significant digits that is not below."""
     whole = -(-ns.numerator // ns.denominator)
     unit = 10 ** max(0, len(str(whole)) - _DIGITS)
     return int(-(-whole // unit) * unit)
+
+
+def _quantiles(record: Record) -> frozenset[Fraction]:
+    kept = {parse_quantile(name) for name in record.quantiles_ns}
+    return (quantiles_of(None) | kept) - {MAXIMUM}

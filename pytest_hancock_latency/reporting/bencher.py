@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..core.record import Record
+from ..errors import ArtifactError
 
 _LONGEST_NAME: Final = 1024
 _MEDIAN: Final = "p50"
@@ -16,14 +17,17 @@ def bencher_json(records: Sequence[Record]) -> str:
     """Each sample as a benchmark; the median is its ``latency``, p99 its ``p99-latency``.
 
     Bounds are those that hold with 95 % each.
+
+    Raises:
+        ArtifactError: two samples have the same name, of which one would be lost.
     """
-    benchmarks = {
-        record.title[:_LONGEST_NAME]: {
-            _measure(percentile): _metric(record, percentile) for percentile in record.quantiles_ns
-        }
-        for record in records
-        if record.n
-    }
+    benchmarks: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for record in records:
+        name = record.title[:_LONGEST_NAME]
+        if name in benchmarks:
+            raise ArtifactError(f"{name} is there twice: merge the artifacts first")
+        if record.n:
+            benchmarks[name] = {_measure(p): _metric(record, p) for p in record.quantiles_ns}
     return json.dumps(benchmarks, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from ..core.histogram import Histogram, middle
 from ..core.quantile import P50
 from ..core.record import Record
+from ..errors import ArtifactError
 
 _S: Final = 1e-9
 _VERSION: Final = "4.0.0"
@@ -26,17 +27,17 @@ _WHISKER: Final = 1.5
 
 
 def pytest_benchmark_json(records: Sequence[Record], session: Mapping[str, Any]) -> str:
-    """All samples that have a histogram as pytest-benchmark would have saved them."""
+    """All samples as pytest-benchmark would have saved them.
+
+    Raises:
+        ArtifactError: a sample has no histogram.
+    """
     started = session.get("started_unix_s")
     at = datetime.fromtimestamp(started if isinstance(started, int | float) else 0, UTC)
     saved = {
         "machine_info": _machine_info(session.get("machine") or {}),
         "commit_info": _commit_info(session.get("commit") or {}),
-        "benchmarks": [
-            _benchmark(record, record.histogram)
-            for record in records
-            if record.histogram is not None and record.n
-        ],
+        "benchmarks": [_benchmark(record) for record in records if record.n],
         "datetime": at.isoformat(),
         "version": _VERSION,
     }
@@ -58,7 +59,9 @@ def _commit_info(commit: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": commit.get("id"), "branch": commit.get("branch"), "dirty": commit.get("dirty")}
 
 
-def _benchmark(record: Record, histogram: Histogram) -> dict[str, Any]:
+def _benchmark(record: Record) -> dict[str, Any]:
+    if record.histogram is None:
+        raise ArtifactError(record.no_histogram)
     return {
         "group": None,
         "name": record.title.rpartition("::")[2],
@@ -70,7 +73,7 @@ def _benchmark(record: Record, histogram: Histogram) -> dict[str, Any]:
             **{f"latency_{name}_ns": ns for name, ns in record.quantiles_ns.items()},
         },
         "options": {"disable_gc": False, "timer": "perf_counter_ns", "warmup": True},
-        "stats": _stats(histogram),
+        "stats": _stats(record.histogram),
     }
 
 

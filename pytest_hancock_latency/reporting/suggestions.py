@@ -8,27 +8,37 @@ from fractions import Fraction
 
 from ..core.duration import NS_PER_MS, format_duration
 from ..core.quantile import format_percent
-from ..core.suggestion import Suggestion
+from ..core.suggestion import Suggestion, together
 
 
 def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
-    """Tables for the budget file, each with the reasons of its limits."""
+    """Tables for the budget file, each with the reasons of its limits.
+
+    Samples that bear the same name are judged by the same budget, so it holds for all of them.
+    """
     lines = [_explained(margin, 'in pyproject.toml: [tool.hancock-latency.budgets."NAME"]')]
+    groups: dict[str, list[Suggestion]] = {}
     for each in suggestions:
-        lines += ["", *_reasons(each)]
-        # A JSON string is a TOML basic string, but for the one escape that JSON may leave out.
-        name = json.dumps(each.name, ensure_ascii=False).replace("\x7f", "\\u007f")
-        lines.append(f"[budgets.{name}]" if each.limits else f"# [budgets.{name}]")
-        lines += [f"{limit.percentile} = {_ms(limit.limit_ns)}" for limit in each.limits]
+        groups.setdefault(each.name, []).append(each)
+    for name, group in groups.items():
+        limits = together(group)
+        lines += ["", *_reasons(group, titled=len(group) > 1)]
+        lines.append(
+            f"[budgets.{_toml_text(name)}]" if limits else f"# [budgets.{_toml_text(name)}]"
+        )
+        lines += [f"{_key(percentile)} = {_ms(ns)}" for percentile, ns in limits.items()]
     return "\n".join(lines) + "\n"
 
 
 def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
-    """A marker for each test, with the reasons of its limits."""
+    """A marker for each test, which judges all of its samples, with the reasons of its limits."""
     lines = [_explained(margin, "numbers are milliseconds")]
+    groups: dict[str, list[Suggestion]] = {}
     for each in suggestions:
-        keywords = [f"{limit.percentile}={_ms(limit.limit_ns)}" for limit in each.limits]
-        lines += ["", f"# {_one_line(each.record.title)}", *_reasons(each)]
+        groups.setdefault(each.record.test or each.name, []).append(each)
+    for group in groups.values():
+        keywords = [f"{_key(percentile)}={_ms(ns)}" for percentile, ns in together(group).items()]
+        lines += ["", *_reasons(group, titled=True)]
         if keywords:
             lines.append(f"@latency_budget({', '.join(keywords)})")
     return "\n".join(lines) + "\n"
@@ -41,21 +51,39 @@ def _explained(margin: Fraction, note: str) -> str:
     )
 
 
-def _reasons(each: Suggestion) -> Iterator[str]:
+def _reasons(group: Sequence[Suggestion], *, titled: bool) -> Iterator[str]:
+    for each in group:
+        if titled:
+            yield f"# {' '.join(each.record.title.splitlines())}"
+        yield from _reasons_of_one(each)
+
+
+def _reasons_of_one(each: Suggestion) -> Iterator[str]:
+    record = each.record
     for limit in each.limits:
-        seen = format_duration(each.record.quantiles_ns[limit.percentile])
+        seen = format_duration(record.quantiles_ns[limit.percentile])
         bound = format_duration(limit.bound_ns)
-        yield f"# {limit.percentile} {seen}, at most {bound} ({each.record.n} observations)"
+        yield f"# {limit.percentile} {seen}, at most {bound} ({record.n} observations)"
     for percentile, needed in each.unknown:
         yield (
-            f"# {percentile} is not known from {each.record.n} observations: "
-            f"it takes {needed} at least"
+            f"# {percentile} is not known from {record.n} observations: it takes {needed} at least"
         )
+    if failed := sum(record.failures.values()):
+        yield (
+            f"# {failed} of {record.n + failed} requests failed: errors, the share that may, "
+            "is for you to say"
+        )
+
+
+def _toml_text(text: str) -> str:
+    # A JSON string is a TOML basic string, but for the one escape that JSON may leave out.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(percentile: str) -> str:
+    """``p99.9`` as a keyword and as a bare key."""
+    return percentile.replace(".", "_")
 
 
 def _ms(ns: int) -> str:
     return f"{ns / NS_PER_MS:.6f}".rstrip("0").rstrip(".")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())

@@ -94,14 +94,18 @@ def test_failures_times_slowest_and_advice_are_put_together() -> None:
 def test_different_budgets_for_the_same_sample_are_refused() -> None:
     with pytest.raises(ArtifactError) as caught:
         merge([record([MS] * 9, p50=10), record([MS] * 9, p50=11)])
-    assert str(caught.value) == "test has different budgets in what is to be merged"
+    assert str(caught.value) == (
+        "test has different budgets in what is to be merged: p50 10 ms / p50 11 ms"
+    )
 
 
 def test_a_record_without_histogram_cannot_be_merged() -> None:
     early = replace(record([MS] * 9), histogram=None)
     with pytest.raises(ArtifactError) as caught:
         merge([early, early])
-    assert str(caught.value) == "test has no histogram: it was measured by an early version"
+    assert str(caught.value) == (
+        "test has no histogram: it was measured by an early version, measure again"
+    )
 
 
 def test_what_was_not_judged_is_merged_and_still_not_judged() -> None:
