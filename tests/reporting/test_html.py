@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import html
 from lxml.html import HtmlElement
 
@@ -120,6 +122,43 @@ def test_without_histograms_there_are_numbers_and_no_pictures() -> None:
     root = page(early)
     assert not root.cssselect("svg")
     assert len(root.cssselect("#overview tbody tr")) == 4
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+FACTS = ("started_unix_s", "commit", "ci", "machine", "profile", "locust", "merged_from")
+PARTS = ("id", "cores", "memory_bytes", "load", "provider", "name", "participants", "file", "cpu")
+FACT = JSON | st.dictionaries(st.sampled_from(PARTS), JSON) | st.lists(st.just({"file": 1}))
+
+
+@given(st.dictionaries(st.sampled_from(FACTS), FACT))
+def test_facts_that_a_hook_has_put_in_never_keep_the_page_from_being_made(
+    session: dict[str, object],
+) -> None:
+    assert "Latency budgets" in report_html([], session, Artifact(session, []))
+
+
+def test_a_merged_artifact_and_a_run_of_locust_say_what_they_are_made_of() -> None:
+    participants = [
+        {"id": "w1", "requests": 9000, "state": "finished"},
+        {"id": "w2", "requests": 410, "state": "lost", "late": True, "joined_s": 12.5},
+    ]
+    run = {
+        "users": 10,
+        "user_classes": ["Reader"],
+        "host": "http://here",
+        "participants": participants,
+    }
+    session = {"locust": run, "merged_from": [{"file": "a.json"}, {"file": "b.json"}]}
+    root = html.document_fromstring(report_html([], session))
+    assert texts(root, "dd") == [
+        "10 users (Reader) asking http://here",
+        "w1: 9000 requests, finished; w2: 410 requests, lost, joined after 12.5 s",
+        "a.json, b.json",
+    ]
 
 
 def test_without_a_sample_it_says_so() -> None:

@@ -1,0 +1,106 @@
+"""What is known about a session, each fact as a name and a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+
+def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is known about the session, each as a name and a text."""
+    if started := _moment(session.get("started_unix_s")):
+        yield "measured", started
+    commit = session.get("commit")
+    if isinstance(commit, Mapping) and commit.get("id"):
+        yield "commit", " ".join(_commit(commit))
+    run = session.get("ci")
+    if isinstance(run, Mapping) and run.get("provider"):
+        yield "run", " ".join(str(run[k]) for k in ("provider", "run_url") if run.get(k))
+    machine = session.get("machine")
+    if isinstance(machine, Mapping):
+        yield "machine", ", ".join(_machine(machine))
+    profile = session.get("profile")
+    if isinstance(profile, Mapping) and profile.get("name"):
+        yield "profile", f"{profile['name']}: {'met' if profile.get('met') else 'not met'}"
+    run_of_locust = session.get("locust")
+    if isinstance(run_of_locust, Mapping):
+        yield from _load(run_of_locust)
+    parts = session.get("merged_from")
+    if isinstance(parts, Sequence) and not isinstance(parts, str):
+        files = [str(part.get("file")) for part in parts if isinstance(part, Mapping)]
+        yield "merged from", ", ".join(files)
+
+
+def facts_of_baseline(
+    session: Mapping[str, Any], before: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """When and what the baseline measured, and whether on a machine of the same kind."""
+    known = dict(facts(before))
+    told = [known[name] for name in ("measured", "commit") if name in known]
+    if told:
+        yield "baseline", ", ".join(told)
+    kinds = [_kind(each.get("machine")) for each in (session, before)]
+    if all(kinds) and kinds[0] != kinds[1]:
+        yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
+
+
+def _kind(machine: object) -> tuple[str, ...]:
+    """What two machines must have in common for their latencies to be compared."""
+    if not isinstance(machine, Mapping):
+        return ()
+    known = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
+    texts = (str(known[0] or ""), f"{known[1]} cores", f"Python {known[2]}")
+    return tuple(text for text, fact in zip(texts, known, strict=True) if fact)
+
+
+def _moment(unix_s: object) -> str | None:
+    if not isinstance(unix_s, int | float):
+        return None
+    try:
+        return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # whatever a hook wrote there
+        return None
+
+
+def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who asked whom, and what became of the processes that did."""
+    classes = ", ".join(map(str, _listed(run, "user_classes")))
+    yield "load", f"{run.get('users')} users ({classes}) asking {run.get('host')}"
+    participants = [each for each in _listed(run, "participants") if isinstance(each, Mapping)]
+    if participants:
+        yield "made by", "; ".join(_participant(each) for each in participants)
+
+
+def _listed(run: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = run.get(name)
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _participant(each: Mapping[str, Any]) -> str:
+    late = f", joined after {each.get('joined_s')} s" if each.get("late") else ""
+    return f"{each.get('id')}: {each.get('requests')} requests, {each.get('state')}{late}"
+
+
+def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
+    yield str(commit["id"])[:12]
+    if commit.get("branch"):
+        yield f"on {commit['branch']}"
+    if commit.get("dirty"):
+        yield "with changes that are not committed"
+
+
+def _machine(machine: Mapping[str, Any]) -> Iterator[str]:
+    if machine.get("cpu"):
+        yield str(machine["cpu"])
+    if machine.get("cores"):
+        yield "1 core" if machine["cores"] == 1 else f"{machine['cores']} cores"
+    if isinstance(machine.get("memory_bytes"), int):
+        yield f"{machine['memory_bytes'] / 2**30:.1f} GiB"
+    if machine.get("python"):
+        yield f"Python {machine['python']}"
+    if machine.get("kernel"):
+        yield f"{machine.get('system', '')} {machine['kernel']}".strip()
+    load = machine.get("load")
+    if isinstance(load, list | tuple) and load:
+        yield f"load {load[0]} at the start"
