@@ -12,7 +12,7 @@ from locust import User, task
 from pytest_hancock_latency import locust_gate  # noqa: F401
 
 MS = [float(ms) for ms in os.environ.get("MS", "5").split("|") if ms]
-EVERY_S = float(os.environ.get("EVERY_S", "0.002"))
+EVERY_S = float(os.environ.get("EVERY_S", "0.001"))
 
 
 class Reporter(User):

@@ -51,9 +51,8 @@ def main() -> int:
             wrong += [f"{name} {label}"] if off > RELATIVE_ERROR else []
     print("\nLocust's own table:")
     print(*[line for line in ran.err.splitlines() if "/" in line and "GET" in line], sep="\n")
-    print(
-        f"\nstated error {float(RELATIVE_ERROR):.5%}; {'WRONG: ' + ', '.join(wrong) if wrong else 'as promised'}"
-    )
+    said = f"WRONG: {', '.join(wrong)}" if wrong else "as promised"
+    print(f"\nstated error {float(RELATIVE_ERROR):.5%}; {said}")
     return 1 if wrong else 0
 
 

@@ -1,0 +1,241 @@
+"""Real runs: what they count, what they leave behind, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from driving import (
+    LOCUSTFILES,
+    Ran,
+    artifact_in,
+    begin,
+    counted_by,
+    free_port,
+    locust,
+    requests_of,
+    run,
+    served,
+    wait_for,
+)
+
+NOWHERE = "http://unused"
+ONE = ("-u", "1")
+
+
+def all_requests(artifact: dict[str, list[dict[str, object]]]) -> int:
+    return sum(requests_of(sample) for sample in artifact.get("samples", []))
+
+
+def reporting(folder: Path) -> int:
+    """How many workers have requests in the artifact."""
+    session = artifact_in(folder).get("locust", {"participants": []})
+    return sum(each["requests"] > 0 for each in session["participants"])
+
+
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
+def test_no_request_is_lost(tmp_path: Path, processes: tuple[str, ...]) -> None:
+    """Five seconds are the end of the run most of all: what is on its way is waited for."""
+    with served() as host:
+        kinds = "/quick=2|3,/usual=20|400,/gone=fail/503"
+        load = ("-u", "8", "-r", "8", "-t", "5s", *processes)
+        if processes:
+            port = str(free_port())
+            load = (*load, "--master-bind-port", port, "--master-port", port)
+        ran = run("waiting.py", *load, host=host, folder=tmp_path, KINDS=kinds)
+        counted = counted_by(host)
+    assert 100 < sum(counted.values()), str(ran)
+    assert sum(counted.values()) == all_requests(ran.artifact), str(ran)
+    assert {"HTTP 503": counted["fail"]} == ran.sample("GET /gone")["failures"]
+    workers = ran.artifact["locust"]["participants"]
+    assert {"finished"} == {each["state"] for each in workers}
+    assert sum(counted.values()) == sum(each["requests"] for each in workers)
+
+
+@pytest.mark.parametrize(
+    ("expected", "options", "environment"),
+    [
+        (0, (), {"MS": "5"}),
+        (1, (), {"MS": "700"}),
+        (0, (), {"MS": "300"}),
+        (3, ("--latency-strict",), {"MS": "300"}),
+        (1, (), {"FAIL": "1"}),
+        (2, (), {"MS": ""}),
+    ],
+    ids=["within", "exceeded", "inconclusive", "strict", "failing", "nothing"],
+)
+def test_the_exit_code_is_the_verdict(
+    tmp_path: Path, expected: int, options: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    load = (*ONE, "-t", "1s", *options, "Reporter")
+    ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, **environment)
+    assert expected == ran.exit_code, str(ran)
+
+
+def test_the_verdict_stands_at_the_end_of_what_locust_says(tmp_path: Path) -> None:
+    ran = run("reported.py", *ONE, "-t", "1s", "Reporter", host=NOWHERE, folder=tmp_path, MS="")
+    assert ran.out.endswith(
+        "latency budgets\nno request was made: nothing is shown, and nothing passes\n"
+    )
+
+
+def test_every_artifact_is_written(tmp_path: Path) -> None:
+    ran = run("reported.py", *ONE, "-t", "1s", "Reporter", host=NOWHERE, folder=tmp_path)
+    assert {
+        "performance-latency.json",
+        "benchmark-summary.txt",
+        "benchmark-summary.md",
+        "latency-report.html",
+        "benchmark-junit.xml",
+    } == {path.name for path in (tmp_path / "artifacts").iterdir()}
+    assert ["Reporter"] == ran.artifact["locust"]["user_classes"]
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        (
+            "budgets.toml: budget \"GET /it\": unknown keyword 'p5000x': valid are p50, p95, p99, "
+            "any other percentile such as p75 or p99_9, max, ",
+            ("--latency-budgets", "budgets.toml"),
+        ),
+        ("/artifacts/performance-latency.json: File exists", ()),
+    ],
+    ids=["budgets", "artifacts"],
+)
+def test_what_cannot_be_meant_ends_the_run_before_it_begins(
+    tmp_path: Path, message: str, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "budgets.toml").write_text('[budgets."GET /it"]\np5000x = 1\n', encoding="utf-8")
+    if not options:
+        (tmp_path / "artifacts").write_text("in the way", encoding="utf-8")
+    ran = run("reported.py", *ONE, "-t", "30s", *options, host=NOWHERE, folder=tmp_path)
+    (said,) = (line for line in ran.err.splitlines() if line.startswith("latency budgets: "))
+    assert message in said
+    assert (2, False) == (ran.exit_code, "Ramping" in ran.err), str(ran)
+
+
+def test_a_run_stops_as_soon_as_a_budget_is_certainly_exceeded(tmp_path: Path) -> None:
+    load = (*ONE, "-t", "60s", "--latency-abort", "Reporter")
+    ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="700")
+    assert 1 == ran.exit_code
+    assert ran.artifact["samples"][0]["measurement"]["elapsed_ns"] < 10_000_000_000
+    assert (
+        "stopping, since a latency budget is exceeded: GET /it: p50 700 ms > 500 ms" in ran.err
+    ), str(ran)
+
+
+def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
+    """Locust's own percentiles would be 140 and 150."""
+    (tmp_path / "budgets.toml").write_text('[budgets."GET /it"]\np95 = 145\n', encoding="utf-8")
+    outcomes = {}
+    for ms in ("144", "146"):
+        load = (*ONE, "-t", "1s", "--latency-budgets", "budgets.toml", "Reporter")
+        ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS=ms)
+        outcomes[ms] = ran.sample("GET /it")["outcome"]
+    assert {"144": "within", "146": "exceeded"} == outcomes
+
+
+def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> None:
+    p99_ms, said = {}, {}
+    for profile in ("Open", "Closed"):
+        with served("--stall-every", "3", "--stall-for", "0.5") as host:
+            ran = run("stalled.py", *ONE, "-t", "3s", profile, host=host, folder=tmp_path)
+        sample = ran.sample(f"GET /{profile.lower()}")
+        assert profile.lower() == sample["measurement"]["loop"]
+        p99_ms[profile] = sample["quantiles_ns"]["p99"] / 1e6
+        said[profile] = [advice["code"] for advice in sample["measurement"]["advice"]]
+    assert 400 < p99_ms["Open"] < 600
+    assert p99_ms["Closed"] < 300
+    assert ("coordinated-omission" in said["Closed"], "coordinated-omission" in said["Open"]) == (
+        True,
+        False,
+    )
+
+
+def test_the_gate_may_stand_beside_a_locustfile_that_does_not_import_it(tmp_path: Path) -> None:
+    plain = (LOCUSTFILES / "reported.py").read_text(encoding="utf-8")
+    (tmp_path / "plain.py").write_text(
+        "".join(line for line in plain.splitlines(keepends=True) if "locust_gate" not in line),
+        encoding="utf-8",
+    )
+    beside = Path(locust_gate_path())
+    files = ("-f", f"plain.py,{beside}", "--headless", *ONE, "-t", "1s")
+    ran = Ran(locust(*files, "Reporter", folder=tmp_path), tmp_path)
+    assert 0 == ran.exit_code, str(ran)
+    assert "GET /it" in ran.out
+
+
+def locust_gate_path() -> str:
+    """What the documented command prints."""
+    command = [sys.executable, "-m", "pytest_hancock_latency.locust_gate"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_worker_that_dies_or_comes_late_loses_nothing_that_it_reported(tmp_path: Path) -> None:
+    """And the master writes what is reported while the run goes on."""
+    port, path = str(free_port()), str(LOCUSTFILES / "reported.py")
+    ports = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    load = ("-u", "4", "-r", "4", "-t", "11s", "--master", "--expect-workers", "2", *ports)
+    master = begin("reported.py", *load, "Reporter", host=NOWHERE, folder=tmp_path)
+    worker = ("-f", path, "--worker", "--master-port", port, "Reporter")
+    doomed, kept = (locust(*worker, folder=tmp_path) for _ in range(2))
+    wait_for(lambda: reporting(tmp_path) == 2, "reports of both")
+    doomed.kill()
+    late = locust(*worker, folder=tmp_path)
+    ran = Ran(master, tmp_path)
+    for process in (doomed, kept, late):
+        process.communicate(timeout=30)
+    workers = ran.artifact["locust"]["participants"]
+    assert ["finished", "finished", "lost"] == sorted(each["state"] for each in workers), str(ran)
+    assert [False, False, True] == sorted(each["late"] for each in workers)
+    assert all(each["requests"] for each in workers)
+    assert sum(each["requests"] for each in workers) == all_requests(ran.artifact)
+    assert "3 workers: 2 finished, 1 lost, 1 joined late\n" in ran.out
+
+
+def test_a_killed_master_leaves_what_was_reported(tmp_path: Path, host: str) -> None:
+    port, path = str(free_port()), str(LOCUSTFILES / "waiting.py")
+    ports = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    load = (*ONE, "-t", "60s", "--master", "--expect-workers", "1", *ports)
+    master = begin("waiting.py", *load, host=host, folder=tmp_path)
+    worker = locust("-f", path, "--worker", "--master-port", port, folder=tmp_path)
+    wait_for(lambda: reporting(tmp_path), "the first reports")
+    for process in (master, worker):
+        process.kill()
+        process.communicate()
+    assert 0 < all_requests(artifact_in(tmp_path)) <= counted_by(host)["wait"]
+
+
+def test_the_web_page_has_a_tab_while_the_test_runs(tmp_path: Path) -> None:
+    port = str(free_port())
+    process = locust(
+        *("-f", str(LOCUSTFILES / "reported.py"), "--host", NOWHERE, *ONE, "-t", "4s"),
+        *("--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", port),
+        "Reporter",
+        folder=tmp_path,
+        MS="700",
+    )
+
+    def asked(path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    wait_for(lambda: "exceeded p50" in asked("/latency"), "a verdict on the page")
+    statistics = json.loads(asked("/stats/requests"))
+    (tab,) = statistics["extended_stats"]
+    assert ("latency-budgets", "GET /it", "exceeded p50") == (
+        tab["key"],
+        tab["data"][0]["sample"],
+        tab["data"][0]["verdict"],
+    )
+    assert '"extended_tabs": [{"key": "latency-budgets", "title": "Latency budgets"}]' in asked("/")
+    ran = Ran(process, tmp_path)
+    assert 1 == ran.exit_code, str(ran)

@@ -1,0 +1,108 @@
+"""One request event, one count: in the right bucket of the right window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_hancock_latency.core.histogram import index_of
+from pytest_hancock_latency.locust_gate.generator import Strain
+from pytest_hancock_latency.locust_gate.increments import from_plain, to_plain
+from pytest_hancock_latency.locust_gate.listener import (
+    ARRIVAL,
+    Listener,
+    kind_of,
+    label_of,
+    window_at,
+)
+
+AT_S = 1_800_000_000.3
+WINDOW = window_at(AT_S)
+
+
+class Answer:
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+
+
+def heard(response_time: float | None, **others: Any) -> Listener:
+    listener = Listener()
+    event = {"request_type": "GET", "name": "/it", "start_time": AT_S, "context": {}}
+    listener.on_request(**{**event, **others}, response_time=response_time, url="", extra=1)
+    return listener
+
+
+@pytest.mark.parametrize("ms", [0.0, 0.000_001, 0.002, 0.002_048, 0.37, 1.0, 145.9, 60_000.0])
+def test_the_bucket_is_that_of_the_histogram(ms: float) -> None:
+    taken = heard(ms).take()
+    assert {("GET", "/it", WINDOW): {index_of(int(ms * 1e6)): 1}} == taken.latencies
+
+
+def test_a_clock_that_ran_backwards_counts_as_nothing() -> None:
+    assert {("GET", "/it", WINDOW): {0: 1}} == heard(-0.5).take().latencies
+
+
+def test_the_window_is_that_of_the_start() -> None:
+    (cell,) = heard(5.0, start_time=AT_S + 0.25).take().latencies
+    assert ("GET", "/it", WINDOW + 1) == cell
+
+
+def test_a_client_that_tells_no_start_is_counted_all_the_same() -> None:
+    assert 1 == len(heard(5.0, start_time=None).take().latencies)
+
+
+def test_a_request_without_a_latency_is_none() -> None:
+    assert not heard(None).take()
+
+
+def test_a_failure_has_no_latency() -> None:
+    taken = heard(5.0, exception=ConnectionRefusedError("111"), response=Answer(0)).take()
+    assert {} == taken.latencies
+    assert {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}} == taken.failures
+
+
+@pytest.mark.parametrize(
+    ("expected", "response"),
+    [("HTTP 503", Answer(503)), ("ValueError", Answer(200)), ("ValueError", None)],
+)
+def test_failures_are_told_apart_by_status_or_class(expected: str, response: object) -> None:
+    assert expected == kind_of(ValueError("whatever, always another text"), response)
+
+
+def test_an_open_loop_counts_from_the_intended_start() -> None:
+    taken = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
+    ((cell, counts),) = taken.latencies.items()
+    assert ("GET", "/it", WINDOW - 3) == cell
+    assert abs(next(iter(counts)) - index_of(755_000_000)) <= 1
+    ((cell, lags),) = taken.send_lags.items()
+    assert ("GET", "/it", WINDOW - 3) == cell
+    assert abs(next(iter(lags)) - index_of(750_000_000)) <= 1
+
+
+def test_what_is_taken_is_gone() -> None:
+    listener = heard(5.0)
+    assert listener.take()
+    assert not listener.take()
+
+
+@pytest.mark.parametrize(
+    ("expected", "method", "name"),
+    [
+        ("GET /health", "GET", "/health"),
+        ("GET /health", "GET", "GET /health"),
+        ("checkout", "", "checkout"),
+    ],
+)
+def test_a_budget_is_found_by_method_and_name(expected: str, method: str, name: str) -> None:
+    assert expected == label_of(method, name)
+
+
+def test_an_increment_survives_the_way_to_the_master() -> None:
+    import msgpack
+
+    counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
+    counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
+    sent = msgpack.dumps(to_plain(counted, Strain(3, 1, {70: 4})))
+    arrived = from_plain(msgpack.loads(sent, strict_map_key=False))
+    assert (counted, Strain(3, 1, {70: 4})) == arrived
