@@ -3,7 +3,8 @@
     python server.py [--stall-every 5 --stall-for 1]
 
 `GET /wait/12.5` answers after 12.5 ms, `GET /fail/503` at once with that status, `GET /counts` with
-what was requested so far. With stalls, nothing is answered for the last second of every five.
+what was requested so far, and anything else at once. With stalls, nothing is answered for the last
+second of every five.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 
 COUNTS: Counter[str] = Counter()
+NOTED = ("Authorization: Bearer a-key", "X-Hancock-Signature: sha256=")
+"""Lines of a request that are counted as well."""
 
 
 class Stalls:
@@ -40,9 +44,16 @@ async def answer(path: str, stalls: Stalls) -> tuple[int, bytes]:
     await asyncio.sleep(stalls.left())
     if kind == "fail":
         return int(value), b"{}"
-    await asyncio.sleep(float(value or 0) / 1000)
+    if kind == "wait":
+        await asyncio.sleep(float(value) / 1000)
     await asyncio.sleep(stalls.left())
     return 200, b"{}"
+
+
+def length_of_body(head: str) -> int:
+    """What the request itself says."""
+    found = re.search(r"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
+    return int(found[1]) if found else 0
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -52,8 +63,10 @@ async def serve(arguments: argparse.Namespace) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                status, body = await answer(head.split(b" ", 2)[1].decode(), stalls)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                COUNTS.update(line for line in NOTED if f"\r\n{line}" in head)
+                await reader.readexactly(length_of_body(head))
+                status, body = await answer(head.split(" ", 2)[1], stalls)
                 line = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
                 writer.write(f"{line}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 await writer.drain()

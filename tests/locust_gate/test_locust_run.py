@@ -1,0 +1,105 @@
+"""The `locust_run` fixture: a load test as a test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from driving import LOCUSTFILES
+
+ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A suite with one load test of a profile that imports no gate."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    text = (LOCUSTFILES / "reported.py").read_text(encoding="utf-8")
+    plain = "".join(line for line in text.splitlines(keepends=True) if "locust_gate" not in line)
+    Path(pytester.path, "load_profile.py").write_text(plain, encoding="utf-8")
+    pytester.makepyprojecttoml('[tool.hancock-latency.budgets."GET /it"]\np95 = 10\n')
+    pytester.makepyfile(
+        """
+        def test_load(locust_run):
+            load = {"users": 1, "run_time": "1s"}
+            run = locust_run("load_profile.py", "Reporter", host="http://unused", **load)
+            assert run["GET /it"].n > 50
+            assert run.exit_code == (run["GET /it"].outcome == "exceeded")
+            print("p99.9", round(run["GET /it"].quantile_ms("p99.9")))
+        """
+    )
+    return pytester
+
+
+def run(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str, ms: str = "5"
+) -> pytest.RunResult:
+    monkeypatch.setenv("MS", ms)
+    return suite.runpytest_subprocess(*ALONE, *arguments)
+
+
+def test_a_load_within_its_budget_passes_and_is_a_record(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(suite, monkeypatch, "--latency-json=a.json", "-s")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*p99.9 5*", "*test_load [[]GET /it[]]*p95 10*within"])
+    (sample,) = json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"]
+    assert ("GET /it", "within") == (sample["name"], sample["outcome"])
+    assert sample["test"].endswith("::test_load")
+
+
+def test_a_load_that_exceeds_its_budget_fails_its_test(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(suite, monkeypatch, "--junitxml=junit.xml", ms="20")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["GET /it: p95 20 ms > 10 ms, * over"])
+    junit = Path(suite.path, "junit.xml").read_text(encoding="utf-8")
+    assert '<property name="latency.GET /it.verdict" value="exceeded"' in junit
+
+
+def test_report_mode_never_fails(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(suite, monkeypatch, "--latency=report", ms="20").assert_outcomes(passed=1)
+
+
+def test_a_load_that_measures_nothing_fails(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(suite, monkeypatch, ms="")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*LatencyError: Locust measured nothing, it ended with 2:*"])
+
+
+def test_a_marker_beside_the_fixture_is_refused(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        from pytest_hancock_latency import latency_budget
+
+        @latency_budget(p99=50)
+        def test_load(locust_run):
+            locust_run("load_profile.py", host="http://unused")
+        """
+    )
+    result = suite.runpytest_subprocess(*ALONE)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*LatencyError: a test with locust_run has no latency_budget marker: the budgets of "
+            "requests are those of the budget file, by 'METHOD name'"
+        ]
+    )
+
+
+def test_a_run_time_that_cannot_be_meant_is_refused(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        def test_load(locust_run):
+            locust_run("load_profile.py", host="http://unused", run_time="soon")
+        """
+    )
+    result = suite.runpytest_subprocess(*ALONE)
+    result.stdout.fnmatch_lines(
+        ["*LatencyError: run_time='soon' is no time such as '30s' or '1h30m'"]
+    )
