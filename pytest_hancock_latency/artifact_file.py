@@ -15,8 +15,8 @@ def read_artifact(path: Path) -> Artifact:
         ArtifactError: the file cannot be read or is no artifact; the text starts with its path.
     """
     try:
-        return artifact_in(path.read_text(encoding="utf-8"))
+        return artifact_in(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from None
-    except (ArtifactError, UnicodeDecodeError) as error:
+    except ArtifactError as error:
         raise ArtifactError(f"{path} {error}") from None

@@ -97,8 +97,9 @@ def _read(path: Path, unit_ns: int) -> Artifact:
     if start != PREFIX.encode("ascii"):
         return read_artifact(path)
     try:
-        return Artifact({}, [_record(path.stem, histogram_in(path.read_text("ascii"), unit_ns))])
-    except (ArtifactError, UnicodeDecodeError) as error:
+        text = path.read_text("ascii", errors="replace")
+        return Artifact({}, [_record(path.stem, histogram_in(text, unit_ns))])
+    except ArtifactError as error:
         raise ArtifactError(f"{path} {error}") from None
 
 

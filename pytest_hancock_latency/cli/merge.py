@@ -58,4 +58,4 @@ def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
     """One artifact that is given twice, or a copy of it, would count twice."""
     for (one, first), (other, second) in combinations(zip(paths, artifacts, strict=True), 2):
         if first.records and first == second:
-            raise ArtifactError(f"{other} says the same as {one}: it would count twice")
+            raise ArtifactError(f"{one} and {other} say the same, which would count twice")

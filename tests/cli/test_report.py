@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from pytest_hancock_latency.cli import main
-from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.record import record_of
-from pytest_hancock_latency.core.sample import Observations, Sample
-from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact_text
-
-MS = 1_000_000
-
-
-def artifact(folder: Path, *latencies_ms: int, judged: bool = True) -> Path:
-    """An artifact with one sample: these latencies against p50=10, one every 100 ms."""
-    wall = np.array(latencies_ms, dtype=np.int64) * MS
-    seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
-    judge = Judge(parse_terms({"p50": 10}).budget(), Policy(least=1))
-    judge.look(seen)
-    verdict = judge.verdict(seen, elapsed_ns=len(wall) * 100 * MS) if judged else None
-    record = record_of(Sample("", seen, verdict=verdict), "test_it.py::test_health")
-    path = folder / f"{len(list(folder.iterdir()))}.json"
-    path.write_text(artifact_text(artifact_of([record], {"machine": {}})), encoding="utf-8")
-    return path
-
-
-FAST, SLOW, FEW = [1] * 6, [90] * 60, [1] * 3
+from ..reporting import gold
+from .conftest import Command
+from .making import FAST, FEW, HEALTH, SLOW, record, unjudged, written
 
 
 @pytest.mark.parametrize(
@@ -46,20 +25,30 @@ FAST, SLOW, FEW = [1] * 6, [90] * 60, [1] * 3
     ids=["within", "exceeded", "inconclusive", "strict", "exceeded before strict"],
 )
 def test_the_exit_code_is_the_verdict(
-    tmp_path: Path, latencies: list[int], options: list[str], code: int
+    command: Command, tmp_path: Path, latencies: tuple[int, ...], options: list[str], code: int
 ) -> None:
-    assert main(["report", str(artifact(tmp_path, *latencies)), *options]) == code
+    artifact = written(tmp_path / "a.json", [record(*latencies)])
+    assert command("report", artifact, *options).code == code
 
 
-def test_what_was_not_judged_is_never_a_pass(tmp_path: Path) -> None:
-    assert main(["report", str(artifact(tmp_path, *FAST, judged=False))]) == 2
+def test_a_budget_that_is_strict_needs_no_option_to_be_so(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", [replace(record(*FEW), strict=True)])
+    assert command("report", artifact).code == 3
 
 
-def test_several_artifacts_are_one_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("records", [[], [unjudged(*FAST)]], ids=["no sample", "no budget"])
+def test_where_nothing_was_judged_there_is_no_pass(
+    command: Command, tmp_path: Path, records: list[object]
 ) -> None:
-    assert main(["report", *(str(artifact(tmp_path, *each)) for each in (FAST, SLOW))]) == 1
-    assert capsys.readouterr().out == (
+    ended = command("report", written(tmp_path / "a.json", records))  # type: ignore[arg-type]
+    assert (ended.code, ended.err) == (2, "hancock-latency: nothing was judged\n")
+
+
+def test_several_artifacts_are_one_table(command: Command, tmp_path: Path) -> None:
+    paths = [written(tmp_path / f"{len(each)}.json", [record(*each)]) for each in (FAST, SLOW)]
+    ended = command("report", *paths)
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
         "sample                    n  p50  p95  p99  limits (ms)  verdict\n"
         "test_it.py::test_health   6    1    1    1  p50 10       within\n"
@@ -70,12 +59,28 @@ def test_several_artifacts_are_one_table(
     )
 
 
-def test_markdown_has_what_exceeded_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_odd_percentiles_the_maximum_and_failures_are_told(
+    command: Command, tmp_path: Path
 ) -> None:
-    paths = [str(artifact(tmp_path, *each)) for each in (FAST, SLOW)]
-    main(["report", "--format", "markdown", *paths])
-    assert capsys.readouterr().out == (
+    budget = {"p75": 5, "p99_9": 50, "max": "1s", "errors": "1%"}
+    artifact = written(tmp_path / "a.json", [record(*[1] * 400, failures=40, budget=budget)])
+    ended = command("report", artifact)
+    assert ended.code == 1
+    assert ended.out == (
+        "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
+        "sample                          n  p50  p95  p99  limits (ms)                verdict\n"
+        "test_it.py::test_health  400 +40✗    1    1    1  p75 5, p99.9 50, max 1000  exceeded\n\n"
+        "1 exceeded\n\n"
+        "test_it.py::test_health\n"
+        "  exceeded errors: 40 of 440 requests failed (9.1 %, allowed 1 %): status 503 ×40\n"
+        "  inconclusive p99.9: 0 of 400 over 50 ms; "
+        "measuring ended because another limit was decided\n"
+    )
+
+
+def test_markdown_has_what_exceeded_first(command: Command, tmp_path: Path) -> None:
+    paths = [written(tmp_path / f"{len(each)}.json", [record(*each)]) for each in (FAST, SLOW)]
+    assert command("report", "--format", "markdown", *paths).out == (
         "### Latency budgets\n\n"
         "1 within, 1 exceeded (latencies in ms, raw, by nearest rank)\n\n"
         "| sample | n | p50 | p95 | p99 | limits (ms) | verdict |\n"
@@ -85,6 +90,77 @@ def test_markdown_has_what_exceeded_first(
         "**test\\_it.py::test\\_health**\n\n"
         "- exceeded p50: 60 of 60 over 10 ms (100 %, allowed 50 %); p50 ≥ 90 ms\n"
     )
+
+
+def test_html_goes_to_a_file_whole_and_says_nothing_else(command: Command, tmp_path: Path) -> None:
+    page = tmp_path / "made" / "report.html"
+    ended = command("report", gold.FORMAT_1, "--format", "html", "-o", page)
+    assert (ended.code, ended.out, ended.err) == (1, "", "")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert text.endswith("</html>\n")
+    assert all(each.title in text for each in gold.artifact().records)
+
+
+def test_html_shows_a_baseline_beside(command: Command, tmp_path: Path) -> None:
+    before = [replace(record(*FAST), quantiles_ns={"p50": 777_000, "p95": 1, "p99": 1, "max": 1})]
+    baseline = written(tmp_path / "before.json", before)
+    artifact = written(tmp_path / "after.json", [record(*FAST)])
+    alone = command("report", artifact, "--format", "html").out
+    beside = command("report", artifact, "--format", "html", "--baseline", baseline).out
+    assert "0.777" not in alone
+    assert "0.777" in beside
+
+
+def test_a_baseline_that_no_format_would_show_is_refused(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, "--baseline", gold.FORMAT_1)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "hancock-latency: --baseline is shown in HTML alone: add --format html\n"
+
+
+def test_a_baseline_that_cannot_be_read_is_one_clear_line(command: Command, tmp_path: Path) -> None:
+    missing = tmp_path / "none.json"
+    ended = command("report", gold.FORMAT_1, "--format", "html", "--baseline", missing)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"hancock-latency: {missing}: No such file or directory\n"
+
+
+def test_bencher_gets_one_benchmark_a_sample(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, "--format", "bencher-bmf")
+    assert (ended.code, ended.err) == (1, "")
+    assert list(json.loads(ended.out)) == [each.title for each in gold.artifact().records]
+
+
+def test_bencher_loses_no_sample_that_is_in_two_artifacts(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, gold.FORMAT_1, "--format", "bencher-bmf")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "hancock-latency: tests/test_demo.py::test_within_near is there twice: "
+        "merge the artifacts first\n"
+    )
+
+
+def test_pytest_benchmark_gets_one_benchmark_a_sample(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, "--format", "pytest-benchmark-json")
+    assert (ended.code, ended.err) == (1, "")
+    saved = [each["fullname"] for each in json.loads(ended.out)["benchmarks"]]
+    assert saved == [each.title for each in gold.artifact().records]
+
+
+def test_what_pytest_benchmark_needs_and_early_artifacts_lack_is_said(command: Command) -> None:
+    ended = command("report", gold.WITHOUT_HISTOGRAMS, "--format", "pytest-benchmark-json")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "hancock-latency: tests/test_demo.py::test_within_near has no histogram: "
+        "it was measured by an early version, measure again\n"
+    )
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "bencher-bmf"])
+def test_early_artifacts_are_reported_still(command: Command, form: str) -> None:
+    ended = command("report", gold.WITHOUT_HISTOGRAMS, "--format", form)
+    assert (ended.code, ended.err) == (1, "")
+    assert "code" in ended.out
 
 
 NO_ARTIFACT = "is not a latency artifact (performance-latency.json)"
@@ -100,19 +176,30 @@ NO_ARTIFACT = "is not a latency artifact (performance-latency.json)"
         (json.dumps({"format": 9, "samples": []}), "has format 9; this version reads 1"),
     ],
 )
+@pytest.mark.parametrize("name", ["report", "show", "merge", "suggest"])
 def test_what_is_no_artifact_is_one_clear_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, why: str
+    command: Command, tmp_path: Path, name: str, content: str, why: str
 ) -> None:
     path = tmp_path / "some.json"
     path.write_text(content)
-    assert main(["report", str(path)]) == 2
-    assert capsys.readouterr().err == f"hancock-latency: {path} {why}\n"
+    ended = command(name, path)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"hancock-latency: {path} {why}\n")
 
 
-def test_a_missing_artifact_is_one_clear_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["report", "show", "merge", "suggest"])
+def test_a_missing_artifact_is_one_clear_line(command: Command, tmp_path: Path, name: str) -> None:
+    ended = command(name, tmp_path / "none.json")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"hancock-latency: {tmp_path}/none.json: No such file or directory\n"
+
+
+def test_several_artifacts_share_what_is_the_same_of_their_sessions(
+    command: Command, tmp_path: Path
 ) -> None:
-    assert main(["report", str(tmp_path / "none.json")]) == 2
-    assert capsys.readouterr().err == (
-        f"hancock-latency: {tmp_path}/none.json: No such file or directory\n"
-    )
+    same = {"machine": {"cpu": "one CPU", "cores": 2}}
+    one = written(tmp_path / "1.json", [record(*FAST)], {**same, "commit": {"id": "a" * 40}})
+    two = written(tmp_path / "2.json", [record(*SLOW)], {**same, "commit": {"id": "b" * 40}})
+    page = command("report", "--format", "html", one, two).out
+    assert "one CPU" in page
+    assert "a" * 8 not in page
+    assert HEALTH in page

@@ -1,0 +1,203 @@
+"""``hancock-latency suggest``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_hancock_latency import latency_budget
+from pytest_hancock_latency.budget_file import read_budgets
+from pytest_hancock_latency.core.record import Record
+
+from ..reporting import gold
+from .conftest import Command
+from .making import record, unjudged, written
+
+ODD = 'test_it.py::test_odd[say "no"\\never\x7f\n]'
+
+
+def test_a_limit_has_its_reason_above_it(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", [record(*[4] * 100)])
+    ended = command("suggest", artifact)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        "# Each limit: the upper bound of its quantile, which holds with 95 %, plus 25 %, "
+        'rounded up; in pyproject.toml: [tool.hancock-latency.budgets."NAME"]\n\n'
+        "# p50 4 ms, at most 4 ms (100 observations)\n"
+        "# p95 4 ms, at most 4 ms (100 observations)\n"
+        "# p99 is not known from 100 observations: it takes 354 at least\n"
+        '[budgets."test_it.py::test_health"]\n'
+        "p50 = 5.1\n"
+        "p95 = 5.1\n"
+    )
+
+
+def test_a_marker_has_its_reason_above_it(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", [record(*[4] * 100, failures=2)])
+    ended = command("suggest", artifact, "--format", "markers")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        "# Each limit: the upper bound of its quantile, which holds with 95 %, plus 25 %, "
+        "rounded up; numbers are milliseconds\n\n"
+        "# test_it.py::test_health\n"
+        "# p50 4 ms, at most 4 ms (100 observations)\n"
+        "# p95 4 ms, at most 4 ms (100 observations)\n"
+        "# p99 is not known from 100 observations: it takes 354 at least\n"
+        "# 2 of 102 requests failed: errors, the share that may, is for you to say\n"
+        "@latency_budget(p50=5.1, p95=5.1)\n"
+    )
+
+
+SAMPLES = [
+    record(*[4] * 100),
+    record(*[4] * 4000, test="t::odd", budget={"p75": 9, "p99_9": 90, "max": "1s"}),
+    replace(record(*[9] * 400, test="t::shared[1]"), budget_name="GET /health"),
+    replace(record(*[2] * 100, test="t::shared[2]"), budget_name="GET /health"),
+    record(*[3] * 400, test="t::two", name="cold"),
+    record(*[1] * 400, test="t::two", name="warm"),
+    record(*[1] * 400, test=ODD),
+    unjudged(1, test="t::few"),
+]
+
+
+def test_the_toml_is_a_budget_file(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", SAMPLES)
+    file = tmp_path / "budgets.toml"
+    assert command("suggest", artifact, "-o", file).code == 0
+    assert tomllib.loads(file.read_text(encoding="utf-8"))["budgets"] == {
+        "test_it.py::test_health": {"p50": 5.1, "p95": 5.1},
+        "t::odd": {"p50": 5.1, "p75": 5.1, "p95": 5.1, "p99": 5.1, "p99_9": 5.1},
+        "GET /health": {"p50": 12, "p95": 12},
+        "cold": {"p50": 3.8, "p95": 3.8, "p99": 3.8},
+        "warm": {"p50": 1.3, "p95": 1.3, "p99": 1.3},
+        ODD: {"p50": 1.3, "p95": 1.3, "p99": 1.3},
+    }
+    assert len(read_budgets(file)) == 6
+
+
+def test_samples_that_share_a_budget_stand_above_it(command: Command, tmp_path: Path) -> None:
+    out = command("suggest", written(tmp_path / "a.json", SAMPLES[2:4])).out
+    assert out.partition("\n\n")[2] == (
+        "# t::shared[1]\n"
+        "# p50 9 ms, at most 9 ms (400 observations)\n"
+        "# p95 9 ms, at most 9 ms (400 observations)\n"
+        "# p99 9 ms, at most 9 ms (400 observations)\n"
+        "# t::shared[2]\n"
+        "# p50 2 ms, at most 2 ms (100 observations)\n"
+        "# p95 2 ms, at most 2 ms (100 observations)\n"
+        "# p99 is not known from 100 observations: it takes 354 at least\n"
+        '[budgets."GET /health"]\n'
+        "p50 = 12\n"
+        "p95 = 12\n"
+    )
+
+
+def test_what_too_little_is_known_of_is_a_comment(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", [unjudged(1, test="t::few")])
+    assert command("suggest", artifact).out.partition("\n\n")[2] == (
+        "# p50 is not known from 1 observations: it takes 6 at least\n"
+        "# p95 is not known from 1 observations: it takes 70 at least\n"
+        "# p99 is not known from 1 observations: it takes 354 at least\n"
+        '# [budgets."t::few"]\n'
+    )
+
+
+def test_the_markers_are_python_that_latency_budget_takes(command: Command, tmp_path: Path) -> None:
+    out = command("suggest", written(tmp_path / "a.json", SAMPLES), "--format", "markers").out
+    functions = [
+        f"{line}\ndef test_{number}(): pass" if line.startswith("@") else line
+        for number, line in enumerate(out.splitlines())
+    ]
+    made: dict[str, object] = {"latency_budget": latency_budget}
+    exec("\n".join(functions), made)
+    marks = [vars(f)["pytestmark"] for name, f in made.items() if name.startswith("test_")]
+    assert [mark.kwargs for (mark,) in marks] == [
+        {"p50": 5.1, "p95": 5.1},
+        {"p50": 5.1, "p75": 5.1, "p95": 5.1, "p99": 5.1, "p99_9": 5.1},
+        {"p50": 12, "p95": 12, "p99": 12},
+        {"p50": 2.6, "p95": 2.6},
+        {"p50": 3.8, "p95": 3.8, "p99": 3.8},
+        {"p50": 1.3, "p95": 1.3, "p99": 1.3},
+    ]
+
+
+def test_samples_of_one_test_have_one_marker(command: Command, tmp_path: Path) -> None:
+    out = command("suggest", written(tmp_path / "a.json", SAMPLES[4:6]), "--format", "markers").out
+    assert [line for line in out.splitlines() if "observations" not in line][2:] == [
+        "# t::two [cold]",
+        "# t::two [warm]",
+        "@latency_budget(p50=3.8, p95=3.8, p99=3.8)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("margin", "limit"), [("0", "4.1"), ("25%", "5.1"), ("0.5", "6.1"), ("99%", "8")]
+)
+def test_the_margin_is_given_and_told(
+    command: Command, tmp_path: Path, margin: str, limit: str
+) -> None:
+    artifact = written(tmp_path / "a.json", [record(*[4] * 10)])
+    out = command("suggest", artifact, "--margin", margin).out
+    percent = {"0": "0", "25%": "25", "0.5": "50", "99%": "99"}[margin]
+    assert f"plus {percent} %, rounded up" in out
+    assert f"p50 = {limit}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("margin", "why"),
+    [
+        ("50", "must lie between 0 % and 100 %"),
+        ("-5%", "must lie between 0 % and 100 %"),
+        ("x", "is not a share: write a text such as '0.1%'"),
+    ],
+)
+def test_a_margin_that_cannot_be_meant_is_one_clear_line(
+    command: Command, margin: str, why: str
+) -> None:
+    ended = command("suggest", gold.FORMAT_1, f"--margin={margin}")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"hancock-latency: --margin='{margin}' {why}\n"
+
+
+def nothing() -> Record:
+    return replace(unjudged(1), n=0, quantiles_ns={}, attributed_quantiles_ns={}, bounds_ns={})
+
+
+@pytest.mark.parametrize("records", [[], [nothing()]], ids=["no sample", "an empty sample"])
+def test_nothing_measured_is_nothing_to_suggest(
+    command: Command, tmp_path: Path, records: list[Record]
+) -> None:
+    ended = command("suggest", written(tmp_path / "a.json", records))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "hancock-latency: nothing was measured in what was given: there is nothing to suggest\n"
+    )
+
+
+def test_several_runs_are_one_even_where_budgets_changed_between(
+    command: Command, tmp_path: Path
+) -> None:
+    monday = written(tmp_path / "monday.json", [record(*[4] * 200, budget={"p99": 90})])
+    tuesday = written(tmp_path / "tuesday.json", [record(*[4] * 200, budget={"p99_5": 50})])
+    ended = command("suggest", monday, tuesday)
+    assert (ended.code, ended.err) == (0, "")
+    assert "p99 = 5.1\n" in ended.out
+    assert "# p99.5 is not known from 400 observations: it takes " in ended.out
+
+
+def test_an_early_artifact_has_nothing_to_suggest_from(command: Command) -> None:
+    ended = command("suggest", gold.WITHOUT_HISTOGRAMS)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "hancock-latency: tests/test_demo.py::test_within_near has no bounds: "
+        "it was measured by an early version, measure again\n"
+    )
+
+
+def test_code_at_its_suggested_budget_passes(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "budgets.toml"
+    command("suggest", gold.FORMAT_1, "-o", file)
+    assert command("gate", gold.FORMAT_1, "--budgets", file).code == 0
