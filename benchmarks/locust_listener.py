@@ -2,10 +2,10 @@
 
     python benchmarks/locust_listener.py [--check] [--json FILE]
 
-Listener: 200 000 `request` events of the shape that Locust's `FastHttpUser` fires, with our
-listener and with an empty one, in turns; the least of many rounds each. Requests/s: one user without
-a pause against a loopback server, in one process in which the listener is switched on and off
-every second, so that both meet the same machine; the median second each.
+Listener: 20 000 `request` events of the shape that Locust's `FastHttpUser` fires, with our listener
+and with an empty one, in turns; the least of 30 rounds each. Requests/s: one user without a pause
+against a loopback server, in one process in which the listener is switched on and off every second,
+so that both meet the same machine; the median second each.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from typing import Any, Final
 import gevent
 
 from ..core.record import Record
-from ..reporting.wording import headline
 from .advice import about_participants
 from .artifacts import write_artifacts
 from .collecting import Collecting
@@ -27,6 +26,7 @@ from .listener import window_at
 from .settings import Settings
 from .summary import summary_lines
 from .totals import Load, Totals, exit_code
+from .words import headline
 
 PAUSE_S: Final = 0.5
 """Of a master between two looks: what a worker has reported is on disk this soon."""

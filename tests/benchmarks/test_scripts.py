@@ -73,3 +73,9 @@ def test_a_missed_goal_is_the_exit_code_where_asked(
     assert 0 == conclude("script", {}, goals, told)
     assert 1 == conclude("script", {}, goals, asked)
     assert 0 == conclude("script", {}, goals[:1], asked)
+
+
+def test_locust_listener(tmp_path: Path) -> None:
+    made = figures("locust_listener.py", tmp_path, "--listener", "1", "--pace", "1")
+    assert {"ours", "empty", "added"} == set(made["listener"])
+    assert 0 < made["pace"]["with"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import Histogram, index_of
+from pytest_hancock_latency.core.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.errors import LatencyError
 from pytest_hancock_latency.locust_gate import OpenLoop
 from pytest_hancock_latency.locust_gate.advice import (
@@ -27,6 +29,7 @@ from pytest_hancock_latency.locust_gate.settings import FILES, read_settings
 from pytest_hancock_latency.locust_gate.summary import summary_lines
 from pytest_hancock_latency.locust_gate.totals import Load, Totals
 from pytest_hancock_latency.locust_gate.web import structure, table
+from pytest_hancock_latency.locust_gate.words import about_pace, explain, headline
 
 MS = 1_000_000
 
@@ -242,6 +245,52 @@ def test_junit_has_a_failure_for_what_is_exceeded() -> None:
     assert failure is not None
     assert "p50 700 ms > 500 ms, 400 of 400 over" == failure.get("message")
     assert quick.find("failure") is None
+
+
+# --- what only the guide's table can say --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "outcome"),
+    [
+        (
+            "exceeded requests/s: declined by 45 % under a steady load "
+            "(a fall of 38 % to 52 %, with 95 %); 120/s on average over 60 s",
+            Outcome.EXCEEDED,
+        ),
+        (
+            "inconclusive requests/s: neither steady nor declining "
+            "(a fall of 38 % to 52 %, with 95 %); 120/s on average over 60 s",
+            Outcome.INCONCLUSIVE,
+        ),
+    ],
+)
+def test_a_pace_that_is_not_steady_is_explained(expected: str, outcome: Outcome) -> None:
+    (record,) = records()
+    assert record.verdict is not None
+    pace = PaceVerdict(outcome, 120.0, 0.45, 0.38, 0.52, 60_000_000_000)
+    paced = replace(record, verdict=replace(record.verdict, pace=pace))
+    assert ([expected], expected) == (explain(paced), headline(paced))
+
+
+def test_a_steady_pace_is_no_news() -> None:
+    (record,) = records()
+    assert record.verdict is not None
+    pace = PaceVerdict(Outcome.WITHIN, 120.0, 0.0, -0.05, 0.05, 60_000_000_000)
+    paced = replace(record, verdict=replace(record.verdict, pace=pace))
+    assert explain(record) == explain(paced)
+    assert (
+        "within requests/s: steady (a fall of −5 % to 5 %, with 95 %); 120/s on average over 60 s"
+        == (about_pace(pace))
+    )
+
+
+def test_what_lies_between_the_two_limits_is_explained() -> None:
+    (record,) = records(300)
+    assert [
+        "inconclusive p50: 400 of 400 over 100 ms (100 %, allowed 50 %); "
+        "more than is acceptable, and not shown to be more than 500 ms"
+    ] == explain(record)
 
 
 # --- the open loop ------------------------------------------------------------------------------
