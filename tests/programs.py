@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -17,3 +18,20 @@ def needs(program: str, package: str) -> str:
             pytest.skip(missing)
         pytest.fail(f"{missing}, or set HANCOCK_TESTS_WITHOUT_SERVICES=1 to go without")
     return found
+
+
+def bound_by_modes() -> list[str]:
+    """What goes before a command so that a folder's mode binds it: root writes to any.
+
+    Nothing for other users.
+    """
+    if os.name == "nt":
+        pytest.skip("needs the modes of Unix")
+    if os.geteuid() != 0:
+        return []
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if shutil.which("setpriv") is None:
+        pytest.skip("this is root, whom no mode binds, and setpriv is missing")
+    if subprocess.run([*bound, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this is root, whom no mode binds, and capabilities cannot be dropped here")
+    return bound

@@ -1,0 +1,95 @@
+"""The help of every command: its examples are there, and they run."""
+
+from __future__ import annotations
+
+import glob
+import re
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from .conftest import Command
+from .making import record, written
+
+COMMANDS = ("report", "show", "merge", "gate", "suggest")
+EXAMPLE = re.compile(r"^  (hancock-latency .+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> Path:
+    """A folder with every file that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(
+        (
+            *("artifacts/performance-latency.json", "latencies.json", "merged.json"),
+            *("main.json", "branch.json", "monday.json", "tuesday.json"),
+            *("shard-1.json", "shard-2.json"),
+            *("artifacts/1/performance-latency.json", "artifacts/2/performance-latency.json"),
+        )
+    ):
+        written(tmp_path / name, [record(*[1 + number / 100] * 400)])
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.hancock-latency.budgets.test_health]\np99 = 50\n", encoding="utf-8"
+    )
+    micro = written(tmp_path / "micro.json", [record(*[0.001] * 400)])
+    command("show", micro, "--format", "hdrhistogram", "-o", "recorded.hdr")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_example_of_the_help_runs(command: Command, workplace: Path, name: str) -> None:
+    pytest.importorskip("hdrh")
+    asked = [name, "--help"] if name else ["--help"]
+    helped = command(*asked)
+    assert (helped.code, helped.err) == (0, "")
+    examples = EXAMPLE.findall(helped.out.partition("examples:\n")[2])
+    assert len(examples) >= 2
+    for example in examples:
+        words = shlex.split(example)[1:]
+        found = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
+        ended = command(*found)
+        assert (ended.code, ended.err) == (0, ""), example
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_names_every_command(command: Command, name: str) -> None:
+    assert re.search(rf"^    {name} ", command("--help").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["report", "gate"])
+def test_the_help_of_what_judges_tells_the_exit_codes(command: Command, name: str) -> None:
+    assert command(name, "--help").out.endswith(
+        "exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive "
+        "under --strict or by\na budget that is strict\n"
+    )
+
+
+def test_the_version_is_that_of_the_package(command: Command) -> None:
+    ended = command("--version")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"hancock-latency {version('pytest-hancock-latency')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["report"], "the following arguments are required: ARTIFACT"),
+        (["show"], "the following arguments are required: ARTIFACT"),
+        (["merge"], "the following arguments are required: ARTIFACT"),
+        (["gate", "a"], "one of the arguments --budgets --budget is required"),
+        (
+            ["gate", "a", "--budgets", "b", "--budget", "c"],
+            "argument --budget: not allowed with argument --budgets",
+        ),
+        (["suggest", "a", "-o"], "argument -o/--output: expected one argument"),
+    ],
+)
+def test_usage_is_told_with_exit_code_2(command: Command, arguments: list[str], why: str) -> None:
+    ended = command(*arguments)
+    asked = f"hancock-latency {arguments[0]}" if arguments else "hancock-latency"
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"usage: {asked}")
+    assert ended.err.endswith(f"{asked}: error: {why}\n")
