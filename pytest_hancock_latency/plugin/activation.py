@@ -12,6 +12,7 @@ from ..core.budget import Terms
 from ..errors import ArtifactError, BudgetError, SettingError
 from .gate import GATE, gate_of
 from .github import GitHub
+from .hooks import Hooks
 from .ledger import Ledger, Session
 from .markers import NamedBudgets, terms_of
 from .reports import USAGE_ERRORS, Reports
@@ -32,12 +33,12 @@ class Activation:
         self._settings, self._named = _usable(config)
         self._tests = Tests(config, self._settings)
         config.pluginmanager.register(self._tests, TESTS_PLUGIN)
-        self._facts = SessionFacts(config, self._settings)
+        hooks = Hooks(config)
+        self._facts = SessionFacts(config, self._settings, hooks)
         if not _is_worker(config):
-            ledger = _ledger(config, self._settings, self._facts)
-            config.pluginmanager.register(
-                Reports(ledger, self._facts, _github(config, self._settings)), REPORTS_PLUGIN
-            )
+            ledger = _ledger(self._settings, self._facts, hooks)
+            reports = Reports(ledger, self._facts, _github(config, self._settings), hooks)
+            config.pluginmanager.register(reports, REPORTS_PLUGIN)
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
@@ -83,9 +84,8 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
         raise pytest.UsageError(str(error)) from None
 
 
-def _ledger(config: pytest.Config, settings: Settings, facts: SessionFacts) -> Ledger:
-    hook = config.hook.pytest_latency_artifact
-    session = Session(lambda: facts.plain, lambda artifact: hook(config=config, artifact=artifact))
+def _ledger(settings: Settings, facts: SessionFacts, hooks: Hooks) -> Ledger:
+    session = Session(facts=lambda: facts.plain, complete=hooks.artifact_text)
     try:
         ledger = Ledger(settings, session)
         ledger.check()

@@ -29,8 +29,8 @@ class Session:
 
     facts: Callable[[], Mapping[str, Any]]
     """What the JSON artifact begins with; asked for when it is first written."""
-    complete: Callable[[Plain], object]
-    """May change the JSON artifact in place, each time before it is written."""
+    complete: Callable[[Plain], str | None]
+    """The text of the JSON artifact, which it may change first; None if it failed."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -109,10 +109,11 @@ class Ledger:
         yield self._settings.json, self._json_text
 
     def _json_text(self) -> str:
+        return self._session.complete(self._artifact()) or artifact_text(self._artifact())
+
+    def _artifact(self) -> Plain:
         samples = [dict(plain) for _, plain in self._samples.values()]  # a hook may change them
-        artifact = artifact_of_plain(samples, self._session.facts())
-        self._session.complete(artifact)
-        return artifact_text(artifact)
+        return artifact_of_plain(samples, self._session.facts())
 
     def _summaries(self) -> Iterator[tuple[Path | None, Callable[[], str]]]:
         records = self.records

@@ -14,6 +14,7 @@ from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
 from ..reporting.wording import explain
 from .github import GitHub
+from .hooks import Hooks
 from .ledger import Ledger
 from .runtime import RECORDS
 from .session_facts import SessionFacts
@@ -25,10 +26,11 @@ USAGE_ERRORS: Final = "latency_usage_errors"
 class Reports:
     """Collects records from reports, shows the table, owns the artifacts."""
 
-    def __init__(self, ledger: Ledger, facts: SessionFacts, github: GitHub) -> None:
+    def __init__(self, ledger: Ledger, facts: SessionFacts, github: GitHub, hooks: Hooks) -> None:
         self._ledger = ledger
         self._facts = facts
         self._github = github
+        self._hooks = hooks
         self.usage_errors: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -49,7 +51,8 @@ class Reports:
         """Write for the last time; say by the exit code what could not be done."""
         self._ledger.write()
         self._github.summarise(self._ledger.records)
-        if self.usage_errors or (self._ledger.trouble and session.exitstatus == 0):
+        trouble = self._ledger.trouble or self._hooks.failures
+        if self.usage_errors or (trouble and session.exitstatus == 0):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -58,6 +61,8 @@ class Reports:
             terminalreporter.write_line(f"ERROR: {message}", red=True)
         for path, why in self._ledger.trouble.items():
             terminalreporter.write_line(f"ERROR: cannot write {path}: {why}", red=True)
+        for hook, why in self._hooks.failures.items():
+            terminalreporter.write_line(f"ERROR: the hook {hook} failed: {why}", red=True)
         records = self._ledger.records
         if not records:
             return

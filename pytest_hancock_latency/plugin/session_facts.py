@@ -14,14 +14,16 @@ import pytest
 
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
+from .hooks import Hooks
 from .settings import Settings
 
 
 class SessionFacts:
     """The facts that a session's artifact begins with."""
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, hooks: Hooks) -> None:
         self._config = config
+        self._hooks = hooks
         self._settings = settings
         self._started_unix_s = round(time.time(), 3)
         self._load = load()  # later it would be our own doing
@@ -32,7 +34,7 @@ class SessionFacts:
         return {
             "tool": "pytest-hancock-latency",
             "started_unix_s": self._started_unix_s,
-            "machine": self._machine(),
+            "machine": self._hooks.machine_info(self._measured),
             "profile": self._profile(),
             "commit": commit_of(os.environ, self._config.rootpath),
             "ci": ci_of(os.environ),
@@ -56,11 +58,6 @@ class SessionFacts:
     def _profile(self) -> dict[str, Any] | None:
         profile = self._settings.profile
         return profile.plain(self._measured) if profile else None
-
-    def _machine(self) -> dict[str, Any]:
-        machine = dict(self._measured)
-        self._config.hook.pytest_latency_machine_info(config=self._config, machine=machine)
-        return machine
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:

@@ -6,6 +6,10 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_ODD_LETTERS: Final = "backslashreplace"
+"""Half letters, which names of files may have, have no UTF-8; so written they are right in JSON."""
 
 
 def check_writable(path: Path) -> None:
@@ -30,7 +34,7 @@ def write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        unfinished.write_text(text, encoding="utf-8", errors=_ODD_LETTERS, newline="\n")
         os.replace(unfinished, path)
     except BaseException:
         with suppress(OSError):
@@ -44,5 +48,5 @@ def append(path: Path, text: str) -> None:
     Raises:
         OSError: it could not be written.
     """
-    with path.open("a", encoding="utf-8", newline="\n") as file:
+    with path.open("a", encoding="utf-8", errors=_ODD_LETTERS, newline="\n") as file:
         file.write(text)

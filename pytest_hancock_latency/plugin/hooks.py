@@ -1,0 +1,48 @@
+"""Calls the artifact hooks that others implement: what they raise must not cost an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ..core.plain import Plain
+from ..reporting.json_artifact import artifact_text
+
+
+class Hooks:
+    """The artifact hooks, and what went wrong in them, to be told at the end of the session."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self.failures: dict[str, str] = {}
+        """By the name of the hook: what it raised when it was last called."""
+
+    def machine_info(self, machine: dict[str, Any]) -> dict[str, Any]:
+        """The facts about the machine as hooks changed them, or as they were where one failed."""
+        changed = dict(machine)
+        with self._noting("pytest_latency_machine_info"):
+            self._config.hook.pytest_latency_machine_info(config=self._config, machine=changed)
+            return changed
+        return machine
+
+    def artifact_text(self, artifact: Plain) -> str | None:
+        """The text of the artifact, which hooks change first in place; None where one failed."""
+        with self._noting("pytest_latency_artifact"):
+            self._config.hook.pytest_latency_artifact(config=self._config, artifact=artifact)
+            return artifact_text(artifact)
+        return None
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        """Note what a hook raises, or makes impossible, and go on; forget what went well since."""
+        self.failures.pop(name, None)
+        try:
+            yield
+        except pytest.exit.Exception:  # somebody means to end the session
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())
+            self.failures[name] = ": ".join(filter(None, [type(error).__name__, said]))
