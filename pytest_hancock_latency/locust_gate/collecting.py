@@ -127,6 +127,8 @@ class Collecting:
     def _on_finished(self, environment: Any, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
         self._finished.add(msg.node_id)
+        if self.running:  # it leaves before the others
+            self.changed_s = time.time()
 
     def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:
         counted, strain = from_plain(plain)

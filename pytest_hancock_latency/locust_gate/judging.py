@@ -32,6 +32,8 @@ PAUSE_S: Final = 0.5
 """Of a master between two looks: what a worker has reported is on disk this soon."""
 OWN_PAUSE_S: Final = 3.0
 """Of a process that makes load."""
+UNREPORTED_S: Final = 4.0
+"""What has just been requested may be reported this much later."""
 logger = logging.getLogger(__name__)
 
 
@@ -70,7 +72,7 @@ class Judging:
             self._steady_from = max(self._steady_from, window_at(self.collecting.changed_s) + 1)
         return Load(
             steady_from=self._steady_from,
-            until=self._until or window_at(time.time()),
+            until=self._until or window_at(time.time() - UNREPORTED_S),
             users=self._facts.users,
             participants=participants,
             advice=tuple(about_participants(participants)),

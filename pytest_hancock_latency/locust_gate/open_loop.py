@@ -25,11 +25,11 @@ from typing import Any, ClassVar, Final
 
 import gevent
 from gevent.pool import Pool
+from locust import exception
 from locust.exception import (
     InterruptTaskSet,
     RescheduleTask,
     RescheduleTaskImmediately,
-    StopTest,
     StopUser,
 )
 from locust.user.task import LOCUST_STATE_STOPPING
@@ -39,6 +39,7 @@ from .listener import ARRIVAL
 
 ARRIVALS: Final = ("constant", "poisson")
 _LONGEST_NAP_S: Final = 0.1
+_STOPS: Final = (StopUser, getattr(exception, "StopTest", StopUser))  # the latter came later
 _DUE: ContextVar[list[float]] = ContextVar("due")
 """When the iteration of this greenlet was due; taken out by its first request."""
 logger = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class OpenLoop:
             task(self)
         except (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet):
             return
-        except (StopUser, StopTest) as stop:
+        except _STOPS as stop:
             self.greenlet.kill(stop, block=False)  # type: ignore[attr-defined] # of User
         except Exception as error:
             events = self.environment.events  # type: ignore[attr-defined] # of User

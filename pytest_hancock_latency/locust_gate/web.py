@@ -23,7 +23,8 @@ KEY: Final = "latency-budgets"
 TITLE: Final = "Latency budgets"
 _COLUMNS: Final = ("sample", "n", "p50", "p95", "p99", "limits", "verdict", "evidence")
 _TITLES: Final = (*HEADINGS, "evidence and advice")
-_STATISTICS: Final = "locust.request_stats"
+_STATISTICS: Final = ("locust.request_stats", "request_stats")
+"""The endpoint of Locust's own statistics; in a blueprint today, in none before."""
 _FRESH_S: Final = 1.0
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">
@@ -37,7 +38,9 @@ def add_tab(web_ui: Any, judging: Judging) -> None:
     live = Live(judging)
     _extend(web_ui.template_args, "extended_tabs", {"title": TITLE, "key": KEY})
     _extend(web_ui.template_args, "extended_tables", {"key": KEY, "structure": structure()})
-    statistics = web_ui.app.view_functions[_STATISTICS]
+    views = web_ui.app.view_functions
+    endpoint = next(name for name in _STATISTICS if name in views)
+    statistics = views[endpoint]
 
     def with_budgets(*arguments: Any, **keywords: Any) -> Any:
         response = statistics(*arguments, **keywords)
@@ -45,9 +48,10 @@ def add_tab(web_ui: Any, judging: Judging) -> None:
             response.set_data(json.dumps(live.beside(response.get_json())))
         return response
 
-    web_ui.app.view_functions[_STATISTICS] = with_budgets
+    views[endpoint] = with_budgets
+    base = getattr(web_ui.environment.parsed_options, "web_base_path", "")
     web_ui.app.add_url_rule(
-        f"{web_ui.environment.parsed_options.web_base_path}/latency",
+        f"{base}/latency",
         endpoint="hancock_latency",
         view_func=web_ui.auth_required_if_enabled(live.page),
     )

@@ -49,14 +49,15 @@ class Worker:
         self._watch.stop()
         self._environment.runner.send_message(COUNTS, self._increment())
 
-    def _finish(self, environment: Any, msg: Any, **_: Any) -> None:
+    def _finish(self, **_: Any) -> None:
         """Stop as Locust's own end of the run would, but before the master stops listening."""
-        environment.runner.stop()  # fires test_stop, unless it was stopped before
-        environment.runner.send_message(FINISHED, self._increment())
+        runner = self._environment.runner
+        runner.stop()  # fires test_stop, unless it was stopped before
+        runner.send_message(FINISHED, self._increment())
 
     def _quit(self, **_: Any) -> None:
-        """On a signal; whether the load was good is for the master to say, not for this process."""
-        self._environment.runner.stop()
+        """Whether the load was good is for the master to say, not for the exit code of this one."""
+        self._finish()
         if self._environment.process_exit_code is None:
             self._environment.process_exit_code = 0
 
