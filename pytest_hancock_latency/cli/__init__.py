@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import LatencyError
-from . import gate, merge, report, show, suggest
+from . import compare, gate, merge, report, show, suggest
 from .exits import USAGE
 
 _EXAMPLES = """\
@@ -18,13 +18,14 @@ examples:
   hancock-latency report artifacts/performance-latency.json
   hancock-latency report artifacts/performance-latency.json --format html -o report.html
   hancock-latency show artifacts/performance-latency.json test_health
+  hancock-latency compare main.json branch.json
   hancock-latency merge shard-1.json shard-2.json -o merged.json
   hancock-latency gate merged.json --budgets pyproject.toml
   hancock-latency suggest merged.json
 
 hancock-latency COMMAND --help has more of each.
 """
-_COMMANDS = (report, show, merge, gate, suggest)
+_COMMANDS = (report, show, compare, merge, gate, suggest)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

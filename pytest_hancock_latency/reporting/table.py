@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..core.record import Record
 from .rows import HEADINGS, NUMBERS, UNIT_NOTE, rows
@@ -11,14 +11,18 @@ from .wording import explain
 
 def table_lines(records: Sequence[Record]) -> list[str]:
     """A heading and a line per record, columns aligned."""
-    cells = [HEADINGS, *(row.cells for row in rows(records))]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
-    return [_line(line, widths) for line in cells]
+    return aligned([HEADINGS, *(row.cells for row in rows(records))], NUMBERS)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
+    """Lines of cells with their columns aligned. numbers: columns that are set flush right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [_line(line, widths, numbers) for line in lines]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) -> str:
     padded = [
-        text.rjust(width) if column in NUMBERS else text.ljust(width)
+        text.rjust(width) if column in numbers else text.ljust(width)
         for column, (text, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "  ".join(padded).rstrip()

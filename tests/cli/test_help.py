@@ -13,7 +13,7 @@ import pytest
 from .conftest import Command
 from .making import record, written
 
-COMMANDS = ("report", "show", "merge", "gate", "suggest")
+COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest")
 EXAMPLE = re.compile(r"^  (hancock-latency .+)$", re.MULTILINE)
 
 

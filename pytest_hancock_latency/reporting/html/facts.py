@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ...core.baseline import kind_of_machine
+
 
 def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is known about the session, each as a name and a text."""
@@ -40,18 +42,9 @@ def facts_of_baseline(
     told = [known[name] for name in ("measured", "commit") if name in known]
     if told:
         yield "baseline", ", ".join(told)
-    kinds = [_kind(each.get("machine")) for each in (session, before)]
+    kinds = [kind_of_machine(each) for each in (session, before)]
     if all(kinds) and kinds[0] != kinds[1]:
         yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
-
-
-def _kind(machine: object) -> tuple[str, ...]:
-    """What two machines must have in common for their latencies to be compared."""
-    if not isinstance(machine, Mapping):
-        return ()
-    known = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
-    texts = (str(known[0] or ""), f"{known[1]} cores", f"Python {known[2]}")
-    return tuple(text for text, fact in zip(texts, known, strict=True) if fact)
 
 
 def _moment(unix_s: object) -> str | None:

@@ -1,0 +1,91 @@
+"""``hancock-latency compare``: an artifact beside an earlier one."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..artifact_file import read_artifact
+from ..core.baseline import ALLOWED, Change, change, kind_of_machine
+from ..core.budget import parse_share
+from ..core.quantile import format_percent
+from ..core.record import Record
+from ..reporting.comparison import Compared, Comparison, comparison_text
+from ..reporting.json_artifact import Artifact
+from .exits import EXCEEDED
+from .streams import add_output, put
+
+if TYPE_CHECKING:
+    from .report import Commands
+
+_EXAMPLES = """\
+Only medians are judged, only on the same kind of machine, and it is a warning: even with identical
+code, a fresh run differs from a saved one more often than not. --strict makes it exit code 1. To
+compare two versions for sure, measure both in one test: sample.pairs(new, old).
+
+examples:
+  hancock-latency compare main.json branch.json
+  hancock-latency compare main.json branch.json --regression 25% --strict
+
+exit codes: 0, 1 slower under --strict, 2 usage
+"""
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``compare`` to the command line."""
+    parser = commands.add_parser(
+        "compare",
+        help="put an artifact beside an earlier one, sample by sample",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("baseline", type=Path, metavar="BASELINE")
+    parser.add_argument("artifact", type=Path, metavar="ARTIFACT")
+    parser.add_argument(
+        "--regression",
+        metavar="SHARE",
+        default=f"{format_percent(ALLOWED)}%",
+        help="by how much a median may be above the baseline's (default: %(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if any is slower")
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    allowed = parse_share("--regression", asked.regression)
+    before, after = read_artifact(asked.baseline), read_artifact(asked.artifact)
+    comparison = _comparison(before, after, allowed)
+    put(comparison_text(comparison), asked.output)
+    return EXCEEDED if asked.strict and comparison.slower else 0
+
+
+def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> Comparison:
+    earlier = {record.title: record for record in before.records}
+    both = [record for record in after.records if record.title in earlier]
+    was, now = kind_of_machine(before.session), kind_of_machine(after.session)
+    other = bool(was and now) and was != now
+    return Comparison(
+        compared=[
+            Compared(
+                earlier[record.title],
+                record,
+                _change(earlier[record.title], record, allowed, len(both), judged=not other),
+            )
+            for record in both
+        ],
+        only_before=sorted(earlier.keys() - {record.title for record in after.records}),
+        only_after=[record.title for record in after.records if record.title not in earlier],
+        allowed=allowed,
+        other_machine=", ".join(was) if other else None,
+    )
+
+
+def _change(
+    before: Record, after: Record, allowed: Fraction, compared: int, *, judged: bool
+) -> Change:
+    found = change(before, after, allowed, compared=compared)
+    return found if judged else replace(found, slower=False)

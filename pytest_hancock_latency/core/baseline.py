@@ -1,0 +1,106 @@
+"""A sample beside the same one of an earlier run.
+
+The state of a machine differs between runs, and no test mends that: with identical code, the mean
+of a fresh run is 5 % above that of a saved one every fourth time, and a rank test says *slower*
+every third time. So a saved run convicts nobody. Said of it is only what stands on firm ground:
+that the *median* of what the *code* took is above the baseline's by more than an allowed share, on
+a machine of the same kind, from 200 observations each; and it is advice. Tails, and runs of other
+machines, are shown and not judged.
+
+Sources: the rank test is Mann & Whitney 1947, with the usual correction for ties; comparing with
+the baseline times one plus the allowed share makes it a test of non-inferiority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import erfc, sqrt
+from typing import Any, Final
+
+from .evidence import alpha_of_gate
+from .histogram import Histogram, middle
+from .quantile import P50
+from .record import Record
+
+ALLOWED: Final = Fraction(1, 10)
+LEAST: Final = 200
+"""Observations on either side; below, a rank test misses what matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of the median of one sample."""
+
+    before_ns: int
+    """Median of attributed latency in the baseline."""
+    after_ns: int
+    slower: bool = False
+    """Shown to be above the baseline by more than the allowed share."""
+    why_not: str | None = None
+    """Why the two were not compared, where they were not."""
+
+    @property
+    def share(self) -> float:
+        """The change of the median, as a share of what it was; positive is slower."""
+        return (self.after_ns - self.before_ns) / self.before_ns if self.before_ns else 0.0
+
+
+def change(
+    before: Record, after: Record, allowed: Fraction = ALLOWED, *, compared: int = 1
+) -> Change:
+    """The change of one sample. compared: samples over which a false alarm's chance is shared."""
+    old, new = _attributed(before), _attributed(after)
+    if old is None or new is None or not old.n or not new.n:
+        return Change(0, 0, why_not="no histogram on one side")
+    medians = old.quantile_ns(P50), new.quantile_ns(P50)
+    if min(old.n, new.n) < LEAST:
+        return Change(*medians, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
+    chance = chance_of_being_no_slower(old, new, allowed)
+    return Change(*medians, slower=chance <= alpha_of_gate(compared))
+
+
+def chance_of_being_no_slower(old: Histogram, new: Histogram, allowed: Fraction) -> float:
+    """One-sided p-value of Mann and Whitney's test of `new` against `old` times 1 + allowed."""
+    slowed = 1 + float(allowed)
+    tagged = [(middle(i) * slowed, count, 0) for i, count in old.counts.items()]
+    tagged += [(float(middle(i)), 0, count) for i, count in new.counts.items()]
+    wins, ties, below = 0.0, 0, 0
+    for olds, news in _by_value(tagged):
+        wins += news * (below + olds / 2)
+        ties += (olds + news) ** 3 - (olds + news)
+        below += olds
+    return _upper_tail(wins, ties, old.n, new.n)
+
+
+def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
+    """Counts of old and new observations at each value, ascending."""
+    counts: dict[float, tuple[int, int]] = {}
+    for value, olds, news in sorted(tagged):
+        had = counts.get(value, (0, 0))
+        counts[value] = had[0] + olds, had[1] + news
+    return list(counts.values())
+
+
+def _upper_tail(wins: float, ties: int, old: int, new: int) -> float:
+    """Chance of as many wins or more if there is no difference: normal, continuity-corrected."""
+    total = old + new
+    variance = old * new / 12 * (total + 1 - ties / (total * (total - 1)))
+    if variance <= 0:
+        return 1.0
+    return erfc((wins - old * new / 2 - 0.5) / sqrt(2 * variance)) / 2
+
+
+def _attributed(record: Record) -> Histogram | None:
+    return record.attributed_histogram or record.histogram
+
+
+def kind_of_machine(session: Mapping[str, Any]) -> tuple[str, ...]:
+    """What two machines must have in common for latencies of theirs to be compared."""
+    machine = session.get("machine")
+    if not isinstance(machine, Mapping):
+        return ()
+    known = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
+    texts = (str(known[0] or ""), f"{known[1]} cores", f"Python {known[2]}")
+    return tuple(text for text, fact in zip(texts, known, strict=True) if fact)

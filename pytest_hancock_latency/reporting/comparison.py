@@ -1,0 +1,86 @@
+"""Two artifacts beside each other, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from ..core.baseline import LEAST, Change
+from ..core.duration import format_duration
+from ..core.quantile import format_percent
+from ..core.record import Record
+from .table import aligned
+
+_HEADINGS: Final = ("sample", "median before", "after", "change", "p99 before", "after", "")
+_NUMBERS: Final = frozenset({1, 2, 3, 4, 5})
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A sample of both artifacts, and what became of it."""
+
+    before: Record
+    after: Record
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two artifacts beside each other."""
+
+    compared: Sequence[Compared]
+    only_before: Sequence[str]
+    only_after: Sequence[str]
+    allowed: Fraction
+    other_machine: str | None = None
+    """How the machine of the baseline differed, where it did."""
+
+    @property
+    def slower(self) -> int:
+        """Samples that are shown to be slower."""
+        return sum(each.change.slower for each in self.compared)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """The table, what it means, and what has no counterpart."""
+    ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
+    rows = [_HEADINGS, *(_cells(each) for each in ordered)]
+    lines = ["latency beside the baseline (medians of what the code took, p99 of raw latency)", ""]
+    lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
+    lines += ["", _conclusion(comparison)]
+    for names, where in ((comparison.only_before, "baseline"), (comparison.only_after, "new one")):
+        lines += [f"only in the {where}: {name}" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(each: Compared) -> tuple[str, ...]:
+    change = each.change
+    known = bool(change.before_ns)
+    return (
+        each.after.title,
+        format_duration(change.before_ns) if known else "–",
+        format_duration(change.after_ns) if known else "–",
+        f"{round(100 * change.share):+d} %" if known else "–",
+        _p99(each.before),
+        _p99(each.after),
+        "slower" if change.slower else f"not compared: {change.why_not}" if change.why_not else "",
+    )
+
+
+def _p99(record: Record) -> str:
+    return format_duration(record.quantiles_ns["p99"]) if record.n else "–"
+
+
+def _conclusion(comparison: Comparison) -> str:
+    if comparison.other_machine:
+        return (
+            f"nothing is judged: the baseline is of another kind of machine "
+            f"({comparison.other_machine}), and no test mends that"
+        )
+    return (
+        f"{comparison.slower} of {len(comparison.compared)} slower: the median is shown to be "
+        f"more than {format_percent(comparison.allowed)} % above the baseline's "
+        f"(from {LEAST} observations each)"
+    )

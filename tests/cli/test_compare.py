@@ -1,0 +1,95 @@
+"""``hancock-latency compare``: what is said of a saved run, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Command
+from .making import record, written
+
+A_MACHINE = {"machine": {"cpu": "A", "cores": 2, "python": "3.12.1"}}
+OTHER = {"machine": {"cpu": "B", "cores": 2, "python": "3.12.1"}}
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> tuple[str, str]:
+    """One test became slower, one kept its pace, one went, one came."""
+    before = [
+        record(*[2] * 300, test="slow"),
+        record(*[2] * 300, test="same"),
+        record(1, test="old"),
+    ]
+    after = [
+        record(*[2] * 300, test="same"),
+        record(*[3] * 300, test="slow"),
+        record(1, test="new"),
+    ]
+    return (
+        written(tmp_path / "main.json", before, A_MACHINE),
+        written(tmp_path / "branch.json", after, A_MACHINE),
+    )
+
+
+def test_it_says_what_became_slower_and_what_has_no_counterpart(
+    command: Command, artifacts: tuple[str, str]
+) -> None:
+    ended = command("compare", *artifacts)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        "latency beside the baseline (medians of what the code took, p99 of raw latency)\n\n"
+        "sample  median before  after  change  p99 before  after\n"
+        "slow             2 ms   3 ms   +50 %        2 ms   3 ms  slower\n"
+        "same             2 ms   2 ms    +0 %        2 ms   2 ms\n\n"
+        "1 of 2 slower: the median is shown to be more than 10 % above the baseline's "
+        "(from 200 observations each)\n"
+        "only in the baseline: old\n"
+        "only in the new one: new\n"
+    )
+
+
+def test_strict_makes_slower_an_exit_code(command: Command, artifacts: tuple[str, str]) -> None:
+    assert command("compare", *artifacts, "--strict").code == 1
+    assert command("compare", *artifacts, "--strict", "--regression", "60%").code == 0
+    assert command("compare", artifacts[1], artifacts[0], "--strict").code == 0
+
+
+def test_another_kind_of_machine_is_shown_and_not_judged(
+    command: Command, tmp_path: Path, artifacts: tuple[str, str]
+) -> None:
+    other = written(tmp_path / "other.json", [record(*[1] * 300, test="slow")], OTHER)
+    ended = command("compare", other, artifacts[1], "--strict")
+    assert ended.code == 0
+    assert ended.out == (
+        "latency beside the baseline (medians of what the code took, p99 of raw latency)\n\n"
+        "sample  median before  after  change  p99 before  after\n"
+        "slow             1 ms   3 ms  +200 %        1 ms   3 ms\n\n"
+        "nothing is judged: the baseline is of another kind of machine "
+        "(B, 2 cores, Python 3.12.1), and no test mends that\n"
+        "only in the new one: same\n"
+        "only in the new one: new\n"
+    )
+
+
+def test_few_observations_are_shown_and_not_judged(command: Command, tmp_path: Path) -> None:
+    before = written(tmp_path / "a.json", [record(*[1] * 300)], A_MACHINE)
+    after = written(tmp_path / "b.json", [record(*[9] * 99)], A_MACHINE)
+    ended = command("compare", before, after, "--strict")
+    assert ended.code == 0
+    assert "not compared: 99 observations, 200 are needed" in ended.out
+
+
+def test_nothing_in_common_is_said(command: Command, tmp_path: Path) -> None:
+    before = written(tmp_path / "a.json", [record(1, test="a")])
+    ended = command("compare", before, written(tmp_path / "b.json", [record(1, test="b")]))
+    assert "\nno sample is in both\n" in ended.out
+
+
+@pytest.mark.parametrize("share", ["ten", "-1%", "150%"])
+def test_a_share_that_cannot_be_meant_is_one_clear_line(
+    command: Command, artifacts: tuple[str, str], share: str
+) -> None:
+    ended = command("compare", *artifacts, f"--regression={share}")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"hancock-latency: --regression={share!r} ")
