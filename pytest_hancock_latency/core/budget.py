@@ -72,6 +72,8 @@ class Terms:
     max_samples: int | None = None
     time_limit_ns: int | None = None
     strict: bool | None = None
+    regression: Fraction | None = None
+    """By which share the median may be above that of the baseline."""
 
     def over(self, farther: Terms) -> Terms:
         """These terms, with what they leave open taken from terms that stand farther away."""
@@ -192,6 +194,7 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "max_samples": ("max_samples", _count(1)),
     "time_limit": ("time_limit_ns", _duration),
     "strict": ("strict", _flag),
+    "regression": ("regression", parse_share),
 }
 
 _VALID: Final = (

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from ..core.budget import Terms
-from ..errors import ArtifactError, BudgetError, SettingError
+from ..errors import BudgetError, SettingError
+from .baseline import baseline_of
 from .gate import GATE, gate_of
 from .github import GitHub
 from .hooks import Hooks
@@ -31,12 +32,18 @@ class Activation:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._settings, self._named = _usable(config)
-        self._tests = Tests(config, self._settings)
-        config.pluginmanager.register(self._tests, TESTS_PLUGIN)
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self._settings, hooks)
+        baseline = baseline_of(self._settings, lambda: self._facts.machine)
+        self._tests = Tests(config, self._settings, baseline)
+        config.pluginmanager.register(self._tests, TESTS_PLUGIN)
         if not _is_worker(config):
-            ledger = _ledger(self._settings, self._facts, hooks)
+            session = Session(
+                facts=lambda: self._facts.plain,
+                complete=hooks.artifact_text,
+                baseline=baseline.artifact if baseline else None,
+            )
+            ledger = _ledger(self._settings, session)
             reports = Reports(ledger, self._facts, _github(config, self._settings), hooks)
             config.pluginmanager.register(reports, REPORTS_PLUGIN)
 
@@ -84,13 +91,10 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
         raise pytest.UsageError(str(error)) from None
 
 
-def _ledger(settings: Settings, facts: SessionFacts, hooks: Hooks) -> Ledger:
-    session = Session(facts=lambda: facts.plain, complete=hooks.artifact_text)
+def _ledger(settings: Settings, session: Session) -> Ledger:
+    ledger = Ledger(settings, session)
     try:
-        ledger = Ledger(settings, session)
         ledger.check()
-    except ArtifactError as error:
-        raise pytest.UsageError(f"the baseline {error}") from None
     except OSError as error:
         raise pytest.UsageError(
             f"cannot write the latency artifact {error.filename}: {error.strerror}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 import pytest
@@ -32,6 +33,7 @@ class Gate:
     """Gates of the build, over which the chance of a false alarm is shared."""
     name: str = ""
     budget_name: str | None = None
+    regression: Fraction | None = None
 
     def judge(self, earlier: int, most: int, window_ns: int) -> Judge | None:
         """A judge for the sample after `earlier` ones, of which there are `most` observations."""
@@ -77,6 +79,7 @@ def gate_of(item: pytest.Item, terms: Terms | None, settings: Settings, gates: i
         gates=gates,
         name=said.name or "",
         budget_name=said.budget_name,
+        regression=said.regression,
     )
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifact_file import read_artifact
 from ..core.plain import Plain, from_plain
 from ..core.record import Record
 from ..reporting.html import report_html
-from ..reporting.json_artifact import artifact_of_plain, artifact_text
+from ..reporting.json_artifact import Artifact, artifact_of_plain, artifact_text
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
 from ..reporting.writer import check_writable, write_whole
@@ -31,6 +30,8 @@ class Session:
     """What the JSON artifact begins with; asked for when it is first written."""
     complete: Callable[[Plain], str | None]
     """The text of the JSON artifact, which it may change first; None if it failed."""
+    baseline: Artifact | None = None
+    """Shown beside in the HTML report."""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -43,10 +44,8 @@ class Ledger:
     """
 
     def __init__(self, settings: Settings, session: Session) -> None:
-        """Raises ArtifactError where the baseline cannot be read."""
         self._settings = settings
         self._session = session
-        self._baseline = read_artifact(settings.baseline) if settings.baseline else None
         self._samples: dict[str, tuple[Record, Plain]] = {}
         self._summaries_due = 0.0
         self.trouble: dict[Path, str] = {}
@@ -121,5 +120,5 @@ class Ledger:
         yield self._settings.markdown, lambda: summary_markdown(records)
         yield (
             self._settings.html,
-            lambda: report_html(records, self._session.facts(), self._baseline),
+            lambda: report_html(records, self._session.facts(), self._session.baseline),
         )

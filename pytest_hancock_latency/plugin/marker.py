@@ -23,6 +23,7 @@ def latency_budget(
     max_samples: int = ...,
     time_limit: Limit = ...,
     strict: bool = ...,
+    regression: Limit = ...,
     **percentiles: Limit,
 ) -> pytest.MarkDecorator: ...
 
@@ -41,6 +42,7 @@ def latency_budget(
     max_samples: int = ...,
     time_limit: Limit = ...,
     strict: bool = ...,
+    regression: Limit = ...,
     **percentiles: Limit,
 ) -> pytest.MarkDecorator: ...
 

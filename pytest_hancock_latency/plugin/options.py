@@ -49,7 +49,11 @@ OPTIONS: Final = (
     Option("text", "FILE", "write benchmark-summary.txt here instead"),
     Option("markdown", "FILE", "write benchmark-summary.md here instead"),
     Option("html", "FILE", "write latency-report.html here instead"),
-    Option("baseline", "FILE", "earlier JSON artifact, to be shown beside in the HTML report"),
+    Option(
+        "baseline",
+        "FILE",
+        "earlier JSON artifact to compare with: in the HTML report, and for regression=",
+    ),
     Option(
         "budgets", "FILE", "TOML file of named budgets (default: pyproject.toml of the rootdir)"
     ),

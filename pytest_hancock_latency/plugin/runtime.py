@@ -16,9 +16,10 @@ import pytest
 
 from ..core.plain import to_plain
 from ..core.record import Record, record_of
-from ..core.sample import Sample
+from ..core.sample import Measurement, Sample
 from ..core.verdict import Outcome
 from ..reporting.junit import is_ours, junit_properties
+from .baseline import Baseline
 from .failing import BudgetExceeded, details, headlines, shorten
 from .gate import GATE, Gate, gate_of
 from .live import Live
@@ -34,9 +35,12 @@ _KEPT = pytest.StashKey[list[Record]]()
 class Tests:
     """Measures and judges in the process that runs the tests."""
 
-    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+    def __init__(
+        self, config: pytest.Config, settings: Settings, baseline: Baseline | None
+    ) -> None:
         self._config = config
         self._settings = settings
+        self._baseline = baseline
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
@@ -113,13 +117,23 @@ class Tests:
             self._config.hook.pytest_latency_judged(item=item, record=record)
 
     def _record(self, item: pytest.Item, gate: Gate, sample: Sample) -> Record:
+        record = record_of(sample, item.nodeid, strict=gate.strict)
         return replace(
-            record_of(sample, item.nodeid, strict=gate.strict),
+            record,
+            measurement=self._beside_baseline(record, gate),
             budget_name=gate.budget_name,
             worker=self._worker,
             workers=self._workers,
             attempt=getattr(item, "execution_count", 1),
         )
+
+    def _beside_baseline(self, record: Record, gate: Gate) -> Measurement:
+        """The measurement, with advice where the sample is slower than in the baseline."""
+        measured = record.measurement
+        if gate.regression is None or self._baseline is None:
+            return measured
+        advice = self._baseline.advice(record, gate.regression, gate.gates)
+        return replace(measured, advice=(advice, *measured.advice)) if advice else measured
 
     def _fail_if_needed(self, item: pytest.Item) -> None:
         gate, sampler = item.stash.get(GATE, None), item.stash.get(SAMPLER, None)

@@ -51,6 +51,11 @@ class SessionFacts:
         profile = self._settings.profile
         return profile.remarks(self._measured) if profile else []
 
+    @property
+    def machine(self) -> dict[str, Any]:
+        """What is known of the machine, before hooks have their say."""
+        return self._measured
+
     @cached_property
     def _measured(self) -> dict[str, Any]:
         return {**machine_info(self._config.rootpath), "load": self._load}

@@ -55,6 +55,20 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
+def regression_text(change: Change, allowed: Fraction) -> str:
+    """What is said of one sample that became slower."""
+    return (
+        f"slower than the baseline: the median of what the code took went from "
+        f"{format_duration(change.before_ns)} to {format_duration(change.after_ns)} "
+        f"({round(100 * change.share):+d} %, allowed {format_percent(allowed)} %)"
+    )
+
+
+def uncompared_text(why: str) -> str:
+    """What is said of one sample that could not be put beside the baseline."""
+    return f"not compared with the baseline: {why}"
+
+
 def _cells(each: Compared) -> tuple[str, ...]:
     change = each.change
     known = bool(change.before_ns)

@@ -18,7 +18,7 @@ from pytest_hancock_latency.core.budget import (
 
 VALID = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    "errors, name, warmup, samples, max_samples, time_limit, strict"
+    "errors, name, warmup, samples, max_samples, time_limit, strict, regression"
 )
 
 
