@@ -62,6 +62,12 @@ def test_busy_machine(tmp_path: Path) -> None:
     }
 
 
+def test_artifact_size(tmp_path: Path) -> None:
+    rows = figures("artifact_size.py", tmp_path)["rows"]
+    assert [354, 3_550, 20_000] == [row["observations"] for row in rows]
+    assert rows[0]["total"] < 1_000_000
+
+
 def test_a_missed_goal_is_the_exit_code_where_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
