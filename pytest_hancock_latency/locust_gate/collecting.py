@@ -15,7 +15,7 @@ from .increments import KEY, from_plain
 from .listener import Listener
 from .participants import LOCAL, Participants
 from .totals import Totals
-from .worker import COUNTS, FINISH, FINISHED
+from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
 """For the last counts of the workers, beyond what their users may take to finish."""
@@ -33,12 +33,11 @@ class Collecting:
         """When a worker last got lost or joined in mid-run."""
         self._listener, self._watch = Listener(), Watch()
         self._finished: set[str] = set()
-        self._news = False
+        self._news = self._winding_down = False
         runner = environment.runner
         if isinstance(runner, MasterRunner):
             environment.events.worker_report.add_listener(self._reported)
             environment.events.worker_connect.add_listener(self._connected)
-            runner.register_message(COUNTS, self._on_counts)
             runner.register_message(FINISHED, self._on_finished)
         elif isinstance(runner, LocalRunner):
             environment.events.request.add_listener(self._listener.on_request)
@@ -57,10 +56,14 @@ class Collecting:
         """A test starts."""
         self._listener.take()
         self._finished.clear()
-        self.running, self.changed_s = True, 0.0
+        self.running, self.changed_s, self._winding_down = True, 0.0, False
         self.participants.begin(time.time(), [LOCAL] if self.makes_load else self._alive())
         if self.makes_load:
             self._watch.start()
+
+    def wind_down(self) -> None:
+        """All users are about to stop; a worker that finishes now does not change the load."""
+        self._winding_down = True
 
     def collect(self) -> None:
         """Take in what this process counted itself; see who is missing."""
@@ -121,13 +124,10 @@ class Collecting:
         elif self.running:
             self.participants.without_gate(client_id, time.time())
 
-    def _on_counts(self, environment: Any, msg: Any, **_: Any) -> None:
-        self._take_in(msg.node_id, msg.data)
-
     def _on_finished(self, environment: Any, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
         self._finished.add(msg.node_id)
-        if self.running:  # it leaves before the others
+        if self.running and not self._winding_down:  # it leaves before the others
             self.changed_s = time.time()
 
     def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:

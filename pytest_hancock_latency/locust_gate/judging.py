@@ -96,6 +96,7 @@ class Judging:
 
     def _stopping(self, **_: Any) -> None:
         self._until = window_at(time.time())
+        self.collecting.wind_down()
 
     def _stopped(self, **_: Any) -> None:
         self.collecting.finish()

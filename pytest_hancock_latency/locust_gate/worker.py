@@ -12,12 +12,10 @@ from .generator import Watch
 from .increments import KEY, to_plain
 from .listener import Listener
 
-COUNTS: Final = "hancock_latency_counts"
-"""Message to the master: counts outside a report."""
 FINISH: Final = "hancock_latency_finish"
 """Message to the workers: stop your users, send what is left."""
 FINISHED: Final = "hancock_latency_finished"
-"""Message to the master: nothing is left."""
+"""Message to the master: the last counts; the users of this worker have stopped."""
 
 
 class Worker:
@@ -30,7 +28,7 @@ class Worker:
         events.request.add_listener(self._listener.on_request)
         events.test_start.add_listener(self._begin)
         events.report_to_master.add_listener(self._report)
-        events.test_stop.add_listener(self._send_rest)
+        events.test_stop.add_listener(self._stopped)
         # Locust fires this in reverse order, so this comes before it tells the master good-bye.
         events.quitting.add_listener(self._quit)
         environment.runner.register_message(FINISH, self._finish, concurrent=True)
@@ -45,15 +43,14 @@ class Worker:
     def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         data[KEY] = self._increment()
 
-    def _send_rest(self, **_: Any) -> None:
+    def _stopped(self, **_: Any) -> None:
         self._watch.stop()
-        self._environment.runner.send_message(COUNTS, self._increment())
+        self._environment.runner.send_message(FINISHED, self._increment())
 
     def _finish(self, **_: Any) -> None:
         """Stop as Locust's own end of the run would, but before the master stops listening."""
-        runner = self._environment.runner
-        runner.stop()  # fires test_stop, unless it was stopped before
-        runner.send_message(FINISHED, self._increment())
+        self._environment.runner.stop()  # fires test_stop, unless it was stopped before
+        self._stopped()
 
     def _quit(self, **_: Any) -> None:
         """Whether the load was good is for the master to say, not for the exit code of this one."""

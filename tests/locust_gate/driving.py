@@ -52,7 +52,7 @@ def locust(*arguments: str, folder: Path, **added: str) -> subprocess.Popen[str]
     return subprocess.Popen(
         [sys.executable, "-m", "locust", "--only-summary", *arguments],
         cwd=folder,
-        env=environment(PYTHONPATH=str(ROOT), **added),
+        env=environment(**added),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
