@@ -60,8 +60,8 @@ serve: $(INSTALLED)  ## Hancock on its development server
 	$(BIN)/python -m hancock_app
 
 # Serves on a free loopback port, waits until /health answers, and stops the server whatever the
-# load run said; the exit code is the verdict: 0 within or inconclusive, 1 exceeded, 2 nothing
-# measured. The load has a process of its own beside the one that judges it. Without
+# load run said. It succeeds if the budgets hold or nothing is shown, fails with 1 if one is exceeded
+# and with 2 if nothing was measured. The load has a process beside the one that judges it. Without
 # HANCOCK_RATE_LIMIT there is none: the load is to find out how quick the answers are, and a 429 is
 # quick.
 FREE_PORT = import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])
