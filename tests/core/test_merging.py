@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.guide import judge_by_guide
 from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
 from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.merging import budget_of, judged_anew, merge
+from pytest_hancock_latency.core.judge_histogram import Tally
+from pytest_hancock_latency.core.merging import budget_of, judged_anew, merge, pool
 from pytest_hancock_latency.core.quantile import P95, rank
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
+from pytest_hancock_latency.core.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.errors import ArtifactError
 
 MS = 1_000_000
@@ -130,3 +133,31 @@ def test_a_record_without_observations_can_be_merged() -> None:
     assert (merged.n, merged.outcome) == (9, "within")
     (empty,) = merge([nothing, nothing])
     assert (empty.n, empty.quantiles_ns, empty.outcome) == (0, {}, "inconclusive")
+
+
+def by_guide(latencies_ms: list[int], pace: Outcome | None = None) -> Record:
+    judged = record([ms * MS for ms in latencies_ms])
+    tally = Tally(judged.histogram or Histogram(), judged.histogram or Histogram())
+    seen = PaceVerdict(pace, 10.0, 0.3, 0.2, 0.4, 60_000 * MS) if pace else None
+    return replace(judged, verdict=judge_by_guide(tally, Policy(least=1), seen))
+
+
+def test_what_the_guides_table_judged_is_judged_by_it_again() -> None:
+    good, bad = by_guide([1] * 400), by_guide([3_000] * 400)
+    assert (good.outcome, bad.outcome) == ("within", "exceeded")
+    (merged,) = merge([good, bad])
+    assert merged.verdict is not None
+    assert [part.investigate_ns for part in merged.verdict.limits] == [500 * MS, 2_000 * MS]
+    assert (merged.n, merged.outcome) == (800, "exceeded")
+
+
+@pytest.mark.parametrize("worst", [Outcome.EXCEEDED, Outcome.INCONCLUSIVE, Outcome.WITHIN])
+def test_the_worst_pace_of_several_runs_stands(worst: Outcome) -> None:
+    (merged,) = merge([by_guide([1] * 400, Outcome.WITHIN), by_guide([1] * 400, worst)])
+    assert merged.outcome == worst.value
+
+
+def test_pooling_needs_no_budget_that_agrees_and_keeps_every_quantile() -> None:
+    (pooled,) = pool([record([MS] * 9, p75=10), record([MS] * 9, p90=11)])
+    assert (pooled.n, pooled.outcome) == (18, "not judged")
+    assert set(pooled.bounds_ns) == {"p50", "p75", "p90", "p95", "p99"}
