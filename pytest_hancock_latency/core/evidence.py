@@ -122,6 +122,15 @@ class Boundaries:
 
         return _first(n, enough) if enough(farthest) else None
 
+    def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
+        """The n from which *exceeded* is shown if k of n is the rate for good; None if too far."""
+        shown = self._exceeded.log_evidence
+
+        def enough(later: int) -> bool:
+            return shown(later, k * later // n) >= self._enough_exceeded
+
+        return _first(n, enough) if enough(farthest) else None
+
     def _next_within(self) -> int:
         k = len(self._within_from)
         low = (
@@ -164,6 +173,10 @@ class NoneAllowed:
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """Never, once there is an exceedance."""
         return None if k else 1
+
+    def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
+        """At once, if there is an exceedance."""
+        return n if k else None
 
     def most_within(self, n: int) -> int:
         """No exceedance, as soon as there is an observation."""

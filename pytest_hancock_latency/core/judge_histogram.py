@@ -71,7 +71,7 @@ class _LimitOnTally:
 
     def verdict(self, least: int) -> LimitVerdict:
         outcome, reason = self._decide(least)
-        more = needed(self._table, self._n, self._over) if outcome is Outcome.INCONCLUSIVE else None
+        more = self._needed() if outcome is Outcome.INCONCLUSIVE else None
         low, high = self._bounds()
         return LimitVerdict(
             limit=self._limit,
@@ -86,6 +86,9 @@ class _LimitOnTally:
             high_ns=high,
             needed=None if more is None else max(least, more),
         )
+
+    def _needed(self) -> int | None:
+        return needed(self._table, self._limit, self._n, (self._over, self._over_attributed))
 
     def _decide(self, least: int) -> tuple[Outcome, Reason]:
         k, n = self._over_attributed, self._n

@@ -167,7 +167,7 @@ class Trial:
         return Reason.STALL if self.concentrated else why
 
     def _needed(self) -> int | None:
-        return needed(self._table, self._n, self._over)
+        return needed(self._table, self.limit, self._n, (self._over, self._over_attributed))
 
 
 def survives_deletion(
@@ -198,11 +198,18 @@ def why_undecided(limit: Limit, n: int, over: int, over_attributed: int) -> Reas
     return Reason.FEW if over <= hopeless else Reason.NEAR
 
 
-def needed(table: Table, n: int, over: int) -> int | None:
-    """About how many observations would show *within* if exceedances kept their rate."""
+def needed(table: Table, limit: Limit, n: int, over: tuple[int, int]) -> int | None:
+    """About how many observations would settle it if exceedances kept their rate.
+
+    over: exceedances of raw and of attributed latency; more than allowed of the latter point to
+    *exceeded*, else it is *within* that is asked for.
+    """
     if not n:
         return table.within_from(0)
-    return table.within_at_rate(n, over, _FARTHEST)
+    raw, attributed = over
+    if attributed > limit.allowed * n:
+        return table.exceeded_at_rate(n, attributed, _FARTHEST)
+    return table.within_at_rate(n, raw, _FARTHEST)
 
 
 def too_many_failures(table: Table, failed: int, attempts: int) -> bool:

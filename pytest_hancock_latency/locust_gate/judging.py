@@ -2,8 +2,8 @@
 
 A master adds up what workers report, judges and writes at once, and at the end once more: by then
 it has asked every worker for the rest, since Locust itself waits half a second for that. A single
-process makes the load as well, which judging would disturb: it does so at the end, unless it is to
-stop early or somebody looks at the web page.
+process makes the load as well, and its users stand still while it judges: it does so rarely, so
+that a kill leaves something, or when it is to stop early or somebody looks at the web page.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Final
 import gevent
 
 from ..core.record import Record
+from ..reporting.wording import headline
 from .advice import about_participants
 from .artifacts import write_artifacts
 from .collecting import Collecting
@@ -26,12 +27,15 @@ from .listener import window_at
 from .settings import Settings
 from .summary import summary_lines
 from .totals import Load, Totals, exit_code
-from .words import headline
 
 PAUSE_S: Final = 0.5
 """Of a master between two looks: what a worker has reported is on disk this soon."""
 OWN_PAUSE_S: Final = 3.0
 """Of a process that makes load."""
+_SHARE: Final = 20
+"""Of its time, a master spends a twentieth on judging at most."""
+_OWN_SHARE: Final = 500
+"""So much less does a process whose users stand still meanwhile."""
 UNREPORTED_S: Final = 4.0
 """What has just been requested may be reported this much later."""
 logger = logging.getLogger(__name__)
@@ -49,6 +53,7 @@ class Judging:
         self._steady_from: int | None = None
         self._until: int | None = None
         self._trouble: Mapping[Path, str] = {}
+        self._pause_s = 0.0
         events = environment.events
         events.test_start.add_listener(self._begin)
         events.spawning_complete.add_listener(self._ramped_up)
@@ -103,26 +108,24 @@ class Judging:
         self._write(self.records())
 
     def _tick(self) -> None:
-        """Judge now and then, and spend a twentieth of the time on it at most."""
+        """Judge now and then, for a small share of the time."""
         while True:
+            own = self.collecting.makes_load
+            gevent.sleep(max(OWN_PAUSE_S if own else PAUSE_S, self._pause_s))
             began = time.perf_counter()
             if self.collecting.running:
                 self._look()
-            least = OWN_PAUSE_S if self.collecting.makes_load else PAUSE_S
-            gevent.sleep(max(least, 20 * (time.perf_counter() - began)))
+            spent = time.perf_counter() - began
+            self._pause_s = spent * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
 
     def _look(self) -> None:
-        """Judge and write what is new.
-
-        Not in a process that makes load, whose users would all stop for a moment; except that a
-        run which is to stop early has to be looked at.
-        """
-        writes = not self.collecting.makes_load
-        if not ((writes and self.collecting.has_news()) or self._settings.abort):
+        """Judge and write what is new."""
+        own = self.collecting.makes_load
+        writes = "json" in self._settings.artifacts if own else self.collecting.has_news()
+        if not (writes or self._settings.abort):
             return
         records = self.records()
-        if writes:
-            self._write(records)
+        self._write(records, ("json",) if own else None)
         if self._settings.abort:
             self._abort_if_exceeded(records)
 
@@ -138,8 +141,12 @@ class Judging:
         else:
             self._environment.runner.stop()
 
-    def _write(self, records: list[Record]) -> None:
-        self._trouble = write_artifacts(self._settings.artifacts, records, self.session())
+    def _write(self, records: list[Record], kinds: tuple[str, ...] | None = None) -> None:
+        """kinds: the artifacts to be written, where that is not all of them."""
+        wanted = self._settings.artifacts
+        if kinds is not None:
+            wanted = {kind: path for kind, path in wanted.items() if kind in kinds}
+        self._trouble = write_artifacts(wanted, records, self.session())
 
     def after_quitting(self) -> None:
         """Judge for the last time, and decide the exit code."""

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from ..core.duration import NS_PER_S
 from ..core.record import Record
 from ..reporting.junit import junit_properties
-from .words import explain, headline
+from ..reporting.wording import explain, headline
 
 
 def junit_text(records: Sequence[Record]) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from ..core.record import Record
 from ..reporting.rows import UNIT_NOTE
 from ..reporting.table import count_line, table_lines
+from ..reporting.wording import explain
 from .participants import LOCAL, Participant, State
-from .words import explain
 
 NOTHING = "no request was made: nothing is shown, and nothing passes"
 

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from ..core.record import Record
 from ..reporting.rows import HEADINGS, rows
+from ..reporting.wording import explain
 from .judging import Judging
 from .summary import summary_lines
-from .words import explain
 
 KEY: Final = "latency-budgets"
 TITLE: Final = "Latency budgets"

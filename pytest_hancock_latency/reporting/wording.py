@@ -9,7 +9,7 @@ from ..core.duration import format_against, format_duration, format_exactly
 from ..core.evidence import shown_quantile
 from ..core.quantile import format_percent, label
 from ..core.record import Record
-from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Verdict
+from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
@@ -20,7 +20,9 @@ def explain(record: Record) -> list[str]:
     if record.verdict is None:
         return [f"not judged: {record.not_judged}"]
     lines = []
+    pace = record.verdict.pace
     for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
+        lines += [about_pace(pace)] if pace and pace.outcome is outcome else []
         lines += [_failures(record)] if record.verdict.failures.outcome is outcome else []
         parts = [part for part in reversed(record.verdict.limits) if part.outcome is outcome]
         lines += [explain_limit(part, record.verdict) for part in parts]
@@ -34,11 +36,33 @@ def headline(record: Record) -> str:
         return f"not judged: {record.not_judged}"
     part = verdict.decisive
     if part is None:
-        return _failures(record) if verdict.outcome is not Outcome.WITHIN else explain(record)[0]
+        return _without_limit(record, verdict)
     observed, limit = format_against(part.observed_ns, part.limit.limit_ns)
     if part.outcome is Outcome.EXCEEDED and part.observed_ns > part.limit.limit_ns:
         return f"{part.limit.label} {observed} > {limit}, {part.over_attributed} of {part.n} over"
     return explain_limit(part, verdict)
+
+
+def _without_limit(record: Record, verdict: Verdict) -> str:
+    """The reason where no limit has the outcome of the whole verdict."""
+    if verdict.outcome is Outcome.WITHIN:
+        return explain(record)[0]
+    if verdict.pace and verdict.failures.outcome is not verdict.outcome:
+        return about_pace(verdict.pace)
+    return _failures(record)
+
+
+def about_pace(pace: PaceVerdict) -> str:
+    """The evidence about requests/s, as one sentence."""
+    least, most = _whole_percent(pace.least_fall), _whole_percent(pace.most_fall)
+    span = f"a fall of {least} to {most}, with 95 %"
+    over = f"{pace.per_s:.3g}/s on average over {format_duration(pace.judged_ns)}"
+    if pace.outcome is Outcome.EXCEEDED:
+        declined = f"declined by {_whole_percent(pace.fall)} under a steady load"
+        return f"exceeded requests/s: {declined} ({span}); {over}"
+    if pace.outcome is Outcome.WITHIN:
+        return f"within requests/s: steady ({span}); {over}"
+    return f"inconclusive requests/s: neither steady nor declining ({span}); {over}"
 
 
 def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
@@ -67,6 +91,9 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict, limit: str) -> str:
             f"{head}: {count}, nearly all at one time: one stall convicts nobody; "
             "longer measuring shows whether it comes again"
         )
+    if part.reason is Reason.BETWEEN and part.investigate_ns is not None:
+        far = format_exactly(part.investigate_ns)
+        return f"{head}: {count}; more than is acceptable, and not shown to be more than {far}"
     return f"{head}: {count}; {_too_near(part, verdict)}"
 
 
@@ -108,6 +135,11 @@ def _what_is_missing(part: LimitVerdict, verdict: Verdict) -> str:
 def _too_near(part: LimitVerdict, verdict: Verdict) -> str:
     if part.needed is None:
         return "too near the limit to tell"
+    if part.over_attributed > part.limit.allowed * part.n:
+        return (
+            f"more than is allowed so far; about {part.needed} observations would show it "
+            f"({_time_for(part.needed, verdict)} at this pace)"
+        )
     return (
         f"too near the limit to tell; about {part.needed} observations would "
         f"({_time_for(part.needed, verdict)} at this pace)"
@@ -139,6 +171,10 @@ def _shown(verdict: Verdict) -> str:
     return parts
 
 
+def _whole_percent(share: float) -> str:
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
 def _percent(count: int, total: int) -> str:
     """A share in percent with two significant digits, but never 0 or 100 where it is not."""
     if count in (0, total):
@@ -150,4 +186,4 @@ def _percent(count: int, total: int) -> str:
     return text
 
 
-__all__ = ["FailureVerdict", "explain", "explain_limit", "headline"]
+__all__ = ["FailureVerdict", "about_pace", "explain", "explain_limit", "headline"]

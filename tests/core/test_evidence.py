@@ -170,3 +170,18 @@ def test_asking_about_one_count_says_what_the_tables_say(allowed: Fraction) -> N
         for k in range(min(n, 60)):
             assert (n >= table.within_from(k)) is table.shows_within(n, k)
             assert (k > 0 and table.exceeded_until(k) >= n) is table.shows_exceeded(n, k)
+
+
+@pytest.mark.parametrize(("k", "n"), [(16, 16), (9, 12), (2, 3)])
+def test_as_many_observations_as_it_takes_at_this_rate_show_exceeded_and_hardly_fewer(
+    k: int, n: int
+) -> None:
+    table = Boundaries(Fraction(1, 2), 0.05, 1e-4)
+    least = table.exceeded_at_rate(n, k, 10**6)
+    assert least is not None
+    assert table.shows_exceeded(least, k * least // n)
+    assert not table.shows_exceeded(least - 1, k * (least - 1) // n)
+
+
+def test_a_rate_that_is_allowed_never_shows_exceeded() -> None:
+    assert Boundaries(Fraction(1, 2), 0.05, 1e-4).exceeded_at_rate(100, 50, 10**6) is None

@@ -18,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LOCUSTFILES = HERE / "locustfiles"
 PATIENT_S = 60.0
+NOWHERE = "http://unused"
+ONE = ("-u", "1")
 OF_THIS_SESSION = ("HANCOCK_", "PYTEST_", "LOCUST_")
 
 
@@ -97,6 +99,11 @@ def artifact_in(folder: Path) -> dict[str, Any]:
     """The JSON artifact of a run in this folder."""
     path = folder / "artifacts" / "performance-latency.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def all_requests(artifact: dict[str, Any]) -> int:
+    """All requests of all samples."""
+    return sum(requests_of(sample) for sample in artifact.get("samples", []))
 
 
 def requests_of(sample: dict[str, Any]) -> int:

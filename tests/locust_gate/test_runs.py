@@ -11,30 +11,17 @@ from pathlib import Path
 import pytest
 from driving import (
     LOCUSTFILES,
+    NOWHERE,
+    ONE,
     Ran,
-    artifact_in,
-    begin,
+    all_requests,
     counted_by,
     free_port,
     locust,
-    requests_of,
     run,
     served,
     wait_for,
 )
-
-NOWHERE = "http://unused"
-ONE = ("-u", "1")
-
-
-def all_requests(artifact: dict[str, list[dict[str, object]]]) -> int:
-    return sum(requests_of(sample) for sample in artifact.get("samples", []))
-
-
-def reporting(folder: Path) -> int:
-    """How many workers have requests in the artifact."""
-    session = artifact_in(folder).get("locust", {"participants": []})
-    return sum(each["requests"] > 0 for each in session["participants"])
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
@@ -103,7 +90,7 @@ def test_every_artifact_is_written(tmp_path: Path) -> None:
             "any other percentile such as p75 or p99_9, max, ",
             ("--latency-budgets", "budgets.toml"),
         ),
-        ("/artifacts/performance-latency.json: File exists", ()),
+        ("/artifacts/performance-latency.json: its folder is a file", ()),
     ],
     ids=["budgets", "artifacts"],
 )
@@ -174,41 +161,6 @@ def locust_gate_path() -> str:
     """What the documented command prints."""
     command = [sys.executable, "-m", "pytest_hancock_latency.locust_gate"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def test_a_worker_that_dies_or_comes_late_loses_nothing_that_it_reported(tmp_path: Path) -> None:
-    """And the master writes what is reported while the run goes on."""
-    port, path = str(free_port()), str(LOCUSTFILES / "reported.py")
-    ports = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port)
-    load = ("-u", "4", "-r", "4", "-t", "11s", "--master", "--expect-workers", "2", *ports)
-    master = begin("reported.py", *load, "Reporter", host=NOWHERE, folder=tmp_path)
-    worker = ("-f", path, "--worker", "--master-port", port, "Reporter")
-    doomed, kept = (locust(*worker, folder=tmp_path) for _ in range(2))
-    wait_for(lambda: reporting(tmp_path) == 2, "reports of both")
-    doomed.kill()
-    late = locust(*worker, folder=tmp_path)
-    ran = Ran(master, tmp_path)
-    for process in (doomed, kept, late):
-        process.communicate(timeout=30)
-    workers = ran.artifact["locust"]["participants"]
-    assert ["finished", "finished", "lost"] == sorted(each["state"] for each in workers), str(ran)
-    assert [False, False, True] == sorted(each["late"] for each in workers)
-    assert all(each["requests"] for each in workers)
-    assert sum(each["requests"] for each in workers) == all_requests(ran.artifact)
-    assert "3 workers: 2 finished, 1 lost, 1 joined late\n" in ran.out
-
-
-def test_a_killed_master_leaves_what_was_reported(tmp_path: Path, host: str) -> None:
-    port, path = str(free_port()), str(LOCUSTFILES / "waiting.py")
-    ports = ("--master-bind-host", "127.0.0.1", "--master-bind-port", port)
-    load = (*ONE, "-t", "60s", "--master", "--expect-workers", "1", *ports)
-    master = begin("waiting.py", *load, host=host, folder=tmp_path)
-    worker = locust("-f", path, "--worker", "--master-port", port, folder=tmp_path)
-    wait_for(lambda: reporting(tmp_path), "the first reports")
-    for process in (master, worker):
-        process.kill()
-        process.communicate()
-    assert 0 < all_requests(artifact_in(tmp_path)) <= counted_by(host)["wait"]
 
 
 def test_the_web_page_has_a_tab_while_the_test_runs(tmp_path: Path) -> None:

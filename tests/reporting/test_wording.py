@@ -112,7 +112,31 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN, low_ns=31_200_000)
             "measuring ended because another limit was decided",
         ),
         (
-            part(P99, 50, Outcome.INCONCLUSIVE, Reason.NEAR, n=400, over=3, needed=9000),
+            part(
+                P99,
+                50,
+                Outcome.INCONCLUSIVE,
+                Reason.NEAR,
+                n=40,
+                over=3,
+                over_attributed=3,
+                needed=60,
+            ),
+            "inconclusive p99: 3 of 40 over 50 ms (7.5 %, allowed 1 %); "
+            "more than is allowed so far; about 60 observations would show it "
+            "(2.4 s at this pace)",
+        ),
+        (
+            part(
+                P99,
+                50,
+                Outcome.INCONCLUSIVE,
+                Reason.NEAR,
+                n=400,
+                over=3,
+                over_attributed=3,
+                needed=9000,
+            ),
             "inconclusive p99: 3 of 400 over 50 ms (0.75 %, allowed 1 %); "
             "too near the limit to tell; about 9000 observations would (360 s at this pace)",
         ),

@@ -29,7 +29,7 @@ from pytest_hancock_latency.locust_gate.settings import FILES, read_settings
 from pytest_hancock_latency.locust_gate.summary import summary_lines
 from pytest_hancock_latency.locust_gate.totals import Load, Totals
 from pytest_hancock_latency.locust_gate.web import structure, table
-from pytest_hancock_latency.locust_gate.words import about_pace, explain, headline
+from pytest_hancock_latency.reporting.wording import about_pace, explain, headline
 
 MS = 1_000_000
 
