@@ -2,7 +2,8 @@
 
 The tab is one of Locust's own extended tables; Locust's page asks ``/stats/requests`` every two
 seconds, and whatever stands there under ``extended_stats`` fills it. ``/latency`` is the same as
-plain text, for people without the page and for scripts.
+plain text, for people without the page and for scripts, and ``/latency/report`` the HTML report of
+the run so far.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from html import escape
 from typing import Any, Final
 
 from ..core.record import Record
+from ..reporting.html import report_html
 from ..reporting.rows import HEADINGS, rows
 from ..reporting.wording import explain
 from .judging import Judging
@@ -29,7 +31,7 @@ _FRESH_S: Final = 1.0
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">
 <title>Latency budgets</title>
-<body><pre>{text}</pre></body></html>
+<body><pre>{text}</pre><p><a href="{report}">with pictures</a></p></body></html>
 """
 
 
@@ -50,11 +52,13 @@ def add_tab(web_ui: Any, judging: Judging) -> None:
 
     views[endpoint] = with_budgets
     base = getattr(web_ui.environment.parsed_options, "web_base_path", "")
-    web_ui.app.add_url_rule(
-        f"{base}/latency",
-        endpoint="hancock_latency",
-        view_func=web_ui.auth_required_if_enabled(live.page),
-    )
+    report = f"{base}/latency/report"
+    for path, endpoint, view in (
+        (f"{base}/latency", "hancock_latency", lambda: live.page(report)),
+        (report, "hancock_latency_report", live.report),
+    ):
+        guarded = web_ui.auth_required_if_enabled(view)
+        web_ui.app.add_url_rule(path, endpoint=endpoint, view_func=guarded)
 
 
 def structure() -> list[dict[str, str]]:
@@ -92,10 +96,14 @@ class Live:
         rows_ = {"key": KEY, "data": table(self.records)}
         return {**statistics, "extended_stats": [*others, rows_]}
 
-    def page(self) -> str:
-        """The page of its own."""
+    def page(self, report: str) -> str:
+        """The page of its own. report: the address of the report."""
         lines = summary_lines(self.records, self._judging.collecting.participants)
-        return _PAGE.format(text=escape("\n".join(lines)))
+        return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
+
+    def report(self) -> str:
+        """The HTML report of the run so far."""
+        return report_html(self.records, self._judging.session())
 
 
 def _extend(arguments: dict[str, Any], key: str, value: object) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -20,7 +18,6 @@ from driving import (
     locust,
     run,
     served,
-    wait_for,
 )
 
 
@@ -161,33 +158,3 @@ def locust_gate_path() -> str:
     """What the documented command prints."""
     command = [sys.executable, "-m", "pytest_hancock_latency.locust_gate"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def test_the_web_page_has_a_tab_while_the_test_runs(tmp_path: Path) -> None:
-    port = str(free_port())
-    process = locust(
-        *("-f", str(LOCUSTFILES / "reported.py"), "--host", NOWHERE, *ONE, "-t", "4s"),
-        *("--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", port),
-        "Reporter",
-        folder=tmp_path,
-        MS="700",
-    )
-
-    def asked(path: str) -> str:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            return ""
-
-    wait_for(lambda: "exceeded p50" in asked("/latency"), "a verdict on the page")
-    statistics = json.loads(asked("/stats/requests"))
-    (tab,) = statistics["extended_stats"]
-    assert ("latency-budgets", "GET /it", "exceeded p50") == (
-        tab["key"],
-        tab["data"][0]["sample"],
-        tab["data"][0]["verdict"],
-    )
-    assert '"extended_tabs": [{"key": "latency-budgets", "title": "Latency budgets"}]' in asked("/")
-    ran = Ran(process, tmp_path)
-    assert 1 == ran.exit_code, str(ran)
