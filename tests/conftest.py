@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-# How quick a machine is that others use as well is no property of the code.
-settings.register_profile(
-    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("shared machine")
+with suppress(ImportError):  # the benchmark suite, which is in this folder, needs no Hypothesis
+    from hypothesis import HealthCheck, settings
+
+    # How quick a machine is that others use as well is no property of the code.
+    settings.register_profile(
+        "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("shared machine")
 
 OF_THIS_SESSION = (
     *("HANCOCK_", "PYTEST_XDIST_"),
