@@ -47,8 +47,11 @@ class Worker:
         self._watch.stop()
         self._environment.runner.send_message(FINISHED, self._increment())
 
-    def _finish(self, **_: Any) -> None:
-        """Stop as Locust's own end of the run would, but before the master stops listening."""
+    def _finish(self, *_: Any, **__: Any) -> None:
+        """Stop as Locust's own end of the run would, but before the master stops listening.
+
+        Locust 2.39 calls concurrent listeners by position, today's by name.
+        """
         self._environment.runner.stop()  # fires test_stop, unless it was stopped before
         self._stopped()
 

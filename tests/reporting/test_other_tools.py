@@ -50,6 +50,7 @@ def test_bencher_takes_every_sample_with_its_bounds() -> None:
 
 
 def test_pytest_benchmark_compares_what_was_exported(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_benchmark")
     session = gold.artifact().session
     saved = tmp_path / "0001_exported.json"
     saved.write_text(pytest_benchmark_json(gold.artifact().records, session), encoding="utf-8")
