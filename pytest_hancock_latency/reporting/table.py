@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import Final
 
 from ..core.record import Record
 from .rows import HEADINGS, NUMBERS, UNIT_NOTE, rows
 from .wording import explain
 
+_LONGEST: Final = 121
+"""Letters of a title in the table; parameters may have thousands, and the evidence has them all."""
+
 
 def table_lines(records: Sequence[Record]) -> list[str]:
     """A heading and a line per record, columns aligned."""
-    return aligned([HEADINGS, *(row.cells for row in rows(records))], NUMBERS)
+    cells = [(_shortened(row.sample), *row.cells[1:]) for row in rows(records)]
+    return aligned([HEADINGS, *cells], NUMBERS)
+
+
+def _shortened(title: str) -> str:
+    """A title without its middle where it is so long that it would push every figure away."""
+    if len(title) <= _LONGEST:
+        return title
+    half = (_LONGEST - 1) // 2
+    return f"{title[:half]}…{title[-half:]}"
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
