@@ -20,7 +20,8 @@ def table_lines(records: Sequence[Record]) -> list[str]:
 
 
 def _shortened(title: str) -> str:
-    """A title without its middle where it is so long that it would push every figure away."""
+    """A title on one line, without its middle where it would push every figure away."""
+    title = " ".join(title.splitlines())
     if len(title) <= _LONGEST:
         return title
     half = (_LONGEST - 1) // 2
