@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.plain import Plain, to_plain
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.record import record_of
+from pytest_hancock_latency.core.record_json import Plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.reporting.json_artifact import artifact_of_plain, artifact_text
 

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.quantile import P50, P99
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.measuring.clock import system_clock

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .core.judging.verdict import LimitVerdict, Outcome, Verdict
     from .core.quantile import nearest_rank
     from .core.record import Record
     from .core.sample import Sample
-    from .core.verdict import LimitVerdict, Outcome, Verdict
     from .errors import (
         BudgetError,
         DurationError,

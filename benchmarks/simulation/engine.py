@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from pytest_hancock_latency.core.attribution import Circumstances, attribute, blocks
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.evidence import boundaries
-from pytest_hancock_latency.core.judge import LOOK_EVERY_NS, Judge, Policy
+from pytest_hancock_latency.core.judging.evidence import boundaries
+from pytest_hancock_latency.core.judging.sequential import LOOK_EVERY_NS, Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Observations
-from pytest_hancock_latency.core.verdict import Outcome
 
 Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

@@ -9,12 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from pytest_hancock_latency.core.attribution import (
-    READING_NS,
-    Brackets,
-    slowdown,
-    waits_in_window,
-)
+from pytest_hancock_latency.core.attribution import READING_NS, Brackets, slowdown, waits_in_window
 
 from .engine import Columns, Flags, Nanoseconds, Numbers, Prepared
 

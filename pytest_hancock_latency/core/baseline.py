@@ -19,8 +19,8 @@ from fractions import Fraction
 from math import erfc, sqrt
 from typing import Any, Final
 
-from .evidence import alpha_of_gate
 from .histogram import Histogram, middle
+from .judging.evidence import alpha_of_gate
 from .quantile import P50
 from .record import Record
 

@@ -26,6 +26,7 @@ from .quantile import rank
 
 if TYPE_CHECKING:
     from .attribution import Nanoseconds
+from collections import defaultdict
 
 RELATIVE_ERROR: Final = Fraction(1, 2048)
 """The most by which a quantile may differ from the observation it stands for, as a share of it."""
@@ -186,3 +187,23 @@ def _numbers(plain: bytes) -> Iterator[int]:
             number = shift = 0
     if shift:
         raise ValueError("it ends within a number")
+
+
+def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
+    """About what an open loop would have counted. interval_ns: between requests of one user."""
+    counts: dict[int, int] = defaultdict(int, closed.counts)
+    for index, count in closed.counts.items():
+        missing_ns = middle(index) - interval_ns
+        while 0 < interval_ns <= missing_ns:
+            counts[index_of(missing_ns)] += count
+            missing_ns -= interval_ns
+    return Histogram(counts)
+
+
+def added_requests(closed: Histogram, interval_ns: int) -> int:
+    """How many requests `as_if_open` would add."""
+    if interval_ns <= 0:
+        return 0
+    least = index_of(interval_ns)
+    held_back = ((index, count) for index, count in closed.counts.items() if index > least)
+    return sum(count * max(0, middle(index) // interval_ns - 1) for index, count in held_back)

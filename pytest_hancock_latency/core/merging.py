@@ -14,14 +14,14 @@ from itertools import chain
 
 from ..errors import ArtifactError
 from .budget import LatencyBudget, describe
-from .guide import ACCEPTABLE, judge_by_guide
 from .histogram import Histogram
-from .judge import Policy
-from .judge_histogram import Tally, judge_histogram
+from .judging.counts import Tally, judge_histogram
+from .judging.guide import ACCEPTABLE, judge_by_guide
+from .judging.sequential import Policy
+from .judging.verdict import Outcome, PaceVerdict, Verdict
 from .quantile import MAXIMUM, label
 from .record import Record, bounds_of, quantiles_of
 from .sample import Measurement
-from .verdict import Outcome, PaceVerdict, Verdict
 
 _SLOWEST = 5
 

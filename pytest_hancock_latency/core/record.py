@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from .evidence import bounding_ranks
 from .histogram import Histogram, highest, lowest
+from .judging.evidence import bounding_ranks
+from .judging.verdict import Verdict
 from .quantile import MAXIMUM, P50, P95, P99, label
 from .sample import Measurement, Sample
 from .timeline import Timeline
-from .verdict import Verdict
 
 USUAL = frozenset({P50, P95, P99, MAXIMUM})
 """Quantiles that every record has; those of its budget come on top."""

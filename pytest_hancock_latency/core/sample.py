@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
 from .budget import parse_share
-from .comparison import Comparison, compare
 from .duration import NS_PER_MS
+from .judging.paired import Comparison, compare
+from .judging.verdict import Outcome, Verdict
 from .quantile import MAXIMUM, P50, P95, P99, label, parse_quantile, rank
-from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds
+
+from .budget import Limit
 
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
@@ -198,3 +200,13 @@ def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
     at = [rank(quantile, len(column)) - 1 for quantile in usual]
     ranked = np.partition(column, at)
     return dict(zip(usual, map(int, ranked[at]), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sample that is being measured, for whoever watches."""
+
+    name: str
+    observations: Observations
+    undecided: tuple[Limit, ...]
+    elapsed_ns: int

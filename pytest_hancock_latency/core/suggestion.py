@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from ..errors import ArtifactError
-from .evidence import ALPHA_WITHIN, boundaries
+from .judging.evidence import ALPHA_WITHIN, boundaries
 from .quantile import MAXIMUM, label, parse_quantile
 from .record import EARLY, Record, quantiles_of
 

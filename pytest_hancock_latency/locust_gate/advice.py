@@ -7,8 +7,7 @@ from typing import Final
 
 from ..core.advice import Advice
 from ..core.duration import NS_PER_MS, format_duration
-from ..core.histogram import Histogram
-from ..core.omission import added_requests, as_if_open
+from ..core.histogram import Histogram, added_requests, as_if_open
 from ..core.quantile import P99
 from .participants import LOCAL, Participant, State
 

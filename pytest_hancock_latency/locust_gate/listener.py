@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
-from ..core.judge import DELETION_WINDOW_NS
+from ..core.judging.sequential import DELETION_WINDOW_NS
 
 ARRIVAL: Final = "hancock_latency_arrival"
 """Key of the request's context under which an open loop leaves the intended start."""

@@ -9,16 +9,15 @@ from typing import Final
 from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
-from ..core.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from ..core.histogram import Histogram, index_of
-from ..core.judge import DELETION_WINDOW_NS, Policy
-from ..core.judge_histogram import judge_histogram
-from ..core.pace import Steady, judge_pace
+from ..core.judging.counts import RunningTally, judge_histogram
+from ..core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
+from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
+from ..core.judging.throughput_trend import Steady, judge_pace
+from ..core.judging.verdict import Verdict
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_of, quantiles_of
-from ..core.running_tally import RunningTally
 from ..core.sample import Measurement
-from ..core.verdict import Verdict
 from .advice import about_omission, about_send_lag
 from .listener import Counted, label_of
 from .participants import Participant

@@ -16,7 +16,7 @@ from ..core.duration import format_duration, format_exactly
 from ..core.sample import Observations, Slow
 
 if TYPE_CHECKING:
-    from ..core.judge import Judge
+    from ..core.judging.sequential import Judge
     from .plan import Plan
 
 _SHOWN: Final = 5

@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Final, Protocol, Self
 
 from ..core.advice import Advice
-from ..core.judge import LOOK_EVERY_NS, Judge
-from ..core.progress import Progress
-from ..core.sample import Measurement, Sample
+from ..core.judging.sequential import LOOK_EVERY_NS, Judge
+from ..core.sample import Measurement, Progress, Sample
 from ..errors import LatencyError
 from .circumstances import advice_before, advice_on, slowest
 from .clock import Clock

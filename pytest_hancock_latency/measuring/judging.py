@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..core.judge import Judge
+from ..core.judging.sequential import Judge
+from ..core.judging.verdict import Verdict
 from ..core.sample import Observations
-from ..core.verdict import Verdict
 
 
 def judged(judge: Judge | None, seen: Observations, failed: int, elapsed_ns: int) -> Verdict | None:

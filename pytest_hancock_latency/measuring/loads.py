@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..core.advice import Advice
 from ..core.duration import format_duration
-from ..core.judge import DELETION_WINDOW_NS, Judge
+from ..core.judging.sequential import DELETION_WINDOW_NS, Judge
 from ..core.quantile import P99, rank
 from ..core.sample import Measurement, Observations, Sample
 from .circumstances import advice_on, slowest

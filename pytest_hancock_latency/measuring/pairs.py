@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from random import Random
 from typing import Final
 
-from ..core.judge import DELETION_WINDOW_NS
+from ..core.judging.sequential import DELETION_WINDOW_NS
 from ..core.sample import Measurement, Sample
 from .circumstances import slowest
 from .clock import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from ..core.judge import DELETION_WINDOW_NS
+from ..core.judging.sequential import DELETION_WINDOW_NS
 from ..core.sample import Observations, Sample
 from .judging import judged
 from .loads import JudgeOf

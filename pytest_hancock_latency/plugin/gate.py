@@ -10,7 +10,7 @@ import pytest
 
 from ..core.budget import LatencyBudget, Terms
 from ..core.duration import NS_PER_S
-from ..core.judge import Judge, Policy
+from ..core.judging.sequential import Judge, Policy
 from ..measuring.plan import Plan
 from .settings import Mode, Settings
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.profile import Mismatch, Profile, mismatches
-from ..profile_file import read_profile
+from ..core.hardware import Mismatch, Profile, mismatches
+from ..hardware_file import read_profile
 
 _REQUIRED: Final = "require:"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..core.plain import Plain
+from ..core.record_json import Plain
 from ..reporting.json_artifact import artifact_text
 
 

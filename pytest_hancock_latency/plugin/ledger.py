@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.plain import Plain, from_plain
 from ..core.record import Record
+from ..core.record_json import Plain, from_plain
 from ..reporting.html import report_html
 from ..reporting.json_artifact import Artifact, artifact_of_plain, artifact_text
 from ..reporting.markdown import summary_markdown

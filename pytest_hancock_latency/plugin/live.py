@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from ..core.advice import Advice
-from ..core.progress import Progress
+from ..core.sample import Progress
 from ..reporting.progress import progress_line
 
 PATIENCE_NS: Final = 1_000_000_000

@@ -19,9 +19,9 @@ from typing import Any, Final
 import pytest
 
 from ..core.duration import NS_PER_MS
-from ..core.plain import to_plain
 from ..core.quantile import parse_quantile
 from ..core.record import Record
+from ..core.record_json import to_plain
 from ..errors import LatencyError, NothingMeasured
 from ..reporting.json_artifact import artifact_in
 from ..reporting.junit import junit_properties

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.plain import to_plain
+from ..core.judging.verdict import Outcome
 from ..core.record import Record, record_of
+from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
-from ..core.verdict import Outcome
 from ..reporting.junit import is_ours, junit_properties
 from .baseline import Baseline
 from .failing import BudgetExceeded, details, headlines, shorten

@@ -9,7 +9,7 @@ from typing import Any, Final, overload
 
 import pytest
 
-from ..core.judge import DELETION_WINDOW_NS, Judge
+from ..core.judging.sequential import DELETION_WINDOW_NS, Judge
 from ..core.sample import Sample
 from ..errors import LatencyError
 from ..measuring.attempts import Load

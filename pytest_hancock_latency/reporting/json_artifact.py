@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..core.histogram import LAYOUT, RELATIVE_ERROR
-from ..core.plain import Plain, from_plain, to_plain
 from ..core.record import Record
+from ..core.record_json import Plain, from_plain, to_plain
 from ..errors import ArtifactError
 from .packaged import packaged
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..core.duration import format_duration
-from ..core.progress import Progress
 from ..core.quantile import label
-from ..core.sample import Sample
+from ..core.sample import Progress, Sample
 
 
 def progress_line(test: str, progress: Progress) -> str:

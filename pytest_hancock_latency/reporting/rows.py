@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.duration import NS_PER_MS, format_against, format_exactly, format_ms
+from ..core.judging.verdict import LimitVerdict
 from ..core.record import Record
-from ..core.verdict import LimitVerdict
 
 HEADINGS: Final = ("sample", "n", "p50", "p95", "p99", "limits (ms)", "verdict")
 NUMBERS: Final = frozenset({1, 2, 3, 4})

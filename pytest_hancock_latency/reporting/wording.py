@@ -6,10 +6,17 @@ from fractions import Fraction
 from typing import Final
 
 from ..core.duration import format_against, format_duration, format_exactly
-from ..core.evidence import shown_quantile
+from ..core.judging.evidence import shown_quantile
+from ..core.judging.verdict import (
+    FailureVerdict,
+    LimitVerdict,
+    Outcome,
+    PaceVerdict,
+    Reason,
+    Verdict,
+)
 from ..core.quantile import format_percent, label
 from ..core.record import Record
-from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""

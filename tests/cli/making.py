@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample
 from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact_text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_hancock_latency.core.histogram import decode, lowest
-from pytest_hancock_latency.core.plain import to_plain
+from pytest_hancock_latency.core.record_json import to_plain
 from pytest_hancock_latency.reporting.json_artifact import schema_text
 
 from ..reporting import gold

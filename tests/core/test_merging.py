@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.guide import judge_by_guide
 from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.judge_histogram import Tally
+from pytest_hancock_latency.core.judging.counts import Tally
+from pytest_hancock_latency.core.judging.guide import judge_by_guide
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.core.merging import budget_of, judged_anew, merge, pool
 from pytest_hancock_latency.core.quantile import P95, rank
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
-from pytest_hancock_latency.core.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.errors import ArtifactError
 
 MS = 1_000_000

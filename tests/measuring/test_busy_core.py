@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.sample import Sample
-from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.measuring.clock import system_clock
 from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan

@@ -11,10 +11,9 @@ import pytest
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.progress import Progress
-from pytest_hancock_latency.core.sample import Sample
-from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome
+from pytest_hancock_latency.core.sample import Progress, Sample
 from pytest_hancock_latency.measuring.calls import called_with
 from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan

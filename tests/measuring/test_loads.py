@@ -14,7 +14,7 @@ import pytest
 
 from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.measuring.attempts import Load
 from pytest_hancock_latency.measuring.loads import judge_open_loop
 from pytest_hancock_latency.measuring.open_loop import Callers, Schedule, at_rate

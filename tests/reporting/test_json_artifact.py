@@ -13,9 +13,9 @@ import pytest
 from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.plain import from_plain, to_plain
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record_json import from_plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.reporting.json_artifact import (
     artifact_in,

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.progress import Progress
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.record import Record, record_of
-from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
+from pytest_hancock_latency.core.sample import Measurement, Observations, Progress, Sample, Slow
 from pytest_hancock_latency.reporting.picture import picture_lines
 from pytest_hancock_latency.reporting.progress import progress_line
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import Histogram, index_of
-from pytest_hancock_latency.core.verdict import Outcome, PaceVerdict
+from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.errors import LatencyError
 from pytest_hancock_latency.locust_gate import OpenLoop
 from pytest_hancock_latency.locust_gate.advice import (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judge import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, Verdict
 from pytest_hancock_latency.core.sample import Observations
-from pytest_hancock_latency.core.verdict import Outcome, Reason, Verdict
 
 MS = 1_000_000
 FAST, SLOW = 1 * MS, 100 * MS

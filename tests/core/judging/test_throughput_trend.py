@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from pytest_hancock_latency.core.pace import Steady, judge_pace
-from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.core.judging.throughput_trend import Steady, judge_pace
+from pytest_hancock_latency.core.judging.verdict import Outcome
 
 ALPHA = 0.01 / 200
 WINDOW_NS = 250_000_000

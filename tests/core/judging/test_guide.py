@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pytest_hancock_latency.core.duration import NS_PER_MS
-from pytest_hancock_latency.core.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
-from pytest_hancock_latency.core.histogram import Histogram, index_of
-from pytest_hancock_latency.core.judge import Policy
-from pytest_hancock_latency.core.omission import added_requests, as_if_open
-from pytest_hancock_latency.core.plain import from_plain, to_plain
+from pytest_hancock_latency.core.histogram import Histogram, added_requests, as_if_open, index_of
+from pytest_hancock_latency.core.judging.counts import RunningTally
+from pytest_hancock_latency.core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
+from pytest_hancock_latency.core.judging.sequential import Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict, Reason, Verdict
 from pytest_hancock_latency.core.quantile import P99
 from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.core.running_tally import RunningTally
-from pytest_hancock_latency.core.verdict import Outcome, PaceVerdict, Reason, Verdict
+from pytest_hancock_latency.core.record_json import from_plain, to_plain
 
 
 def judged(ms_of: list[int], failed: int = 0, pace: PaceVerdict | None = None) -> Verdict:

@@ -16,11 +16,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from .budget import LatencyBudget, Limit
-from .duration import NS_PER_MS
-from .judge import Policy
-from .judge_histogram import Tally, judge_histogram
-from .quantile import P50, P99
+from ..budget import LatencyBudget, Limit
+from ..duration import NS_PER_MS
+from ..quantile import P50, P99
+from .counts import Tally, judge_histogram
+from .sequential import Policy
 from .verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 
 ACCEPTABLE: Final = LatencyBudget(

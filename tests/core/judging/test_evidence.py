@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.core.evidence import (
+from pytest_hancock_latency.core.judging.evidence import (
     EXCEEDED,
     WITHIN,
     Boundaries,

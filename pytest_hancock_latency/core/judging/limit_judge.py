@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from .budget import Limit
+from ..budget import Limit
+from ..quantile import rank
 from .evidence import Boundaries, NoneAllowed
-from .quantile import rank
 from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason
 
 if TYPE_CHECKING:
-    from .attribution import Flags, Nanoseconds
+    from ..attribution import Flags, Nanoseconds
 
 _HOPELESS: Final = 0.55
 _PATIENCE: Final = 3

@@ -18,15 +18,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .attribution import blocks
-from .budget import LatencyBudget, Limit
+from ..attribution import blocks
+from ..budget import LatencyBudget, Limit
+from ..sample import Observations
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
-from .sample import Observations
-from .trial import Counted, Trial, failure_verdict, too_many_failures
+from .limit_judge import Counted, Trial, failure_verdict, too_many_failures
 from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from .attribution import Flags
+    from ..attribution import Flags
 
 LOOK_EVERY_NS: Final = 20_000_000
 DELETION_WINDOW_NS: Final = 250_000_000

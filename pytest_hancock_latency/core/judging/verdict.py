@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from .budget import Limit
+from ..budget import Limit
 from .evidence import METHOD, VERSION
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from .advice import Advice
 from .budget import Limit
 from .histogram import Histogram, decode, encode
+from .judging.verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 from .quantile import parse_quantile
 from .record import Bounds, Record
 from .sample import Measurement, Slow
 from .timeline import Timeline
-from .verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
 
 Plain = dict[str, Any]
 

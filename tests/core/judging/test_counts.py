@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judge import Judge, Policy
-from pytest_hancock_latency.core.judge_histogram import OverTime, Tally, judge_histogram
+from pytest_hancock_latency.core.judging.counts import OverTime, Tally, judge_histogram
+from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, Verdict
 from pytest_hancock_latency.core.sample import Observations
-from pytest_hancock_latency.core.verdict import Outcome, Reason, Verdict
 
 MS = 1_000_000
 POLICY = Policy(least=1)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from ..quantile import format_percent
 from .evidence import ALPHA_BUILD, ALPHA_WITHIN, boundaries
-from .quantile import format_percent
 
 if TYPE_CHECKING:
-    from .attribution import Nanoseconds
+    from ..attribution import Nanoseconds
 
 _HALF: Final = Fraction(1, 2)
 

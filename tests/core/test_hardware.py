@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.core.profile import (
-    CI,
-    Profile,
-    Span,
-    mismatches,
-    parse_profile,
-)
+from pytest_hancock_latency.core.hardware import CI, Profile, Span, mismatches, parse_profile
 from pytest_hancock_latency.errors import ProfileError
 
 GIB = 2**30

@@ -11,12 +11,11 @@ import pytest
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
 from pytest_hancock_latency.core.duration import NS_PER_MS
 from pytest_hancock_latency.core.histogram import Histogram, index_of
-from pytest_hancock_latency.core.judge import Policy
-from pytest_hancock_latency.core.judge_histogram import judge_histogram
+from pytest_hancock_latency.core.judging.counts import RunningTally, judge_histogram
+from pytest_hancock_latency.core.judging.sequential import Policy
+from pytest_hancock_latency.core.judging.verdict import Outcome, Reason
 from pytest_hancock_latency.core.quantile import P95, P99
-from pytest_hancock_latency.core.running_tally import RunningTally
 from pytest_hancock_latency.core.timeline import STRETCHES
-from pytest_hancock_latency.core.verdict import Outcome, Reason
 
 LIMIT = Limit(P95, 10 * NS_PER_MS)
 FAST, SLOW = index_of(1 * NS_PER_MS), index_of(20 * NS_PER_MS)

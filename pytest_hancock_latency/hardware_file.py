@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from .core.profile import BUILT_IN, Profile, parse_profile
+from .core.hardware import BUILT_IN, Profile, parse_profile
 from .errors import ProfileError
 
 

@@ -1,0 +1,1 @@
+"""How verdicts are reached: evidence, and the judges that weigh it."""
