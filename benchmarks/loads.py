@@ -24,9 +24,10 @@ from hancock_app import Settings, create_app
 from hancock_app.webhook import SIGNATURE_HEADER, sign
 from pytest_hancock_latency import Sampler
 from pytest_hancock_latency.measuring.clock import system_clock
-from pytest_hancock_latency.measuring.coroutines import take_awaiting
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.measuring.taking import BareTaker, Request
+from pytest_hancock_latency.measuring.request import Request
+from pytest_hancock_latency.measuring.shapes.coroutines import take_awaiting
+from pytest_hancock_latency.measuring.takers.bare import BareTaker
 from pytest_hancock_latency.plugin.gate import Gate
 from pytest_hancock_latency.plugin.settings import Mode
 

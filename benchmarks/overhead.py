@@ -36,9 +36,10 @@ from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.quantile import P50, P99
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.measuring.clock import system_clock
-from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.measuring.taking import BareTaker, Request
+from pytest_hancock_latency.measuring.request import Request
+from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
+from pytest_hancock_latency.measuring.takers.bare import BareTaker
 
 Call = Callable[[], Any]
 Measure = Callable[[Call, int], Sequence[float]]

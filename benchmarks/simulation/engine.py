@@ -1,7 +1,8 @@
 """The engine on simulated time: what pytest runs, fed with latencies that somebody else made.
 
-`decide` is the loop of `pytest_hancock_latency.measuring.closed_loop` with a feed in the place of a
-taker and of the clock. All that judges is the engine's own: `attribute`, `Judge`, the tables.
+`decide` is the loop of `pytest_hancock_latency.measuring.shapes.closed_loop` with a feed in the
+place of a taker and of the clock. All that judges is the engine's own: `attribute`, `Judge`, the
+tables.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from .circumstances import cores, cpu_quota
+_CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
+
 
 _CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 _GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -82,4 +83,21 @@ def _memory_bytes() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
+        return None
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def cpu_quota() -> float | None:
+    """CPUs that the container may use, or None where nothing limits it."""
+    try:
+        quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
         return None

@@ -12,16 +12,22 @@ import pytest
 from ..core.judging.sequential import DELETION_WINDOW_NS, Judge
 from ..core.sample import Sample
 from ..errors import LatencyError
-from ..measuring.attempts import Load
-from ..measuring.burst import burst
-from ..measuring.calls import Function, called_with, calls_of, is_coroutine_function, name_of
 from ..measuring.clock import Clock, system_clock
-from ..measuring.closed_loop import ClosedLoop, Rounds, Watcher
-from ..measuring.loads import judge_burst, judge_open_loop
-from ..measuring.open_loop import Callers, Schedule, at_rate
-from ..measuring.pairs import measure_pairs
-from ..measuring.pooling import pooled
-from ..measuring.taking import Check, Request
+from ..measuring.request import (
+    Check,
+    Function,
+    Load,
+    Request,
+    called_with,
+    calls_of,
+    is_coroutine_function,
+    name_of,
+)
+from ..measuring.shapes.closed_loop import ClosedLoop, Rounds, Watcher
+from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
+from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
+from ..measuring.shapes.pairs import measure_pairs
+from ..measuring.shapes.threads import burst
 from .gate import Gate
 from .settings import Mode
 
@@ -185,7 +191,7 @@ class Sampler:
         return self._keep(await loop.measure_coroutine(request, self._judge(), self._warmed()))
 
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
-        from ..measuring.tasks import burst_awaiting
+        from ..measuring.shapes.coroutines import burst_awaiting
 
         done = await burst_awaiting(load, at_once, self.gate.plan, self.clock)
         return self._keep(judge_burst(done, self._judge_of))
@@ -193,7 +199,7 @@ class Sampler:
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
     ) -> Sample:
-        from ..measuring.tasks import at_rate_awaiting
+        from ..measuring.shapes.coroutines import at_rate_awaiting
 
         finished = await at_rate_awaiting(load, starts, self.gate.plan, self.clock)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))

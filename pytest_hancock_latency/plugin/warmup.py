@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..measuring.calls import called_with
-from ..measuring.warming import warm_up
+from ..measuring.request import called_with
+from ..measuring.takers.bare import warm_up
 from .sampler import Sampler
 from .settings import Mode
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from ..measuring.calls import is_coroutine_function
+from ..measuring.request import is_coroutine_function
 from .sampler import Sampler
 
 

@@ -141,3 +141,11 @@ def _calm(seen: Observations, length_ns: int) -> Flags:
     spent = np.maximum(length_ns, np.bincount(window, weights=seen.wall_ns))
     calm: Flags = (excused <= _MOST_EXCUSED * spent)[window] & (window < window[-1])
     return calm
+
+
+def judged(judge: Judge | None, seen: Observations, failed: int, elapsed_ns: int) -> Verdict | None:
+    """The verdict on everything seen; None without a budget."""
+    if judge is None:
+        return None
+    judge.look(seen, failed)  # what came after the last look counts as well
+    return judge.verdict(seen, failed, elapsed_ns)

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from .attempts import Attempts
-from .clock import Clock
-from .loads import Finished
-from .pacing import Part
-from .probe import Probe
-from .takers import taker_for
-from .taking import Taker
+from ..clock import Clock
+from ..plan import Plan
+from ..request import Attempts, Load
+from ..takers import taker_for
+from ..takers.bare import Taker
+from ..takers.host_speed import Probe
+from .finished_load import Finished, Part, part_of
 
 Work = Callable[[Taker, Iterator[int], int], Part]
 """What a thread does from its release on: it makes the requests at the positions that it gets."""
@@ -85,3 +85,20 @@ class Crew:
             except BaseException as error:  # it belongs to the caller, not to a dying thread
                 self._trouble.append(error)
             self.failures.update(taker.failures)
+
+
+def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
+    """Make all requests of a load, `concurrency` at a time, the first ones together.
+
+    Each thread makes its next request as soon as it has the answer to its last one.
+    """
+    attempts = load.attempts()
+    crew = Crew(min(concurrency, len(load.calls)), clock, attribution=plan.attribution)
+
+    def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
+        for position in positions:
+            taker.take(attempts.request(position), 1, 0)
+        return part_of(taker)
+
+    crew.run(work, len(load.calls))
+    return crew.finished(attempts, concurrency)

@@ -14,10 +14,9 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Progress, Sample
-from pytest_hancock_latency.measuring.calls import called_with
-from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.measuring.taking import Request
+from pytest_hancock_latency.measuring.request import Request, called_with
+from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
 
 MS = 1_000_000
 

@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final, Protocol, Self
 
-from ..core.advice import Advice
-from ..core.judging.sequential import LOOK_EVERY_NS, Judge
-from ..core.sample import Measurement, Progress, Sample
-from ..errors import LatencyError
-from .circumstances import advice_before, advice_on, slowest
-from .clock import Clock
-from .collector import Collector
+from ...core.advice import Advice
+from ...core.judging.sequential import LOOK_EVERY_NS, Judge, judged
+from ...core.sample import Measurement, Progress, Sample
+from ...errors import LatencyError
+from ..clock import Clock
+from ..diagnosis import advice_before, advice_on, slowest
+from ..plan import Plan
+from ..request import Request
+from ..takers import taker_for
+from ..takers.bare import BareTaker, Taker, warm_up
+from ..takers.gc_freeze import Collector
+from ..takers.host_speed import Probe
 from .coroutines import take_awaiting
-from .judging import judged
-from .plan import Plan
-from .probe import Probe
-from .takers import taker_for
-from .taking import BareTaker, Request, Taker
-from .warming import warm_up
 
 PATIENCE: Final = 2
 """How many time limits to measure where the evidence suffices, but for the deletion of windows."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.duration import format_duration, format_exactly
 from ..core.sample import Observations, Slow
+from .environment import cores, cpu_quota
 
 if TYPE_CHECKING:
     from ..core.judging.sequential import Judge
@@ -25,7 +24,6 @@ _FIRST_CALL_TIMES: Final = 10
 _COARSE_CLOCK_S: Final = 1e-6
 _UNSTABLE: Final = 2
 _FEWEST_PROBES: Final = 20
-_CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 def slowest(seen: Observations, collections: Sequence[int]) -> tuple[Slow, ...]:
@@ -91,23 +89,6 @@ def tracers() -> list[str]:
         tools = (monitoring.get_tool(tool) for tool in range(6))
         found += [f"sys.monitoring ({tool})" for tool in tools if tool]
     return found
-
-
-def cores() -> int:
-    """Cores that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
-def cpu_quota() -> float | None:
-    """CPUs that the container may use, or None where nothing limits it."""
-    try:
-        quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
-        return int(quota) / int(period)
-    except (OSError, ValueError):
-        return None
 
 
 def advice_on(

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.measuring.scheduler import NoScheduler, Scheduler, run_queue_waits
+from pytest_hancock_latency.measuring.takers.schedstat import (
+    NoScheduler,
+    Scheduler,
+    run_queue_waits,
+)
 
 
 def test_lines_are_read_as_run_queue_wait() -> None:

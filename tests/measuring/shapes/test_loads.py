@@ -15,10 +15,10 @@ import pytest
 from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judging.verdict import Outcome
-from pytest_hancock_latency.measuring.attempts import Load
-from pytest_hancock_latency.measuring.loads import judge_open_loop
-from pytest_hancock_latency.measuring.open_loop import Callers, Schedule, at_rate
 from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.request import Load
+from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loop
+from pytest_hancock_latency.measuring.shapes.open_loop import Callers, Schedule, at_rate
 from pytest_hancock_latency.plugin.gate import Gate
 from pytest_hancock_latency.plugin.settings import Mode
 

@@ -10,7 +10,7 @@ import gc
 from types import TracebackType
 from typing import Any, Self
 
-from .clock import Clock
+from ..clock import Clock
 
 
 class Collector:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from ..core.attribution import Nanoseconds
+    from ...core.attribution import Nanoseconds
 
 PATH: Final = "/proc/thread-self/schedstat"
 LONGEST_LINE: Final = 96

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Final
 
-from ..core.attribution import Brackets, Circumstances, attribute, slowdown, waits_in_window
-from ..core.sample import Observations
-from .clock import Clock
-from .probe import Probe
-from .scheduler import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
-from .taking import Request, Taker, column, extend, integers
+from ...core.attribution import Brackets, Circumstances, attribute, slowdown, waits_in_window
+from ...core.sample import Observations
+from ..clock import Clock
+from ..request import Request
+from .bare import Taker, column, extend, integers
+from .host_speed import Probe
+from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
 
 _TIGHT_NS: Final = 50_000
 _TRIES: Final = 4

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import repeat
 
-from ..core.duration import NS_PER_S
-from ..errors import LatencyError
-from .attempts import Attempts, Load
-from .clock import Clock
-from .loads import Finished
-from .pacing import Pace, part_of
-from .plan import Plan
-from .probe import Probe
-from .takers import taker_for
-from .taking import Request, Taker
+from ...core.duration import NS_PER_S
+from ...errors import LatencyError
+from ..clock import Clock
+from ..plan import Plan
+from ..request import Attempts, Load, Request
+from ..takers import taker_for
+from ..takers.bare import Taker
+from ..takers.host_speed import Probe
+from .finished_load import Finished, Pace, part_of
 
 
 async def _take_one(taker: Taker, request: Request) -> bool:
@@ -114,3 +114,20 @@ def _finished(
         concurrency=concurrency,
         why_no_bracket=why,
     )
+
+
+async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> None:
+    """Take up to `count` observations of a coroutine function, one after the other."""
+    clock, call, checked = taker.clock, request.call, request.is_checked
+    for _ in repeat(None, count):
+        opening = taker.opening()
+        t0 = clock()
+        answer = await call()
+        t1 = clock()
+        closed = taker.closing(opening, t0, t1)
+        if checked and taker.refuses(request, answer):
+            return
+        del answer  # freed here, not inside the next window
+        taker.keep(closed)
+        if t1 >= until:
+            return

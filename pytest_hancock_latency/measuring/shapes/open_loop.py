@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from ..core.duration import NS_PER_S, format_exactly, parse_duration
-from ..errors import LatencyError
-from .attempts import Load
-from .clock import Clock
-from .crew import Crew
-from .loads import Finished
-from .pacing import Pace, Part, part_of
-from .plan import Plan
-from .taking import Taker
+from ...core.duration import NS_PER_S, format_exactly, parse_duration
+from ...errors import LatencyError
+from ..clock import Clock
+from ..plan import Plan
+from ..request import Load
+from ..takers.bare import Taker
+from .finished_load import Finished, Pace, Part, part_of
+from .threads import Crew
 
 ARRIVALS: Final = ("constant", "poisson")
 MOST_REQUESTS: Final = 1_000_000

@@ -9,52 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from ..core.sample import Observations
-from .clock import Clock
+from ...core.sample import Observations
+from ..clock import Clock
+from ..request import refuse_coroutine
 
 if TYPE_CHECKING:
-    from ..core.attribution import Nanoseconds
+    from ...core.attribution import Nanoseconds
 
-Call = Callable[[], Any]
-Check = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is measured: a call without arguments, the sample's name, a check of its answers."""
-
-    call: Call
-    name: str = ""
-    check: Check | None = None
-
-    @property
-    def is_checked(self) -> bool:
-        """Whether answers are to be looked at."""
-        return self.check is not None
-
-    def why_failed(self, answer: Any) -> str | None:
-        """The class of failure of an answer, or None where the check is content.
-
-        A check fails an answer by returning something false (but not None) or by an
-        AssertionError.
-        """
-        if self.check is None:
-            return None
-        try:
-            said = self.check(answer)
-        except AssertionError as error:
-            text = str(error).partition("\n")[0]
-            return f"check: {text}" if text else "check: AssertionError"
-        return None if said is None or said else f"check: returned {said!r}"
-
-    def is_observed(self, answer: Any) -> bool:
-        """Whether a failed request is an observation all the same."""
-        return False
+from ..request import Call, Request
 
 
 class Taker(ABC):
@@ -214,3 +179,15 @@ def column(values: array[int]) -> Nanoseconds:
     import numpy as np
 
     return np.array(values, dtype=np.int64)
+
+
+def warm_up(call: Call, times: int, clock: Clock) -> tuple[int, ...]:
+    """Latencies in ns of `times` calls.
+
+    Raises:
+        LatencyError: the call gives a coroutine, so nothing of the request would be measured.
+    """
+    taker, request = BareTaker(clock), Request(call, check=refuse_coroutine)
+    for _ in range(times):
+        taker.take(request, 1, 0)
+    return taker.walls

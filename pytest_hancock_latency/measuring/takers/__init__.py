@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from statistics import median
 from typing import Final
 
-from .bracketing import BracketTaker
-from .clock import Clock
-from .probe import Probe
-from .scheduler import NoScheduler, Scheduler, voluntary_switches
-from .taking import BareTaker, Taker
+from ..clock import Clock
+from .bare import BareTaker, Taker
+from .bracketed import BracketTaker
+from .host_speed import Probe
+from .schedstat import NoScheduler, Scheduler, voluntary_switches
 
 SHORTEST_BRACKETED_NS: Final = 20_000
 

@@ -9,18 +9,17 @@ from contextlib import ExitStack
 from random import Random
 from typing import Final
 
-from ..core.judging.sequential import DELETION_WINDOW_NS
-from ..core.sample import Measurement, Sample
-from .circumstances import slowest
-from .clock import Clock
-from .collector import Collector
-from .judging import judged
-from .loads import JudgeOf
-from .plan import Plan
-from .probe import Probe
-from .takers import taker_for
-from .taking import Request, Taker
-from .warming import warm_up
+from ...core.judging.sequential import DELETION_WINDOW_NS, judged
+from ...core.sample import Measurement, Sample
+from ..clock import Clock
+from ..diagnosis import slowest
+from ..plan import Plan
+from ..request import Request
+from ..takers import taker_for
+from ..takers.bare import Taker, warm_up
+from ..takers.gc_freeze import Collector
+from ..takers.host_speed import Probe
+from .finished_load import JudgeOf
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
 

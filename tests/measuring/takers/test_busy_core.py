@@ -22,10 +22,10 @@ from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.sample import Sample
 from pytest_hancock_latency.measuring.clock import system_clock
-from pytest_hancock_latency.measuring.closed_loop import ClosedLoop
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.measuring.scheduler import NoScheduler, Scheduler
-from pytest_hancock_latency.measuring.taking import Request
+from pytest_hancock_latency.measuring.request import Request
+from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
+from pytest_hancock_latency.measuring.takers.schedstat import NoScheduler, Scheduler
 
 RUNS = 20
 SPINNERS = 4

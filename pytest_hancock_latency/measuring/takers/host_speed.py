@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from .clock import Clock
-from .scheduler import thread_cpu
+from ..clock import Clock
+from .schedstat import thread_cpu
 
 EVERY_NS: Final = 5_000_000
 """Pause between two probes."""

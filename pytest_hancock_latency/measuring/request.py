@@ -1,0 +1,183 @@
+"""Requests of a load: their answers in order, their failures apart.
+
+Under a load an exception is an answer like others: the request failed. Its class of failure is the
+name of its type. One that timed out is counted as a failure and as an observation as well, for the
+time that it took: leaving out the slowest requests would flatter the latency.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..errors import LatencyError
+
+Call = Callable[[], Any]
+
+
+Check = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is measured: a call without arguments, the sample's name, a check of its answers."""
+
+    call: Call
+    name: str = ""
+    check: Check | None = None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether answers are to be looked at."""
+        return self.check is not None
+
+    def why_failed(self, answer: Any) -> str | None:
+        """The class of failure of an answer, or None where the check is content.
+
+        A check fails an answer by returning something false (but not None) or by an
+        AssertionError.
+        """
+        if self.check is None:
+            return None
+        try:
+            said = self.check(answer)
+        except AssertionError as error:
+            text = str(error).partition("\n")[0]
+            return f"check: {text}" if text else "check: AssertionError"
+        return None if said is None or said else f"check: returned {said!r}"
+
+    def is_observed(self, answer: Any) -> bool:
+        """Whether a failed request is an observation all the same."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests to be made concurrently, and what becomes of their answers."""
+
+    calls: Sequence[Call]
+    name: str = ""
+    check: Check | None = None
+
+    def attempts(self) -> Attempts:
+        """A fresh place for the answers."""
+        return Attempts(self, [None] * len(self.calls))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempts:
+    """The answers so far, in the order of the calls; an exception stands for its answer."""
+
+    load: Load
+    answers: list[Any]
+
+    def request(self, position: int) -> Request:
+        """The call at a position, its answer kept."""
+        call, answers = self.load.calls[position], self.answers
+
+        def attempt() -> Any:
+            try:
+                answers[position] = answer = call()
+            except Exception as error:
+                answers[position] = answer = error
+            return answer
+
+        return Attempted(attempt, self.load.name, self.load.check or refuse_coroutine)
+
+    def coroutine(self, position: int) -> Request:
+        """The same for a coroutine function."""
+        call, answers = self.load.calls[position], self.answers
+
+        async def attempt() -> Any:
+            try:
+                answers[position] = answer = await call()
+            except Exception as error:
+                answers[position] = answer = error
+            return answer
+
+        return Attempted(attempt, self.load.name, self.load.check)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted(Request):
+    """A request whose answer may be the exception that it raised."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Always: an exception has to be noticed."""
+        return True
+
+    def why_failed(self, answer: Any) -> str | None:
+        """The name of the exception's type, or what the check says."""
+        if isinstance(answer, Exception):
+            return type(answer).__name__
+        return Request.why_failed(self, answer)
+
+    def is_observed(self, answer: Any) -> bool:
+        """Whether a failed request is an observation all the same: it timed out."""
+        return isinstance(answer, Exception) and _timed_out(answer)
+
+
+def _timed_out(error: Exception) -> bool:
+    """Client libraries have timeouts of their own, all called so."""
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    return isinstance(error, TimeoutError) or any("Timeout" in kind for kind in kinds)
+
+
+Function = Callable[..., Any]
+
+
+def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    """A call without arguments; the bare function where there are none, for the least cost."""
+    return partial(function, *args, **kwargs) if args or kwargs else function
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether calling it gives something to await; looks through `functools.partial`."""
+    while hasattr(function, "func"):  # of functools.partial
+        function = function.func
+    called = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+def calls_of(
+    function: Function | Iterable[Function],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    requests: int | None,
+) -> list[Call]:
+    """The calls of a burst: one function several times, or an iterable of calls.
+
+    Raises:
+        LatencyError: there is nothing to call.
+    """
+    if callable(function):
+        if requests is None or requests < 1:
+            raise LatencyError("burst(function) needs requests=, a whole number from 1 up")
+        return [called_with(function, args, kwargs)] * requests
+    calls = list(function)
+    if not calls:
+        raise LatencyError("burst() has nothing to call: the iterable is empty")
+    if requests is not None or args or kwargs:
+        raise LatencyError("burst(calls) takes neither requests= nor arguments for the calls")
+    return calls
+
+
+def name_of(function: Function) -> str:
+    """How a function is called in a report."""
+    while hasattr(function, "func"):  # of functools.partial
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def refuse_coroutine(answer: Any) -> None:
+    """Raise LatencyError for an answer that has to be awaited: the request is not made yet."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise LatencyError(
+            "the call gave a coroutine that nobody awaits: "
+            "pass the coroutine function itself, and await the sample"
+        )

@@ -1,0 +1,1 @@
+"""The shapes of load: who calls when, and when to stop."""
