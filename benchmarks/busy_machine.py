@@ -34,7 +34,7 @@ from hancock_app import Settings, create_app
 from pytest_hancock_latency.budget_file import read_budgets
 from pytest_hancock_latency.core.budget import LatencyBudget
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.plugin.gate import Gate
+from pytest_hancock_latency.plugin.item_settings import Gate
 from pytest_hancock_latency.plugin.sampler import Sampler
 from pytest_hancock_latency.plugin.settings import Mode
 

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
     )
     from .measuring.clock import ManualClock
     from .plugin.marker import latency_budget
-    from .plugin.sampler import Sampler
-    from .plugin.warmup import Warmup
+    from .plugin.sampler import Sampler, Warmup
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "latency_budget": "plugin.marker",
     "Sampler": "plugin.sampler",
-    "Warmup": "plugin.warmup",
+    "Warmup": "plugin.sampler",
     "ManualClock": "measuring.clock",
     "LimitVerdict": "core.verdict",
     "Outcome": "core.verdict",

@@ -15,8 +15,8 @@ from ..core.quantile import format_percent
 from ..core.record import Record
 from ..reporting.comparison import Compared, Comparison, comparison_text
 from ..reporting.json_artifact import Artifact
+from .artifacts import add_output, put
 from .exits import EXCEEDED
-from .streams import add_output, put
 
 if TYPE_CHECKING:
     from .report import Commands

@@ -19,9 +19,8 @@ from ..errors import ArtifactError, BudgetError
 from ..reporting.hdr_histogram import PREFIX, histogram_in
 from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
 from ..reporting.table import summary_text
+from .artifacts import add_output, put, session_of, titles
 from .exits import exit_code_of
-from .sessions import session_of, titles
-from .streams import add_output, put
 
 if TYPE_CHECKING:
     from .report import Commands

@@ -12,8 +12,7 @@ from ..artifact_file import read_artifact
 from ..core.merging import merge
 from ..errors import ArtifactError
 from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
-from .sessions import session_of
-from .streams import add_output, put
+from .artifacts import add_output, put, session_of
 
 if TYPE_CHECKING:
     from .report import Commands

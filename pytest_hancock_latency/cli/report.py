@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from ..artifact_file import read_artifact
 from ..core.record import Record
 from ..errors import ArtifactError
-from ..reporting.bencher import bencher_json
 from ..reporting.html import report_html
 from ..reporting.json_artifact import Artifact
 from ..reporting.markdown import summary_markdown
-from ..reporting.pytest_benchmark import pytest_benchmark_json
+from ..reporting.other_tools import bencher_json, pytest_benchmark_json
 from ..reporting.table import summary_text
+from .artifacts import add_output, put, session_of
 from .exits import exit_code_of
-from .sessions import session_of
-from .streams import add_output, put
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]

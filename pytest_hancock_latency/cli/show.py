@@ -14,8 +14,7 @@ from ..reporting.hdr_histogram import hdr_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain
-from .sessions import titles
-from .streams import add_output, put
+from .artifacts import add_output, put, titles
 
 if TYPE_CHECKING:
     from .report import Commands

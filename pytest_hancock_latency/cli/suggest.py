@@ -13,7 +13,7 @@ from ..core.quantile import format_percent
 from ..core.suggestion import MARGIN, suggest
 from ..errors import BudgetError
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
-from .streams import add_output, put
+from .artifacts import add_output, put
 
 if TYPE_CHECKING:
     from .report import Commands

@@ -5,4 +5,4 @@ locust -f locustfile.py,"$(python -m pytest_hancock_latency.locust_gate)"
 
 from pathlib import Path
 
-print(Path(__file__).with_name("beside.py"))
+print(Path(__file__).with_name("locustfile.py"))

@@ -9,10 +9,10 @@ from typing import Any, Final
 from ..core.record import Record
 from ..reporting.html import report_html
 from ..reporting.json_artifact import artifact_of, artifact_text
+from ..reporting.junit import junit_text
 from ..reporting.markdown import summary_markdown
 from ..reporting.table import summary_text
 from ..reporting.writer import write_whole
-from .junit import junit_text
 
 Session = Mapping[str, Any]
 _RENDERERS: Final[Mapping[str, Callable[[Sequence[Record], Session], str]]] = {

@@ -11,10 +11,9 @@ import gevent
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
 from .generator import Watch
-from .increments import KEY, from_plain
-from .listener import Listener
+from .listener import KEY, Listener, from_plain
 from .participants import LOCAL, Participants
-from .totals import Totals
+from .run_judge import Totals
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0

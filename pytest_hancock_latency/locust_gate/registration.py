@@ -10,9 +10,9 @@ from typing import Any, Final
 from locust.runners import WorkerRunner
 
 from ..errors import LatencyError
-from .judging import Judging
+from .coordinator import Judging
+from .run_judge import rehearse
 from .settings import Settings, add_options, read_settings
-from .totals import rehearse
 from .web import add_tab
 from .worker import Worker
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..core.record import Record
-from ..reporting.rows import UNIT_NOTE
-from ..reporting.table import count_line, table_lines
+from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain
 from .participants import LOCAL, Participant, State
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from ..core.record import Record
 from ..reporting.html import report_html
-from ..reporting.rows import HEADINGS, rows
+from ..reporting.table import HEADINGS, rows
 from ..reporting.wording import explain
-from .judging import Judging
+from .coordinator import Judging
 from .summary import summary_lines
 
 KEY: Final = "latency-budgets"

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .generator import Watch
-from .increments import KEY, to_plain
-from .listener import Listener
+from .listener import KEY, Listener, to_plain
 
 FINISH: Final = "hancock_latency_finish"
 """Message to the workers: stop your users, send what is left."""

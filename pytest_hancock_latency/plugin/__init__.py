@@ -15,8 +15,7 @@ from .options import add_options, anything_set
 if TYPE_CHECKING:
     from .activation import Activation
     from .locust_run import LocustRunner
-    from .sampler import Sampler
-    from .warmup import Warmup
+    from .sampler import Sampler, Warmup
 
 _ACTIVE = pytest.StashKey["Activation"]()
 _MARKER = "latency_budget"
@@ -108,7 +107,7 @@ def latency_sample(request: pytest.FixtureRequest) -> Sampler:
 @pytest.fixture
 def latency_warmup(latency_sample: Sampler) -> Warmup:
     """The same as `warmup`, for suites that own that name."""
-    from .warmup import Warmup
+    from .sampler import Warmup
 
     return Warmup(latency_sample)
 

@@ -11,13 +11,13 @@ import pytest
 from ..core.budget import Terms
 from ..errors import BudgetError, SettingError
 from .baseline import baseline_of
-from .gate import GATE, gate_of
 from .github import GitHub
 from .hooks import Hooks
+from .item_hooks import Tests
+from .item_settings import GATE, gate_of
 from .ledger import Ledger, Session
-from .markers import NamedBudgets, terms_of
-from .reports import USAGE_ERRORS, Reports
-from .runtime import Tests
+from .marker import NamedBudgets, terms_of
+from .report_hooks import USAGE_ERRORS, Reports
 from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings

@@ -9,7 +9,7 @@ import pytest
 
 from ..core.advice import Advice
 from ..core.sample import Progress
-from ..reporting.progress import progress_line
+from ..reporting.wording import progress_line
 
 PATIENCE_NS: Final = 1_000_000_000
 

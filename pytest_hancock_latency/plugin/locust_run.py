@@ -26,12 +26,12 @@ from ..errors import LatencyError, NothingMeasured
 from ..reporting.json_artifact import artifact_in
 from ..reporting.junit import junit_properties
 from .failing import BudgetExceeded, details, headlines
-from .gate import GATE
-from .runtime import RECORDS
+from .item_hooks import RECORDS
+from .item_settings import GATE
 from .settings import Mode, Settings, read_settings
 
 PLUGIN: Final = "hancock_latency_locust_runs"
-_GATE: Final = Path(__file__).parents[1] / "locust_gate" / "beside.py"
+_GATE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
 _SPARE_S: Final = 60
 """For Locust to start, and to stop its users."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}

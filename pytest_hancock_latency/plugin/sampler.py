@@ -28,7 +28,8 @@ from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, poole
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
 from ..measuring.shapes.threads import burst
-from .gate import Gate
+from ..measuring.takers.bare import warm_up
+from .item_settings import Gate
 from .settings import Mode
 
 MOST_AT_ONCE: Final = 32
@@ -251,3 +252,25 @@ class Sampler:
 
 
 SAMPLER = pytest.StashKey[Sampler]()
+
+
+class Warmup:
+    """The `warmup` fixture: warms up by hand; `sample` then adds no calls of its own."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def __call__(
+        self, function: Callable[..., Any], /, *args: Any, times: int = 5, **kwargs: Any
+    ) -> None:
+        """Call `function(*args, **kwargs)` `times` times; kept in the record, never judged.
+
+        Raises:
+            ValueError: `times` is negative.
+        """
+        if times < 0:
+            raise ValueError(f"times={times} is not a whole number from 0 up")
+        if self._sampler.gate.mode is Mode.OFF:
+            return
+        call = called_with(function, args, kwargs)
+        self._sampler.warmed.extend(warm_up(call, times, self._sampler.clock))

@@ -14,8 +14,8 @@ import pytest
 from ..core.budget import check_counts
 from ..core.duration import parse_duration
 from ..errors import BudgetError, DurationError, ProfileError, SettingError
+from ..hardware_file import AskedProfile, asked_profile
 from ..measuring.plan import Plan
-from .hardware import AskedProfile, asked_profile
 from .options import GUIDE_ARTIFACT, OPTIONS, Option
 
 T = TypeVar("T")

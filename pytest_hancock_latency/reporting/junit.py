@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree
 
-from ..core.duration import NS_PER_MS
+from ..core.duration import NS_PER_MS, NS_PER_S
 from ..core.record import Record
-from .wording import headline
+from .wording import explain, headline
 
 
 def is_ours(name: str) -> bool:
@@ -27,3 +28,50 @@ def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
             ms = part.limit.limit_ns / NS_PER_MS
             yield f"{prefix}limit_{part.limit.label}_ms", f"{ms:.6f}"
     yield f"{prefix}evidence", headline(record)
+
+
+def junit_text(records: Sequence[Record]) -> str:
+    """The document. *Exceeded* is a failure, and *inconclusive* one where it is strict."""
+    suites = ElementTree.Element("testsuites")
+    failing = [record for record in records if _fails(record)]
+    suite = ElementTree.SubElement(
+        suites,
+        "testsuite",
+        name="locust",
+        tests=str(len(records)),
+        failures=str(len(failing)),
+        errors="0",
+        skipped="0",
+        time=_seconds(max((r.measurement.elapsed_ns for r in records), default=0)),
+    )
+    for record in records:
+        _add_case(suite, record)
+    ElementTree.indent(suites)
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_case(suite: ElementTree.Element, record: Record) -> None:
+    elapsed = _seconds(record.measurement.elapsed_ns)
+    case = ElementTree.SubElement(
+        suite, "testcase", classname="locust", name=_text(record.title), time=elapsed
+    )
+    properties = ElementTree.SubElement(case, "properties")
+    for name, value in junit_properties(record):
+        ElementTree.SubElement(properties, "property", name=_text(name), value=_text(value))
+    if _fails(record):
+        failure = ElementTree.SubElement(case, "failure", message=_text(headline(record)))
+        failure.text = _text("\n".join(explain(record)))
+
+
+def _fails(record: Record) -> bool:
+    strict_miss = record.strict and record.outcome == "inconclusive"
+    return strict_miss or record.outcome == "exceeded"
+
+
+def _seconds(ns: int) -> str:
+    return f"{ns / NS_PER_S:.3f}"
+
+
+def _text(text: str) -> str:
+    """Without the control characters that XML cannot have; names of requests may have any."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..core.record import Record
-from .rows import HEADINGS, NUMBERS, UNIT_NOTE, rows
-from .table import count_line
+from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows
 from .wording import explain
 
 _MARKS: Final = {"within": "✅", "exceeded": "❌", "inconclusive": "❔", "not judged": "–"}

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.histogram import Histogram
 from pytest_hancock_latency.errors import ArtifactError
-from pytest_hancock_latency.reporting.bencher import bencher_json
 from pytest_hancock_latency.reporting.hdr_histogram import hdr_text, histogram_in
-from pytest_hancock_latency.reporting.pytest_benchmark import pytest_benchmark_json
+from pytest_hancock_latency.reporting.other_tools import bencher_json, pytest_benchmark_json
 
 from . import gold
 

@@ -11,7 +11,7 @@ from pytest_hancock_latency.core.judging.sequential import Judge, Policy
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Progress, Sample, Slow
 from pytest_hancock_latency.reporting.picture import picture_lines
-from pytest_hancock_latency.reporting.progress import progress_line
+from pytest_hancock_latency.reporting.wording import progress_line
 
 MS = 1_000_000
 

@@ -8,7 +8,7 @@ from typing import Final
 from ...core.duration import format_ms
 from ...core.quantile import P50, P95, P99, label
 from ...core.record import Record
-from ..rows import HEADINGS, NUMBERS, UNIT_NOTE, Row, rows
+from ..table import HEADINGS, NUMBERS, UNIT_NOTE, Row, rows
 from .markup import Element, element
 
 MARKS: Final = {"within": "✓", "exceeded": "✗", "inconclusive": "?", "not judged": "–"}

@@ -8,12 +8,13 @@ import pytest
 
 from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.locust_gate.generator import Strain
-from pytest_hancock_latency.locust_gate.increments import from_plain, to_plain
 from pytest_hancock_latency.locust_gate.listener import (
     ARRIVAL,
     Listener,
+    from_plain,
     kind_of,
     label_of,
+    to_plain,
     window_at,
 )
 

@@ -11,7 +11,7 @@ from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.locust_gate.listener import Counted
 from pytest_hancock_latency.locust_gate.participants import Participant
-from pytest_hancock_latency.locust_gate.totals import Load, Totals, exit_code
+from pytest_hancock_latency.locust_gate.run_judge import Load, Totals, exit_code
 
 MS = 1_000_000
 BUDGETS = {"GET /it": replace(parse_terms({"p95": 10}), budget_name="GET /it")}

@@ -15,20 +15,20 @@ from pytest_hancock_latency.core.histogram import Histogram, index_of
 from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict
 from pytest_hancock_latency.errors import LatencyError
 from pytest_hancock_latency.locust_gate import OpenLoop
-from pytest_hancock_latency.locust_gate.advice import (
+from pytest_hancock_latency.locust_gate.diagnosis import (
     about_omission,
     about_participants,
     about_send_lag,
 )
 from pytest_hancock_latency.locust_gate.generator import Strain, Watch
-from pytest_hancock_latency.locust_gate.junit import junit_text
 from pytest_hancock_latency.locust_gate.listener import Counted
 from pytest_hancock_latency.locust_gate.open_loop import due_times
 from pytest_hancock_latency.locust_gate.participants import Participant, Participants, State
+from pytest_hancock_latency.locust_gate.run_judge import Load, Totals
 from pytest_hancock_latency.locust_gate.settings import FILES, read_settings
 from pytest_hancock_latency.locust_gate.summary import summary_lines
-from pytest_hancock_latency.locust_gate.totals import Load, Totals
 from pytest_hancock_latency.locust_gate.web import structure, table
+from pytest_hancock_latency.reporting.junit import junit_text
 from pytest_hancock_latency.reporting.wording import about_pace, explain, headline
 
 MS = 1_000_000

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_hancock_latency import Sampler
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.plugin.gate import Gate
+from pytest_hancock_latency.plugin.item_settings import Gate
 from pytest_hancock_latency.plugin.settings import Mode
 
 FREEZES_AT_S, FREEZES_FOR_S = 5.0, 2.0

@@ -19,7 +19,7 @@ from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Load
 from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loop
 from pytest_hancock_latency.measuring.shapes.open_loop import Callers, Schedule, at_rate
-from pytest_hancock_latency.plugin.gate import Gate
+from pytest_hancock_latency.plugin.item_settings import Gate
 from pytest_hancock_latency.plugin.settings import Mode
 
 MS = 1_000_000

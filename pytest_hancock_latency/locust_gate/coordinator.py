@@ -19,14 +19,14 @@ import gevent
 
 from ..core.record import Record
 from ..reporting.wording import headline
-from .advice import about_participants
 from .artifacts import write_artifacts
 from .collecting import Collecting
+from .diagnosis import about_participants
 from .facts import Facts
 from .listener import window_at
+from .run_judge import Load, Totals, exit_code
 from .settings import Settings
 from .summary import summary_lines
-from .totals import Load, Totals, exit_code
 
 PAUSE_S: Final = 0.5
 """Of a master between two looks: what a worker has reported is on disk this soon."""

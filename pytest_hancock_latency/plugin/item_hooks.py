@@ -20,12 +20,12 @@ from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
 from ..reporting.junit import is_ours, junit_properties
 from .baseline import Baseline
+from .body_as_request import measured
 from .failing import BudgetExceeded, details, headlines, shorten
-from .gate import GATE, Gate, gate_of
+from .item_settings import GATE, Gate, gate_of
 from .live import Live
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
-from .whole_test import measured
 
 RECORDS: Final = "latency_records"
 """Where a test report carries its records."""

@@ -18,7 +18,7 @@ from ..core.judging.verdict import Verdict
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_of, quantiles_of
 from ..core.sample import Measurement
-from .advice import about_omission, about_send_lag
+from .diagnosis import about_omission, about_send_lag
 from .listener import Counted, label_of
 from .participants import Participant
 

@@ -10,13 +10,12 @@ from typing import Any, Final
 import pytest
 
 from ..core.record import Record
-from ..reporting.rows import UNIT_NOTE
-from ..reporting.table import count_line, table_lines
+from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain
 from .github import GitHub
 from .hooks import Hooks
+from .item_hooks import RECORDS
 from .ledger import Ledger
-from .runtime import RECORDS
 from .session_facts import SessionFacts
 
 USAGE_ERRORS: Final = "latency_usage_errors"
