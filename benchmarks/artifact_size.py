@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import record_of
 from pytest_hancock_latency.core.record_json import Plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
@@ -42,7 +42,7 @@ def sample(n: int, seed: int) -> Plain:
     wall = random.lognormal(15, 0.3, n).astype(np.int64)
     taken = np.where(random.random(n) < 0.2, wall * 3 // 4, wall)
     seen = Observations(wall, taken, np.cumsum(wall))
-    judge = Judge(BUDGET, Policy())
+    judge = SequentialJudge(BUDGET, Policy())
     judge.look(seen)
     slowest = [
         Slow(int(i), int(seen.start_ns[i]), int(wall[i]), int(taken[i]), ("preempted",))

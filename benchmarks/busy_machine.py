@@ -34,7 +34,7 @@ from hancock_app import Settings, create_app
 from pytest_hancock_latency.budget_file import read_budgets
 from pytest_hancock_latency.core.budget import LatencyBudget
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.plugin.item_settings import Gate
+from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.sampler import Sampler
 from pytest_hancock_latency.plugin.settings import Mode
 
@@ -119,7 +119,7 @@ def asking(app: Flask, name: str) -> Call:
 
 def ours(call: Call, name: str, budget: LatencyBudget) -> tuple[str, int]:
     """The verdict of the plugin and the number of observations it took."""
-    gate = Gate(name, Mode.GATE, Plan(), budget, strict=False, gates=GATES)
+    gate = ItemSettings(name, Mode.GATE, Plan(), budget, strict=False, gates=GATES)
     sample = Sampler(gate)(call, check=lambda answer: answer.status_code == 200)
     assert sample.verdict is not None
     return str(sample.verdict.outcome), len(sample)

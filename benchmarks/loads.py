@@ -28,7 +28,7 @@ from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.shapes.coroutines import take_awaiting
 from pytest_hancock_latency.measuring.takers.bare import BareTaker
-from pytest_hancock_latency.plugin.item_settings import Gate
+from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
 
 RATE, SECONDS = 2_000, 5
@@ -41,7 +41,7 @@ SECRET = "a-secret-of-the-benchmark"
 
 def sampler(plan: Plan) -> Sampler:
     """A sampler without a budget."""
-    return Sampler(Gate("loads", Mode.REPORT, plan, None, strict=False, gates=1))
+    return Sampler(ItemSettings("loads", Mode.REPORT, plan, None, strict=False, gates=1))
 
 
 def arrivals() -> dict[str, Any]:

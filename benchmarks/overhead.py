@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.quantile import P50, P99
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.measuring.clock import system_clock
@@ -98,7 +98,7 @@ def sampled(call: Call, count: int, *, attribution: bool, judged: bool = False) 
     if judged:
         # Nothing passes before the least number is reached, and nothing exceeds.
         limits = (Limit(P50, NO_END_NS), Limit(P99, NO_END_NS))
-        judge = Judge(LatencyBudget(limits), Policy(least=count, most=count))
+        judge = SequentialJudge(LatencyBudget(limits), Policy(least=count, most=count))
     warmed = None if attribution else ()
     return ClosedLoop(plan, system_clock).measure(Request(call), judge, warmed)
 

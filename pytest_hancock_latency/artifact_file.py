@@ -1,22 +1,148 @@
-"""Reading JSON artifacts from files."""
+"""Artifacts on disk: reading them, writing them, and the journal of a session that still runs.
+
+While a session runs, each finished record is one line in a journal next to the JSON artifact. A
+session that is killed leaves the journal, which every reader here takes in place of the artifact.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .errors import ArtifactError
-from .reporting.json_artifact import Artifact, artifact_in
+from .core.record import Artifact, Record
+from .errors import ArtifactError, LatencyError
+from .reporting.json_artifact import artifact_in, journal_header, journal_in, journal_line
+from .reporting.writer import append, check_writable, write_whole
+
+_JOURNAL = ".journal"
+
+
+def journal_path(artifact: Path) -> Path:
+    """Where the journal of a JSON artifact is."""
+    return artifact.with_name(artifact.name + _JOURNAL)
 
 
 def read_artifact(path: Path) -> Artifact:
-    """What the artifact in a file says.
+    """What the artifact in a file says; of a session that was killed, what its journal says.
 
     Raises:
-        ArtifactError: the file cannot be read or is no artifact; the text starts with its path.
+        ArtifactError: the file cannot be read or is not an artifact; the text starts with its path.
     """
+    source = _newest(path)
     try:
-        return artifact_in(path.read_text(encoding="utf-8", errors="replace"))
+        text = source.read_text(encoding="utf-8", errors="replace")
+        return journal_in(text) if source.name.endswith(_JOURNAL) else artifact_in(text)
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from None
+        raise ArtifactError(f"{source}: {error.strerror}") from None
     except ArtifactError as error:
-        raise ArtifactError(f"{path} {error}") from None
+        raise ArtifactError(f"{source} {error}") from None
+
+
+def _newest(path: Path) -> Path:
+    """The journal where there is one that is not older than the artifact, else the artifact."""
+    journal = journal_path(path)
+    with suppress(OSError):
+        if not path.exists() or path.stat().st_mtime_ns <= journal.stat().st_mtime_ns:
+            return journal if journal.is_file() else path
+    return path
+
+
+def check_artifacts(paths: Mapping[str, Path]) -> None:
+    """Prove that every artifact can be written.
+
+    Raises:
+        LatencyError: one cannot; the text names it.
+    """
+    for path in paths.values():
+        try:
+            check_writable(path)
+        except OSError as error:
+            raise LatencyError(
+                f"cannot write the latency artifact {path}: {error.strerror}"
+            ) from None
+
+
+@dataclass(slots=True)
+class ArtifactWriter:
+    """Writes artifacts, and remembers what failed until it succeeds.
+
+    One that fails costs neither the others nor the run.
+    """
+
+    unwritable: dict[Path, str] = field(default_factory=dict)
+    """Files that the system refused, with its reason."""
+    unrendered: dict[Path, str] = field(default_factory=dict)
+    """Files whose renderer failed, with the exception."""
+
+    def write(self, path: Path, render: Callable[[], str]) -> int:
+        """Write one artifact in one step; the number of characters, 0 if it failed."""
+        self.unwritable.pop(path, None)
+        self.unrendered.pop(path, None)
+        try:
+            text = render()
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            self.unrendered[path] = ": ".join(filter(None, (type(error).__name__, reason)))
+            return 0
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            self.unwritable[path] = error.strerror or str(error)
+            return 0
+        return len(text)
+
+    @property
+    def error_lines(self) -> list[str]:
+        """What failed, one line for each file."""
+        lines = [f"ERROR: cannot write {path}: {why}" for path, why in self.unwritable.items()]
+        lines += [f"ERROR: cannot render {path}: {why}" for path, why in self.unrendered.items()]
+        return lines
+
+
+class Journal:
+    """The records of a session so far, in a file that only grows."""
+
+    def __init__(self, artifact: Path) -> None:
+        self._path = journal_path(artifact)
+        self._size = 0
+        """Bytes that the file has if nobody else changed it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that were appended."""
+        return self._size
+
+    def append(
+        self,
+        new: Sequence[Record],
+        session: Callable[[], Mapping[str, Any]],
+        all_records: Callable[[], Sequence[Record]],
+    ) -> None:
+        """Add the records of a finished test.
+
+        Where the file is not as it was left, it is begun anew with all records.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._size and self._size == self._size_on_disk():
+            self._size = append(self._path, "".join(map(journal_line, new)))
+            return
+        text = journal_header(session()) + "".join(map(journal_line, all_records()))
+        write_whole(self._path, text)
+        self._size = self._size_on_disk()
+
+    def remove(self) -> None:
+        """Delete the file: the artifact itself has everything now."""
+        with suppress(OSError):
+            self._path.unlink()
+        self._size = 0
+
+    def _size_on_disk(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0

@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from .core.budget import Terms, parse_terms
-from .errors import BudgetError
+from .errors import BudgetError, LatencyError
+
+
+def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        error: it cannot be read; the text starts with the path.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise error(f"{path}: {failure.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise error(f"{path}: not a TOML file: {failure}") from None
 
 
 def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
@@ -27,13 +41,7 @@ def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
     Raises:
         BudgetError: the file or one of its budgets cannot be read; the text starts with its path.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BudgetError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BudgetError(f"{path}: not a TOML file: {error}") from None
-    table = _budget_table(content, path)
+    table = _budget_table(read_toml(path, BudgetError), path)
     if table is None and not required:
         return {}
     if table is None:

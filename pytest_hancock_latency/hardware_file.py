@@ -10,12 +10,12 @@ architecture = "x86_64"
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from .budget_file import read_toml
 from .core.hardware import BUILT_IN, Mismatch, Profile, mismatches, parse_profile
 from .errors import ProfileError
 
@@ -33,8 +33,8 @@ def read_profile(name: str, path: Path) -> Profile:
     if name not in table:
         if name in BUILT_IN:
             return BUILT_IN[name]
-        known = ", ".join(f'"{one}"' for one in sorted({*table, *BUILT_IN}))
-        raise ProfileError(f'{path}: unknown profile "{name}": known are {known}')
+        names = ", ".join(f'"{profile}"' for profile in sorted({*table, *BUILT_IN}))
+        raise ProfileError(f'{path}: unknown profile "{name}": known are {names}')
     entry = table[name]
     if not isinstance(entry, dict):
         raise ProfileError(f'{path}: profile "{name}" must be a table such as cores = 4')
@@ -45,12 +45,7 @@ def read_profile(name: str, path: Path) -> Profile:
 
 
 def _profiles(path: Path) -> Mapping[str, object]:
-    try:
-        table: object = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProfileError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: not a TOML file: {error}") from None
+    table: object = read_toml(path, ProfileError)
     for key in ("tool", "hancock-latency", "profiles"):
         table = table.get(key, {}) if isinstance(table, dict) else {}
     if not isinstance(table, dict):
@@ -59,7 +54,7 @@ def _profiles(path: Path) -> Mapping[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedProfile:
+class RequestedProfile:
     """A profile by its name."""
 
     name: str
@@ -69,38 +64,42 @@ class AskedProfile:
 
     def plain(self, machine: Mapping[str, Any]) -> dict[str, Any]:
         """What the artifact has of it."""
-        found = mismatches(self.profile, machine)
+        differences = mismatches(self.profile, machine)
         return {
             "name": self.name,
-            "met": not found,
-            "mismatches": [asdict(mismatch) for mismatch in found],
+            "met": not differences,
+            "mismatches": [asdict(mismatch) for mismatch in differences],
         }
 
     def remarks(self, machine: Mapping[str, Any]) -> list[str]:
         """One line where the machine is another, else none."""
-        found = mismatches(self.profile, machine)
-        return [f'hardware profile "{self.name}" is not met: {_listed(found)}'] if found else []
+        differences = mismatches(self.profile, machine)
+        return (
+            [f'hardware profile "{self.name}" is not met: {_listed(differences)}']
+            if differences
+            else []
+        )
 
     def refusals(self, machine: Mapping[str, Any]) -> list[str]:
         """Why nothing may be measured on this machine: one line, or none."""
-        found = mismatches(self.profile, machine) if self.required else ()
-        if not found:
+        differences = mismatches(self.profile, machine) if self.required else ()
+        if not differences:
             return []
         return [
             f'this machine is not the one that hardware profile "{self.name}" requires: '
-            f"{_listed(found)}"
+            f"{_listed(differences)}"
         ]
 
 
-def asked_profile(text: str, file: Path) -> AskedProfile:
+def requested_profile(text: str, file: Path) -> RequestedProfile:
     """Read ``NAME`` or ``require:NAME``.
 
     Raises:
         ProfileError: there is no such profile, or it cannot be meant.
     """
     name = text.strip().removeprefix(_REQUIRED)
-    return AskedProfile(name, read_profile(name, file), text.strip().startswith(_REQUIRED))
+    return RequestedProfile(name, read_profile(name, file), text.strip().startswith(_REQUIRED))
 
 
-def _listed(found: tuple[Mismatch, ...]) -> str:
-    return "; ".join(map(str, found))
+def _listed(differences: tuple[Mismatch, ...]) -> str:
+    return "; ".join(map(str, differences))

@@ -1,8 +1,8 @@
 """The engine on simulated time: what pytest runs, fed with latencies that somebody else made.
 
 `decide` is the loop of `pytest_hancock_latency.measuring.shapes.closed_loop` with a feed in the
-place of a taker and of the clock. All that judges is the engine's own: `attribute`, `Judge`, the
-tables.
+place of a taker and of the clock. All that judges is the engine's own: `attribute`,
+`SequentialJudge`, the tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pytest_hancock_latency.core.attribution import Circumstances, attribute, blocks
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
 from pytest_hancock_latency.core.judging.evidence import boundaries
-from pytest_hancock_latency.core.judging.sequential import LOOK_EVERY_NS, Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import LOOK_EVERY_NS, Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Observations
 
@@ -74,7 +74,7 @@ def budget_of(budgets_ms: Mapping[float, float]) -> LatencyBudget:
 
 def decide(feed: Feed, budget: LatencyBudget, policy: Policy = POLICY) -> Outcome:
     """Take observations until there is a verdict or the feed ends; the verdict."""
-    judge, skip = Judge(budget, policy), _Skip(budget, policy)
+    judge, skip = SequentialJudge(budget, policy), _Skip(budget, policy)
     left = judge.look(feed.seen().observations())
     looked = feed.now_ns
     while left:

@@ -1,7 +1,4 @@
-"""The command line: ``hancock-latency``.
-
-Exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive where that counts.
-"""
+"""The command line: ``hancock-latency``. Its exit codes are `core.judging.verdict.ExitCode`."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from ..core.judging.verdict import ExitCode
 from ..errors import LatencyError
 from . import compare, gate, merge, report, show, suggest
-from .exits import USAGE
 
 _EXAMPLES = """\
 examples:
@@ -40,17 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_command(commands)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        exit_code: int = asked.run(asked)
+        exit_code: int = options.run(options)
     except LatencyError as error:
         print(f"hancock-latency: {error}", file=sys.stderr)
-        return USAGE
+        return ExitCode.USAGE
     return exit_code
 
 
 class _Version(argparse.Action):
-    """``--version``, looked up only when it is asked for."""
+    """``--version``, looked up only when it is options for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)

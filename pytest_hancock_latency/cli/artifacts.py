@@ -1,4 +1,4 @@
-"""What is told of several artifacts at once: of their sessions, of their samples."""
+"""What the commands share: the sessions of several artifacts, titles in messages, and output."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.record import Record
+from ..core.judging.verdict import ExitCode, Outcome
+from ..core.record import Artifact, Record, exit_code_of
 from ..errors import ArtifactError
-from ..reporting.json_artifact import Artifact
 from ..reporting.writer import write_whole
 
 _SHOWN: Final = 12
 
 
 def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[str, Any]:
-    """What is the same everywhere, and of the rest who said what."""
+    """The facts that all sessions have in common, and the rest by file."""
     sessions = [dict(artifact.session) for artifact in artifacts]
     first = sessions[0]
     if len(sessions) == 1:
@@ -33,11 +34,26 @@ def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[
     return {**same, **({"started_unix_s": min(started)} if started else {}), "merged_from": parts}
 
 
+def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
+    """What a command that judges ends with. strict: no sample may be inconclusive.
+
+    Raises:
+        ArtifactError: nothing was judged, or nothing was measured.
+    """
+    if strict:
+        records = [replace(record, strict=True) for record in records]
+    code = exit_code_of(records)
+    if code is ExitCode.USAGE:
+        judged = any(record.outcome is not Outcome.NOT_JUDGED for record in records)
+        raise ArtifactError("nothing was measured" if judged else "nothing was judged")
+    return code
+
+
 def titles(records: Sequence[Record]) -> str:
     """The titles of samples for an error message, which has no room for all of them."""
-    told = list(dict.fromkeys(record.title for record in records))
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return (", ".join(told[:_SHOWN]) or "no sample") + more
+    names = list(dict.fromkeys(record.title for record in records))
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "no sample") + rest
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
-from ..core.baseline import ALLOWED, Change, change, kind_of_machine
+from ..core.baseline import ALLOWED, Change, judged_change, kind_of_machine
 from ..core.budget import parse_share
+from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
-from ..core.record import Record
-from ..reporting.comparison import Compared, Comparison, comparison_text
-from ..reporting.json_artifact import Artifact
+from ..core.record import Artifact, Record
+from ..reporting.comparison import BaselineComparison, Compared, comparison_text
 from .artifacts import add_output, put
-from .exits import EXCEEDED
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -55,20 +54,20 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    allowed = parse_share("--regression", asked.regression)
-    before, after = read_artifact(asked.baseline), read_artifact(asked.artifact)
+def _run(options: argparse.Namespace) -> int:
+    allowed = parse_share("--regression", options.regression)
+    before, after = read_artifact(options.baseline), read_artifact(options.artifact)
     comparison = _comparison(before, after, allowed)
-    put(comparison_text(comparison), asked.output)
-    return EXCEEDED if asked.strict and comparison.slower else 0
+    put(comparison_text(comparison), options.output)
+    return ExitCode.EXCEEDED if options.strict and comparison.slower else ExitCode.HELD
 
 
-def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> Comparison:
+def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> BaselineComparison:
     earlier = {record.title: record for record in before.records}
     both = [record for record in after.records if record.title in earlier]
-    was, now = kind_of_machine(before.session), kind_of_machine(after.session)
-    other = bool(was and now) and was != now
-    return Comparison(
+    machines = kind_of_machine(before.session), kind_of_machine(after.session)
+    other = all(machines) and machines[0] != machines[1]
+    return BaselineComparison(
         compared=[
             Compared(
                 earlier[record.title],
@@ -80,12 +79,12 @@ def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> Compari
         only_before=sorted(earlier.keys() - {record.title for record in after.records}),
         only_after=[record.title for record in after.records if record.title not in earlier],
         allowed=allowed,
-        other_machine=", ".join(was) if other else None,
+        other_machine=", ".join(machines[0]) if other else None,
     )
 
 
 def _change(
     before: Record, after: Record, allowed: Fraction, compared: int, *, judged: bool
 ) -> Change:
-    found = change(before, after, allowed, compared=compared)
-    return found if judged else replace(found, slower=False)
+    change = judged_change(before, after, allowed, compared=compared)
+    return change if judged else replace(change, slower=False)

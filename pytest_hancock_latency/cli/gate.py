@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Final
 from ..artifact_file import read_artifact
 from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_terms
+from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
 from ..core.quantile import looks_like_quantile
-from ..core.record import Record
+from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError
-from ..reporting.hdr_histogram import PREFIX, histogram_in
-from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
+from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
-from .artifacts import add_output, put, session_of, titles
-from .exits import exit_code_of
+from .artifacts import add_output, exit_code, put, session_of, titles
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -72,19 +71,19 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    artifacts = [_read(path, _UNITS[asked.unit]) for path in asked.artifacts]
+def _run(options: argparse.Namespace) -> int:
+    artifacts = [_read(path, _UNITS[options.unit]) for path in options.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
-    if asked.budget is not None:
-        terms = _terms(asked.budget)
+    if options.budget is not None:
+        terms = _terms(options.budget)
         judged = [_by(terms, record, len(records)) for record in records]
     else:
-        judged = _by_name(records, read_budgets(asked.budgets), asked.budgets)
-    if asked.output:
-        session = session_of(asked.artifacts, artifacts)
-        put(artifact_text(artifact_of(judged, session)), asked.output)
+        judged = _by_name(records, read_budgets(options.budgets), options.budgets)
+    if options.output:
+        session = session_of(options.artifacts, artifacts)
+        put(json_text(judged, session), options.output)
     put(summary_text(judged), None)
-    return exit_code_of(judged, strict=asked.strict)
+    return exit_code(judged, strict=options.strict)
 
 
 def _read(path: Path, unit_ns: int) -> Artifact:
@@ -97,9 +96,9 @@ def _read(path: Path, unit_ns: int) -> Artifact:
         return read_artifact(path)
     try:
         text = path.read_text("ascii", errors="replace")
-        return Artifact({}, [_record(path.stem, histogram_in(text, unit_ns))])
-    except ArtifactError as error:
-        raise ArtifactError(f"{path} {error}") from None
+        return Artifact({}, [_record(path.stem, decode(text, unit_ns))])
+    except ValueError as error:
+        raise ArtifactError(f"{path}: {error}") from None
 
 
 def _record(name: str, histogram: Histogram) -> Record:

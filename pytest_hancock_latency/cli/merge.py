@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
 from ..core.merging import merge
+from ..core.record import Artifact
 from ..errors import ArtifactError
-from ..reporting.json_artifact import Artifact, artifact_of, artifact_text
+from ..reporting.json_artifact import json_text
 from .artifacts import add_output, put, session_of
 
 if TYPE_CHECKING:
@@ -44,17 +45,17 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    artifacts = [read_artifact(path) for path in asked.artifacts]
-    _refuse_twins(asked.artifacts, artifacts)
+def _run(options: argparse.Namespace) -> int:
+    artifacts = [read_artifact(path) for path in options.artifacts]
+    _refuse_twins(options.artifacts, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
-    session = session_of(asked.artifacts, artifacts)
-    put(artifact_text(artifact_of(records, session)), asked.output)
+    session = session_of(options.artifacts, artifacts)
+    put(json_text(records, session), options.output)
     return 0
 
 
 def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
     """One artifact that is given twice, or a copy of it, would count twice."""
-    for (one, first), (other, second) in combinations(zip(paths, artifacts, strict=True), 2):
-        if first.records and first == second:
-            raise ArtifactError(f"{one} and {other} say the same, which would count twice")
+    for (path, artifact), (twin, copy) in combinations(zip(paths, artifacts, strict=True), 2):
+        if artifact.records and artifact == copy:
+            raise ArtifactError(f"{path} and {twin} have the same content, which would count twice")

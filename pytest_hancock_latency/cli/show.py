@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
+from ..core.hdr_histogram import encode
 from ..core.record import Record
 from ..errors import ArtifactError
-from ..reporting.hdr_histogram import hdr_text
+from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain
@@ -53,28 +54,28 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    record = _one(read_artifact(asked.artifact).records, asked.sample, asked.artifact)
-    if asked.format == "text":
-        put(_text(record), asked.output)
+def _run(options: argparse.Namespace) -> int:
+    record = _one(read_artifact(options.artifact).records, options.sample, options.artifact)
+    if options.format == "text":
+        put(_text(record), options.output)
         return 0
     if record.histogram is None:
-        raise ArtifactError(f"{asked.artifact}: {record.no_histogram}")
-    put(hdr_text(record.histogram) + "\n", asked.output)
+        raise ArtifactError(f"{options.artifact}: {record.no_histogram}")
+    put(encode(record.histogram) + "\n", options.output)
     return 0
 
 
 def _one(records: Sequence[Record], part: str, path: Path) -> Record:
     exact = [record for record in records if part in (record.title, record.test)]
-    fitting = exact if len(exact) == 1 else [record for record in records if part in record.title]
-    if len(fitting) == 1:
-        return fitting[0]
+    matching = exact if len(exact) == 1 else [record for record in records if part in record.title]
+    if len(matching) == 1:
+        return matching[0]
     if not records:
         raise ArtifactError(f"{path}: there is no sample in it")
-    if not fitting:
+    if not matching:
         raise ArtifactError(f"{path}: no sample has {part!r} in its title: {titles(records)}")
     raise ArtifactError(
-        f"{path}: {len(fitting)} samples fit, say which one is meant: {titles(fitting)}"
+        f"{path}: {len(matching)} samples fit, say which one is meant: {titles(matching)}"
     )
 
 
@@ -84,5 +85,5 @@ def _text(record: Record) -> str:
         lines += ["", f"no picture: {record.no_histogram}"]
     if picture := picture_lines(record):
         lines += ["", *picture]
-    lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
+    lines += [f"advice: {advice_text(advice)}" for advice in record.measurement.advice]
     return "\n".join(lines) + "\n"

@@ -57,12 +57,12 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    margin = parse_share("--margin", asked.margin)
-    read = [record for path in asked.artifacts for record in read_artifact(path).records]
-    measured = [record for record in read if record.n]
+def _run(options: argparse.Namespace) -> int:
+    margin = parse_share("--margin", options.margin)
+    records = [record for path in options.artifacts for record in read_artifact(path).records]
+    measured = [record for record in records if record.n]
     if not measured:
         raise BudgetError("nothing was measured in what was given: there is nothing to suggest")
     suggestions = [suggest(record, margin) for record in pool(measured)]
-    put(_FORMATS[asked.format](suggestions, margin), asked.output)
+    put(_FORMATS[options.format](suggestions, margin), options.output)
     return 0

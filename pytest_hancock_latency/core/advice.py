@@ -1,15 +1,30 @@
-"""Advice: a warning as a value, with what to do about it. Rendered later, by whoever shows it."""
+"""Advice: a warning as a value, with its figures. `reporting.advice` puts it into words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
+
+Figure = str | int | float | None
+"""A name or a number that the words need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One warning about how a sample was measured."""
+    """One warning about how a sample was measured; equal advice has equal figures."""
 
-    code: str
+    kind: str
     """A short stable word for machines, e.g. ``tracer``."""
-    text: str
-    """One sentence for people: what was seen and what to do."""
+    items: tuple[tuple[str, Figure], ...] = ()
+    """Figures by name; durations are integer nanoseconds and end in ``_ns``."""
+
+    @classmethod
+    def of(cls, kind: str, **figures: Figure) -> Self:
+        """Advice of a kind with its figures."""
+        return cls(kind, tuple(figures.items()))
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """The figures by name."""
+        return dict(self.items)

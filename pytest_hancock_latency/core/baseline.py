@@ -14,7 +14,7 @@ the baseline times one plus the allowed share makes it a test of non-inferiority
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import erfc, sqrt
 from typing import Any, Final
@@ -46,19 +46,35 @@ class Change:
         """The change of the median, as a share of what it was; positive is slower."""
         return (self.after_ns - self.before_ns) / self.before_ns if self.before_ns else 0.0
 
+    @property
+    def percent(self) -> int:
+        """The same in whole percent, as it is shown everywhere."""
+        return round(100 * self.share)
 
-def change(
-    before: Record, after: Record, allowed: Fraction = ALLOWED, *, compared: int = 1
-) -> Change:
-    """The change of one sample. compared: samples over which a false alarm's chance is shared."""
+
+def median_change(before: Record, after: Record) -> Change | None:
+    """The change of the median of attributed latency; None where it is not known of both."""
     old, new = _attributed(before), _attributed(after)
     if old is None or new is None or not old.n or not new.n:
+        return None
+    return Change(old.quantile_ns(P50), new.quantile_ns(P50))
+
+
+def judged_change(
+    before: Record, after: Record, allowed: Fraction = ALLOWED, *, compared: int = 1
+) -> Change:
+    """The change of one sample, and whether it is slower.
+
+    compared: samples over which the chance of a false alarm is shared.
+    """
+    change = median_change(before, after)
+    old, new = _attributed(before), _attributed(after)
+    if change is None or old is None or new is None:
         return Change(0, 0, why_not="no histogram on one side")
-    medians = old.quantile_ns(P50), new.quantile_ns(P50)
     if min(old.n, new.n) < LEAST:
-        return Change(*medians, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
+        return replace(change, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
     chance = chance_of_being_no_slower(old, new, allowed)
-    return Change(*medians, slower=chance <= alpha_of_gate(compared))
+    return replace(change, slower=chance <= alpha_of_gate(compared))
 
 
 def chance_of_being_no_slower(old: Histogram, new: Histogram, allowed: Fraction) -> float:

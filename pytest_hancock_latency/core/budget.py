@@ -9,9 +9,16 @@ from typing import Any, Final
 
 from ..errors import BudgetError, DurationError, QuantileError
 from .duration import format_exactly, parse_duration
-from .quantile import MAXIMUM, format_percent, label, looks_like_quantile, parse_quantile
+from .quantile import (
+    COLUMNS,
+    MAXIMUM,
+    format_percent,
+    label,
+    looks_like_quantile,
+    parse_quantile,
+)
 
-POSITIONAL: Final = ("p50", "p95", "p99")
+POSITIONAL: Final = tuple(map(label, COLUMNS))
 _HIGHEST_ERRORS: Final = 1
 
 

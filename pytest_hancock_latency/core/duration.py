@@ -94,6 +94,11 @@ def format_ms(ns: int) -> str:
     return _significant(ns, NS_PER_MS)
 
 
+def plain_ms(ns: int) -> str:
+    """Milliseconds, exactly and without a unit, as users write limits: ``0.25``, ``50``."""
+    return _plain(Decimal(ns) / NS_PER_MS)
+
+
 def _order(a: Decimal | int, b: Decimal | int) -> int:
     return (a > b) - (a < b)
 

@@ -1,4 +1,4 @@
-"""Histograms of latencies: they merge by addition, and say how far off they can be.
+"""Histograms of latencies: they merge by addition, and state how far off they can be.
 
 The buckets are those of an HdrHistogram with three significant digits and a unit of 1 ns, so that
 the two exchange without loss: every latency below 2048 ns has a bucket of its own, and every octave
@@ -12,14 +12,12 @@ observation of that rank.
 
 from __future__ import annotations
 
-import base64
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from .quantile import rank
@@ -30,15 +28,11 @@ from collections import defaultdict
 
 RELATIVE_ERROR: Final = Fraction(1, 2048)
 """The most by which a quantile may differ from the observation it stands for, as a share of it."""
-LAYOUT: Final = "log2-1024"
-"""Name of this bucket layout in artifacts."""
 SIGNIFICANT_DIGITS: Final = 3
 """Of an HdrHistogram with the same buckets."""
 
 _HALF_BITS: Final = 10
 _HALF: Final = 1 << _HALF_BITS
-_SEVEN_BITS: Final = 0x7F
-_MORE: Final = 0x80
 
 
 def index_of(ns: int) -> int:
@@ -129,11 +123,14 @@ class Histogram:
 
     def surely_over(self, limit_ns: int) -> int:
         """Observations that were above the limit wherever in their bucket they lay."""
-        return sum(count for low, _, count in self.buckets if low > limit_ns)
+        edge = index_of(limit_ns)
+        return sum(count for index, count in self.counts.items() if index > edge)
 
     def maybe_over(self, limit_ns: int) -> int:
         """Observations that may have been above the limit."""
-        return sum(count for _, high, count in self.buckets if high > limit_ns)
+        edge = index_of(limit_ns)
+        at_edge = self.counts.get(edge, 0) if highest(edge) > limit_ns else 0
+        return self.surely_over(limit_ns) + at_edge
 
     @cached_property
     def _indexes(self) -> tuple[int, ...]:
@@ -142,51 +139,6 @@ class Histogram:
     @cached_property
     def _cumulated(self) -> tuple[int, ...]:
         return tuple(accumulate(self.counts.values()))
-
-
-def encode(histogram: Histogram) -> str:
-    """A short text: base64 of zlib of LEB128 numbers; see `decode`."""
-    gaps = (after - before for before, after in pairwise((0, *histogram.counts)))
-    plain = b"".join(map(_leb128, (*gaps, *histogram.counts.values())))
-    return base64.b64encode(zlib.compress(plain, 9)).decode("ascii")
-
-
-def decode(text: str) -> Histogram:
-    """The histogram that `encode` made this text of.
-
-    First come the gaps from each bucket to the one before it, from 0 on, then as many counts: like
-    beside like is what makes it short.
-
-    Raises:
-        ValueError: it is no such text.
-    """
-    try:
-        numbers = list(_numbers(zlib.decompress(base64.b64decode(text, validate=True))))
-        half = len(numbers) // 2
-        return Histogram(dict(zip(accumulate(numbers[:half]), numbers[half:], strict=True)))
-    except (ValueError, zlib.error) as error:
-        raise ValueError(f"not a histogram: {error}") from None
-
-
-def _leb128(number: int) -> bytes:
-    out = bytearray()
-    while number > _SEVEN_BITS:
-        out.append(number & _SEVEN_BITS | _MORE)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _numbers(plain: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in plain:
-        number |= (byte & _SEVEN_BITS) << shift
-        shift += 7
-        if not byte & _MORE:
-            yield number
-            number = shift = 0
-    if shift:
-        raise ValueError("it ends within a number")
 
 
 def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
@@ -200,7 +152,7 @@ def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
     return Histogram(counts)
 
 
-def added_requests(closed: Histogram, interval_ns: int) -> int:
+def omitted_requests(closed: Histogram, interval_ns: int) -> int:
     """How many requests `as_if_open` would add."""
     if interval_ns <= 0:
         return 0

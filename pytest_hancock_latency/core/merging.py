@@ -15,12 +15,12 @@ from itertools import chain
 from ..errors import ArtifactError
 from .budget import LatencyBudget, describe
 from .histogram import Histogram
-from .judging.counts import Tally, judge_histogram
+from .judging.counts import Tally, judge_counts
 from .judging.guide import ACCEPTABLE, judge_by_guide
 from .judging.sequential import Policy
-from .judging.verdict import Outcome, PaceVerdict, Verdict
+from .judging.verdict import ThroughputVerdict, Verdict
 from .quantile import MAXIMUM, label
-from .record import Record, bounds_of, quantiles_of
+from .record import Record, bounds_in_histograms, quantiles_of
 from .sample import Measurement
 
 _SLOWEST = 5
@@ -56,7 +56,7 @@ def judged_anew(record: Record, budget: LatencyBudget, gates: int, least: int = 
     Raises:
         ArtifactError: the record has no histogram.
     """
-    verdict = judge_histogram(_tally(record), budget, Policy(least=least, gates=gates))
+    verdict = judge_counts(_tally(record), budget, Policy(least=least, gates=gates))
     return _with_verdict(record, verdict)
 
 
@@ -84,15 +84,17 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
     budgets = {budget for record in judged if (budget := budget_of(record))}
     guided = {_by_guide(record) for record in judged}
     if max(len(budgets), len(guided)) > 1:
-        told = " / ".join(sorted(map(describe, budgets)))
+        budget_texts = " / ".join(sorted(map(describe, budgets)))
         raise ArtifactError(
-            f"{group[0].title} has different budgets in what is to be merged: {told}"
+            f"{group[0].title} has different budgets in what is to be merged: {budget_texts}"
         )
     together = _together(group)
     if not budgets:
         return _summarised(together, _quantiles(group))
     if guided == {True}:
-        verdict = judge_by_guide(_tally(together), Policy(least=1, gates=gates), _pace(judged))
+        verdict = judge_by_guide(
+            _tally(together), Policy(least=1, gates=gates), _throughput(judged)
+        )
         return _with_verdict(together, verdict)
     return judged_anew(together, budgets.pop(), gates)
 
@@ -103,11 +105,14 @@ def _by_guide(record: Record) -> bool:
     return any(part.investigate_ns is not None for part in limits)
 
 
-def _pace(judged: Sequence[Record]) -> PaceVerdict | None:
-    """The worst pace: each run has one of its own, which counts cannot tell."""
-    order = (Outcome.WITHIN, Outcome.INCONCLUSIVE, Outcome.EXCEEDED)
-    paces = [record.verdict.pace for record in judged if record.verdict and record.verdict.pace]
-    return max(paces, key=lambda pace: order.index(pace.outcome), default=None)
+def _throughput(judged: Sequence[Record]) -> ThroughputVerdict | None:
+    """The worst one: each run has a throughput of its own, which counts cannot tell."""
+    verdicts = [
+        record.verdict.throughput
+        for record in judged
+        if record.verdict and record.verdict.throughput
+    ]
+    return min(verdicts, key=lambda verdict: verdict.outcome.rank, default=None)
 
 
 def _together(group: Sequence[Record]) -> Record:
@@ -134,12 +139,16 @@ def _together(group: Sequence[Record]) -> Record:
 
 
 def _measurement(parts: Sequence[Measurement]) -> Measurement:
+    starts = [part.started_unix_s for part in parts if part.started_unix_s is not None]
+    ends = [part.ended_unix_s for part in parts if part.ended_unix_s is not None]
     lags = [part.send_lag_ns for part in parts if part.send_lag_ns is not None]
     slowest = sorted(chain(*(part.slowest for part in parts)), key=lambda slow: -slow.wall_ns)
     return replace(
         parts[0],
         bracket=all(part.bracket for part in parts),
         elapsed_ns=sum(part.elapsed_ns for part in parts),
+        started_unix_s=min(starts, default=None),
+        ended_unix_s=max(ends, default=None),
         send_lag_ns=max(lags, default=None),
         slowest=tuple(slowest[:_SLOWEST]),
         advice=tuple(dict.fromkeys(chain(*(part.advice for part in parts)))),
@@ -176,5 +185,5 @@ def _summarised(record: Record, quantiles: frozenset[Fraction]) -> Record:
         record,
         quantiles_ns={**{label(q): raw.quantile_ns(q) for q in asked}, **known},
         attributed_quantiles_ns={label(q): attributed.quantile_ns(q) for q in asked},
-        bounds_ns=bounds_of(asked, raw, attributed),
+        bounds_ns=bounds_in_histograms(asked, raw, attributed),
     )

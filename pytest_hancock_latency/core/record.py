@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 from .histogram import Histogram, highest, lowest
 from .judging.evidence import bounding_ranks
-from .judging.verdict import Verdict
-from .quantile import MAXIMUM, P50, P95, P99, label
+from .judging.verdict import ExitCode, Outcome, Verdict
+from .quantile import COLUMNS, MAXIMUM, label
 from .sample import Measurement, Sample
 from .timeline import Timeline
 
-USUAL = frozenset({P50, P95, P99, MAXIMUM})
+USUAL = frozenset({*COLUMNS, MAXIMUM})
 """Quantiles that every record has; those of its budget come on top."""
 
 EARLY = "it was measured by an early version, measure again"
@@ -45,7 +46,8 @@ class Record:
     workers: int = 1
     attempt: int = 1
     bounds_ns: Mapping[str, Bounds] = field(default_factory=dict)
-    """By percentile: what the code took is at least, raw latency is at most; with 95 % each."""
+    """By percentile: the least that attributed and the most that raw latency can be, at 95 %
+    confidence each."""
     histogram: Histogram | None = None
     """Of raw latency; None in artifacts that had none."""
     attributed_histogram: Histogram | None = None
@@ -61,9 +63,23 @@ class Record:
         return f"{self.test} [{self.name}]" if self.name else self.test
 
     @property
-    def outcome(self) -> str:
-        """``within``, ``exceeded``, ``inconclusive`` or ``not judged``."""
-        return self.verdict.outcome.value if self.verdict else "not judged"
+    def outcome(self) -> Outcome:
+        """What is known about the budget of the sample."""
+        return self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
+
+    @property
+    def fails(self) -> bool:
+        """Whether the record fails its test or its run.
+
+        It does if it is exceeded, if it is strict and inconclusive, and if it was judged although
+        nothing was measured, which is never a pass.
+        """
+        if self.outcome is Outcome.NOT_JUDGED:
+            return False
+        if not self.n and not self.failures:
+            return True
+        strict_miss = self.strict and self.outcome is Outcome.INCONCLUSIVE
+        return strict_miss or self.outcome is Outcome.EXCEEDED
 
     @property
     def no_histogram(self) -> str:
@@ -75,18 +91,36 @@ class Record:
         return replace(self, verdict=None, not_judged=why)
 
 
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What an artifact says."""
+
+    session: Mapping[str, Any]
+    """Machine, versions, settings, commit and so on: everything but the samples."""
+    records: Sequence[Record]
+
+
+def exit_code_of(records: Sequence[Record]) -> ExitCode:
+    """The exit code of a run or a command that ends with these records."""
+    if any(record.outcome is Outcome.EXCEEDED for record in records):
+        return ExitCode.EXCEEDED
+    if not any(record.n and record.outcome is not Outcome.NOT_JUDGED for record in records):
+        return ExitCode.USAGE
+    return ExitCode.INCONCLUSIVE if any(record.fails for record in records) else ExitCode.HELD
+
+
 def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
     """Summarise a sample of the test with this node id."""
-    asked = sorted(quantiles_of(sample.verdict)) if sample.n else []
+    quantiles = sorted(quantiles_of(sample.verdict)) if sample.n else []
     raw, attributed = histograms_of(sample)
     return Record(
         test=test,
         name=sample.name,
         n=sample.n,
         failures=dict(sample.failures),
-        quantiles_ns={label(q): sample.quantile_ns(q) for q in asked},
-        attributed_quantiles_ns={label(q): sample.attributed_quantile_ns(q) for q in asked},
-        bounds_ns=bounds_of(asked, raw, attributed or raw),
+        quantiles_ns={label(q): sample.quantile_ns(q) for q in quantiles},
+        attributed_quantiles_ns={label(q): sample.attributed_quantile_ns(q) for q in quantiles},
+        bounds_ns=_bounds_in_sample(quantiles, sample),
         histogram=raw,
         attributed_histogram=attributed,
         timeline=Timeline.of(sample.observations, sample.collections_ns),
@@ -110,20 +144,48 @@ def histograms_of(sample: Sample) -> tuple[Histogram, Histogram | None]:
     return raw, None if attributed == raw else attributed
 
 
-def bounds_of(
+def bounds_in_histograms(
     quantiles: Iterable[Fraction], raw: Histogram, attributed: Histogram
 ) -> dict[str, Bounds]:
-    """Bounds of each quantile by its label; of the maximum nothing is known beyond the sample."""
-    return {
-        label(quantile): _bounds(quantile, raw, attributed)
-        for quantile in quantiles
-        if quantile != MAXIMUM
-    }
+    """Bounds of each quantile by its label, each at the outer edge of its bucket."""
+    return _bounds(
+        quantiles,
+        raw.n,
+        lambda rank: lowest(attributed.bucket_of_rank(rank)),
+        lambda rank: highest(raw.bucket_of_rank(rank)),
+    )
 
 
-def _bounds(quantile: Fraction, raw: Histogram, attributed: Histogram) -> Bounds:
-    n = raw.n
-    least, most = bounding_ranks(quantile, n)
-    low = lowest(attributed.bucket_of_rank(least)) if least else None
-    high = highest(raw.bucket_of_rank(most)) if most else None
-    return low, high
+def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str, Bounds]:
+    """The same from the observations themselves, exactly."""
+    import numpy as np
+
+    raw = np.sort(sample.observations.wall_ns)
+    attributed = raw
+    if sample.observations.attributed_ns is not sample.observations.wall_ns:
+        attributed = np.sort(sample.observations.attributed_ns)
+    return _bounds(
+        quantiles, sample.n, lambda rank: int(attributed[rank - 1]), lambda rank: int(raw[rank - 1])
+    )
+
+
+def _bounds(
+    quantiles: Iterable[Fraction],
+    n: int,
+    low_at: Callable[[int], int],
+    high_at: Callable[[int], int],
+) -> dict[str, Bounds]:
+    """Bounds by label; of the maximum nothing is known beyond the sample.
+
+    low_at, high_at: attributed and raw latency of the observation with a rank, from 1.
+    """
+    bounds: dict[str, Bounds] = {}
+    for quantile in quantiles:
+        if quantile == MAXIMUM:
+            continue
+        least, most = bounding_ranks(quantile, n)
+        bounds[label(quantile)] = (
+            low_at(least) if least else None,
+            high_at(most) if most else None,
+        )
+    return bounds

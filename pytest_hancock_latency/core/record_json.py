@@ -1,7 +1,7 @@
 """The plain form of a record: what travels between processes and into artifacts.
 
 It has only dicts, lists, texts, numbers, booleans and None. Every duration is integer nanoseconds
-and says so in its name. Histograms are texts, see `histogram.encode`.
+and says so in its name. Histograms are texts in HdrHistogram's V2 encoding, see `hdr_histogram`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,16 @@ from typing import Any
 
 from .advice import Advice
 from .budget import Limit
-from .histogram import Histogram, decode, encode
-from .judging.verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
+from .hdr_histogram import decode, encode
+from .histogram import Histogram
+from .judging.verdict import (
+    FailureVerdict,
+    LimitVerdict,
+    Outcome,
+    Reason,
+    ThroughputVerdict,
+    Verdict,
+)
 from .quantile import parse_quantile
 from .record import Bounds, Record
 from .sample import Measurement, Slow
@@ -28,7 +36,7 @@ def to_plain(record: Record) -> Plain:
     plain: Plain = {
         "test": record.test,
         "name": record.name,
-        "outcome": record.outcome,
+        "outcome": record.outcome.value,
         "n": record.n,
         "failures": dict(record.failures),
         "quantiles_ns": dict(record.quantiles_ns),
@@ -41,7 +49,7 @@ def to_plain(record: Record) -> Plain:
         "strict": record.strict,
         "not_judged": record.not_judged,
         "verdict": _verdict_to_plain(record.verdict) if record.verdict else None,
-        "measurement": _listed(asdict(record.measurement)),
+        "measurement": _measurement_to_plain(record.measurement),
         "worker": record.worker,
         "workers": record.workers,
         "attempt": record.attempt,
@@ -100,7 +108,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
             "failed": verdict.failures.failed,
             "attempts": verdict.failures.attempts,
         },
-        "pace": _pace_to_plain(verdict.pace),
+        "throughput": _throughput_to_plain(verdict.throughput),
     }
 
 
@@ -127,7 +135,7 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         ),
         n=plain["n"],
         elapsed_ns=plain["elapsed_ns"],
-        pace=_pace_from_plain(plain.get("pace")),
+        throughput=_throughput_from_plain(plain.get("throughput")),
         method=plain["method"],
         version=plain["version"],
     )
@@ -143,18 +151,26 @@ def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
     )
 
 
-def _pace_to_plain(pace: PaceVerdict | None) -> Plain | None:
-    return {**asdict(pace), "outcome": pace.outcome.value} if pace else None
+def _throughput_to_plain(throughput: ThroughputVerdict | None) -> Plain | None:
+    return {**asdict(throughput), "outcome": throughput.outcome.value} if throughput else None
 
 
-def _pace_from_plain(plain: Mapping[str, Any] | None) -> PaceVerdict | None:
-    return PaceVerdict(**{**plain, "outcome": Outcome(plain["outcome"])}) if plain else None
+def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict | None:
+    return ThroughputVerdict(**{**plain, "outcome": Outcome(plain["outcome"])}) if plain else None
+
+
+def _measurement_to_plain(measurement: Measurement) -> Plain:
+    plain: Plain = _listed(asdict(measurement))
+    plain["advice"] = [
+        {"kind": advice.kind, "figures": dict(advice.figures)} for advice in measurement.advice
+    ]
+    return plain
 
 
 def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:
     values = dict(plain)
     values["warmup_ns"] = tuple(values["warmup_ns"])
-    values["advice"] = tuple(Advice(**a) for a in values["advice"])
+    values["advice"] = tuple(Advice.of(a["kind"], **a["figures"]) for a in values["advice"])
     values["slowest"] = tuple(
         Slow(**{**slow, "causes": tuple(slow["causes"])}) for slow in values["slowest"]
     )

@@ -13,9 +13,9 @@ from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
 from .budget import parse_share
 from .duration import NS_PER_MS
-from .judging.paired import Comparison, compare
+from .judging.paired import PairedComparison, compare
 from .judging.verdict import Outcome, Verdict
-from .quantile import MAXIMUM, P50, P95, P99, label, parse_quantile, rank
+from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds
@@ -71,6 +71,9 @@ class Measurement:
     why_no_bracket: str | None = None
     warmup_ns: tuple[int, ...] = ()
     elapsed_ns: int = 0
+    started_unix_s: float | None = None
+    """By the wall clock; with the end, it places the histogram in time."""
+    ended_unix_s: float | None = None
     send_lag_ns: int | None = None
     """p99 of the time from the intended to the real start; open loop only."""
     slowest: tuple[Slow, ...] = ()
@@ -135,7 +138,7 @@ class Sample:
         """The largest raw latency in milliseconds."""
         return self.quantile_ns(MAXIMUM) / NS_PER_MS
 
-    def faster_than(self, other: Sample, by: str | float = 0) -> Comparison:
+    def faster_than(self, other: Sample, by: str | float = 0) -> PairedComparison:
         """Whether this sample is shown to be faster than one measured in pairs with it.
 
         ``new, old = sample.pairs(parse, legacy_parse)``, then
@@ -165,10 +168,10 @@ class Sample:
         return ns / NS_PER_MS if match[2] == "ms" else ns
 
     def __repr__(self) -> str:
-        verdict = self.verdict.outcome.value if self.verdict else "not judged"
+        verdict = self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
         if not self.n:
             return f"<Sample {self.name!r}: no observation, {verdict}>"
-        shown = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in ("p50", "p95", "p99"))
+        shown = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in map(label, COLUMNS))
         return f"<Sample {self.name!r}: n={self.n}, {shown}, {verdict}>"
 
     def _at(self, column: Nanoseconds, usual: Mapping[Fraction, int], quantile: Fraction) -> int:
@@ -196,7 +199,7 @@ def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
     """The quantiles that everybody asks for, in one partial sort: a fifth of a full one's time."""
     import numpy as np
 
-    usual = (P50, P95, P99, MAXIMUM)
+    usual = (*COLUMNS, MAXIMUM)
     at = [rank(quantile, len(column)) - 1 for quantile in usual]
     ranked = np.partition(column, at)
     return dict(zip(usual, map(int, ranked[at]), strict=True))

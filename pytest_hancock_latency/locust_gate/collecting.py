@@ -11,9 +11,9 @@ import gevent
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
 from .generator import Watch
-from .listener import KEY, Listener, from_plain
+from .listener import KEY, Listener, increment_from_plain
 from .participants import LOCAL, Participants
-from .run_judge import Totals
+from .run_judge import RunJudge
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class Collecting:
-    """Increments into totals, and a list of those that sent them."""
+    """Passes increments on to the judge of the run, and keeps a list of those that sent them."""
 
-    def __init__(self, environment: Any, totals: Totals) -> None:
-        self._environment, self._totals = environment, totals
+    def __init__(self, environment: Any, run_judge: RunJudge) -> None:
+        self._environment, self._run_judge = environment, run_judge
         self.participants = Participants()
         self.running = False
         self.changed_s = 0.0
@@ -46,8 +46,8 @@ class Collecting:
         """Whether this very process has the users, since nothing is distributed."""
         return isinstance(self._environment.runner, LocalRunner)
 
-    def has_news(self) -> bool:
-        """Whether anything was reported since the last call."""
+    def take_news(self) -> bool:
+        """Whether anything was reported since the last call; forgets it."""
         news, self._news = self._news, False
         return news
 
@@ -69,7 +69,7 @@ class Collecting:
         if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
             if counted or strain.seconds:
-                requests = self._totals.add(counted)
+                requests = self._run_judge.add(counted)
                 self.participants.reported(LOCAL, requests, strain, time.time())
             return
         for id_, client in list(self._environment.runner.clients.items()):
@@ -130,9 +130,9 @@ class Collecting:
             self.changed_s = time.time()
 
     def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:
-        counted, strain = from_plain(plain)
+        counted, strain = increment_from_plain(plain)
         if not counted and not strain.seconds and not self.running:
             return  # workers report while they idle, too
-        requests = self._totals.add(counted)
+        requests = self._run_judge.add(counted)
         self.participants.reported(id_, requests, strain, time.time())
         self._news = True

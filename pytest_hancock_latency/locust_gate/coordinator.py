@@ -1,9 +1,9 @@
-"""The process that judges: the master of a distributed run, or the only process of a local one.
+"""The process that coordinates: the master of a distributed run, or the only one of a local run.
 
-A master adds up what workers report, judges and writes at once, and at the end once more: by then
-it has asked every worker for the rest, since Locust itself waits half a second for that. A single
-process makes the load as well, and its users stand still while it judges: it does so rarely, so
-that a kill leaves something, or when it is to stop early or somebody looks at the web page.
+A master adds up what workers report, has it judged and writes at once, and at the end once more: by
+then it has asked every worker for the rest, since Locust itself waits half a second for that. A
+single process makes the load as well, and its users stand still while it judges: it does so rarely,
+so that a kill leaves something, or when it is to stop early or somebody looks at the web page.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 
 import gevent
 
-from ..core.record import Record
+from ..artifact_file import ArtifactWriter
+from ..artifact_kinds import KINDS
+from ..core.judging.verdict import ExitCode, Outcome
+from ..core.record import Record, exit_code_of
 from ..reporting.wording import headline
-from .artifacts import write_artifacts
 from .collecting import Collecting
 from .diagnosis import about_participants
 from .facts import Facts
 from .listener import window_at
-from .run_judge import Load, Totals, exit_code
+from .run_judge import RunJudge, RunState
 from .settings import Settings
 from .summary import summary_lines
 
@@ -37,22 +38,24 @@ _SHARE: Final = 20
 _OWN_SHARE: Final = 500
 """So much less does a process whose users stand still meanwhile."""
 UNREPORTED_S: Final = 4.0
-"""What has just been requested may be reported this much later."""
+"""Workers report every three seconds: what is younger than this may not have arrived yet."""
 logger = logging.getLogger(__name__)
 
 
-class Judging:
-    """The gate where the verdict is made."""
+class Coordinator:
+    """Has the run judged, writes its artifacts, and sets the exit code."""
 
     def __init__(self, environment: Any, settings: Settings) -> None:
         self._environment = environment
         self._settings = settings
-        self.totals = Totals(settings.budgets, strict=settings.strict)
-        self.collecting = Collecting(environment, self.totals)
+        self.run_judge = RunJudge(settings.budgets, strict=settings.strict)
+        self.collecting = Collecting(environment, self.run_judge)
         self._facts = Facts(environment, settings)
+        self._writer = ArtifactWriter()
         self._steady_from: int | None = None
         self._until: int | None = None
-        self._trouble: Mapping[Path, str] = {}
+        self._decided: list[Record] | None = None
+        """The records of a test that has stopped: words, artifacts and exit code come from them."""
         self._pause_s = 0.0
         events = environment.events
         events.test_start.add_listener(self._begin)
@@ -62,21 +65,24 @@ class Judging:
         events.test_stop.add_listener(self._stopped)
         self._ticker = gevent.spawn(self._tick)
 
-    def records(self) -> list[Record]:
-        """The records so far, judged."""
+    def judge(self) -> list[Record]:
+        """The records that decided, once the test has stopped; before that, judged now."""
+        if self._decided is not None:
+            return self._decided
         self.collecting.collect()
-        return self.totals.records(self._load())
+        return self.run_judge.records(self._state())
 
     def session(self) -> dict[str, Any]:
         """What the JSON artifact begins with."""
         return self._facts.plain(self.collecting.participants)
 
-    def _load(self) -> Load:
+    def _state(self) -> RunState:
         participants = tuple(self.collecting.participants)
-        if self.collecting.changed_s and self._steady_from is not None:
-            self._steady_from = max(self._steady_from, window_at(self.collecting.changed_s) + 1)
-        return Load(
-            steady_from=self._steady_from,
+        steady_from = self._steady_from
+        if self.collecting.changed_s and steady_from is not None:
+            steady_from = max(steady_from, window_at(self.collecting.changed_s) + 1)
+        return RunState(
+            steady_from=steady_from,
             until=self._until or window_at(time.time() - UNREPORTED_S),
             users=self._facts.users,
             participants=participants,
@@ -84,8 +90,8 @@ class Judging:
         )
 
     def _begin(self, **_: Any) -> None:
-        self._steady_from = self._until = None
-        self.totals.clear()
+        self._steady_from = self._until = self._decided = None
+        self.run_judge.clear()
         self.collecting.begin()
         self._facts.begin()
 
@@ -94,10 +100,10 @@ class Judging:
         self._steady_from = now
         self._facts.users = user_count
         if self._environment.reset_stats:
-            self.totals.forget(now)
+            self.run_judge.forget(now)
 
     def _reset(self, **_: Any) -> None:
-        self.totals.forget(window_at(time.time()) + 1)
+        self.run_judge.forget(window_at(time.time()) + 1)
 
     def _stopping(self, **_: Any) -> None:
         self._until = window_at(time.time())
@@ -105,32 +111,39 @@ class Judging:
 
     def _stopped(self, **_: Any) -> None:
         self.collecting.finish()
-        self._write(self.records())
+        self._decide()
+
+    def _decide(self) -> list[Record]:
+        """Judge for the last time, and write what everybody will see."""
+        self.collecting.stop()
+        self._decided = self.run_judge.records(self._state())
+        self._write(self._decided)
+        return self._decided
 
     def _tick(self) -> None:
         """Judge now and then, for a small share of the time."""
         while True:
             own = self.collecting.makes_load
             gevent.sleep(max(OWN_PAUSE_S if own else PAUSE_S, self._pause_s))
-            began = time.perf_counter()
+            begin = time.perf_counter()
             if self.collecting.running:
                 self._look()
-            spent = time.perf_counter() - began
-            self._pause_s = spent * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
+            elapsed = time.perf_counter() - begin
+            self._pause_s = elapsed * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
 
     def _look(self) -> None:
         """Judge and write what is new."""
         own = self.collecting.makes_load
-        writes = "json" in self._settings.artifacts if own else self.collecting.has_news()
+        writes = "json" in self._settings.artifacts if own else self.collecting.take_news()
         if not (writes or self._settings.abort):
             return
-        records = self.records()
+        records = self.judge()
         self._write(records, ("json",) if own else None)
         if self._settings.abort:
             self._abort_if_exceeded(records)
 
     def _abort_if_exceeded(self, records: list[Record]) -> None:
-        exceeded = [record for record in records if record.outcome == "exceeded"]
+        exceeded = [record for record in records if record.outcome is Outcome.EXCEEDED]
         if not exceeded:
             return
         reasons = "; ".join(f"{record.title}: {headline(record)}" for record in exceeded)
@@ -143,24 +156,26 @@ class Judging:
 
     def _write(self, records: list[Record], kinds: tuple[str, ...] | None = None) -> None:
         """kinds: the artifacts to be written, where that is not all of them."""
-        wanted = self._settings.artifacts
-        if kinds is not None:
-            wanted = {kind: path for kind, path in wanted.items() if kind in kinds}
-        self._trouble = write_artifacts(wanted, records, self.session())
+        session = self.session()
+        for kind, path in self._settings.artifacts.items():
+            if kinds is None or kind in kinds:
+                self._writer.write(path, partial(KINDS[kind].render, records, session))
 
     def after_quitting(self) -> None:
-        """Judge for the last time, and decide the exit code."""
-        self._environment.process_exit_code = 2  # whatever happens below, it is no pass
+        """Set the exit code, by the records that everybody sees."""
+        self._environment.process_exit_code = int(ExitCode.USAGE)  # unless all goes well below
         self._ticker.kill(block=False)
-        self.collecting.stop()
-        records = self.records()
-        self._write(records)
-        self._environment.process_exit_code = 2 if self._trouble else exit_code(records)
+        if self._decided is None or self.collecting.take_news():
+            self._decide()
+        code = exit_code_of(self._decided or [])
+        self._environment.process_exit_code = int(
+            ExitCode.USAGE if self._writer.unwritable else code
+        )
 
     def report(self) -> None:
         """Show verdict and evidence: after Locust's own tables, where one looks."""
         options = self._environment.parsed_options
         to_stdout = options is None or not options.json
-        lines = summary_lines(self.records(), self.collecting.participants)
-        lines += [f"ERROR: cannot write {path}: {why}" for path, why in self._trouble.items()]
+        lines = summary_lines(self.judge(), self.collecting.participants)
+        lines += self._writer.error_lines
         print(*lines, sep="\n", file=sys.stdout if to_stdout else sys.stderr, flush=True)

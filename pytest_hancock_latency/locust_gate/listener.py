@@ -28,7 +28,7 @@ Cell = tuple[str, str, int]
 
 
 @dataclass(slots=True)
-class Counted:
+class RequestCounts:
     """What was counted since the last time that somebody took it."""
 
     latencies: dict[Cell, dict[int, int]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Listener:
     """Listens to Locust's ``request`` event."""
 
     def __init__(self) -> None:
-        self._counted = Counted()
+        self._counted = RequestCounts()
         self._latencies = self._counted.latencies
 
     def on_request(  # noqa: PLR0913, PLR0917 - Locust's signature
@@ -86,9 +86,9 @@ class Listener:
             counts = self._latencies[cell] = {}
         counts[index] = counts.get(index, 0) + 1
 
-    def take(self) -> Counted:
+    def take(self) -> RequestCounts:
         """All counts since the last call."""
-        taken, self._counted = self._counted, Counted()
+        taken, self._counted = self._counted, RequestCounts()
         self._latencies = self._counted.latencies
         return taken
 
@@ -127,7 +127,7 @@ KEY: Final = "hancock_latency"
 """Under which it stands in a report."""
 
 
-def to_plain(counted: Counted, strain: Strain) -> dict[str, Any]:
+def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]:
     """The plain form of an increment."""
     return {
         "latencies": _cells(counted.latencies),
@@ -139,9 +139,9 @@ def to_plain(counted: Counted, strain: Strain) -> dict[str, Any]:
     }
 
 
-def from_plain(plain: Mapping[str, Any]) -> tuple[Counted, Strain]:
+def increment_from_plain(plain: Mapping[str, Any]) -> tuple[RequestCounts, Strain]:
     """An increment from its plain form."""
-    counted = Counted(
+    counted = RequestCounts(
         latencies=_from_cells(plain["latencies"]),
         failures=_from_cells(plain["failures"]),
         send_lags=_from_cells(plain["send_lags"]),

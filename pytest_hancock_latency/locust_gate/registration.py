@@ -10,7 +10,7 @@ from typing import Any, Final
 from locust.runners import WorkerRunner
 
 from ..errors import LatencyError
-from .coordinator import Judging
+from .coordinator import Coordinator
 from .run_judge import rehearse
 from .settings import Settings, add_options, read_settings
 from .web import add_tab
@@ -28,7 +28,7 @@ class Registration:
     """Listens for what happens once in the life of a process."""
 
     def __init__(self, events: Any) -> None:
-        self._role: Worker | Judging | None = None
+        self._role: Worker | Coordinator | None = None
         events.init_command_line_parser.add_listener(add_options)
         events.init.add_listener(self._init)
         # Fired in reverse order, so this runs last: after Locust has stopped all users.
@@ -42,9 +42,9 @@ class Registration:
         environment.stop_timeout = max(environment.stop_timeout, DRAIN_S)
         settings = _settings_or_exit(environment)
         rehearse()
-        self._role = judging = Judging(environment, settings)
+        self._role = coordinator = Coordinator(environment, settings)
         if environment.web_ui is not None:
-            add_tab(environment.web_ui, judging)
+            add_tab(environment.web_ui, coordinator)
 
     def _quitting(self, **_: Any) -> None:
         if self._role is not None:

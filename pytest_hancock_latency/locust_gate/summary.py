@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain
 from .participants import LOCAL, Participant, State
@@ -19,22 +21,9 @@ def summary_lines(records: Sequence[Record], participants: Iterable[Participant]
         return [*lines, NOTHING, *_about(participants)]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
     for record in records:
-        if record.outcome != "within":
+        if record.outcome is not Outcome.WITHIN:
             lines += [f"{record.title}: {line}" for line in explain(record)]
-    return [*lines, *_advice(records), *_about(participants)]
-
-
-def _advice(records: Sequence[Record]) -> list[str]:
-    """Each piece of advice once, before it the names of the requests that it is about."""
-    about: dict[str, list[str]] = {}
-    for record in records:
-        for advice in record.measurement.advice:
-            about.setdefault(advice.text, []).append(record.title)
-    every = len(records)
-    return [
-        f"advice: {text}" if len(names) == every else f"{', '.join(names)}: advice: {text}"
-        for text, names in about.items()
-    ]
+    return [*lines, *advice_lines(records), *_about(participants)]
 
 
 def _about(participants: Iterable[Participant]) -> list[str]:

@@ -15,15 +15,16 @@ from html import escape
 from typing import Any, Final
 
 from ..core.record import Record
+from ..reporting.advice import advice_text
 from ..reporting.html import report_html
-from ..reporting.table import HEADINGS, rows
+from ..reporting.table import HEADINGS, PERCENTILES, rows
 from ..reporting.wording import explain
-from .coordinator import Judging
+from .coordinator import Coordinator
 from .summary import summary_lines
 
 KEY: Final = "latency-budgets"
 TITLE: Final = "Latency budgets"
-_COLUMNS: Final = ("sample", "n", "p50", "p95", "p99", "limits", "verdict", "evidence")
+_COLUMNS: Final = ("sample", "n", *PERCENTILES, "limits", "verdict", "evidence")
 _TITLES: Final = (*HEADINGS, "evidence and advice")
 _STATISTICS: Final = ("locust.request_stats", "request_stats")
 """The endpoint of Locust's own statistics; in a blueprint today, in none before."""
@@ -35,9 +36,9 @@ _PAGE: Final = """<!doctype html>
 """
 
 
-def add_tab(web_ui: Any, judging: Judging) -> None:
+def add_tab(web_ui: Any, coordinator: Coordinator) -> None:
     """Add tab and page to Locust's web interface."""
-    live = Live(judging)
+    live = WebView(coordinator)
     _extend(web_ui.template_args, "extended_tabs", {"title": TITLE, "key": KEY})
     _extend(web_ui.template_args, "extended_tables", {"key": KEY, "structure": structure()})
     views = web_ui.app.view_functions
@@ -68,42 +69,44 @@ def structure() -> list[dict[str, str]]:
 
 def table(records: Sequence[Record]) -> list[dict[str, str]]:
     """The rows of the tab."""
-    made = []
+    cells_by_column = []
     for record, row in zip(records, rows(records), strict=True):
-        told = [*explain(record), *(advice.text for advice in record.measurement.advice)]
-        cells = (*row.cells, "; ".join(told))
-        made.append(dict(zip(_COLUMNS, cells, strict=True)))
-    return made
+        advice = [advice_text(advice) for advice in record.measurement.advice]
+        evidence = "; ".join([*explain(record), *advice])
+        cells = (*row.cells, evidence)
+        cells_by_column.append(dict(zip(_COLUMNS, cells, strict=True)))
+    return cells_by_column
 
 
-class Live:
+class WebView:
     """The state of the run, judged anew at most once a second, however many look at it."""
 
-    def __init__(self, judging: Judging, clock: Callable[[], float] = time.monotonic) -> None:
-        self._judging, self._clock = judging, clock
+    def __init__(
+        self, coordinator: Coordinator, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._coordinator, self._clock = coordinator, clock
         self._judged_at, self._records = -_FRESH_S, list[Record]()
 
-    @property
     def records(self) -> list[Record]:
-        """Not older than a second."""
+        """The records of the run, judged at most a second ago."""
         if self._clock() - self._judged_at >= _FRESH_S:
-            self._records, self._judged_at = self._judging.records(), self._clock()
+            self._records, self._judged_at = self._coordinator.judge(), self._clock()
         return self._records
 
     def beside(self, statistics: dict[str, Any]) -> dict[str, Any]:
         """Locust's statistics with the rows of the tab beside them."""
         others = [each for each in statistics.get("extended_stats", []) if each["key"] != KEY]
-        rows_ = {"key": KEY, "data": table(self.records)}
-        return {**statistics, "extended_stats": [*others, rows_]}
+        tab = {"key": KEY, "data": table(self.records())}
+        return {**statistics, "extended_stats": [*others, tab]}
 
     def page(self, report: str) -> str:
         """The page of its own. report: the address of the report."""
-        lines = summary_lines(self.records, self._judging.collecting.participants)
+        lines = summary_lines(self.records(), self._coordinator.collecting.participants)
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 
     def report(self) -> str:
         """The HTML report of the run so far."""
-        return report_html(self.records, self._judging.session())
+        return report_html(self.records(), self._coordinator.session())
 
 
 def _extend(arguments: dict[str, Any], key: str, value: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .generator import Watch
-from .listener import KEY, Listener, to_plain
+from .listener import KEY, Listener, increment_to_plain
 
 FINISH: Final = "hancock_latency_finish"
 """Message to the workers: stop your users, send what is left."""
@@ -37,7 +37,7 @@ class Worker:
         self._watch.start()
 
     def _increment(self) -> dict[str, Any]:
-        return to_plain(self._listener.take(), self._watch.take())
+        return increment_to_plain(self._listener.take(), self._watch.take())
 
     def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         data[KEY] = self._increment()

@@ -115,7 +115,6 @@ def latency_warmup(latency_sample: Sampler) -> Warmup:
 @pytest.fixture
 def locust_run(request: pytest.FixtureRequest) -> LocustRunner:
     """Run a Locust profile in a process of its own, for a bounded time, and judge it."""
-    from .locust_run import runner_of
+    from .locust_run import LocustRunner
 
-    _activation(request.config)
-    return runner_of(request.node)
+    return LocustRunner(request.node, _activation(request.config).settings)

@@ -8,22 +8,23 @@ from typing import Final
 
 import pytest
 
+from ..artifact_file import check_artifacts
 from ..core.budget import Terms
-from ..errors import BudgetError, SettingError
+from ..errors import BudgetError, LatencyError, SettingError
 from .baseline import baseline_of
 from .github import GitHub
 from .hooks import Hooks
-from .item_hooks import Tests
-from .item_settings import GATE, gate_of
-from .ledger import Ledger, Session
+from .item_hooks import ItemHooks
+from .item_settings import ITEM_SETTINGS, item_settings_of
+from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
-from .report_hooks import USAGE_ERRORS, Reports
+from .report_hooks import USAGE_ERRORS, ReportHooks
 from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings
 
-TESTS_PLUGIN: Final = "hancock_latency_tests"
-REPORTS_PLUGIN: Final = "hancock_latency_reports"
+ITEM_HOOKS: Final = "hancock_latency_item_hooks"
+REPORT_HOOKS: Final = "hancock_latency_report_hooks"
 
 
 class Activation:
@@ -31,25 +32,30 @@ class Activation:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._settings, self._named = _usable(config)
+        self.settings, self._named = _usable(config)
         hooks = Hooks(config)
-        self._facts = SessionFacts(config, self._settings, hooks)
-        baseline = baseline_of(self._settings, lambda: self._facts.machine)
-        self._tests = Tests(config, self._settings, baseline)
-        config.pluginmanager.register(self._tests, TESTS_PLUGIN)
+        self._facts = SessionFacts(config, self.settings, hooks)
+        baseline = baseline_of(self.settings, lambda: self._facts.machine)
+        self._item_hooks = ItemHooks(config, self.settings, baseline)
+        config.pluginmanager.register(self._item_hooks, ITEM_HOOKS)
         if not _is_worker(config):
             session = Session(
                 facts=lambda: self._facts.plain,
                 complete=hooks.artifact_text,
                 baseline=baseline.artifact if baseline else None,
             )
-            ledger = _ledger(self._settings, session)
-            reports = Reports(ledger, self._facts, _github(config, self._settings), hooks)
-            config.pluginmanager.register(reports, REPORTS_PLUGIN)
+            report_hooks = ReportHooks(
+                _ledger(self.settings, session),
+                self._facts,
+                _github(config, self.settings),
+                hooks,
+                self._item_hooks.take_records,
+            )
+            config.pluginmanager.register(report_hooks, REPORT_HOOKS)
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
-        return self._tests.fixture(item)
+        return self._item_hooks.fixture(item)
 
     def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
         """Read the budgets of all marked tests; say everything that is wrong at once.
@@ -59,28 +65,28 @@ class Activation:
                 required (in a worker of xdist, where it would only be a crash, the tests are
                 dropped and the controller tells).
         """
-        wrong: dict[str, None] = {}
+        errors: dict[str, None] = {}
         for item in marked:
             try:
                 terms = terms_of(item, self._named)
             except BudgetError as error:
-                wrong[str(error)] = None
+                errors[str(error)] = None
             else:
                 self._give(item, terms, len(marked))
-        wrong |= dict.fromkeys(self._facts.refusals())
-        if wrong:
-            self._refuse(wrong, items)
-        elif self._settings.json and not _is_worker(self._config):
+        errors |= dict.fromkeys(self._facts.refusals())
+        if errors:
+            self._refuse(errors, items)
+        elif JSON in self.settings.artifacts and not _is_worker(self._config):
             _ = self._facts.plain  # now, so that git does not run beside the first sample
 
-    def _refuse(self, wrong: dict[str, None], items: list[pytest.Item]) -> None:
+    def _refuse(self, errors: dict[str, None], items: list[pytest.Item]) -> None:
         if not _is_worker(self._config):
-            raise pytest.UsageError(*wrong)
-        self._config.workeroutput[USAGE_ERRORS] = list(wrong)  # type: ignore[attr-defined]
+            raise pytest.UsageError(*errors)
+        self._config.workeroutput[USAGE_ERRORS] = list(errors)  # type: ignore[attr-defined]
         items.clear()
 
     def _give(self, item: pytest.Item, terms: Terms, gates: int) -> None:
-        item.stash[GATE] = gate_of(item, terms, self._settings, gates)
+        item.stash[ITEM_SETTINGS] = item_settings_of(item, terms, self.settings, gates)
 
 
 def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
@@ -92,14 +98,11 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
 
 
 def _ledger(settings: Settings, session: Session) -> Ledger:
-    ledger = Ledger(settings, session)
     try:
-        ledger.check()
-    except OSError as error:
-        raise pytest.UsageError(
-            f"cannot write the latency artifact {error.filename}: {error.strerror}"
-        ) from None
-    return ledger
+        check_artifacts(settings.artifacts)
+    except LatencyError as error:
+        raise pytest.UsageError(str(error)) from None
+    return Ledger(settings.artifacts, session)
 
 
 def _github(config: pytest.Config, settings: Settings) -> GitHub:

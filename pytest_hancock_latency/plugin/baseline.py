@@ -11,11 +11,10 @@ import pytest
 
 from ..artifact_file import read_artifact
 from ..core.advice import Advice
-from ..core.baseline import change, kind_of_machine
-from ..core.record import Record
+from ..core.baseline import judged_change, kind_of_machine
+from ..core.quantile import format_percent
+from ..core.record import Artifact, Record
 from ..errors import ArtifactError
-from ..reporting.comparison import regression_text, uncompared_text
-from ..reporting.json_artifact import Artifact
 from .settings import Settings
 
 
@@ -29,24 +28,31 @@ class Baseline:
         self._machine = machine
 
     def advice(self, record: Record, allowed: Fraction, gates: int) -> Advice | None:
-        """What is to be said of a sample whose median may be `allowed` above the baseline's."""
+        """Advice on a sample whose median may be `allowed` above the baseline's."""
         if self._other_machine:
-            return Advice("baseline", uncompared_text(self._other_machine))
+            return Advice.of("not-compared", why=self._other_machine)
         earlier = self._records.get(record.title)
         if earlier is None:
-            return Advice("baseline", uncompared_text("it has no such sample"))
-        found = change(earlier, record, allowed, compared=gates)
-        if found.why_not:
-            return Advice("baseline", uncompared_text(found.why_not))
-        return Advice("regression", regression_text(found, allowed)) if found.slower else None
+            return Advice.of("not-compared", why="it has no such sample")
+        change = judged_change(earlier, record, allowed, compared=gates)
+        if change.why_not:
+            return Advice.of("not-compared", why=change.why_not)
+        if not change.slower:
+            return None
+        return Advice.of(
+            "slower",
+            before_ns=change.before_ns,
+            after_ns=change.after_ns,
+            percent=change.percent,
+            allowed_percent=format_percent(allowed),
+        )
 
     @cached_property
     def _other_machine(self) -> str | None:
-        was = kind_of_machine(self.artifact.session)
-        now = kind_of_machine({"machine": self._machine()})
-        if not was or was == now:
+        earlier = kind_of_machine(self.artifact.session)
+        if not earlier or earlier == kind_of_machine({"machine": self._machine()}):
             return None
-        return f"it is of another kind of machine ({', '.join(was)})"
+        return f"it is of another kind of machine ({', '.join(earlier)})"
 
 
 def baseline_of(settings: Settings, machine: Callable[[], Mapping[str, Any]]) -> Baseline | None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain, headline
@@ -38,7 +40,7 @@ def headlines(records: list[Record]) -> str:
     texts = []
     for record in records:
         name = f"{record.name}: " if record.name else ""
-        strict = " (strict)" if record.outcome == "inconclusive" else ""
+        strict = " (strict)" if record.outcome is Outcome.INCONCLUSIVE else ""
         texts.append(f"{name}{headline(record)}{strict}")
     return "; ".join(texts)
 
@@ -49,5 +51,5 @@ def details(failing: list[Record]) -> str:
     for record in failing:
         lines += ["", *table_lines([record]), "", *explain(record), ""]
         lines += picture_lines(record)
-        lines += [f"advice: {advice.text}" for advice in record.measurement.advice]
+        lines += [f"advice: {advice_text(advice)}" for advice in record.measurement.advice]
     return "\n".join(lines)

@@ -28,7 +28,7 @@ class GitHub:
         self._rootdir = rootdir
         self._gating = gating
         self._places: dict[str, Place] = {}
-        self.trouble: str | None = None
+        self.problem: str | None = None
         """Why there is no summary, where there should be one."""
 
     def note_place(self, test: str, report: pytest.TestReport) -> None:
@@ -46,7 +46,7 @@ class GitHub:
         try:
             append(Path(self._summary), summary_markdown(records))
         except OSError as error:
-            self.trouble = (
+            self.problem = (
                 f"cannot write the job summary {self._summary}: {error.strerror or error}"
             )
 

@@ -44,5 +44,5 @@ class Hooks:
         except pytest.exit.Exception:  # somebody means to end the session
             raise
         except Exception as error:
-            said = " ".join(str(error).split())
-            self.failures[name] = ": ".join(filter(None, [type(error).__name__, said]))
+            message = " ".join(str(error).split())
+            self.failures[name] = ": ".join(filter(None, [type(error).__name__, message]))

@@ -1,20 +1,19 @@
 """The hooks that measure and judge, where tests run: in pytest itself or in an xdist worker.
 
-Registered only in sessions that have something to measure. Records travel to `reports` on the test
-reports; a worker that dies loses nothing that it had reported.
+Registered only in sessions that have something to measure. In a process of its own, a test sends
+its records along with its report; a worker that dies loses nothing that it had reported.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
-from ..core.judging.verdict import Outcome
 from ..core.record import Record, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
@@ -22,44 +21,56 @@ from ..reporting.junit import is_ours, junit_properties
 from .baseline import Baseline
 from .body_as_request import measured
 from .failing import BudgetExceeded, details, headlines, shorten
-from .item_settings import GATE, Gate, gate_of
+from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .live import Live
+from .report_hooks import RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 
-RECORDS: Final = "latency_records"
-"""Where a test report carries its records."""
-_KEPT = pytest.StashKey[list[Record]]()
+LOAD_RECORDS = pytest.StashKey[list[Record]]()
+"""Records of the loads that a test ran in another process, judged there."""
+_FINISHED = pytest.StashKey[list[Record]]()
 
 
-class Tests:
+class ItemHooks:
     """Measures and judges in the process that runs the tests."""
 
     def __init__(
-        self, config: pytest.Config, settings: Settings, baseline: Baseline | None
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        baseline: Baseline | None,
     ) -> None:
         self._config = config
         self._settings = settings
         self._baseline = baseline
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
+        self._local: dict[str, list[Record]] = {}
+
+    def take_records(self, node_id: str) -> Sequence[Record]:
+        """The records of a test that ran in this process, once."""
+        return self._local.pop(node_id, [])
 
     def fixture(self, item: pytest.Item) -> Sampler:
         """The sampler of a test that asks for it."""
         sampler = self.sampler(item)
-        sampler.asked_for = True
+        sampler.is_requested = True
         return sampler
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test, made when it is first needed."""
         if SAMPLER not in item.stash:
-            gate = item.stash.get(GATE, None) or gate_of(item, None, self._settings, 1)
-            item.stash[SAMPLER] = Sampler(gate, watcher=Live(self._config, item.name))
+            settings = item.stash.get(ITEM_SETTINGS, None)
+            settings = settings or item_settings_of(item, None, self._settings, 1)
+            item.stash[SAMPLER] = Sampler(settings, watcher=Live(self._config, item.name))
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A test that runs again pools its samples with those of its earlier attempts."""
+        item.stash[LOAD_RECORDS] = []
         if SAMPLER in item.stash:
             earlier = item.stash[SAMPLER]
             del item.stash[SAMPLER]
@@ -69,21 +80,20 @@ class Tests:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Judge after the body of the test has passed."""
         try:
-            with self._whole_test(item):
+            with self._body_as_request(item):
                 result = yield
         except BaseException:
-            self._keep(item, judged=False)
+            self._finish(item, judged=False)
             raise
-        if SAMPLER in item.stash or GATE in item.stash:
-            self._keep(item, judged=True)
-            self._fail_if_needed(item)
+        self._finish(item, judged=True)
+        self._fail_if_needed(item)
         return result
 
     @contextmanager
-    def _whole_test(self, item: pytest.Item) -> Iterator[None]:
+    def _body_as_request(self, item: pytest.Item) -> Iterator[None]:
         """A marked test that uses no sampling fixture is itself the request."""
-        gate, body = item.stash.get(GATE, None), getattr(item, "obj", None)
-        if gate is None or gate.mode is Mode.OFF or body is None or _uses_sampler(item):
+        settings, body = item.stash.get(ITEM_SETTINGS, None), getattr(item, "obj", None)
+        if settings is None or settings.mode is Mode.OFF or body is None or _uses_sampler(item):
             yield
             return
         setattr(item, "obj", measured(body, self.sampler(item)))  # noqa: B010 - no such attribute in Item
@@ -96,48 +106,68 @@ class Tests:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send the records along with the report of the call."""
+        """Hand the records over, or send them along with the report to another process."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
             shorten(report, call.excinfo.value)
-        if call.when == "call" and item.stash.get(_KEPT, None):
-            setattr(report, RECORDS, [to_plain(record) for record in item.stash[_KEPT]])
+        records = item.stash.get(_FINISHED, [])
+        if call.when != "call" or not records:
+            return report
+        if os.getpid() == self._reporting_process:
+            self._local[report.nodeid] = records
+        else:
+            setattr(report, RECORDS, [to_plain(record) for record in records])
         return report
 
-    def _keep(self, item: pytest.Item, *, judged: bool) -> None:
+    def _finish(self, item: pytest.Item, *, judged: bool) -> None:
+        """Make the records of a test whose body has ended."""
         sampler = item.stash.get(SAMPLER, None)
-        records = [self._record(item, sampler.gate, s) for s in sampler.samples] if sampler else []
+        samples = sampler.samples if sampler else []
+        records = [self._record(item, sampler.settings, sample) for sample in samples if sampler]
+        records += [self._complete(item, record) for record in item.stash.get(LOAD_RECORDS, [])]
         if not judged:
             records = [record.without_verdict("the test failed by itself") for record in records]
-        item.stash[_KEPT] = records
+        item.stash[_FINISHED] = records
         item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
             if self._settings.junit:
                 item.user_properties.extend(junit_properties(record))
             self._config.hook.pytest_latency_judged(item=item, record=record)
 
-    def _record(self, item: pytest.Item, gate: Gate, sample: Sample) -> Record:
-        record = record_of(sample, item.nodeid, strict=gate.strict)
+    def _record(self, item: pytest.Item, settings: ItemSettings, sample: Sample) -> Record:
+        record = record_of(sample, item.nodeid, strict=settings.strict)
+        return replace(
+            self._complete(item, record),
+            measurement=self._compared(record, settings),
+            budget_name=settings.budget_name,
+        )
+
+    def _complete(self, item: pytest.Item, record: Record) -> Record:
+        """The record with where and when it was measured."""
         return replace(
             record,
-            measurement=self._beside_baseline(record, gate),
-            budget_name=gate.budget_name,
             worker=self._worker,
             workers=self._workers,
             attempt=getattr(item, "execution_count", 1),
         )
 
-    def _beside_baseline(self, record: Record, gate: Gate) -> Measurement:
+    def _compared(self, record: Record, settings: ItemSettings) -> Measurement:
         """The measurement, with advice where the sample is slower than in the baseline."""
-        measured = record.measurement
-        if gate.regression is None or self._baseline is None:
-            return measured
-        advice = self._baseline.advice(record, gate.regression, gate.gates)
-        return replace(measured, advice=(advice, *measured.advice)) if advice else measured
+        measurement = record.measurement
+        if settings.regression is None or self._baseline is None:
+            return measurement
+        advice = self._baseline.advice(record, settings.regression, settings.gates)
+        return replace(measurement, advice=(advice, *measurement.advice)) if advice else measurement
 
     def _fail_if_needed(self, item: pytest.Item) -> None:
-        gate, sampler = item.stash.get(GATE, None), item.stash.get(SAMPLER, None)
-        if gate is None or gate.mode is Mode.OFF:
+        self._fail_if_unmeasured(item)
+        failing = [record for record in item.stash[_FINISHED] if record.fails]
+        if failing and self._settings.mode is Mode.GATE:
+            raise BudgetExceeded(headlines(failing), details(failing))
+
+    def _fail_if_unmeasured(self, item: pytest.Item) -> None:
+        settings, sampler = item.stash.get(ITEM_SETTINGS, None), item.stash.get(SAMPLER, None)
+        if settings is None or settings.mode is Mode.OFF:
             return
         if sampler is not None and sampler.unfinished:
             names = ", ".join(map(repr, sampler.unfinished))
@@ -150,21 +180,9 @@ class Tests:
                 "nothing was measured: this test has a latency budget, "
                 "but never called its sample fixture"
             )
-        failing = [record for record in item.stash[_KEPT] if _fails(record, gate)]
-        if failing:
-            raise BudgetExceeded(headlines(failing), details(failing))
 
 
 def _uses_sampler(item: pytest.Item) -> bool:
     """Whether the test asked for our fixture; a user's own of the same name is not ours."""
     sampler = item.stash.get(SAMPLER, None)
-    return sampler is not None and sampler.asked_for
-
-
-def _fails(record: Record, gate: Gate) -> bool:
-    if gate.mode is not Mode.GATE or record.verdict is None:
-        return False
-    if record.n == 0 and not record.failures:
-        return True
-    strict_miss = gate.strict and record.verdict.outcome is Outcome.INCONCLUSIVE
-    return strict_miss or record.verdict.outcome is Outcome.EXCEEDED
+    return sampler is not None and sampler.is_requested

@@ -10,18 +10,20 @@ import pytest
 
 from ..core.budget import LatencyBudget, Terms
 from ..core.duration import NS_PER_S
-from ..core.judging.sequential import Judge, Policy
+from ..core.judging.sequential import Policy, SequentialJudge
 from ..measuring.plan import Plan
 from .settings import Mode, Settings
 
-_TIMEOUT_SHARE: Final = 0.4  # measuring may take twice its time limit
+_TIMEOUT_SHARE: Final = 0.4
+"""Share of the timeout of pytest-timeout: measuring may take twice its time limit, and the body of
+the test needs some time as well."""
 _UNLIMITED_NS: Final = 2**62
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: every body runs once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class ItemSettings:
     """What is set for the samples of one test."""
 
     test: str
@@ -35,7 +37,7 @@ class Gate:
     budget_name: str | None = None
     regression: Fraction | None = None
 
-    def judge(self, earlier: int, most: int, window_ns: int) -> Judge | None:
+    def judge(self, earlier: int, most: int, window_ns: int) -> SequentialJudge | None:
         """A judge for the sample after `earlier` ones, of which there are `most` observations."""
         if self.budget is None:
             return None
@@ -46,7 +48,7 @@ class Gate:
             window_ns=window_ns,
             share=_share(earlier),
         )
-        return Judge(self.budget, policy)
+        return SequentialJudge(self.budget, policy)
 
 
 def _share(earlier: int) -> float:
@@ -57,42 +59,46 @@ def _share(earlier: int) -> float:
     return 1.0 if not earlier else 1 / ((earlier + 1) * (earlier + 2))
 
 
-def gate_of(item: pytest.Item, terms: Terms | None, settings: Settings, gates: int) -> Gate:
-    """Put the terms of a test over the settings of the session."""
+def item_settings_of(
+    item: pytest.Item, terms: Terms | None, settings: Settings, gates: int
+) -> ItemSettings:
+    """Put the terms of a test over the settings of the session.
+
+    gates: number of gates of the build.
+    """
     test = item.nodeid
-    said = terms or Terms()
-    plan = settings.plan
     if settings.mode is Mode.OFF:
-        return Gate(test, settings.mode, RUN_ONCE, None, strict=False, gates=gates)
-    return Gate(
+        return ItemSettings(test, settings.mode, RUN_ONCE, None, strict=False, gates=gates)
+    own, plan = terms or Terms(), settings.plan
+    return ItemSettings(
         test=test,
         mode=settings.mode,
         plan=Plan(
-            warmup=plan.warmup if said.warmup is None else said.warmup,
-            samples=said.samples or plan.samples,
-            max_samples=_at_least(said.max_samples or plan.max_samples, said.samples),
-            time_limit_ns=min(said.time_limit_ns or plan.time_limit_ns, _timeout_ns(item)),
+            warmup=plan.warmup if own.warmup is None else own.warmup,
+            samples=own.samples or plan.samples,
+            max_samples=_at_least(own.max_samples or plan.max_samples, own.samples),
+            time_limit_ns=min(own.time_limit_ns or plan.time_limit_ns, _timeout_ns(item)),
             attribution=plan.attribution,
         ),
         budget=terms.budget() if terms else None,
-        strict=settings.strict if said.strict is None else said.strict,
+        strict=settings.strict if own.strict is None else own.strict,
         gates=gates,
-        name=said.name or "",
-        budget_name=said.budget_name,
-        regression=said.regression,
+        name=own.name or "",
+        budget_name=own.budget_name,
+        regression=own.regression,
     )
 
 
 def _timeout_ns(item: pytest.Item) -> int:
     """Most of what pytest-timeout gives the test, so that measuring ends before it does."""
     marker = item.get_closest_marker("timeout")
-    said: Any = None
+    timeout: Any = None
     if marker is not None:
-        said = marker.args[0] if marker.args else marker.kwargs.get("timeout")
-    if said is None:
-        said = getattr(item.config.option, "timeout", None) or _ini(item.config, "timeout")
+        timeout = marker.args[0] if marker.args else marker.kwargs.get("timeout")
+    if timeout is None:
+        timeout = getattr(item.config.option, "timeout", None) or _ini(item.config, "timeout")
     try:
-        seconds = float(said or 0)
+        seconds = float(timeout or 0)
     except (TypeError, ValueError):  # theirs to complain about
         return _UNLIMITED_NS
     return int(seconds * _TIMEOUT_SHARE * NS_PER_S) or _UNLIMITED_NS
@@ -110,4 +116,4 @@ def _at_least(most: int, least: int | None) -> int:
     return max(most, least or 0)
 
 
-GATE = pytest.StashKey[Gate]()
+ITEM_SETTINGS = pytest.StashKey[ItemSettings]()

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.record import Record
-from ..core.record_json import Plain, from_plain
-from ..reporting.html import report_html
-from ..reporting.json_artifact import Artifact, artifact_of_plain, artifact_text
-from ..reporting.markdown import summary_markdown
-from ..reporting.table import summary_text
-from ..reporting.writer import check_writable, write_whole
-from .settings import Settings
+from ..artifact_file import ArtifactWriter, Journal
+from ..artifact_kinds import KINDS
+from ..core.record import Artifact, Record
+from ..core.record_json import Plain
+from ..reporting.json_artifact import artifact_of, artifact_text
 
+JSON: Final = "json"
 _LEAST_PAUSE_S: Final = 1.0
 _SHARE: Final = 20
-"""Summaries may take a twentieth of the time: they are made of all records, again and again."""
+"""Artifacts that are made while tests run take at most a twentieth of the time."""
+_GROWTH: Final = 8
+"""The JSON artifact is written again when the journal is this many times what it was, so that all
+writing together, journal and final artifact included, is about three times the final size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,96 +30,90 @@ class Session:
     facts: Callable[[], Mapping[str, Any]]
     """What the JSON artifact begins with; asked for when it is first written."""
     complete: Callable[[Plain], str | None]
-    """The text of the JSON artifact, which it may change first; None if it failed."""
+    """The text of the JSON artifact, which hooks may change first; None if a hook failed."""
     baseline: Artifact | None = None
-    """Shown beside in the HTML report."""
+    """Earlier artifact that the HTML report compares with."""
     clock: Callable[[], float] = time.monotonic
 
 
 class Ledger:
     """Records in the order in which their tests finished.
 
-    Every record is in the JSON artifact before the next test reports: a session that is killed
-    loses nothing that had finished. The summaries, which can be made anew from it, follow at
-    intervals and at the end.
+    Every record is in the journal of the JSON artifact before the next test reports: a session that
+    is killed loses nothing that had finished. The artifacts themselves follow at intervals and at
+    the end.
     """
 
-    def __init__(self, settings: Settings, session: Session) -> None:
-        self._settings = settings
+    def __init__(self, paths: Mapping[str, Path], session: Session) -> None:
+        """paths: of each kind of artifact that is to be written."""
+        self._paths = paths
         self._session = session
-        self._samples: dict[str, tuple[Record, Plain]] = {}
-        self._summaries_due = 0.0
-        self.trouble: dict[Path, str] = {}
-        """Artifacts that could not be written, with the system's reason."""
+        self._records: dict[str, Record] = {}
+        self._journal = Journal(paths[JSON]) if JSON in paths else None
+        self._due = 0.0
+        self._written_at = 0
+        """Size of the journal when the JSON artifact was last written."""
+        self.writer = ArtifactWriter()
 
     @property
     def records(self) -> list[Record]:
         """All records."""
-        return [record for record, _ in self._samples.values()]
+        return list(self._records.values())
 
-    def check(self) -> None:
-        """Prove that every artifact can be written.
-
-        Raises:
-            OSError: one cannot; `filename` tells which.
-        """
-        for path in self._settings.paths:
-            try:
-                check_writable(path)
-            except OSError as error:
-                raise OSError(error.errno, error.strerror, str(path)) from error
-
-    def add(self, samples: Sequence[Plain]) -> list[Record]:
-        """Take in the plain records of a finished test, and write; the records.
+    def add(self, records: Sequence[Record]) -> None:
+        """Take in the records of a finished test, and keep them from being lost.
 
         A rerun's records have the observations of its earlier attempts, and replace theirs.
         """
-        records = [from_plain(plain) for plain in samples]
-        for record, plain in zip(records, samples, strict=True):
-            self._samples.pop(record.title, None)
-            self._samples[record.title] = record, plain
-        self._write(self._json())
-        if self._session.clock() >= self._summaries_due:
-            self._write_summaries()
-        return records
+        for record in records:
+            self._records.pop(record.title, None)
+            self._records[record.title] = record
+        if not self._paths:
+            return
+        self._keep(records)
+        if self._session.clock() >= self._due:
+            self._write_some()
 
     def write(self) -> None:
-        """Write every artifact."""
-        self._write(self._json())
-        self._write_summaries()
+        """Write every artifact for the last time."""
+        for kind in self._paths:
+            self._write(kind)
+        if self._journal and self._paths[JSON] not in self.writer.unwritable:
+            self._journal.remove()
 
-    def _write_summaries(self) -> None:
+    def _keep(self, new: Sequence[Record]) -> None:
+        """Append to the journal; where that fails, at least try to write the artifact."""
+        if self._journal is None:
+            return
+        path = self._paths[JSON]
+        try:
+            self._journal.append(new, self._session.facts, lambda: self.records)
+            self.writer.unwritable.pop(path, None)
+        except OSError:
+            self._write(JSON)
+
+    def _write_some(self) -> None:
+        """Write what is worth its time now: summaries always, the JSON artifact when it grew."""
         begin = self._session.clock()
-        self._write(self._summaries())
+        for kind in self._paths:
+            if kind != JSON:
+                self._write(kind)
+        if self._journal and self._journal.size >= _GROWTH * self._written_at:
+            self._write(JSON)
+            self._written_at = self._journal.size
         end = self._session.clock()
-        self._summaries_due = end + max(_LEAST_PAUSE_S, _SHARE * (end - begin))
+        self._due = end + max(_LEAST_PAUSE_S, _SHARE * (end - begin))
 
-    def _write(self, texts: Iterator[tuple[Path | None, Callable[[], str]]]) -> None:
-        """Write what is wanted; a failure is noted, since tests must go on."""
-        for path, text in texts:
-            if path is None:
-                continue
-            try:
-                write_whole(path, text())
-                self.trouble.pop(path, None)
-            except OSError as error:
-                self.trouble[path] = error.strerror or str(error)
-
-    def _json(self) -> Iterator[tuple[Path | None, Callable[[], str]]]:
-        yield self._settings.json, self._json_text
-
-    def _json_text(self) -> str:
-        return self._session.complete(self._artifact()) or artifact_text(self._artifact())
+    def _write(self, kind: str) -> None:
+        path, session = self._paths[kind], self._session
+        if kind == JSON:
+            # Not inside the writer: a hook may end the session, and that is not a failure.
+            text = session.complete(self._artifact()) or artifact_text(self._artifact())
+            self.writer.write(path, lambda: text)
+            return
+        self.writer.write(
+            path, lambda: KINDS[kind].render(self.records, session.facts(), session.baseline)
+        )
 
     def _artifact(self) -> Plain:
-        samples = [dict(plain) for _, plain in self._samples.values()]  # a hook may change them
-        return artifact_of_plain(samples, self._session.facts())
-
-    def _summaries(self) -> Iterator[tuple[Path | None, Callable[[], str]]]:
-        records = self.records
-        yield self._settings.text, lambda: summary_text(records)
-        yield self._settings.markdown, lambda: summary_markdown(records)
-        yield (
-            self._settings.html,
-            lambda: report_html(records, self._session.facts(), self._session.baseline),
-        )
+        return artifact_of(self.records, self._session.facts())

@@ -9,6 +9,7 @@ import pytest
 
 from ..core.advice import Advice
 from ..core.sample import Progress
+from ..reporting.advice import advice_text
 from ..reporting.wording import progress_line
 
 PATIENCE_NS: Final = 1_000_000_000
@@ -31,7 +32,7 @@ class Live:
     def warn(self, advice: Advice) -> None:
         """A line of its own, in logs as well."""
         if self._terminal is not None:
-            self._write(f"\n{self._test}: {advice.text}\n")
+            self._write(f"\n{self._test}: {advice_text(advice)}\n")
 
     def show(self, progress: Progress) -> None:
         """Write the line over, where somebody watches and it takes long enough to wonder."""

@@ -1,7 +1,7 @@
 """The `locust_run` fixture: a Locust profile in a process of its own, judged, from a test.
 
 Locust patches the standard library for gevent, so it never runs in the process of the tests. Its
-records become records of the test: they fail it where they must, and stand in the artifacts.
+records become records of the test, and take the same way as those of its samples.
 """
 
 from __future__ import annotations
@@ -10,34 +10,33 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
+from ..artifact_file import read_artifact
 from ..core.duration import NS_PER_MS
+from ..core.judging.verdict import ExitCode, Outcome
 from ..core.quantile import parse_quantile
 from ..core.record import Record
-from ..core.record_json import to_plain
 from ..errors import LatencyError, NothingMeasured
-from ..reporting.json_artifact import artifact_in
-from ..reporting.junit import junit_properties
-from .failing import BudgetExceeded, details, headlines
-from .item_hooks import RECORDS
-from .item_settings import GATE
-from .settings import Mode, Settings, read_settings
+from ..shared_options import ENVIRONMENT, GUIDE_ARTIFACT
+from .item_hooks import LOAD_RECORDS
+from .item_settings import ITEM_SETTINGS
+from .settings import Mode, Settings
 
-PLUGIN: Final = "hancock_latency_locust_runs"
-_GATE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
+_GATE_LOCUSTFILE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
 _SPARE_S: Final = 60
 """For Locust to start, and to stop its users."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}
-_OF_THIS_SESSION: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "LOCUST_")
-_FAILED_ALONE: Final = 2
-_RUNS = pytest.StashKey[list[Record]]()
+_OF_THIS_SESSION: Final = (ENVIRONMENT, GUIDE_ARTIFACT, "LOCUST_")
+"""Prefixes of variables that a run must not inherit: they are meant for this session."""
+_ONCE: Final = {"users": 1, "spawn_rate": 1, "run_time": "1s"}
+"""In mode ``off``: as short as a load can be that still shows whether the profile works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class LoadSample:
         return self.record.n
 
     @property
-    def outcome(self) -> str:
-        """``within``, ``exceeded`` or ``inconclusive``."""
+    def outcome(self) -> Outcome:
+        """What is known about the budget of the request."""
         return self.record.outcome
 
     def quantile_ms(self, quantile: str) -> float:
@@ -100,7 +99,8 @@ class LocustRunner:
 
         The locustfile is looked for from the root of the session, and need not import the gate.
         Further keywords are Locust's own options: ``users=10, spawn_rate=5, processes=2``. A budget
-        that is exceeded fails the test at its end.
+        that is exceeded fails the test at its end. With ``--latency=off`` one user runs for a
+        second, and nothing is judged.
 
         Raises:
             LatencyError: Locust is not installed, or the run measured nothing; with its output.
@@ -109,28 +109,31 @@ class LocustRunner:
             raise LatencyError(
                 "locust_run needs Locust: pip install 'pytest-hancock-latency[locust]'"
             )
-        if GATE in self._item.stash:
+        if ITEM_SETTINGS in self._item.stash:
             raise LatencyError(
                 "a test with locust_run has no latency_budget marker: "
                 "the budgets of requests are those of the budget file, by 'METHOD name'"
             )
         options |= {"host": host, "run_time": run_time}
-        files = f"{self._item.config.rootpath / locustfile},{_GATE}"
+        if self._settings.mode is Mode.OFF:
+            options |= _ONCE
+        files = f"{self._item.config.rootpath / locustfile},{_GATE_LOCUSTFILE}"
         with tempfile.TemporaryDirectory() as folder:
-            artifact = Path(folder, "performance-latency.json")
-            command = ["-f", files, *_switches(options), "--latency-json", str(artifact)]
-            done = self._run([*command, *self._budgets(), *user_classes], _seconds(run_time))
-            if not artifact.exists():
+            path = Path(folder, "performance-latency.json")
+            command = ["-f", files, *_switches(options), "--latency-json", str(path)]
+            seconds = _seconds(str(options["run_time"]))
+            done = self._run([*command, *self._budgets(), *user_classes], seconds)
+            if not path.exists():
                 raise LatencyError(f"Locust ended with {done.returncode}:\n{done.stdout}")
-            found = list(artifact_in(artifact.read_text(encoding="utf-8")).records)
-        return self._keep(found, done)
+            records = list(read_artifact(path).records)
+        return self._keep(records, done)
 
     def _run(self, arguments: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(_OF_THIS_SESSION)}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(_OF_THIS_SESSION)}
         return subprocess.run(
             [sys.executable, "-m", "locust", "--headless", "--only-summary", *arguments],
             cwd=self._item.config.rootpath,
-            env=kept,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -139,11 +142,11 @@ class LocustRunner:
         )
 
     def _budgets(self) -> list[str]:
-        given = self._settings.budgets
-        return ["--latency-budgets", str(given)] if given else []
+        path = self._settings.budgets
+        return ["--latency-budgets", str(path)] if path else []
 
-    def _keep(self, found: list[Record], done: subprocess.CompletedProcess[str]) -> LocustRun:
-        if done.returncode == _FAILED_ALONE or not any(r.n or r.failures for r in found):
+    def _keep(self, records: list[Record], done: subprocess.CompletedProcess[str]) -> LocustRun:
+        if done.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):
             raise LatencyError(
                 f"Locust measured nothing, it ended with {done.returncode}:\n{done.stdout}"
             )
@@ -152,54 +155,14 @@ class LocustRunner:
             replace(
                 record, test=self._item.nodeid, name=record.test, strict=record.strict or strict
             )
-            for record in found
+            for record in records
         ]
-        self._item.stash.setdefault(_RUNS, []).extend(own)
+        if self._settings.mode is Mode.OFF:
+            own = [record.without_verdict("--latency=off") for record in own]
+        else:
+            self._item.stash.setdefault(LOAD_RECORDS, []).extend(own)
         samples = {record.name: LoadSample(record) for record in own}
         return LocustRun(samples, done.returncode, done.stdout)
-
-
-class LocustRuns:
-    """The hooks of a session that uses the fixture."""
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Fail a test whose body has passed, but not its load."""
-        try:
-            result = yield
-        finally:
-            for record in item.stash.get(_RUNS, []):
-                item.user_properties.extend(junit_properties(record))
-        gates = read_settings(item.config).mode is Mode.GATE
-        failing = [record for record in item.stash.get(_RUNS, []) if gates and _fails(record)]
-        if failing:
-            raise BudgetExceeded(headlines(failing), details(failing))
-        return result
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Send the records along with the report of the call, as those of samples are."""
-        report = yield
-        if call.when == "call" and _RUNS in item.stash:
-            plain = [to_plain(record) for record in item.stash[_RUNS]]
-            setattr(report, RECORDS, [*getattr(report, RECORDS, []), *plain])
-            del item.stash[_RUNS]  # a rerun counts anew
-        return report
-
-
-def runner_of(item: pytest.Item) -> LocustRunner:
-    """The fixture of a test."""
-    manager = item.config.pluginmanager
-    if not manager.has_plugin(PLUGIN):
-        manager.register(LocustRuns(), PLUGIN)
-    return LocustRunner(item, read_settings(item.config))
-
-
-def _fails(record: Record) -> bool:
-    strict_miss = record.strict and record.outcome == "inconclusive"
-    return strict_miss or record.outcome == "exceeded"
 
 
 def _switches(options: Mapping[str, object]) -> list[str]:

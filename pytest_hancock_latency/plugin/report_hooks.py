@@ -1,42 +1,59 @@
 """The hooks of where reports arrive: in pytest itself, or in the controller of xdist.
 
-So one process owns the artifacts.
+One process, this one, owns the artifacts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pytest
 
+from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..core.record_json import from_plain
+from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain
 from .github import GitHub
 from .hooks import Hooks
-from .item_hooks import RECORDS
 from .ledger import Ledger
 from .session_facts import SessionFacts
 
+RECORDS: Final = "latency_records"
+"""Where a test report from another process carries the plain form of its records."""
 USAGE_ERRORS: Final = "latency_usage_errors"
 """Where a worker's output carries what is wrong with its settings and budgets."""
 
 
-class Reports:
-    """Collects records from reports, shows the table, owns the artifacts."""
+class ReportHooks:
+    """Collects records, shows the table, owns the artifacts."""
 
-    def __init__(self, ledger: Ledger, facts: SessionFacts, github: GitHub, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        facts: SessionFacts,
+        github: GitHub,
+        hooks: Hooks,
+        local_records: Callable[[str], Sequence[Record]],
+    ) -> None:
+        """local_records: those of a test that ran in this process, by its node id; once."""
         self._ledger = ledger
         self._facts = facts
         self._github = github
         self._hooks = hooks
+        self._local_records = local_records
         self.usage_errors: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records of a finished test into the ledger."""
-        plain = getattr(report, RECORDS, None)
-        if plain:
-            records = self._ledger.add(plain)
+        if report.when != "call":
+            return
+        plain = getattr(report, RECORDS, [])
+        records = [*map(from_plain, plain), *self._local_records(report.nodeid)]
+        if records:
+            self._ledger.add(records)
             self._github.note_place(records[0].test, report)
 
     @pytest.hookimpl(optionalhook=True)
@@ -47,21 +64,20 @@ class Reports:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write for the last time; say by the exit code what could not be done."""
+        """Write for the last time; the exit code tells of what could not be done.
+
+        A renderer that failed costs its own file and not the exit code.
+        """
         self._ledger.write()
         self._github.summarise(self._ledger.records)
-        trouble = self._ledger.trouble or self._hooks.failures
-        if self.usage_errors or (trouble and session.exitstatus == 0):
+        failed = self._ledger.writer.unwritable or self._hooks.failures
+        if self.usage_errors or (failed and session.exitstatus == 0):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The table of all samples, and the evidence of those that are inconclusive."""
-        for message in self.usage_errors:
-            terminalreporter.write_line(f"ERROR: {message}", red=True)
-        for path, why in self._ledger.trouble.items():
-            terminalreporter.write_line(f"ERROR: cannot write {path}: {why}", red=True)
-        for hook, why in self._hooks.failures.items():
-            terminalreporter.write_line(f"ERROR: the hook {hook} failed: {why}", red=True)
+        for line in self._error_lines():
+            terminalreporter.write_line(line, red=True)
         records = self._ledger.records
         if not records:
             return
@@ -72,14 +88,17 @@ class Reports:
         for remark in self._facts.remarks():
             terminalreporter.write_line(remark, yellow=True)
         for record in records:
-            self._explain(terminalreporter, record)
-        for line in [self._github.trouble or "", *self._github.lines(records)]:
-            if line:
-                terminalreporter.write_line(line)
+            if record.outcome is Outcome.INCONCLUSIVE:
+                for line in explain(record):
+                    terminalreporter.write_line(f"{record.title}: {line}", yellow=True)
+        lines = [*advice_lines(records), self._github.problem or "", *self._github.lines(records)]
+        for line in filter(None, lines):
+            terminalreporter.write_line(line)
 
-    def _explain(self, terminal: pytest.TerminalReporter, record: Record) -> None:
-        if record.outcome == "inconclusive":
-            for line in explain(record):
-                terminal.write_line(f"{record.title}: {line}", yellow=True)
-        for advice in record.measurement.advice:
-            terminal.write_line(f"{record.title}: advice: {advice.text}")
+    def _error_lines(self) -> list[str]:
+        hooks = self._hooks.failures.items()
+        return [
+            *(f"ERROR: {message}" for message in self.usage_errors),
+            *self._ledger.writer.error_lines,
+            *(f"ERROR: the hook {hook} failed: {reason}" for hook, reason in hooks),
+        ]

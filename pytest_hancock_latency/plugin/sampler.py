@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, overload
 
 import pytest
 
-from ..core.judging.sequential import DELETION_WINDOW_NS, Judge
+from ..core.duration import NS_PER_S
+from ..core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..core.sample import Sample
 from ..errors import LatencyError
 from ..measuring.clock import Clock, system_clock
@@ -29,7 +31,7 @@ from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
 from ..measuring.shapes.threads import burst
 from ..measuring.takers.bare import warm_up
-from .item_settings import Gate
+from .item_settings import ItemSettings
 from .settings import Mode
 
 MOST_AT_ONCE: Final = 32
@@ -44,13 +46,14 @@ class Sampler:
     runs. A name used twice, or a load that cannot be meant, is a `LatencyError`.
     """
 
-    gate: Gate
+    settings: ItemSettings
     clock: Clock = system_clock
+    wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
-    asked_for: bool = False
+    is_requested: bool = False
     """Whether the test has the fixture; else the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _begun: list[str] = field(default_factory=list)
@@ -124,7 +127,7 @@ class Sampler:
         if is_coroutine_function(calls[0]):
             return self._burst_awaiting(load, at_once)
         return self._keep(
-            judge_burst(burst(load, at_once, self.gate.plan, self.clock), self._judge_of)
+            judge_burst(burst(load, at_once, self.settings.plan, self.clock), self._judge_of)
         )
 
     def at_rate(  # noqa: PLR0913 - each is a word of its own, by name only
@@ -147,14 +150,14 @@ class Sampler:
         wait for one is latency too. Nothing is warmed up; each call of a coroutine is a task.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
-        if self.gate.mode is Mode.OFF:
+        if self.settings.mode is Mode.OFF:
             starts = starts[:1]
         call = called_with(function, args, kwargs)
         load = Load([call] * len(starts), self._new(name), check)
         if is_coroutine_function(function):
             return self._at_rate_awaiting(load, starts, per_second)
         callers = Callers(max(1, concurrency), self.clock)
-        finished = at_rate(load, starts, callers, self.gate.plan)
+        finished = at_rate(load, starts, callers, self.settings.plan)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     def rounds(self, *, name: str = "") -> Rounds:
@@ -182,7 +185,7 @@ class Sampler:
             raise LatencyError("sample.pairs() compares functions, not coroutine functions")
         first, second = names or (name_of(one), name_of(other))
         requests = Request(one, self._new(first)), Request(other, self._new(second))
-        measured = measure_pairs(requests, pairs, self.gate.plan, self.clock, self._judge_of)
+        measured = measure_pairs(requests, pairs, self.settings.plan, self.clock, self._judge_of)
         for sample in measured:
             self._keep(sample)
         return measured
@@ -194,7 +197,7 @@ class Sampler:
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.shapes.coroutines import burst_awaiting
 
-        done = await burst_awaiting(load, at_once, self.gate.plan, self.clock)
+        done = await burst_awaiting(load, at_once, self.settings.plan, self.clock)
         return self._keep(judge_burst(done, self._judge_of))
 
     async def _at_rate_awaiting(
@@ -202,7 +205,7 @@ class Sampler:
     ) -> Sample:
         from ..measuring.shapes.coroutines import at_rate_awaiting
 
-        finished = await at_rate_awaiting(load, starts, self.gate.plan, self.clock)
+        finished = await at_rate_awaiting(load, starts, self.settings.plan, self.clock)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @property
@@ -212,7 +215,7 @@ class Sampler:
 
     def _new(self, name: str) -> str:
         """The name of the next sample of the test."""
-        name = name or self.gate.name
+        name = name or self.settings.name
         if name in self._begun or any(sample.name == name for sample in self.samples):
             raise LatencyError(
                 f"sample {name!r} was measured already in this test: give each its own name=..."
@@ -221,7 +224,7 @@ class Sampler:
         return name
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.gate.plan, self.clock, self.watcher)
+        return ClosedLoop(self.settings.plan, self.clock, self.watcher)
 
     def _warmed(self) -> tuple[int, ...] | None:
         """What was warmed up by hand since the last sample; None if nothing was."""
@@ -237,18 +240,28 @@ class Sampler:
         for earlier in self._earlier:
             if earlier.name == sample.name:
                 sample = pooled(earlier, sample, self._judge_of)
+        sample = self._timed(sample)
         self._begun.remove(sample.name)
         self.called = True
-        if self.gate.mode is not Mode.OFF:
+        if self.settings.mode is not Mode.OFF:
             self.samples.append(sample)
         return sample
 
-    def _judge(self) -> Judge | None:
-        return self._judge_of(self.gate.plan.max_samples, DELETION_WINDOW_NS)
+    def _timed(self, sample: Sample) -> Sample:
+        """The sample with its place in time, by the wall clock: it has just ended."""
+        ended = self.wall_clock()
+        started = ended - sample.measurement.elapsed_ns / NS_PER_S
+        measurement = replace(
+            sample.measurement, started_unix_s=round(started, 3), ended_unix_s=round(ended, 3)
+        )
+        return replace(sample, measurement=measurement)
 
-    def _judge_of(self, most: int, window_ns: int) -> Judge | None:
+    def _judge(self) -> SequentialJudge | None:
+        return self._judge_of(self.settings.plan.max_samples, DELETION_WINDOW_NS)
+
+    def _judge_of(self, most: int, window_ns: int) -> SequentialJudge | None:
         """A judge for the next sample, of which there are `most` observations."""
-        return self.gate.judge(len(self.samples), most, window_ns)
+        return self.settings.judge(len(self.samples), most, window_ns)
 
 
 SAMPLER = pytest.StashKey[Sampler]()
@@ -270,7 +283,7 @@ class Warmup:
         """
         if times < 0:
             raise ValueError(f"times={times} is not a whole number from 0 up")
-        if self._sampler.gate.mode is Mode.OFF:
+        if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)
         self._sampler.warmed.extend(warm_up(call, times, self._sampler.clock))

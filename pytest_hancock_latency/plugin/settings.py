@@ -1,4 +1,4 @@
-"""What was set, read once into a frozen value; every error names the place that it came from."""
+"""The settings of a session, read once into a frozen value; errors name where a value came from."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
+from ..artifact_kinds import KINDS
 from ..core.budget import check_counts
 from ..core.duration import parse_duration
 from ..errors import BudgetError, DurationError, ProfileError, SettingError
-from ..hardware_file import AskedProfile, asked_profile
+from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import Plan
-from .options import GUIDE_ARTIFACT, OPTIONS, Option
+from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
+from .options import OPTIONS
 
 T = TypeVar("T")
-
-JSON_NAME: Final = "performance-latency.json"
-TEXT_NAME: Final = "benchmark-summary.txt"
-MARKDOWN_NAME: Final = "benchmark-summary.md"
-HTML_NAME: Final = "latency-report.html"
-_NAMES: Final = {"json": JSON_NAME, "text": TEXT_NAME, "markdown": MARKDOWN_NAME, "html": HTML_NAME}
 
 
 class Mode(StrEnum):
@@ -37,7 +33,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that options, ini and environment say, with defaults for what they do not."""
+    """Everything that options, ini and environment set, with defaults for the rest."""
 
     mode: Mode = Mode.GATE
     plan: Plan = field(default_factory=Plan)
@@ -45,22 +41,15 @@ class Settings:
     junit: bool = True
     github: bool = True
     budgets: Path | None = None
-    profile: AskedProfile | None = None
-    json: Path | None = None
-    text: Path | None = None
-    markdown: Path | None = None
-    html: Path | None = None
+    profile: RequestedProfile | None = None
     baseline: Path | None = None
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """All artifacts to be written."""
-        return tuple(p for p in (self.json, self.text, self.markdown, self.html) if p)
+    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    """Path of each kind of artifact that is to be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """One value, the place that said it, and the folder that its paths start from."""
+class _Setting:
+    """One value, the place that it came from, and the folder that its paths start from."""
 
     value: Any
     where: str
@@ -68,64 +57,76 @@ class _Said:
 
 
 def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read every setting from the strongest place that says it.
+    """Read every setting from the strongest place that has it.
 
     Raises:
-        SettingError: a value that cannot be meant; the text starts with the place it came from.
+        SettingError: an invalid value; the text starts with the place that it came from.
     """
-    said = {option.name: _strongest(option, config, environ) for option in OPTIONS}
+    given = {option.name: _strongest(option, config, environ) for option in OPTIONS}
     plan = Plan()
     counts = {
-        name: _read(said[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
+        name: _read(given[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
         for name in ("warmup", "samples", "max_samples")
     }
-    _check_counts(said, counts)
+    _check_counts(given, counts)
+    guide = environ.get(GUIDE_ARTIFACT)
     return Settings(
-        mode=_read(said["mode"], _mode, Mode.GATE),
+        mode=_read(given["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
-            time_limit_ns=_read(said["time_limit"], parse_duration, plan.time_limit_ns),
-            attribution=_read(said["attribution"], _switch, True),
+            time_limit_ns=_read(given["time_limit"], parse_duration, plan.time_limit_ns),
+            attribution=_read(given["attribution"], parse_switch, True),
         ),
-        strict=_read(said["strict"], _switch, False),
-        junit=_read(said["junit"], _switch, True),
-        github=_read(said["github"], _switch, True),
-        budgets=_path(said["budgets"]),
-        baseline=_path(said["baseline"]),
-        profile=_read(said["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
-        **_artifacts(said, environ, config),
+        strict=_read(given["strict"], parse_switch, False),
+        junit=_read(given["junit"], parse_switch, True),
+        github=_read(given["github"], parse_switch, True),
+        budgets=_path(given["budgets"]),
+        baseline=_path(given["baseline"]),
+        profile=_read(given["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
+        artifacts=artifact_paths(
+            {name: _path(given[name]) for name, kind in KINDS.items() if _is_option(kind.name)},
+            _path(given["artifacts"]),
+            config.invocation_params.dir / guide if guide else None,
+            of_pytest=True,
+        ),
     )
 
 
-def _strongest(option: Option, config: pytest.Config, environ: Mapping[str, str]) -> _Said | None:
+def _is_option(kind: str) -> bool:
+    return bool(KINDS[kind].file_name and KINDS[kind].of_pytest)
+
+
+def _strongest(
+    option: Option, config: pytest.Config, environ: Mapping[str, str]
+) -> _Setting | None:
     invoked_in = config.invocation_params.dir
-    given = getattr(config.option, option.ini, None)
-    if given is not None:
-        return _Said(given, f"command line option {option.switch}", invoked_in)
+    value = getattr(config.option, option.key, None)
+    if value is not None:
+        return _Setting(value, f"command line option {option.switch}", invoked_in)
     if environ.get(option.variable):
         where = f"environment variable {option.variable}"
-        return _Said(environ[option.variable], where, invoked_in)
-    written = config.getini(option.ini)
-    if written:
+        return _Setting(environ[option.variable], where, invoked_in)
+    value = config.getini(option.key)
+    if value:
         file = config.inipath or config.rootpath
-        return _Said(written, f"{file.name}: {option.ini}", config.rootpath)
+        return _Setting(value, f"{file.name}: {option.key}", config.rootpath)
     return None
 
 
-def _read(said: _Said | None, read: Callable[[Any], T], default: T) -> T:
-    if said is None:
+def _read(setting: _Setting | None, read: Callable[[Any], T], default: T) -> T:
+    if setting is None:
         return default
     try:
-        return read(said.value)
+        return read(setting.value)
     except (SettingError, DurationError, ProfileError) as error:
-        raise SettingError(f"{said.where}: {error}") from None
+        raise SettingError(f"{setting.where}: {error}") from None
 
 
-def _check_counts(said: Mapping[str, _Said | None], counts: Mapping[str, int]) -> None:
+def _check_counts(given: Mapping[str, _Setting | None], counts: Mapping[str, int]) -> None:
     try:
         check_counts(counts["samples"], counts["max_samples"])
     except BudgetError as error:
-        culprit = said["max_samples"] or said["samples"]
+        culprit = given["max_samples"] or given["samples"]
         raise SettingError(f"{culprit.where if culprit else 'latency settings'}: {error}") from None
 
 
@@ -134,17 +135,6 @@ def _mode(text: str) -> Mode:
         return Mode(text)
     except ValueError:
         raise SettingError(f"unknown mode {text!r}: valid are gate, report and off") from None
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = {"on": True, "true": True, "yes": True, "1": True}
-    known |= {"off": False, "false": False, "no": False, "0": False}
-    word = str(value).strip().lower()
-    if word not in known:
-        raise SettingError(f"{value!r} is neither on nor off")
-    return known[word]
 
 
 def _count(least: int) -> Callable[[Any], int]:
@@ -160,26 +150,9 @@ def _count(least: int) -> Callable[[Any], int]:
     return read
 
 
-def _profile_in(file: Path) -> Callable[[Any], AskedProfile | None]:
-    return lambda text: asked_profile(str(text), file)
+def _profile_in(file: Path) -> Callable[[Any], RequestedProfile | None]:
+    return lambda text: requested_profile(str(text), file)
 
 
-def _path(said: _Said | None) -> Path | None:
-    return said.base / str(said.value) if said else None
-
-
-def _artifacts(
-    said: Mapping[str, _Said | None], environ: Mapping[str, str], config: pytest.Config
-) -> dict[str, Path | None]:
-    """Where each artifact goes: its own option, else the folder; else what the guide asks for."""
-    folder = _path(said["artifacts"])
-    paths = {
-        name: _path(said[name]) or (folder / file if folder else None)
-        for name, file in _NAMES.items()
-    }
-    guide = environ.get(GUIDE_ARTIFACT)
-    if guide:
-        base = config.invocation_params.dir / guide
-        paths["json"] = paths["json"] or base
-        paths["text"] = paths["text"] or base.with_name(TEXT_NAME)
-    return paths
+def _path(setting: _Setting | None) -> Path | None:
+    return setting.base / str(setting.value) if setting else None

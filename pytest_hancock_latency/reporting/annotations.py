@@ -28,28 +28,26 @@ def annotation_lines(
     places: by the node id of the test; gating: whether an exceeded budget fails its test, which is
     what makes it an error and not a warning.
     """
-    notable = [record for record in records if record.outcome in ("exceeded", "inconclusive")]
-    ordered = sorted(notable, key=lambda record: (not _fails(record, gating), record.outcome))
+    notable = [record for record in records if record.outcome.needs_attention]
+    ordered = sorted(
+        notable, key=lambda record: (not (gating and record.fails), record.outcome.rank)
+    )
     return [_line(record, places.get(record.test), gating) for record in ordered]
 
 
-def _fails(record: Record, gating: bool) -> bool:
-    return gating and (record.strict or record.outcome == "exceeded")
-
-
 def _line(record: Record, place: Place | None, gating: bool) -> str:
-    level = "error" if _fails(record, gating) else "warning"
+    level = "error" if gating and record.fails else "warning"
     properties = {"title": f"latency budget {record.outcome}: {record.title}"}
     if place is not None:
         where = {"file": place.file} | ({} if place.line is None else {"line": str(place.line)})
         properties = where | properties
     text = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{level} {text}::{_message(_told(record))}"
+    return f"::{level} {text}::{_message(_evidence(record))}"
 
 
-def _told(record: Record) -> str:
-    first, evidence = headline(record), explain(record)
-    return "\n".join(evidence if first in evidence else [first, *evidence])
+def _evidence(record: Record) -> str:
+    first, lines = headline(record), explain(record)
+    return "\n".join(lines if first in lines else [first, *lines])
 
 
 def _message(text: str) -> str:

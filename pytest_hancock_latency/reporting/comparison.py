@@ -27,7 +27,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BaselineComparison:
     """Two artifacts beside each other."""
 
     compared: Sequence[Compared]
@@ -43,7 +43,7 @@ class Comparison:
         return sum(each.change.slower for each in self.compared)
 
 
-def comparison_text(comparison: Comparison) -> str:
+def comparison_text(comparison: BaselineComparison) -> str:
     """The table, what it means, and what has no counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
     rows = [_HEADINGS, *(_cells(each) for each in ordered)]
@@ -55,20 +55,6 @@ def comparison_text(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def regression_text(change: Change, allowed: Fraction) -> str:
-    """What is said of one sample that became slower."""
-    return (
-        f"slower than the baseline: the median of what the code took went from "
-        f"{format_duration(change.before_ns)} to {format_duration(change.after_ns)} "
-        f"({round(100 * change.share):+d} %, allowed {format_percent(allowed)} %)"
-    )
-
-
-def uncompared_text(why: str) -> str:
-    """What is said of one sample that could not be put beside the baseline."""
-    return f"not compared with the baseline: {why}"
-
-
 def _cells(each: Compared) -> tuple[str, ...]:
     change = each.change
     known = bool(change.before_ns)
@@ -76,7 +62,7 @@ def _cells(each: Compared) -> tuple[str, ...]:
         each.after.title,
         format_duration(change.before_ns) if known else "–",
         format_duration(change.after_ns) if known else "–",
-        f"{round(100 * change.share):+d} %" if known else "–",
+        f"{change.percent:+d} %" if known else "–",
         _p99(each.before),
         _p99(each.after),
         "slower" if change.slower else f"not compared: {change.why_not}" if change.why_not else "",
@@ -87,7 +73,7 @@ def _p99(record: Record) -> str:
     return format_duration(record.quantiles_ns["p99"]) if record.n else "–"
 
 
-def _conclusion(comparison: Comparison) -> str:
+def _conclusion(comparison: BaselineComparison) -> str:
     if comparison.other_machine:
         return (
             f"nothing is judged: the baseline is of another kind of machine "

@@ -9,82 +9,127 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from ..core.histogram import LAYOUT, RELATIVE_ERROR
-from ..core.record import Record
+from ..core.histogram import RELATIVE_ERROR, SIGNIFICANT_DIGITS
+from ..core.judging.verdict import Outcome
+from ..core.record import Artifact, Record
 from ..core.record_json import Plain, from_plain, to_plain
 from ..errors import ArtifactError
-from .packaged import packaged
+from .advice import advice_text
 
 FORMAT: Final = 1
+_OF_RECORDS: Final = ("format", "counts", "histograms", "samples")
+"""Fields that are made of the records; all others are facts about the session."""
+_NOT_PLAIN: Final = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a plain form raises for something else."""
+_NO_ARTIFACT: Final = "is not a latency artifact (performance-latency.json)"
+_DENSE: Final = (",", ":")
+"""Separators that leave no room: the samples are nearly all of a large artifact."""
 _HISTOGRAMS: Final = {
-    "layout": LAYOUT,
+    "encoding": "HdrHistogram V2, compressed, base64",
     "unit": "ns",
+    "significant_digits": SIGNIFICANT_DIGITS,
     "relative_error": float(RELATIVE_ERROR),
-    "encoding": "base64 of zlib of LEB128: gaps from bucket to bucket, then as many counts",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """What an artifact says."""
-
-    session: Mapping[str, Any]
-    """Machine, versions, settings, commit and so on: everything but the samples."""
-    records: Sequence[Record]
+def json_text(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
+    """The JSON artifact as text."""
+    return artifact_text(artifact_of(records, session))
 
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
     """The artifact as plain data. session: machine, versions, settings, start."""
-    return artifact_of_plain([to_plain(record) for record in records], session)
-
-
-def artifact_of_plain(samples: list[Plain], session: Mapping[str, Any]) -> Plain:
-    """The artifact of records that have their plain form already."""
-    counts = {
-        outcome: sum(sample["outcome"] == outcome for sample in samples)
-        for outcome in ("within", "exceeded", "inconclusive", "not judged")
-    }
+    outcomes = [record.outcome for record in records]
     return {
         "format": FORMAT,
         **session,
-        "counts": counts,
+        "counts": {outcome.value: outcomes.count(outcome) for outcome in Outcome},
         "histograms": _HISTOGRAMS,
-        "samples": samples,
+        "samples": [_sample(record) for record in records],
     }
+
+
+def _sample(record: Record) -> Plain:
+    """A record as plain data; its advice has its words too, for people who read the file."""
+    plain = to_plain(record)
+    for entry, advice in zip(
+        plain["measurement"]["advice"], record.measurement.advice, strict=True
+    ):
+        entry["text"] = advice_text(advice)
+    return plain
 
 
 def artifact_in(text: str) -> Artifact:
     """What the text of an artifact says.
 
     Raises:
-        ArtifactError: it is no artifact, or of a format that this version does not know.
+        ArtifactError: it is not an artifact, or of a format that this version does not know.
     """
     try:
         plain = json.loads(text)
-        if plain["format"] != FORMAT:
-            raise ArtifactError(f"has format {plain['format']!r}; this version reads {FORMAT}")
+        _check_format(plain)
         records = [from_plain(sample) for sample in plain["samples"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError("is not a latency artifact (performance-latency.json)") from error
-    made = ("format", "counts", "histograms", "samples")
-    return Artifact({k: v for k, v in plain.items() if k not in made}, records)
+    except _NOT_PLAIN as error:
+        raise ArtifactError(_NO_ARTIFACT) from error
+    return Artifact({k: v for k, v in plain.items() if k not in _OF_RECORDS}, records)
+
+
+def journal_header(session: Mapping[str, Any]) -> str:
+    """The first line of the journal of a session that still runs."""
+    return _line({"format": FORMAT, **session})
+
+
+def journal_line(record: Record) -> str:
+    """A finished record as a line of the journal."""
+    return _line(_sample(record))
+
+
+def journal_in(text: str) -> Artifact:
+    """What the journal of a session that was killed says.
+
+    A line that was being written then is left out. A record that came again, from a rerun, counts
+    by its last line.
+
+    Raises:
+        ArtifactError: it is not a journal, or of a format that this version does not know.
+    """
+    lines = text.split("\n")[:-1]  # what follows the last line break was not finished
+    try:
+        session = json.loads(lines[0])
+        _check_format(session)
+        records = [from_plain(json.loads(line)) for line in lines[1:]]
+    except (*_NOT_PLAIN, IndexError) as error:
+        raise ArtifactError(_NO_ARTIFACT) from error
+    del session["format"]
+    return Artifact(session, list({record.title: record for record in records}.values()))
+
+
+def _check_format(plain: Mapping[str, Any]) -> None:
+    if plain["format"] != FORMAT:
+        raise ArtifactError(f"has format {plain['format']!r}; this version reads {FORMAT}")
 
 
 def artifact_text(artifact: Plain) -> str:
     """The artifact as JSON text: a line for each field and each sample, ending in a line break."""
     samples = artifact.get("samples", [])
     fields = [f"{_json(k)}: {_json(v)}" for k, v in artifact.items() if k != "samples"]
-    lines = ",\n  ".join(_json(sample, (",", ":")) for sample in samples)
+    lines = ",\n  ".join(_json(sample, _DENSE) for sample in samples)
     fields.append(f'"samples": [\n  {lines}\n ]' if samples else '"samples": []')
     return "{\n " + ",\n ".join(fields) + "\n}\n"
 
 
 def schema_text() -> str:
     """The JSON Schema of the artifact, as it is published."""
-    return packaged("artifact.schema.json")
+    from importlib.resources import files
+
+    text: str = files(__package__).joinpath("artifact.schema.json").read_text(encoding="utf-8")
+    return text
+
+
+def _line(plain: Plain) -> str:
+    return _json(plain, _DENSE) + "\n"
 
 
 def _json(value: object, separators: tuple[str, str] = (", ", ": ")) -> str:

@@ -1,4 +1,4 @@
-"""JUnit properties of a record."""
+"""JUnit: properties of a record, and the records of a load test as a document of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_ours(name: str) -> bool:
 def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
     """Names and values, prefixed ``latency.`` and, where a sample has a name, by it as well."""
     prefix = f"latency.{record.name}." if record.name else "latency."
-    yield f"{prefix}verdict", record.outcome
+    yield f"{prefix}verdict", record.outcome.value
     yield f"{prefix}n", str(record.n)
     yield f"{prefix}failed", str(sum(record.failures.values()))
     for percentile, ns in record.quantiles_ns.items():
@@ -30,10 +30,10 @@ def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
     yield f"{prefix}evidence", headline(record)
 
 
-def junit_text(records: Sequence[Record]) -> str:
-    """The document. *Exceeded* is a failure, and *inconclusive* one where it is strict."""
+def junit_text(records: Sequence[Record], *_: object) -> str:
+    """A document with a test case for each record; one that fails its run is a failure."""
     suites = ElementTree.Element("testsuites")
-    failing = [record for record in records if _fails(record)]
+    failing = [record for record in records if record.fails]
     suite = ElementTree.SubElement(
         suites,
         "testsuite",
@@ -58,14 +58,9 @@ def _add_case(suite: ElementTree.Element, record: Record) -> None:
     properties = ElementTree.SubElement(case, "properties")
     for name, value in junit_properties(record):
         ElementTree.SubElement(properties, "property", name=_text(name), value=_text(value))
-    if _fails(record):
+    if record.fails:
         failure = ElementTree.SubElement(case, "failure", message=_text(headline(record)))
         failure.text = _text("\n".join(explain(record)))
-
-
-def _fails(record: Record) -> bool:
-    strict_miss = record.strict and record.outcome == "inconclusive"
-    return strict_miss or record.outcome == "exceeded"
 
 
 def _seconds(ns: int) -> str:

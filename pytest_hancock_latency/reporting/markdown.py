@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from ..core.record import Record
 from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows
-from .wording import explain
-
-_MARKS: Final = {"within": "✅", "exceeded": "❌", "inconclusive": "❔", "not judged": "–"}
-_FIRST: Final = {"exceeded": 0, "inconclusive": 1}
+from .wording import EMOJI, explain
 
 
-def summary_markdown(records: Sequence[Record]) -> str:
+def summary_markdown(records: Sequence[Record], *_: object) -> str:
     """The whole Markdown summary; what exceeded comes first."""
-    ordered = sorted(records, key=lambda record: _FIRST.get(record.outcome, 2))
+    ordered = sorted(records, key=lambda record: record.outcome.rank)
     lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})", ""]
     lines += [
         _line(HEADINGS),
@@ -23,8 +19,8 @@ def summary_markdown(records: Sequence[Record]) -> str:
     ]
     for record, row in zip(ordered, rows(ordered), strict=True):
         cells = [_escaped(cell) for cell in row.cells]
-        lines.append(_line([*cells[:-1], f"{_MARKS[record.outcome]} {cells[-1]}"]))
-    notable = [record for record in ordered if record.outcome in _FIRST]
+        lines.append(_line([*cells[:-1], f"{EMOJI[record.outcome]} {cells[-1]}"]))
+    notable = [record for record in ordered if record.outcome.needs_attention]
     for record in notable:
         lines += ["", f"**{_escaped(record.title)}**", ""]
         lines += [f"- {_escaped(line)}" for line in explain(record)]

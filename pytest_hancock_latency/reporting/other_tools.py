@@ -26,7 +26,7 @@ _QUARTERS: Final = (Fraction(1, 4), Fraction(3, 4))
 _WHISKER: Final = 1.5
 
 
-def pytest_benchmark_json(records: Sequence[Record], session: Mapping[str, Any]) -> str:
+def pytest_benchmark_json(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
     """All samples as pytest-benchmark would have saved them.
 
     Raises:
@@ -141,7 +141,7 @@ _LONGEST_NAME: Final = 1024
 _MEDIAN: Final = "p50"
 
 
-def bencher_json(records: Sequence[Record]) -> str:
+def bencher_json(records: Sequence[Record], *_: object) -> str:
     """Each sample as a benchmark; the median is its ``latency``, p99 its ``p99-latency``.
 
     Bounds are those that hold with 95 % each.

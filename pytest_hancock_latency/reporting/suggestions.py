@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from ..core.duration import NS_PER_MS, format_duration
+from ..core.duration import format_duration, plain_ms
 from ..core.quantile import format_percent
 from ..core.suggestion import Suggestion, together
 
@@ -26,7 +26,7 @@ def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str
         lines.append(
             f"[budgets.{_toml_text(name)}]" if limits else f"# [budgets.{_toml_text(name)}]"
         )
-        lines += [f"{_key(percentile)} = {_ms(ns)}" for percentile, ns in limits.items()]
+        lines += [f"{_key(percentile)} = {plain_ms(ns)}" for percentile, ns in limits.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -37,7 +37,8 @@ def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> 
     for each in suggestions:
         groups.setdefault(each.record.test or each.name, []).append(each)
     for group in groups.values():
-        keywords = [f"{_key(percentile)}={_ms(ns)}" for percentile, ns in together(group).items()]
+        limits = together(group).items()
+        keywords = [f"{_key(percentile)}={plain_ms(ns)}" for percentile, ns in limits]
         lines += ["", *_reasons(group, titled=True)]
         if keywords:
             lines.append(f"@latency_budget({', '.join(keywords)})")
@@ -83,7 +84,3 @@ def _toml_text(text: str) -> str:
 def _key(percentile: str) -> str:
     """``p99.9`` as a keyword and as a bare key."""
     return percentile.replace(".", "_")
-
-
-def _ms(ns: int) -> str:
-    return f"{ns / NS_PER_MS:.6f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""The table of samples as plain text, for the terminal and the text summary."""
+"""The table of samples: its rows, which every format shares, and the table as plain text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,82 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..core.duration import NS_PER_MS, format_against, format_exactly, format_ms
-from ..core.judging.verdict import LimitVerdict
+from ..core.duration import format_against, format_ms, plain_ms
+from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
+from ..core.quantile import COLUMNS, label
 from ..core.record import Record
+from .advice import advice_lines
 from .wording import explain
 
+PERCENTILES: Final = tuple(map(label, COLUMNS))
+HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
+NUMBERS: Final = frozenset(range(1, 2 + len(PERCENTILES)))
+"""Columns that are set flush right."""
+UNIT_NOTE: Final = "latencies in ms, raw, by nearest rank"
+_COUNTED: Final = (Outcome.WITHIN, *(o for o in WORST_FIRST if o is not Outcome.WITHIN))
 _LONGEST: Final = 121
 """Letters of a title in the table; parameters may have thousands, and the evidence has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample as texts."""
+
+    sample: str
+    n: str
+    quantiles: tuple[str, ...]
+    """One for each of `PERCENTILES`."""
+    limits: str
+    verdict: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The texts in the order of `HEADINGS`."""
+        return (self.sample, self.n, *self.quantiles, self.limits, self.verdict)
+
+
+def rows(records: Iterable[Record]) -> list[Row]:
+    """A row for each record."""
+    return [_row(record) for record in records]
+
+
+def _row(record: Record) -> Row:
+    limits = record.verdict.limits if record.verdict else ()
+    by_label = {part.limit.label: part for part in limits}
+    return Row(
+        sample=record.title,
+        n=str(record.n) + (f" +{sum(record.failures.values())}✗" if record.failures else ""),
+        quantiles=tuple(_cell(name, record.quantiles_ns, by_label) for name in PERCENTILES),
+        limits=_limits(limits),
+        verdict=_verdict(record),
+    )
+
+
+def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, LimitVerdict]) -> str:
+    if name not in quantiles_ns:
+        return "–"
+    if name not in limits:
+        return format_ms(quantiles_ns[name])
+    observed, _ = format_against(quantiles_ns[name], limits[name].limit.limit_ns)
+    amount, unit = observed.split(" ")
+    return amount if unit == "ms" else format_ms(quantiles_ns[name])
+
+
+def _limits(limits: Sequence[LimitVerdict]) -> str:
+    if not limits:
+        return "–"
+    labels = tuple(part.limit.label for part in limits)
+    texts = [plain_ms(part.limit.limit_ns) for part in limits]
+    if labels == PERCENTILES:
+        return " / ".join(texts)
+    return ", ".join(f"{name} {text}" for name, text in zip(labels, texts, strict=True))
+
+
+def _verdict(record: Record) -> str:
+    decisive = record.verdict.decisive if record.verdict else None
+    if decisive is None or record.outcome is Outcome.WITHIN:
+        return record.outcome
+    return f"{record.outcome} {decisive.limit.label}"
 
 
 def table_lines(records: Sequence[Record]) -> list[str]:
@@ -45,94 +114,18 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) 
 
 
 def count_line(records: Sequence[Record]) -> str:
-    """How many samples have which outcome: ``4 within, 1 exceeded``."""
-    order = ("within", "exceeded", "inconclusive", "not judged")
-    counted = [(sum(r.outcome == outcome for r in records), outcome) for outcome in order]
-    return ", ".join(f"{count} {outcome}" for count, outcome in counted if count)
+    """How many samples have which outcome, the best first: ``4 within, 1 exceeded``."""
+    outcomes = [record.outcome for record in records]
+    counts = [(outcomes.count(outcome), outcome) for outcome in _COUNTED]
+    return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
 
 
-def summary_text(records: Sequence[Record]) -> str:
+def summary_text(records: Sequence[Record], *_: object) -> str:
     """The whole text summary: the table, the counts, and the evidence of what is not within."""
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table_lines(records), "", count_line(records)]
     for record in records:
-        if record.outcome != "within":
+        if record.outcome is not Outcome.WITHIN:
             lines += ["", record.title, *(f"  {line}" for line in explain(record))]
-        lines += [f"  advice for {record.title}: {a.text}" for a in record.measurement.advice]
+    if advice := advice_lines(records):
+        lines += ["", *advice]
     return "\n".join(lines) + "\n"
-
-
-HEADINGS: Final = ("sample", "n", "p50", "p95", "p99", "limits (ms)", "verdict")
-NUMBERS: Final = frozenset({1, 2, 3, 4})
-"""Columns that are set flush right."""
-UNIT_NOTE: Final = "latencies in ms, raw, by nearest rank"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One sample as texts."""
-
-    sample: str
-    n: str
-    p50: str
-    p95: str
-    p99: str
-    limits: str
-    verdict: str
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The texts in the order of `HEADINGS`."""
-        return (self.sample, self.n, self.p50, self.p95, self.p99, self.limits, self.verdict)
-
-
-def rows(records: Iterable[Record]) -> list[Row]:
-    """A row for each record."""
-    return [_row(record) for record in records]
-
-
-def _row(record: Record) -> Row:
-    parts = {part.limit.label: part for part in record.verdict.limits} if record.verdict else {}
-    return Row(
-        sample=record.title,
-        n=str(record.n) + (f" +{sum(record.failures.values())}✗" if record.failures else ""),
-        p50=_cell("p50", record.quantiles_ns, parts),
-        p95=_cell("p95", record.quantiles_ns, parts),
-        p99=_cell("p99", record.quantiles_ns, parts),
-        limits=_limits(record),
-        verdict=_verdict(record),
-    )
-
-
-def _cell(name: str, quantiles: Mapping[str, int], parts: Mapping[str, LimitVerdict]) -> str:
-    if name not in quantiles:
-        return "–"
-    if name not in parts:
-        return format_ms(quantiles[name])
-    observed, _ = format_against(quantiles[name], parts[name].limit.limit_ns)
-    amount, unit = observed.split(" ")
-    return amount if unit == "ms" else format_ms(quantiles[name])
-
-
-def _limits(record: Record) -> str:
-    if record.verdict is None:
-        return "–"
-    parts = record.verdict.limits
-    usual = [part.limit.label for part in parts]
-    texts = [_milliseconds(part.limit.limit_ns) for part in parts]
-    if usual == ["p50", "p95", "p99"]:
-        return " / ".join(texts)
-    return ", ".join(f"{name} {text}" for name, text in zip(usual, texts, strict=True))
-
-
-def _milliseconds(ns: int) -> str:
-    return f"{ns / NS_PER_MS:.6f}".rstrip("0").rstrip(".")
-
-
-def _verdict(record: Record) -> str:
-    decisive = record.verdict.decisive if record.verdict else None
-    if decisive is None or record.outcome == "within":
-        return record.outcome
-    return f"{record.outcome} {decisive.limit.label}"
-
-
-__all__ = ["HEADINGS", "NUMBERS", "UNIT_NOTE", "Row", "format_exactly", "rows"]

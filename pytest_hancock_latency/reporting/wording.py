@@ -11,112 +11,130 @@ from ..core.judging.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
-    PaceVerdict,
     Reason,
+    ThroughputVerdict,
     Verdict,
 )
 from ..core.quantile import format_percent, label
 from ..core.record import Record
 from ..core.sample import Progress, Sample
 
+SIGNS: Final = {
+    Outcome.WITHIN: "✓",
+    Outcome.EXCEEDED: "✗",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.NOT_JUDGED: "–",
+}
+EMOJI: Final = {
+    Outcome.WITHIN: "✅",
+    Outcome.EXCEEDED: "❌",
+    Outcome.INCONCLUSIVE: "❔",
+    Outcome.NOT_JUDGED: "–",
+}
+"""The same signs where no style sheet gives them colour, as in a pull request."""
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
 
 
 def explain(record: Record) -> list[str]:
-    """The evidence of a record, one line for each part that is not within; the weightiest first."""
-    if record.verdict is None:
-        return [f"not judged: {record.not_judged}"]
+    """The evidence of a record, one line for each part that is not within; the worst first."""
+    verdict = record.verdict
+    if verdict is None:
+        return [f"{Outcome.NOT_JUDGED}: {record.not_judged}"]
     lines = []
-    pace = record.verdict.pace
     for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
-        lines += [about_pace(pace)] if pace and pace.outcome is outcome else []
-        lines += [_failures(record)] if record.verdict.failures.outcome is outcome else []
-        parts = [part for part in reversed(record.verdict.limits) if part.outcome is outcome]
-        lines += [explain_limit(part, record.verdict) for part in parts]
-    return lines or [f"within: {_shown(record.verdict)}"]
+        if verdict.throughput and verdict.throughput.outcome is outcome:
+            lines.append(about_throughput(verdict.throughput))
+        if verdict.failures.outcome is outcome:
+            lines.append(_about_failures(verdict.failures, record))
+        parts = [part for part in reversed(verdict.limits) if part.outcome is outcome]
+        lines += [explain_limit(part, record) for part in parts]
+    return lines or [f"{Outcome.WITHIN}: {_counts_of_all_limits(verdict)}"]
 
 
 def headline(record: Record) -> str:
     """The reason on one short line, for a summary that has no room for more."""
     verdict = record.verdict
     if verdict is None:
-        return f"not judged: {record.not_judged}"
+        return f"{Outcome.NOT_JUDGED}: {record.not_judged}"
     part = verdict.decisive
     if part is None:
         return _without_limit(record, verdict)
-    observed, limit = format_against(part.observed_ns, part.limit.limit_ns)
-    if part.outcome is Outcome.EXCEEDED and part.observed_ns > part.limit.limit_ns:
+    observed_ns, limit_ns = record.quantiles_ns.get(part.limit.label, 0), part.limit.limit_ns
+    if part.outcome is Outcome.EXCEEDED and observed_ns > limit_ns:
+        observed, limit = format_against(observed_ns, limit_ns)
         return f"{part.limit.label} {observed} > {limit}, {part.over_attributed} of {part.n} over"
-    return explain_limit(part, verdict)
+    return explain_limit(part, record)
 
 
 def _without_limit(record: Record, verdict: Verdict) -> str:
     """The reason where no limit has the outcome of the whole verdict."""
     if verdict.outcome is Outcome.WITHIN:
         return explain(record)[0]
-    if verdict.pace and verdict.failures.outcome is not verdict.outcome:
-        return about_pace(verdict.pace)
-    return _failures(record)
+    if verdict.throughput and verdict.failures.outcome is not verdict.outcome:
+        return about_throughput(verdict.throughput)
+    return _about_failures(verdict.failures, record)
 
 
-def about_pace(pace: PaceVerdict) -> str:
+def about_throughput(throughput: ThroughputVerdict) -> str:
     """The evidence about requests/s, as one sentence."""
-    least, most = _whole_percent(pace.least_fall), _whole_percent(pace.most_fall)
-    span = f"a fall of {least} to {most}, with 95 %"
-    over = f"{pace.per_s:.3g}/s on average over {format_duration(pace.judged_ns)}"
-    if pace.outcome is Outcome.EXCEEDED:
-        declined = f"declined by {_whole_percent(pace.fall)} under a steady load"
-        return f"exceeded requests/s: {declined} ({span}); {over}"
-    if pace.outcome is Outcome.WITHIN:
-        return f"within requests/s: steady ({span}); {over}"
-    return f"inconclusive requests/s: neither steady nor declining ({span}); {over}"
+    least = _whole_percent(throughput.least_fall)
+    most = _whole_percent(throughput.most_fall)
+    span = f"a fall of {least} to {most} at 95 % confidence"
+    judged_for = format_duration(throughput.judged_ns)
+    average = f"{throughput.per_s:.3g}/s on average over {judged_for}"
+    head = f"{throughput.outcome} requests/s"
+    if throughput.outcome is Outcome.EXCEEDED:
+        declined = f"declined by {_whole_percent(throughput.fall)} under a steady load"
+        return f"{head}: {declined} ({span}); {average}"
+    if throughput.outcome is Outcome.WITHIN:
+        return f"{head}: steady ({span}); {average}"
+    return f"{head}: neither steady nor declining ({span}); {average}"
 
 
-def explain_limit(part: LimitVerdict, verdict: Verdict) -> str:
-    """The evidence about one limit, as one sentence."""
+def explain_limit(part: LimitVerdict, record: Record) -> str:
+    """The evidence about one limit of a judged record, as one sentence."""
     limit = format_exactly(part.limit.limit_ns)
+    head = f"{part.outcome} {part.limit.label}"
     if part.outcome is Outcome.EXCEEDED:
-        return _exceeded(part, limit)
-    if part.outcome is Outcome.WITHIN:
-        return f"within {part.limit.label}: {part.over} of {part.n} over {limit}"
-    return _inconclusive(part, verdict, limit)
-
-
-def _inconclusive(part: LimitVerdict, verdict: Verdict, limit: str) -> str:
-    head = f"inconclusive {part.limit.label}"
+        return f"{head}: {_exceeded(part, limit, record)}"
     count = f"{part.over} of {part.n} over {limit}"
+    if part.outcome is Outcome.WITHIN:
+        return f"{head}: {count}"
     if part.reason is Reason.MACHINE:
         return f"{head} (machine): {count}, {_excused(part)}while another process held the CPU"
+    return f"{head}: {_inconclusive(part, record.verdict, count)}"
+
+
+def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> str:
     if part.reason is Reason.STOPPED:
-        return f"{head}: {count}; measuring ended because another limit was decided"
+        return f"{count}; measuring ended because another limit was decided"
     if part.reason is Reason.FEW:
-        return f"{head}: {count}; {_what_is_missing(part, verdict)}"
+        return f"{count}; {_what_is_missing(part, verdict)}"
     allowed = format_percent(part.limit.allowed)
     count = f"{count} ({_percent(part.over, part.n)} %, allowed {allowed} %)"
     if part.reason is Reason.STALL:
         return (
-            f"{head}: {count}, nearly all at one time: one stall convicts nobody; "
+            f"{count}, nearly all at one time: could be a single stall; "
             "longer measuring shows whether it comes again"
         )
     if part.reason is Reason.BETWEEN and part.investigate_ns is not None:
-        far = format_exactly(part.investigate_ns)
-        return f"{head}: {count}; more than is acceptable, and not shown to be more than {far}"
-    return f"{head}: {count}; {_too_near(part, verdict)}"
+        investigate = format_exactly(part.investigate_ns)
+        return f"{count}; more than is acceptable, and not shown to be more than {investigate}"
+    return f"{count}; {_too_near(part, verdict)}"
 
 
-def _exceeded(part: LimitVerdict, limit: str) -> str:
+def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
+    label_ = part.limit.label
+    text = f"{part.over_attributed} of {part.n} over {limit}"
     if not part.limit.allowed:
-        text = f"exceeded max: {part.over_attributed} of {part.n} over {limit}"
-        return f"{text}; the largest took {format_duration(part.observed_ns)}"
-    text = (
-        f"exceeded {part.limit.label}: {part.over_attributed} of {part.n} over {limit} "
-        f"({_percent(part.over_attributed, part.n)} %, "
-        f"allowed {format_percent(part.limit.allowed)} %)"
-    )
-    if part.low_ns is not None:
-        low, _ = format_against(part.low_ns, part.limit.limit_ns)
-        text += f"; {part.limit.label} ≥ {low}"
+        return f"{text}; the largest took {format_duration(record.quantiles_ns[label_])}"
+    share, allowed = _percent(part.over_attributed, part.n), format_percent(part.limit.allowed)
+    text += f" ({share} %, allowed {allowed} %)"
+    low_ns, _ = record.bounds_ns.get(label_, (None, None))
+    if low_ns is not None and low_ns > part.limit.limit_ns:
+        low, _ = format_against(low_ns, part.limit.limit_ns)
+        text += f"; {label_} ≥ {low}"
     if part.excused:
         plural = "observation" if part.excused == 1 else "observations"
         text += f"; {part.excused} {plural} excused"
@@ -129,54 +147,45 @@ def _excused(part: LimitVerdict) -> str:
     return "all of them " if part.excused == part.over else f"{part.excused} of them "
 
 
-def _what_is_missing(part: LimitVerdict, verdict: Verdict) -> str:
+def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
     shown = shown_quantile(part.n, part.over)
-    has = f"shows {label(shown)}, " if shown >= _WORTH_SAYING else ""
+    shows = f"shows {label(shown)}, " if shown >= _WORTH_SAYING else ""
     if part.needed is None:
-        return f"{has}not {part.limit.label}"
+        return f"{shows}not {part.limit.label}"
     return (
-        f"{has}{part.limit.label} needs {part.needed} observations "
+        f"{shows}{part.limit.label} needs {part.needed} observations "
         f"({_time_for(part.needed, verdict)} at this pace)"
     )
 
 
-def _too_near(part: LimitVerdict, verdict: Verdict) -> str:
+def _too_near(part: LimitVerdict, verdict: Verdict | None) -> str:
     if part.needed is None:
         return "too near the limit to tell"
+    pace = f"({_time_for(part.needed, verdict)} at this pace)"
     if part.over_attributed > part.limit.allowed * part.n:
-        return (
-            f"more than is allowed so far; about {part.needed} observations would show it "
-            f"({_time_for(part.needed, verdict)} at this pace)"
-        )
-    return (
-        f"too near the limit to tell; about {part.needed} observations would "
-        f"({_time_for(part.needed, verdict)} at this pace)"
-    )
+        return f"more than is allowed so far; about {part.needed} observations would show it {pace}"
+    return f"too near the limit to tell; about {part.needed} observations would {pace}"
 
 
-def _time_for(observations: int, verdict: Verdict) -> str:
-    return format_duration(observations * verdict.elapsed_ns // max(1, verdict.n))
+def _time_for(observations: int, verdict: Verdict | None) -> str:
+    elapsed_ns, n = (verdict.elapsed_ns, verdict.n) if verdict else (0, 0)
+    return format_duration(observations * elapsed_ns // max(1, n))
 
 
-def _failures(record: Record) -> str:
-    verdict = record.verdict.failures if record.verdict else None
-    assert verdict is not None
+def _about_failures(verdict: FailureVerdict, record: Record) -> str:
     kinds = ", ".join(f"{kind} ×{count}" for kind, count in record.failures.items())
-    allowed = format_percent(verdict.allowed)
-    word = "exceeded" if verdict.outcome is Outcome.EXCEEDED else "inconclusive"
-    share = _percent(verdict.failed, verdict.attempts)
+    share, allowed = _percent(verdict.failed, verdict.attempts), format_percent(verdict.allowed)
     return (
-        f"{word} errors: {verdict.failed} of {verdict.attempts} requests failed "
+        f"{verdict.outcome} errors: {verdict.failed} of {verdict.attempts} requests failed "
         f"({share} %, allowed {allowed} %): {kinds}"
     )
 
 
-def _shown(verdict: Verdict) -> str:
-    parts = ", ".join(
+def _counts_of_all_limits(verdict: Verdict) -> str:
+    return ", ".join(
         f"{part.limit.label} {part.over} of {part.n} over {format_exactly(part.limit.limit_ns)}"
         for part in verdict.limits
     )
-    return parts
 
 
 def _whole_percent(share: float) -> str:
@@ -192,9 +201,6 @@ def _percent(count: int, total: int) -> str:
         if text not in ("0", "100", "1e+02"):
             return text
     return text
-
-
-__all__ = ["FailureVerdict", "about_pace", "explain", "explain_limit", "headline"]
 
 
 def progress_line(test: str, progress: Progress) -> str:

@@ -45,11 +45,12 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def append(path: Path, text: str) -> None:
-    """Add `text` to the end of a file that others write to as well.
+def append(path: Path, text: str) -> int:
+    """Add `text` to the end of a file; its size in bytes afterwards.
 
     Raises:
         OSError: it could not be written.
     """
     with path.open("a", encoding="utf-8", errors=_ODD_LETTERS, newline="\n") as file:
         file.write(text)
+        return file.tell()

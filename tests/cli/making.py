@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample
 from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact_text
@@ -31,7 +31,7 @@ def record(
     """A sample with these latencies, one every 100 ms, judged by p50=10 or another budget."""
     wall = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
     seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
-    judge = Judge(parse_terms(budget or {"p50": 10}).budget(), Policy(least=1))
+    judge = SequentialJudge(parse_terms(budget or {"p50": 10}).budget(), Policy(least=1))
     judge.look(seen, failures)
     elapsed_ns = len(wall) * 100 * MS
     sample = Sample(

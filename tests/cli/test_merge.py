@@ -80,7 +80,7 @@ def test_the_same_artifact_twice_would_count_twice(command: Command, tmp_path: P
     ended = command("merge", one, copy)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"hancock-latency: {one} and {copy} say the same, which would count twice\n"
+        f"hancock-latency: {one} and {copy} have the same content, which would count twice\n"
     )
 
 

@@ -79,7 +79,7 @@ def test_a_terminal_without_our_letters_shows_the_rest() -> None:
         text=True,
         check=True,
     )
-    assert "p99 ? 10.2 ms" in run.stdout
+    assert "p99 ? 10.3 ms" in run.stdout
     assert run.stderr == ""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.reporting.hdr_histogram import histogram_in
+from pytest_hancock_latency.core.hdr_histogram import decode
 
 from ..reporting import gold
 from .conftest import Command
@@ -110,7 +110,7 @@ def test_the_histogram_is_one_that_hdrhistogram_reads(command: Command) -> None:
     pytest.importorskip("hdrh")
     ended = command("show", gold.FORMAT_1, "became_slow", "--format", "hdrhistogram")
     assert (ended.code, ended.err) == (0, "")
-    assert histogram_in(ended.out) == gold.record("became_slow").histogram
+    assert decode(ended.out) == gold.record("became_slow").histogram
 
 
 def test_an_early_artifact_has_no_histogram_to_give(command: Command) -> None:

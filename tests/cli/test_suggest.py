@@ -30,8 +30,8 @@ def test_a_limit_has_its_reason_above_it(command: Command, tmp_path: Path) -> No
         "# p95 4 ms, at most 4 ms (100 observations)\n"
         "# p99 is not known from 100 observations: it takes 354 at least\n"
         '[budgets."test_it.py::test_health"]\n'
-        "p50 = 5.1\n"
-        "p95 = 5.1\n"
+        "p50 = 5\n"
+        "p95 = 5\n"
     )
 
 
@@ -47,7 +47,7 @@ def test_a_marker_has_its_reason_above_it(command: Command, tmp_path: Path) -> N
         "# p95 4 ms, at most 4 ms (100 observations)\n"
         "# p99 is not known from 100 observations: it takes 354 at least\n"
         "# 2 of 102 requests failed: errors, the share that may, is for you to say\n"
-        "@latency_budget(p50=5.1, p95=5.1)\n"
+        "@latency_budget(p50=5, p95=5)\n"
     )
 
 
@@ -68,8 +68,8 @@ def test_the_toml_is_a_budget_file(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "budgets.toml"
     assert command("suggest", artifact, "-o", file).code == 0
     assert tomllib.loads(file.read_text(encoding="utf-8"))["budgets"] == {
-        "test_it.py::test_health": {"p50": 5.1, "p95": 5.1},
-        "t::odd": {"p50": 5.1, "p75": 5.1, "p95": 5.1, "p99": 5.1, "p99_9": 5.1},
+        "test_it.py::test_health": {"p50": 5, "p95": 5},
+        "t::odd": {"p50": 5, "p75": 5, "p95": 5, "p99": 5, "p99_9": 5},
         "GET /health": {"p50": 12, "p95": 12},
         "cold": {"p50": 3.8, "p95": 3.8, "p99": 3.8},
         "warm": {"p50": 1.3, "p95": 1.3, "p99": 1.3},
@@ -115,10 +115,10 @@ def test_the_markers_are_python_that_latency_budget_takes(command: Command, tmp_
     exec("\n".join(functions), made)
     marks = [vars(f)["pytestmark"] for name, f in made.items() if name.startswith("test_")]
     assert [mark.kwargs for (mark,) in marks] == [
-        {"p50": 5.1, "p95": 5.1},
-        {"p50": 5.1, "p75": 5.1, "p95": 5.1, "p99": 5.1, "p99_9": 5.1},
+        {"p50": 5, "p95": 5},
+        {"p50": 5, "p75": 5, "p95": 5, "p99": 5, "p99_9": 5},
         {"p50": 12, "p95": 12, "p99": 12},
-        {"p50": 2.6, "p95": 2.6},
+        {"p50": 2.5, "p95": 2.5},
         {"p50": 3.8, "p95": 3.8, "p99": 3.8},
         {"p50": 1.3, "p95": 1.3, "p99": 1.3},
     ]
@@ -134,7 +134,7 @@ def test_samples_of_one_test_have_one_marker(command: Command, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("margin", "limit"), [("0", "4.1"), ("25%", "5.1"), ("0.5", "6.1"), ("99%", "8")]
+    ("margin", "limit"), [("0", "4"), ("25%", "5"), ("0.5", "6"), ("99%", "8")]
 )
 def test_the_margin_is_given_and_told(
     command: Command, tmp_path: Path, margin: str, limit: str

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from pytest_hancock_latency.core.baseline import (
     Change,
     chance_of_being_no_slower,
-    change,
+    judged_change,
     kind_of_machine,
 )
 from pytest_hancock_latency.core.histogram import Histogram, index_of, middle
@@ -59,29 +59,29 @@ def test_the_chance_is_that_of_the_library(
 
 
 def test_a_median_above_the_allowed_share_is_slower() -> None:
-    found = change(record(drawn(1, 400, 10)), record(drawn(2, 400, 13)))
+    found = judged_change(record(drawn(1, 400, 10)), record(drawn(2, 400, 13)))
     assert found.slower
     assert found.share == pytest.approx(0.3, abs=0.1)
 
 
 def test_a_median_within_the_allowed_share_is_not_slower() -> None:
-    assert not change(record(drawn(1, 4000, 10)), record(drawn(2, 4000, 10.8))).slower
+    assert not judged_change(record(drawn(1, 4000, 10)), record(drawn(2, 4000, 10.8))).slower
 
 
 def test_what_only_the_machine_took_is_not_slower() -> None:
     code = drawn(1, 400, 10)
-    assert not change(record(code), record(code * 3, code)).slower
+    assert not judged_change(record(code), record(code * 3, code)).slower
 
 
 def test_a_slower_tail_alone_is_not_slower() -> None:
     code = drawn(1, 400, 10)
     tail = np.where(np.arange(400) % 20 == 0, code * 50, code)
-    assert not change(record(code), record(tail)).slower
+    assert not judged_change(record(code), record(tail)).slower
 
 
 def test_few_observations_are_not_compared() -> None:
-    assert change(record(drawn(1, 400, 10)), record(drawn(2, 199, 20))) == Change(
-        before_ns=change(record(drawn(1, 400, 10)), record(drawn(1, 400, 10))).before_ns,
+    assert judged_change(record(drawn(1, 400, 10)), record(drawn(2, 199, 20))) == Change(
+        before_ns=judged_change(record(drawn(1, 400, 10)), record(drawn(1, 400, 10))).before_ns,
         after_ns=histogram(drawn(2, 199, 20)).quantile_ns(Fraction(1, 2)),
         why_not="199 observations, 200 are needed",
     )
@@ -89,11 +89,11 @@ def test_few_observations_are_not_compared() -> None:
 
 def test_without_a_histogram_nothing_is_compared() -> None:
     early = Record("test", "", 400, {}, {}, {})
-    assert change(early, record([MS] * 400)).why_not == "no histogram on one side"
+    assert judged_change(early, record([MS] * 400)).why_not == "no histogram on one side"
 
 
 def test_latencies_that_are_all_the_same_are_not_slower() -> None:
-    assert not change(record([MS] * 400), record([MS] * 400), Fraction(0)).slower
+    assert not judged_change(record([MS] * 400), record([MS] * 400), Fraction(0)).slower
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from pytest_hancock_latency.core.histogram import (
     RELATIVE_ERROR,
     Histogram,
-    decode,
-    encode,
     highest,
     index_of,
     lowest,
@@ -74,11 +72,6 @@ def test_the_true_number_over_a_limit_lies_between_the_sure_and_the_possible(
     assert histogram.surely_over(limit_ns) <= over <= histogram.maybe_over(limit_ns)
 
 
-@given(st.dictionaries(st.integers(0, 60_000), st.integers(0, 2**40), max_size=100))
-def test_decoding_gives_back_what_was_encoded(counts: dict[int, int]) -> None:
-    assert decode(encode(Histogram(counts))) == Histogram(counts)
-
-
 def test_an_empty_histogram_has_no_quantile() -> None:
     with pytest.raises(ValueError, match=r"^rank 0 of 0 observations$"):
         Histogram().quantile_ns(P50)
@@ -91,14 +84,3 @@ def test_a_latency_below_zero_counts_as_zero() -> None:
 def test_negative_counts_are_refused() -> None:
     with pytest.raises(ValueError, match=r"neither negative buckets nor negative counts"):
         Histogram({3: -1})
-
-
-@pytest.mark.parametrize("text", ["!", "AAAA", "eJxjZGBgAAAACQAD", "eNoDAAAAAAE=x"])
-def test_what_is_no_histogram_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^not a histogram: "):
-        decode(text)
-
-
-def test_twenty_thousand_latencies_take_a_few_kilobytes() -> None:
-    latencies = np.random.default_rng(7).lognormal(15, 0.4, 20_000).astype(np.int64)
-    assert len(encode(Histogram.of(latencies))) < 6_000

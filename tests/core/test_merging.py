@@ -14,8 +14,8 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
 from pytest_hancock_latency.core.judging.counts import Tally
 from pytest_hancock_latency.core.judging.guide import judge_by_guide
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
-from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
+from pytest_hancock_latency.core.judging.verdict import Outcome, ThroughputVerdict
 from pytest_hancock_latency.core.merging import budget_of, judged_anew, merge, pool
 from pytest_hancock_latency.core.quantile import P95, rank
 from pytest_hancock_latency.core.record import Record, record_of
@@ -33,7 +33,7 @@ def record(
 ) -> Record:
     wall = np.array(latencies_ns, dtype=np.int64)
     seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
-    judge = Judge(parse_terms(limits or {"p50": 10}).budget(), Policy(least=1))
+    judge = SequentialJudge(parse_terms(limits or {"p50": 10}).budget(), Policy(least=1))
     judge.look(seen, failures)
     return record_of(
         Sample(
@@ -44,7 +44,7 @@ def record(
             measurement=Measurement(
                 elapsed_ns=len(wall) * 100 * MS,
                 slowest=(Slow(0, 0, max(latencies_ns), max(latencies_ns)),),
-                advice=(Advice("clock", "the clock is coarse"),),
+                advice=(Advice.of("clock"),),
             ),
         ),
         test,
@@ -90,7 +90,7 @@ def test_failures_times_slowest_and_advice_are_put_together() -> None:
     assert merged.failures == {"status 503": 3}
     assert merged.measurement.elapsed_ns == 1800 * MS
     assert [slow.wall_ns for slow in merged.measurement.slowest] == [5 * MS, MS]
-    assert merged.measurement.advice == (Advice("clock", "the clock is coarse"),)
+    assert merged.measurement.advice == (Advice.of("clock"),)
     assert merged.timeline is None
 
 
@@ -138,7 +138,7 @@ def test_a_record_without_observations_can_be_merged() -> None:
 def by_guide(latencies_ms: list[int], pace: Outcome | None = None) -> Record:
     judged = record([ms * MS for ms in latencies_ms])
     tally = Tally(judged.histogram or Histogram(), judged.histogram or Histogram())
-    seen = PaceVerdict(pace, 10.0, 0.3, 0.2, 0.4, 60_000 * MS) if pace else None
+    seen = ThroughputVerdict(pace, 10.0, 0.3, 0.2, 0.4, 60_000 * MS) if pace else None
     return replace(judged, verdict=judge_by_guide(tally, Policy(least=1), seen))
 
 

@@ -10,6 +10,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `driving`, which the shows
 
 from driving import served
 
+with pytest.MonkeyPatch.context() as patch:
+    # This process runs other tests as well: Locust must not patch the standard library in it.
+    patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
+    import locust  # noqa: F401 - here, before a test module does
+
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:

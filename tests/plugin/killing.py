@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import jsonschema
 
-from pytest_hancock_latency.reporting.json_artifact import schema_text
+from pytest_hancock_latency.artifact_file import journal_path, read_artifact
+from pytest_hancock_latency.reporting.json_artifact import artifact_of, schema_text
 
 GATES: Final = 40
 SUITE: Final = f"""\
@@ -195,7 +196,7 @@ def _remains(folder: Path, session: subprocess.Popen[str], progress: str) -> Rem
     return Remains(
         exit_code=session.returncode,
         finished=frozenset(line.strip() for line in lines if line.endswith("\n")),
-        artifact=whole(path) if path.exists() else None,
+        artifact=whole(path) if path.exists() or journal_path(path).exists() else None,
         unfinished_files=_unfinished(folder),
         output=(folder / "output").read_text(),
     )
@@ -206,8 +207,11 @@ def _unfinished(folder: Path) -> int:
 
 
 def whole(path: Path) -> dict[str, Any]:
-    """The artifact in a file; an error where it is not whole or not right by the schema."""
-    artifact: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """What a reader gets of an artifact or its journal, both whole and right by the schema."""
+    if path.exists():
+        _validator().validate(json.loads(path.read_text(encoding="utf-8")))
+    read = read_artifact(path)
+    artifact = artifact_of(read.records, read.session)
     _validator().validate(artifact)
     return artifact
 

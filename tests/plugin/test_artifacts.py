@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.core.judging.verdict import Outcome
+
 from .conftest import ALONE, Suite
 
 TWO = """
@@ -127,8 +130,8 @@ def test_a_session_that_is_killed_keeps_every_finished_record(
     _wait_for(suite.path / "waiting")
     session.send_signal(number)
     session.wait(timeout=60)
-    artifact = json.loads((suite.path / "artifact.json").read_text())
-    assert [s["outcome"] for s in artifact["samples"]] == ["within", "exceeded"]
+    records = read_artifact(suite.path / "artifact.json").records
+    assert [record.outcome for record in records] == [Outcome.WITHIN, Outcome.EXCEEDED]
 
 
 def _wait_for(path: Path) -> None:

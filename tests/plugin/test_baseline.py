@@ -37,8 +37,8 @@ def test_a_slower_median_is_advice_and_the_test_passes(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
     result.stdout.re_match_lines(
         [
-            r"test_it.py::test_it: advice: slower than the baseline: the median of what the code "
-            r"took went from 1\.\d+ ms to 3\.\d+ ms \(\+\d+ %, allowed 10 %\)$"
+            r"advice for test_it.py::test_it: slower than the baseline: median attributed latency "
+            r"went from 1\.\d+ ms to 3\.\d+ ms \(\+\d+ %, allowed 10 %\)$"
         ]
     )
 
@@ -54,7 +54,8 @@ def test_a_sample_that_the_baseline_lacks_is_said(suite: Suite) -> None:
     baseline.write_text(json.dumps(content))
     assert advice(suite, baseline) == [
         {
-            "code": "baseline",
+            "kind": "not-compared",
+            "figures": {"why": "it has no such sample"},
             "text": "not compared with the baseline: it has no such sample",
         }
     ]
@@ -75,7 +76,7 @@ def test_a_baseline_of_another_machine_is_not_compared_with(suite: Suite) -> Non
 def test_the_report_shows_the_baseline_beside_what_is_new(suite: Suite) -> None:
     baseline = measured(suite, 0.001)
     suite.run(f"--latency-baseline={baseline}", "--latency-html=report.html")
-    assert "p50 before" in (suite.path / "report.html").read_text(encoding="utf-8")
+    assert "median before" in (suite.path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

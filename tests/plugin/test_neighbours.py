@@ -169,7 +169,7 @@ def test_coverage_is_noticed_and_never_fails_a_test_by_itself(
         r"measure without coverage, debugger or profiler",
         advice["text"],
     )
-    result.stdout.fnmatch_lines("test_it.py::test_covered: advice: *was active*")
+    result.stdout.fnmatch_lines("advice for test_it.py::test_covered: *was active*")
 
 
 ASYNC = """

@@ -29,13 +29,19 @@ def record(test: str, outcome: Outcome, reason: Reason = Reason.SHOWN, name: str
         limit,
         outcome,
         reason,
-        observed_ns=41 * MS,
-        observed_attributed_ns=41 * MS,
-        low_ns=31_200_000 if outcome is Outcome.EXCEEDED else None,
         **facts,
     )
     verdict = Verdict((part,), NONE_FAILED, n=140, elapsed_ns=140 * MS)
-    return Record(test, name, 140, {}, {}, {}, verdict)
+    return Record(
+        test,
+        name,
+        140,
+        {},
+        quantiles_ns={"p95": 41 * MS},
+        attributed_quantiles_ns={},
+        verdict=verdict,
+        bounds_ns={"p95": (31_200_000, None)},
+    )
 
 
 EXCEEDED = record("tests/t.py::test_slow", Outcome.EXCEEDED)

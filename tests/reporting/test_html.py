@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lxml import html
 from lxml.html import HtmlElement
 
-from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.histogram import Histogram, index_of
+from pytest_hancock_latency.core.record import Artifact, Record
 from pytest_hancock_latency.reporting.html import report_html
-from pytest_hancock_latency.reporting.json_artifact import Artifact
 
 from . import gold
 
@@ -188,14 +188,18 @@ def earlier(**machine: object) -> Artifact:
         "commit": {"id": "fedcba9876543210", "branch": "main"},
         "machine": {**gold_one.session["machine"], **machine},
     }
-    return Artifact(session, [replace(r, quantiles_ns={"p50": 500_000}) for r in gold_one.records])
+    half = Histogram({index_of(500_000): 300})
+    records = [
+        replace(r, n=300, histogram=half, attributed_histogram=None) for r in gold_one.records
+    ]
+    return Artifact(session, records)
 
 
 def test_a_baseline_is_drawn_and_told_beside_what_is_new() -> None:
     root = page(baseline=earlier())
     assert root.cssselect("#sample-1 svg .area.before")
     assert root.cssselect("#sample-1 svg .line.before")
-    assert texts(root, "#overview thead th")[-1] == "p50 before"
+    assert texts(root, "#overview thead th")[-1] == "median before"
     assert re.fullmatch(r"0\.5 \(\+\d+ %\)", texts(root, "#overview tbody tr td")[6])
     assert texts(root, "dd")[-1] == "2025-12-31 00:00:00 UTC, fedcba987654 on main"
 

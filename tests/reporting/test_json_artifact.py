@@ -13,7 +13,7 @@ import pytest
 from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
@@ -48,7 +48,7 @@ def measured(n: int, seed: int = 1) -> Record:
     wall = random.lognormal(15, 0.3, n).astype(np.int64)
     taken = np.where(random.random(n) < 0.2, wall * 3 // 4, wall)
     seen = Observations(wall, taken, np.cumsum(wall))
-    judge = Judge(parse_terms({"p50": 10, "p95": 25, "p99": 50}).budget(), Policy())
+    judge = SequentialJudge(parse_terms({"p50": 10, "p95": 25, "p99": 50}).budget(), Policy())
     judge.look(seen)
     slow = tuple(Slow(i, i * MS, int(wall[i]), int(taken[i]), ("preempted",)) for i in range(5))
     sample = Sample(

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
-from hdrh.histogram import HdrHistogram
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.errors import ArtifactError
-from pytest_hancock_latency.reporting.hdr_histogram import hdr_text, histogram_in
 from pytest_hancock_latency.reporting.other_tools import bencher_json, pytest_benchmark_json
 
 from . import gold
@@ -80,50 +74,3 @@ def test_the_statistics_of_pytest_benchmark_are_those_of_the_observations() -> N
     assert stats["stddev"] == pytest.approx(latencies.std(ddof=1) / 1e9, rel=5e-3)
     assert stats["median"] == pytest.approx(np.median(latencies) / 1e9, rel=2e-3)
     assert stats["max"] == pytest.approx(latencies.max() / 1e9, rel=5e-4)
-
-
-def test_a_million_values_go_to_hdrhistogram_and_back_with_equal_counts() -> None:
-    latencies = np.random.default_rng(9).lognormal(15, 1.0, 1_000_000).astype(np.int64)
-    ours = Histogram.of(latencies)
-    text = hdr_text(ours)
-    theirs = HdrHistogram.decode(text.encode("ascii"))
-    assert theirs.get_total_count() == 1_000_000
-    assert histogram_in(theirs.encode().decode("ascii")) == ours
-    for percent in (50, 95, 99, 99.9):
-        p = ours.quantile_ns(Fraction(str(percent)) / 100)
-        assert theirs.get_value_at_percentile(percent) == pytest.approx(p, rel=5e-4)
-
-
-@given(st.lists(st.integers(0, 2**42), min_size=1, max_size=50))
-def test_what_the_library_recorded_has_the_same_buckets_here(latencies: list[int]) -> None:
-    theirs = HdrHistogram(1, 2**43, 3)
-    for latency in latencies:
-        theirs.record_value(latency)
-    ours = Histogram.of(np.array(latencies, dtype=np.int64))
-    assert histogram_in(theirs.encode().decode("ascii")) == ours
-
-
-def test_values_in_microseconds_are_read_as_such() -> None:
-    theirs = HdrHistogram(1, 3_600_000_000, 3)
-    for microseconds in range(1, 1001):
-        theirs.record_value(microseconds)
-    read = histogram_in(theirs.encode().decode("ascii"), 1_000)
-    assert read.n == 1000
-    assert read.quantile_ns(Fraction(1, 2)) == pytest.approx(500_000, rel=1e-3)
-
-
-@pytest.mark.parametrize("text", ["", "HISTF", "HISTFAAAA", "no base64 !"])
-def test_what_is_no_hdrhistogram_is_one_clear_error(text: str) -> None:
-    with pytest.raises(ArtifactError, match=r"^is no HdrHistogram in V2 encoding \(\w+\)$"):
-        histogram_in(text)
-
-
-def test_without_the_library_the_message_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
-    with pytest.raises(ArtifactError) as caught:
-        hdr_text(Histogram())
-    assert str(caught.value) == (
-        "HdrHistogram needs the extra: pip install 'pytest-hancock-latency[hdrhistogram]'"
-    )

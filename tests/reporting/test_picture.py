@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Progress, Sample, Slow
 from pytest_hancock_latency.reporting.picture import picture_lines
@@ -19,7 +19,7 @@ MS = 1_000_000
 def record(wall: list[int], taken: list[int], slow: tuple[Slow, ...] = ()) -> Record:
     columns = [np.array(values, dtype=np.int64) for values in (wall, taken, range(len(wall)))]
     seen = Observations(*columns)
-    judge = Judge(parse_terms({"p50": 3, "p99": 50}).budget(), Policy(least=1))
+    judge = SequentialJudge(parse_terms({"p50": 3, "p99": 50}).budget(), Policy(least=1))
     judge.look(seen)
     measurement = Measurement(slowest=slow)
     return record_of(Sample("", seen, verdict=judge.verdict(seen), measurement=measurement), "test")

@@ -26,18 +26,26 @@ NO_FAILURES = FailureVerdict(Fraction(0), Outcome.WITHIN, 0, 140)
 def part(
     quantile: Fraction, limit_ms: int, outcome: Outcome, reason: Reason, **facts: int | None
 ) -> LimitVerdict:
-    known = {"n": 140, "over": 35, "over_attributed": 31, "observed_ns": 41 * MS}
-    known |= {"observed_attributed_ns": 40 * MS} | facts  # type: ignore[assignment]
-    return LimitVerdict(Limit(quantile, limit_ms * MS), outcome, reason, **known)  # type: ignore[arg-type]
+    counts = {"n": 140, "over": 35, "over_attributed": 31} | facts
+    return LimitVerdict(Limit(quantile, limit_ms * MS), outcome, reason, **counts)  # type: ignore[arg-type]
 
 
 def record(*parts: LimitVerdict, failures: FailureVerdict = NO_FAILURES, **kinds: int) -> Record:
     n = parts[0].n if parts else 0
     verdict = Verdict(parts, failures, n=n, elapsed_ns=n * 40 * MS)
-    return Record("t.py::test", "", n, kinds, {}, {}, verdict)
+    return Record(
+        "t.py::test",
+        "",
+        n,
+        kinds,
+        quantiles_ns={"p95": 41 * MS, "p99": 41 * MS, "max": 41 * MS},
+        attributed_quantiles_ns={},
+        verdict=verdict,
+        bounds_ns={"p95": (31_200_000, None)},
+    )
 
 
-EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN, low_ns=31_200_000)
+EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +61,9 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN, low_ns=31_200_000)
             "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); p95 ≥ 31.2 ms",
         ),
         (
-            replace(EXCEEDED, over=32, low_ns=None),
-            "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); 1 observation excused",
+            replace(EXCEEDED, over=32),
+            "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); p95 ≥ 31.2 ms; "
+            "1 observation excused",
         ),
         (
             part(MAX, 25, Outcome.EXCEEDED, Reason.SHOWN, over=1, over_attributed=1),
@@ -104,7 +113,7 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN, low_ns=31_200_000)
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.STALL, n=500, over=54),
             "inconclusive p99: 54 of 500 over 50 ms (11 %, allowed 1 %), nearly all at one time: "
-            "one stall convicts nobody; longer measuring shows whether it comes again",
+            "could be a single stall; longer measuring shows whether it comes again",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.STOPPED, over=3),
@@ -159,8 +168,15 @@ def test_the_headline_of_an_exceeded_limit_is_short() -> None:
 
 
 def test_a_latency_just_over_its_limit_is_not_shown_as_equal_to_it() -> None:
-    near = replace(EXCEEDED, observed_ns=25_000_001)
-    assert headline(record(near)) == "p95 25.000001 ms > 25 ms, 31 of 140 over"
+    near = replace(record(EXCEEDED), quantiles_ns={"p95": 25_000_001})
+    assert headline(near) == "p95 25.000001 ms > 25 ms, 31 of 140 over"
+
+
+def test_a_bound_that_is_not_above_the_limit_is_left_out() -> None:
+    below = replace(record(EXCEEDED), bounds_ns={"p95": (24_900_000, None)})
+    assert explain(below) == [
+        "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); 4 observations excused"
+    ]
 
 
 def test_what_exceeded_comes_before_what_is_inconclusive_and_the_highest_first() -> None:

@@ -1,9 +1,14 @@
-"""The verdict on what was counted already: histograms of an artifact, of shards, of Locust workers.
+"""Judging what was counted already: histograms of an artifact, of shards, of Locust workers.
 
 Evidence from counts is valid at any stopping time, so also at this one. What a histogram cannot
 tell is decided against the easy answer: an observation in the bucket of the limit counts as over
 it for *within*, and as not over it for *exceeded*. Without counts by time, one stall of the machine
 cannot be told from slow code; whoever has them passes them along.
+
+A `RunningTally` adds up counts that come in pieces, from one process or many, in any order. A piece
+says how many latencies fell into which bucket in one window of 250 ms. Pieces add up to a
+histogram, to the exceedances of each limit in each window (a single stall must not decide), and to
+the timeline of the run. Memory grows with windows and buckets, not with requests.
 """
 
 from __future__ import annotations
@@ -14,10 +19,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..budget import LatencyBudget, Limit
-from ..histogram import Histogram, highest, index_of, lowest, middle
+from ..duration import NS_PER_S
+from ..histogram import Histogram, index_of, middle
 from ..timeline import STRETCHES, Timeline
 from .evidence import boundaries
-from .limit_judge import Table, failure_verdict, needed, survives_deletion, why_undecided
+from .limit_judge import Counts, Table, failure_verdict, limit_verdict, survives_deletion
 from .sequential import DELETION_WINDOW_NS, Policy
 from .verdict import LimitVerdict, Outcome, Reason, Verdict
 
@@ -26,7 +32,7 @@ from .verdict import LimitVerdict, Outcome, Reason, Verdict
 class OverTime:
     """Observations in each deletion window, and those of them that were over one limit."""
 
-    everyone: Sequence[int]
+    totals: Sequence[int]
     exceeding: Sequence[int]
 
 
@@ -43,7 +49,7 @@ class Tally:
     """Empty where the counts by time are unknown."""
 
 
-def judge_histogram(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
+def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
     """The verdict on a tally; valid whenever counting stopped."""
     alpha = policy.alpha_exceeded / len(budget.limits)
     tables = [boundaries(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
@@ -51,7 +57,7 @@ def judge_histogram(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verd
     n = tally.raw.n
     return Verdict(
         limits=tuple(
-            _LimitOnTally(limit, table, tally).verdict(policy.least)
+            _judge_limit(limit, table, tally, policy.least)
             for limit, table in zip(budget.limits, tables, strict=True)
         ),
         failures=failure_verdict(failures, budget.errors, tally.failed, n + tally.failed),
@@ -60,82 +66,33 @@ def judge_histogram(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verd
     )
 
 
-class _LimitOnTally:
-    """One limit and the counts that speak about it."""
-
-    def __init__(self, limit: Limit, table: Table, tally: Tally) -> None:
-        self._limit, self._table, self._tally = limit, table, tally
-        self._n = tally.raw.n
-        sure, maybe = _over(tally.raw, limit.limit_ns)
-        self._over = maybe
-        self._over_attributed = sure
-        if tally.attributed is not tally.raw:
-            self._over_attributed, _ = _over(tally.attributed, limit.limit_ns)
-
-    def verdict(self, least: int) -> LimitVerdict:
-        outcome, reason = self._decide(least)
-        more = self._needed() if outcome is Outcome.INCONCLUSIVE else None
-        low, high = self._bounds()
-        return LimitVerdict(
-            limit=self._limit,
-            outcome=outcome,
-            reason=reason,
-            n=self._n,
-            over=self._over,
-            over_attributed=self._over_attributed,
-            observed_ns=self._quantile(self._tally.raw),
-            observed_attributed_ns=self._quantile(self._tally.attributed),
-            low_ns=low,
-            high_ns=high,
-            needed=None if more is None else max(least, more),
-        )
-
-    def _needed(self) -> int | None:
-        return needed(self._table, self._limit, self._n, (self._over, self._over_attributed))
-
-    def _decide(self, least: int) -> tuple[Outcome, Reason]:
-        k, n = self._over_attributed, self._n
-        counts_exceed = self._table.shows_exceeded(n, k)
-        if counts_exceed and self._no_single_stall():
-            return Outcome.EXCEEDED, Reason.SHOWN
-        if n >= least and self._table.shows_within(n, self._over):
-            return Outcome.WITHIN, Reason.SHOWN
-        if counts_exceed:
-            return Outcome.INCONCLUSIVE, Reason.STALL
-        return Outcome.INCONCLUSIVE, why_undecided(self._limit, n, self._over, k)
-
-    def _no_single_stall(self) -> bool:
-        """Whether *exceeded* stands without the worst two windows, where those are known."""
-        known = self._tally.over_time.get(self._limit)
-        if known is None or not self._limit.allowed:
-            return True
-        return survives_deletion(self._table, known.everyone, known.exceeding)
-
-    def _quantile(self, histogram: Histogram) -> int:
-        return histogram.quantile_ns(self._limit.quantile) if histogram.n else 0
-
-    def _bounds(self) -> tuple[int | None, int | None]:
-        """The quantile of what the code took is at least, that of raw latency is at most."""
-        n, raw, attributed = self._n, self._tally.raw, self._tally.attributed
-        if not n or not self._limit.allowed:
-            return None, None
-        most, least = self._table.most_within(n), self._table.least_exceeded(n)
-        low = lowest(attributed.bucket_of_rank(n - least + 1)) if least <= n else None
-        high = highest(raw.bucket_of_rank(n - most)) if most >= 0 else None
-        return low, high
+def _judge_limit(limit: Limit, table: Table, tally: Tally, least: int) -> LimitVerdict:
+    """The verdict on one limit of a tally."""
+    limit_ns = limit.limit_ns
+    over, over_attributed = tally.raw.maybe_over(limit_ns), tally.attributed.surely_over(limit_ns)
+    counts = Counts(tally.raw.n, over, over_attributed)
+    outcome = otherwise = None
+    if table.shows_exceeded(counts.n, counts.over_attributed):
+        if _is_no_single_stall(limit, table, tally):
+            outcome = Outcome.EXCEEDED
+        otherwise = Reason.STALL
+    if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
+        outcome = Outcome.WITHIN
+    return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
 
 
-def _over(histogram: Histogram, limit_ns: int) -> tuple[int, int]:
-    """Observations that were above a limit for sure, and those that may have been."""
-    edge = index_of(limit_ns)
-    sure = sum(count for index, count in histogram.counts.items() if index > edge)
-    at_edge = histogram.counts.get(edge, 0) if highest(edge) > limit_ns else 0
-    return sure, sure + at_edge
+def _is_no_single_stall(limit: Limit, table: Table, tally: Tally) -> bool:
+    """Whether *exceeded* stands without the worst two windows, where those are known."""
+    windows = tally.over_time.get(limit)
+    if windows is None or not limit.allowed:
+        return True
+    return survives_deletion(table, windows.totals, windows.exceeding)
 
 
-Counts = Mapping[int, int]
+BucketCounts = Mapping[int, int]
 """How many latencies fell into which bucket."""
 _NEVER: Final = -(2**62)
+"""A window before all others: nothing is dropped."""
 
 
 class RunningTally:
@@ -149,7 +106,7 @@ class RunningTally:
 
     def _begin(self) -> None:
         self._counts: dict[int, int] = defaultdict(int)
-        self._everyone: dict[int, int] = defaultdict(int)
+        self._totals: dict[int, int] = defaultdict(int)
         self._over: dict[Limit, dict[int, int]] = {e: defaultdict(int) for e in self._edges}
         self._failed_in: dict[int, int] = defaultdict(int)
         self.failures: dict[str, int] = defaultdict(int)
@@ -160,13 +117,13 @@ class RunningTally:
         self._from = until
         self._begin()
 
-    def add(self, window: int, counts: Counts) -> None:
+    def add(self, window: int, counts: BucketCounts) -> None:
         """Take in a piece. window: when the requests started, in whole windows."""
         if window < self._from:
             return
         for index, count in counts.items():
             self._counts[index] += count
-        self._everyone[window] += sum(counts.values())
+        self._totals[window] += sum(counts.values())
         for limit, edge in self._edges.items():
             over = sum(count for index, count in counts.items() if index > edge)
             if over:
@@ -184,7 +141,7 @@ class RunningTally:
     @property
     def requests(self) -> int:
         """Answered and failed ones."""
-        return sum(self._everyone.values()) + sum(self.failures.values())
+        return sum(self._totals.values()) + sum(self.failures.values())
 
     @property
     def elapsed_ns(self) -> int:
@@ -193,12 +150,24 @@ class RunningTally:
         return (max(windows) - min(windows) + 1) * DELETION_WINDOW_NS if windows else 0
 
     @property
+    def started_unix_s(self) -> float | None:
+        """Begin of the first window that has a request; windows are of wall-clock time."""
+        windows = self.per_window.keys()
+        return min(windows) * DELETION_WINDOW_NS / NS_PER_S if windows else None
+
+    @property
+    def ended_unix_s(self) -> float | None:
+        """End of the last window that has a request."""
+        windows = self.per_window.keys()
+        return (max(windows) + 1) * DELETION_WINDOW_NS / NS_PER_S if windows else None
+
+    @property
     def per_window(self) -> dict[int, int]:
         """Requests in each window, failed ones too."""
-        seen = dict(self._everyone)
+        requests = dict(self._totals)
         for window, count in self._failed_in.items():
-            seen[window] = seen.get(window, 0) + count
-        return seen
+            requests[window] = requests.get(window, 0) + count
+        return requests
 
     @property
     def histogram(self) -> Histogram:
@@ -208,7 +177,7 @@ class RunningTally:
     def tally(self) -> Tally:
         """What can be judged."""
         histogram = self.histogram
-        windows = self._everyone
+        windows = self._totals
         return Tally(
             raw=histogram,
             attributed=histogram,
@@ -222,10 +191,10 @@ class RunningTally:
         return self._course.timeline()
 
     def _over_time(self, limit: Limit) -> OverTime:
-        windows, over = self._everyone, self._over[limit]
+        windows, over = self._totals, self._over[limit]
         span = range(min(windows), max(windows) + 1)
         return OverTime(
-            everyone=[windows.get(window, 0) for window in span],
+            totals=[windows.get(window, 0) for window in span],
             exceeding=[over.get(window, 0) for window in span],
         )
 
@@ -238,7 +207,7 @@ class _Course:
         """In one stretch."""
         self._stretches: dict[int, dict[int, int]] = {}
 
-    def add(self, window: int, counts: Counts) -> None:
+    def add(self, window: int, counts: BucketCounts) -> None:
         _add_to(self._stretches.setdefault(window // self._windows, {}), counts)
         while self._length > STRETCHES:
             self._double()
@@ -270,12 +239,12 @@ class _Course:
         )
 
 
-def _add_to(counts: dict[int, int], piece: Counts) -> None:
+def _add_to(counts: dict[int, int], piece: BucketCounts) -> None:
     for index, count in piece.items():
         counts[index] = counts.get(index, 0) + count
 
 
-def _median(counts: Counts) -> int:
+def _median(counts: BucketCounts) -> int:
     left = (sum(counts.values()) + 1) // 2
     for index in sorted(counts):
         left -= counts[index]

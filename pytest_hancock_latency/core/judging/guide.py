@@ -19,9 +19,9 @@ from typing import Final
 from ..budget import LatencyBudget, Limit
 from ..duration import NS_PER_MS
 from ..quantile import P50, P99
-from .counts import Tally, judge_histogram
+from .counts import Tally, judge_counts
 from .sequential import Policy
-from .verdict import FailureVerdict, LimitVerdict, Outcome, PaceVerdict, Reason, Verdict
+from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason, ThroughputVerdict, Verdict
 
 ACCEPTABLE: Final = LatencyBudget(
     (Limit(P50, 100 * NS_PER_MS), Limit(P99, 500 * NS_PER_MS)), errors=Fraction(1, 1000)
@@ -31,15 +31,17 @@ INVESTIGATE: Final = LatencyBudget(
 )
 
 
-def judge_by_guide(tally: Tally, policy: Policy, pace: PaceVerdict | None = None) -> Verdict:
+def judge_by_guide(
+    tally: Tally, policy: Policy, throughput: ThroughputVerdict | None = None
+) -> Verdict:
     """The verdict of the guide's table on a tally."""
-    good, bad = (judge_histogram(tally, budget, policy) for budget in (ACCEPTABLE, INVESTIGATE))
+    good, bad = (judge_counts(tally, budget, policy) for budget in (ACCEPTABLE, INVESTIGATE))
     pairs = zip(good.limits, bad.limits, strict=True)
     return replace(
         good,
         limits=tuple(_limit(acceptable, investigate) for acceptable, investigate in pairs),
         failures=_failures(good.failures, bad.failures),
-        pace=pace,
+        throughput=throughput,
     )
 
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from ..budget import Limit
-from ..quantile import rank
 from .evidence import Boundaries, NoneAllowed
 from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason
 
@@ -16,15 +15,29 @@ if TYPE_CHECKING:
     from ..attribution import Flags, Nanoseconds
 
 _HOPELESS: Final = 0.55
+"""Share of the allowed rate above which raw latency hardly ever passes: it is the highest odds
+ratio in the mixture for *within*, against which no evidence grows any more."""
 _PATIENCE: Final = 3
+"""How many times as many observations as attributed latency took to pass are worth waiting for."""
 _FARTHEST: Final = 10_000_000
+"""Observations beyond which a forecast is no help to anybody."""
 
 Table = Boundaries | NoneAllowed
 """What decides about counts of exceedances."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many observations were over one limit."""
+
+    n: int
+    over: int
+    """By raw latency."""
+    over_attributed: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Counted:
+class Countable:
     """The observations whose attributed latency may count as evidence for *exceeded*."""
 
     attributed_ns: Nanoseconds
@@ -32,184 +45,177 @@ class Counted:
     """Index of the deletion window in which each of them started."""
 
 
-class Trial:
-    """One limit on trial."""
+class LimitJudge:
+    """Judges one limit while its sample grows."""
 
     def __init__(self, limit: Limit, table: Table, least: int) -> None:
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
-        """Nothing more is to be learnt that would be worth another observation."""
+        """No further observation is worth its time."""
+        self.is_concentrated = False
+        """The count shows *exceeded*, and only more time can show that it was no single stall."""
         self._table = table
         self._least = least
-        self._n = self._over = self._over_attributed = 0
+        self._counts = Counts(0, 0, 0)
         self._attributed_passed_at: int | None = None
-        self._convicting: Counted | None = None
-        self.concentrated = False
-        """The count shows *exceeded*, and only more time can show that it was no single stall."""
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
         return self._table.within_from(0)
 
     def look(
-        self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, counted: Sequence[Counted]
+        self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, countable: Sequence[Countable]
     ) -> None:
         """Take in all observations so far."""
-        self._n = len(wall_ns)
-        self._over = int((wall_ns > self.limit.limit_ns).sum())
-        self._over_attributed = int((attributed_ns > self.limit.limit_ns).sum())
+        self._counts = self._count(wall_ns, attributed_ns)
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
             return  # valid whenever sampling stops, hence it stays
-        self.outcome = self._decide(counted)
+        self.outcome = self._decide(countable)
         self.settled = self.outcome is not None or self._machine_in_the_way()
 
     def next_look(self) -> int:
         """Further observations until the limit can be settled by passing at the soonest."""
         return max(1, min(self._steps_to_within(), self._steps_to_attributed()))
 
-    def verdict(
-        self, ascending: Nanoseconds, ascending_attributed: Nanoseconds, *, stopped: bool
-    ) -> LimitVerdict:
-        """The verdict on this limit. Both arrays hold the last look's observations, sorted."""
-        at = rank(self.limit.quantile, self._n) - 1
-        low, high = self._bounds(ascending, ascending_attributed)
-        needed = None if self.outcome else self._needed()
-        return LimitVerdict(
-            limit=self.limit,
-            outcome=self.outcome or Outcome.INCONCLUSIVE,
-            reason=self._reason(stopped=stopped),
-            n=self._n,
-            over=self._over,
-            over_attributed=self._over_attributed,
-            observed_ns=int(ascending[at]) if self._n else 0,
-            observed_attributed_ns=int(ascending_attributed[at]) if self._n else 0,
-            low_ns=low,
-            high_ns=high,
-            needed=needed,
+    def verdict(self, *, stopped: bool) -> LimitVerdict:
+        """The verdict after the last look. stopped: another part of the budget ended it."""
+        stall = Reason.STALL if self.is_concentrated else None
+        return limit_verdict(
+            self.limit,
+            self._table,
+            self._counts,
+            self.outcome,
+            least=self._least,
+            otherwise=Reason.STOPPED if stopped else stall,
         )
 
-    def _decide(self, counted: Sequence[Counted]) -> Outcome | None:
-        for each in counted:
-            if self._exceeded(each):
-                self._convicting = each
-                return Outcome.EXCEEDED
-        if self._n >= max(self._least, self._table.within_from(self._over)):
+    def _count(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds) -> Counts:
+        limit_ns = self.limit.limit_ns
+        over, attributed = (int((column > limit_ns).sum()) for column in (wall_ns, attributed_ns))
+        return Counts(len(wall_ns), over, attributed)
+
+    def _decide(self, countable: Sequence[Countable]) -> Outcome | None:
+        if any(self._exceeded(observations) for observations in countable):
+            return Outcome.EXCEEDED
+        counts = self._counts
+        if counts.n >= max(self._least, self._table.within_from(counts.over)):
             return Outcome.WITHIN
         return None
 
-    def _exceeded(self, counted: Counted) -> bool:
-        over = counted.attributed_ns > self.limit.limit_ns
+    def _exceeded(self, countable: Countable) -> bool:
+        over = countable.attributed_ns > self.limit.limit_ns
         n, k = len(over), int(over.sum())
-        self.concentrated = False
+        self.is_concentrated = False
         if k == 0 or self._table.exceeded_until(k) < n:
             return False
         if not self.limit.allowed:
             return True  # a statement about these very observations: none can be deleted
-        self.concentrated = not self._survives_deletion(counted.window, over)
-        return not self.concentrated
+        self.is_concentrated = not self._survives_deletion(countable.window, over)
+        return not self.is_concentrated
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
         import numpy as np
 
-        everyone = np.bincount(window)
-        exceeding = np.bincount(window, weights=over, minlength=len(everyone)).astype(np.int64)
-        return survives_deletion(self._table, everyone, exceeding)
+        totals = np.bincount(window)
+        exceeding = np.bincount(window, weights=over, minlength=len(totals)).astype(np.int64)
+        return survives_deletion(self._table, totals, exceeding)
 
     def _machine_in_the_way(self) -> bool:
-        """Whether the code passes, the clock does not, and waiting will hardly change that."""
-        n = self._n
-        if self._over_attributed == self._over or n < self._least:
+        """Whether attributed latency passes, raw latency does not, and waiting hardly helps."""
+        n, over, attributed = self._counts.n, self._counts.over, self._counts.over_attributed
+        if attributed == over or n < self._least:
             return False
-        if n < self._table.within_from(self._over_attributed):
+        if n < self._table.within_from(attributed):
             return False
         if self._attributed_passed_at is None:
             self._attributed_passed_at = n
-        hopeless = self._over > _HOPELESS * float(self.limit.allowed) * n
+        hopeless = over > _HOPELESS * float(self.limit.allowed) * n
         return hopeless or n >= _PATIENCE * self._attributed_passed_at
 
     def _steps_to_within(self) -> int:
-        return max(self._least, self._table.within_from(self._over)) - self._n
+        counts = self._counts
+        return max(self._least, self._table.within_from(counts.over)) - counts.n
 
     def _steps_to_attributed(self) -> int:
+        counts = self._counts
         if self._attributed_passed_at is not None:
-            return _PATIENCE * self._attributed_passed_at - self._n
-        return max(self._least, self._table.within_from(self._over_attributed)) - self._n
+            return _PATIENCE * self._attributed_passed_at - counts.n
+        return max(self._least, self._table.within_from(counts.over_attributed)) - counts.n
 
-    def _bounds(
-        self, ascending: Nanoseconds, ascending_attributed: Nanoseconds
-    ) -> tuple[int | None, int | None]:
-        n = self._n
-        if not n or not self.limit.allowed:
-            return None, None
-        most = self._table.most_within(n)
-        high = int(ascending[n - most - 1]) if most >= 0 else None
-        return self._low_bound(ascending_attributed), high
 
-    def _low_bound(self, ascending_attributed: Nanoseconds) -> int | None:
-        """From the very observations that convict, where some do: it is above the limit then."""
-        import numpy as np
+def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
+    limit: Limit,
+    table: Table,
+    counts: Counts,
+    outcome: Outcome | None,
+    *,
+    least: int,
+    otherwise: Reason | None = None,
+) -> LimitVerdict:
+    """The verdict on a limit whose outcome is known or, where it is None, inconclusive.
 
-        if self._convicting is not None:
-            ascending_attributed = np.sort(self._convicting.attributed_ns)
-        n = len(ascending_attributed)
-        least = self._table.least_exceeded(n)
-        return int(ascending_attributed[n - least]) if least <= n else None
-
-    def _reason(self, *, stopped: bool) -> Reason:
-        if self.outcome is not None:
-            return Reason.SHOWN
-        why = why_undecided(self.limit, self._n, self._over, self._over_attributed)
-        if why is Reason.MACHINE:
-            return why
-        if stopped:
-            return Reason.STOPPED
-        return Reason.STALL if self.concentrated else why
-
-    def _needed(self) -> int | None:
-        return needed(self._table, self.limit, self._n, (self._over, self._over_attributed))
+    otherwise: why it is inconclusive, unless the machine was in the way.
+    """
+    if outcome is not None:
+        return LimitVerdict(
+            limit, outcome, Reason.SHOWN, counts.n, counts.over, counts.over_attributed
+        )
+    reason = _why_undecided(limit, counts)
+    if otherwise is not None and reason is not Reason.MACHINE:
+        reason = otherwise
+    more = _needed(table, limit, counts)
+    return LimitVerdict(
+        limit,
+        Outcome.INCONCLUSIVE,
+        reason,
+        counts.n,
+        counts.over,
+        counts.over_attributed,
+        needed=None if more is None else max(least, more),
+    )
 
 
 def survives_deletion(
-    table: Table, everyone: Sequence[int] | Nanoseconds, exceeding: Sequence[int] | Nanoseconds
+    table: Table, totals: Sequence[int] | Nanoseconds, exceeding: Sequence[int] | Nanoseconds
 ) -> bool:
     """Whether *exceeded* is shown without any two adjacent windows, the worst ones too.
 
-    everyone, exceeding: observations in each deletion window, and those of them over the limit.
+    totals, exceeding: observations in each deletion window, and those of them over the limit.
     """
     import numpy as np
 
-    everyone, exceeding = np.asarray(everyone), np.asarray(exceeding)
-    n, k = int(everyone.sum()), int(exceeding.sum())
-    if len(everyone) > 1:
-        everyone = everyone[:-1] + everyone[1:]
+    totals, exceeding = np.asarray(totals), np.asarray(exceeding)
+    n, k = int(totals.sum()), int(exceeding.sum())
+    if len(totals) > 1:
+        totals = totals[:-1] + totals[1:]
         exceeding = exceeding[:-1] + exceeding[1:]
     fewest: dict[int, int] = {}  # of windows with as many exceedances, the emptiest takes the most
-    for gone, exceedances in zip(everyone.tolist(), exceeding.tolist(), strict=True):
-        fewest[exceedances] = min(gone, fewest.get(exceedances, gone))
-    return all(table.shows_exceeded(n - gone, k - over) for over, gone in fewest.items())
+    for deleted, over in zip(totals.tolist(), exceeding.tolist(), strict=True):
+        fewest[over] = min(deleted, fewest.get(over, deleted))
+    return all(table.shows_exceeded(n - deleted, k - over) for over, deleted in fewest.items())
 
 
-def why_undecided(limit: Limit, n: int, over: int, over_attributed: int) -> Reason:
-    """Whether the machine was in the way, or the limit is too near, or too little was seen."""
-    hopeless = _HOPELESS * float(limit.allowed) * n
-    if over_attributed <= hopeless < over:
+def _why_undecided(limit: Limit, counts: Counts) -> Reason:
+    """Whether the machine was in the way, the limit is too near, or observations are too few."""
+    hopeless = _HOPELESS * float(limit.allowed) * counts.n
+    if counts.over_attributed <= hopeless < counts.over:
         return Reason.MACHINE
-    return Reason.FEW if over <= hopeless else Reason.NEAR
+    return Reason.FEW if counts.over <= hopeless else Reason.NEAR
 
 
-def needed(table: Table, limit: Limit, n: int, over: tuple[int, int]) -> int | None:
+def _needed(table: Table, limit: Limit, counts: Counts) -> int | None:
     """About how many observations would settle it if exceedances kept their rate.
 
-    over: exceedances of raw and of attributed latency; more than allowed of the latter point to
-    *exceeded*, else it is *within* that is asked for.
+    More attributed exceedances than allowed point to *exceeded*, else it is *within* that is asked
+    for.
     """
+    n = counts.n
     if not n:
         return table.within_from(0)
-    raw, attributed = over
-    if attributed > limit.allowed * n:
-        return table.exceeded_at_rate(n, attributed, _FARTHEST)
-    return table.within_at_rate(n, raw, _FARTHEST)
+    if counts.over_attributed > limit.allowed * n:
+        return table.exceeded_at_rate(n, counts.over_attributed, _FARTHEST)
+    return table.within_at_rate(n, counts.over, _FARTHEST)
 
 
 def too_many_failures(table: Table, failed: int, attempts: int) -> bool:

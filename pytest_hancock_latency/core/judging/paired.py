@@ -22,7 +22,7 @@ _HALF: Final = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Comparison:
+class PairedComparison:
     """Whether one sample is shown to be faster than another; usable in an assert."""
 
     name: str
@@ -50,14 +50,14 @@ class Comparison:
 
 def compare(
     names: tuple[str, str], latencies: tuple[Nanoseconds, Nanoseconds], by: Fraction
-) -> Comparison:
+) -> PairedComparison:
     """Compare attributed latencies, both of shape (pairs,), pair by pair."""
     import numpy as np
 
     ours, others = latencies
     limit = others * float(1 - by)
     table = boundaries(_HALF, ALPHA_WITHIN, ALPHA_BUILD)
-    return Comparison(
+    return PairedComparison(
         name=names[0],
         other=names[1],
         by=by,

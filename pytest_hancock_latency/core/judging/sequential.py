@@ -22,7 +22,7 @@ from ..attribution import blocks
 from ..budget import LatencyBudget, Limit
 from ..sample import Observations
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
-from .limit_judge import Counted, Trial, failure_verdict, too_many_failures
+from .limit_judge import Countable, LimitJudge, failure_verdict, too_many_failures
 from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -56,15 +56,15 @@ class Policy:
         return alpha_of_gate(self.gates) * self.share
 
 
-class Judge:
+class SequentialJudge:
     """Judges one sample against one budget, look by look."""
 
     def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
         self.budget = budget
         self._policy = policy
         alpha = policy.alpha_exceeded / len(budget.limits)
-        self._trials = [
-            Trial(limit, boundaries(limit.allowed, policy.alpha_within, alpha), policy.least)
+        self._limits = [
+            LimitJudge(limit, boundaries(limit.allowed, policy.alpha_within, alpha), policy.least)
             for limit in budget.limits
         ]
         self._failures = boundaries(budget.errors, policy.alpha_within, policy.alpha_exceeded)
@@ -72,80 +72,71 @@ class Judge:
     @property
     def undecided(self) -> tuple[Limit, ...]:
         """The limits about which too little is known yet."""
-        return tuple(trial.limit for trial in self._trials if not trial.settled)
+        return tuple(judge.limit for judge in self._limits if not judge.settled)
 
     @property
     def lacks_only_time(self) -> bool:
         """Whether a count shows *exceeded*, but may all be one stall so far."""
-        return any(trial.concentrated for trial in self._trials)
+        return any(limit.is_concentrated for limit in self._limits)
 
     def least_to_pass(self) -> int:
         """The fewest observations after which the whole budget can be within."""
-        return max(self._policy.least, *(trial.least_to_pass() for trial in self._trials))
+        return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
 
-    def look(self, seen: Observations, failed: int = 0) -> int:
+    def look(self, observations: Observations, failed: int = 0) -> int:
         """Take in all observations so far; the number of further ones until a pass is possible.
 
         0 means that there is nothing left to decide, or that the most observations are reached.
         """
-        n = len(seen)
-        counted = _countable(seen, self._policy.window_ns)
-        for trial in self._trials:
-            trial.look(seen.wall_ns, seen.attributed_ns, counted)
+        n = len(observations)
+        countable = _countable(observations, self._policy.window_ns)
+        for limit in self._limits:
+            limit.look(observations.wall_ns, observations.attributed_ns, countable)
         if self._broken(n, failed) or n >= self._policy.most:
             return 0
-        steps = [trial.next_look() for trial in self._trials if not trial.settled]
+        steps = [limit.next_look() for limit in self._limits if not limit.settled]
         return min([*steps, self._policy.most - n]) if steps else 0
 
-    def verdict(self, seen: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
-        """The verdict on what the last look saw; call it once measuring has ended."""
-        import numpy as np
-
-        n = len(seen)
-        taken = seen.attributed_ns
-        if seen.blocked is not None and seen.least_ns is not None and blocks(seen.blocked):
-            taken = seen.least_ns  # the bound from below must hold whatever the machine did
-        ascending, attributed = np.sort(seen.wall_ns), np.sort(taken)
+    def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
+        """The verdict on everything that was measured; call it once measuring has ended."""
+        self.look(observations, failed)  # what came after the last look counts as well
+        n = len(observations)
         stopped = self._broken(n, failed)
         return Verdict(
-            limits=tuple(t.verdict(ascending, attributed, stopped=stopped) for t in self._trials),
+            limits=tuple(judge.verdict(stopped=stopped) for judge in self._limits),
             failures=failure_verdict(self._failures, self.budget.errors, failed, n + failed),
             n=n,
             elapsed_ns=elapsed_ns,
         )
 
     def _broken(self, n: int, failed: int) -> bool:
-        exceeded = any(trial.outcome is Outcome.EXCEEDED for trial in self._trials)
+        exceeded = any(limit.outcome is Outcome.EXCEEDED for limit in self._limits)
         return exceeded or too_many_failures(self._failures, failed, n + failed)
 
 
-def _countable(seen: Observations, window_ns: int) -> tuple[Counted, ...]:
+def _countable(observations: Observations, window_ns: int) -> tuple[Countable, ...]:
     """The sets of observations that may speak for *exceeded*; each may alone.
 
     A thread that blocks and shares its core with what it waits for cannot be repaired observation
     by observation. There, only finished 50 ms windows count of which at most 5 % was excused, or
     else the least that the code can have taken.
     """
-    window = seen.start_ns // window_ns
-    if seen.blocked is None or seen.least_ns is None or not blocks(seen.blocked):
-        return (Counted(seen.attributed_ns, window),)
-    calm = _calm(seen, window_ns // _COMMITS)
-    return Counted(seen.attributed_ns[calm], window[calm]), Counted(seen.least_ns, window)
+    window = observations.start_ns // window_ns
+    blocked, least_ns = observations.blocked, observations.least_ns
+    if blocked is None or least_ns is None or not blocks(blocked):
+        return (Countable(observations.attributed_ns, window),)
+    calm = _calm(observations, window_ns // _COMMITS)
+    return (
+        Countable(observations.attributed_ns[calm], window[calm]),
+        Countable(least_ns, window),
+    )
 
 
-def _calm(seen: Observations, length_ns: int) -> Flags:
+def _calm(observations: Observations, length_ns: int) -> Flags:
     import numpy as np
 
-    window = seen.start_ns // length_ns
-    excused = np.bincount(window, weights=seen.wall_ns - seen.attributed_ns)
-    spent = np.maximum(length_ns, np.bincount(window, weights=seen.wall_ns))
+    window = observations.start_ns // length_ns
+    excused = np.bincount(window, weights=observations.wall_ns - observations.attributed_ns)
+    spent = np.maximum(length_ns, np.bincount(window, weights=observations.wall_ns))
     calm: Flags = (excused <= _MOST_EXCUSED * spent)[window] & (window < window[-1])
     return calm
-
-
-def judged(judge: Judge | None, seen: Observations, failed: int, elapsed_ns: int) -> Verdict | None:
-    """The verdict on everything seen; None without a budget."""
-    if judge is None:
-        return None
-    judge.look(seen, failed)  # what came after the last look counts as well
-    return judge.verdict(seen, failed, elapsed_ns)

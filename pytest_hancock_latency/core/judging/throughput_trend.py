@@ -19,7 +19,7 @@ from itertools import combinations
 from math import erfc, sqrt
 from typing import Final
 
-from .verdict import Outcome, PaceVerdict
+from .verdict import Outcome, ThroughputVerdict
 
 DECLINE: Final = 0.2
 LEAST_NS: Final = 30_000_000_000
@@ -65,7 +65,7 @@ class Steady:
         return stretches
 
 
-def judge_pace(steady: Steady, alpha: float) -> PaceVerdict | None:
+def judge_throughput(steady: Steady, alpha: float) -> ThroughputVerdict | None:
     """Steady or declining; None for what is too short to tell.
 
     alpha: chance of calling a steady pace declining.
@@ -81,7 +81,7 @@ def judge_pace(steady: Steady, alpha: float) -> PaceVerdict | None:
     high = slopes[min(len(slopes) - 1, round(len(slopes) / 2 + reach))]
     falls = [_fall(counts, each) for each in (slope, high, low)]
     chance = _chance(counts, deviation) if _falls_twice(counts) else 1.0
-    return PaceVerdict(
+    return ThroughputVerdict(
         outcome=_outcome(falls, chance, alpha),
         per_s=sum(counts) / (steady.length_ns / 1e9),
         fall=falls[0],

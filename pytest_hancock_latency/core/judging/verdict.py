@@ -1,10 +1,16 @@
-"""Verdicts: within, exceeded or inconclusive, each with its evidence."""
+"""Verdicts: within, exceeded or inconclusive, each with its evidence.
+
+This module is the one home of the outcomes, of their order from worst to best, and of the exit
+codes that they lead to. Whether a record fails its run is `core.record.Record.fails`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from fractions import Fraction
+from typing import Final
 
 from ..budget import Limit
 from .evidence import METHOD, VERSION
@@ -16,6 +22,44 @@ class Outcome(StrEnum):
     WITHIN = "within"
     EXCEEDED = "exceeded"
     INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not judged"
+    """There is no budget, or the test failed by itself."""
+
+    @property
+    def rank(self) -> int:
+        """The place in `WORST_FIRST`: 0 for the worst outcome."""
+        return WORST_FIRST.index(self)
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether people should read the evidence: it is exceeded or inconclusive."""
+        return self in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE)
+
+
+WORST_FIRST: Final = (
+    Outcome.EXCEEDED,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_JUDGED,
+    Outcome.WITHIN,
+)
+"""The order of outcomes wherever records are sorted, counted or combined."""
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a whole whose parts have these outcomes; within if there are none."""
+    return min(outcomes, key=lambda outcome: outcome.rank, default=Outcome.WITHIN)
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line and of a Locust run; pytest has its own."""
+
+    HELD = 0
+    """Nothing exceeded its budget, and nothing that has to be decided was left undecided."""
+    EXCEEDED = 1
+    USAGE = 2
+    """Invalid input, or nothing was measured and judged, which is never a pass."""
+    INCONCLUSIVE = 3
+    """Under ``--strict``, or for a budget that is strict itself."""
 
 
 class Reason(StrEnum):
@@ -30,7 +74,7 @@ class Reason(StrEnum):
     STALL = "stall"
     """The exceedances suffice, but nearly all fell into one short time."""
     MACHINE = "machine"
-    """What the code took would pass, but the machine took too much to show it."""
+    """Attributed latency would pass, but the machine took too much time for raw latency to."""
     BETWEEN = "between"
     """Shown to be above what is acceptable, not shown to be above what is to be investigated."""
     STOPPED = "stopped"
@@ -39,7 +83,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitVerdict:
-    """The verdict on one limit: k of n, raw and attributed, and bounds for the quantile."""
+    """The verdict on one limit: k of n, raw and attributed.
+
+    The quantile itself and its bounds are in the record, by the label of the limit.
+    """
 
     limit: Limit
     outcome: Outcome
@@ -49,13 +96,6 @@ class LimitVerdict:
     """Observations whose raw latency is above the limit."""
     over_attributed: int
     """Those whose attributed latency is, too."""
-    observed_ns: int
-    """The quantile of raw latency."""
-    observed_attributed_ns: int
-    low_ns: int | None = None
-    """The quantile of what the code took is at least this, or nothing is known."""
-    high_ns: int | None = None
-    """The quantile of raw latency is at most this, or nothing is known."""
     needed: int | None = None
     """About how many observations would settle it; None where more would not."""
     investigate_ns: int | None = None
@@ -78,17 +118,17 @@ class FailureVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class PaceVerdict:
-    """The verdict on the pace of a run: whether requests/s kept steady under a steady load."""
+class ThroughputVerdict:
+    """The verdict on the requests/s of a run: whether they were steady under a steady load."""
 
     outcome: Outcome
     per_s: float
     """Requests a second, on average."""
     fall: float
-    """Share of its beginning that the pace lost until its end; negative where it rose."""
+    """Share of its beginning that the throughput lost until the end; negative where it rose."""
     least_fall: float
     most_fall: float
-    """Between these the fall lies, with 95 %."""
+    """The fall lies between these two at 95 % confidence."""
     judged_ns: int
     """How long the load was steady."""
 
@@ -101,7 +141,7 @@ class Verdict:
     failures: FailureVerdict
     n: int
     elapsed_ns: int
-    pace: PaceVerdict | None = None
+    throughput: ThroughputVerdict | None = None
     """Of sustained load; None where it was not judged."""
     method: str = METHOD
     version: int = VERSION
@@ -109,12 +149,8 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         """Within, exceeded or inconclusive."""
-        parts = {part.outcome for part in self.limits} | {self.failures.outcome}
-        parts |= {self.pace.outcome} if self.pace else set()
-        for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
-            if outcome in parts:
-                return outcome
-        return Outcome.WITHIN
+        outcomes = [*(part.outcome for part in self.limits), self.failures.outcome]
+        return worst([*outcomes, *([self.throughput.outcome] if self.throughput else [])])
 
     @property
     def decisive(self) -> LimitVerdict | None:

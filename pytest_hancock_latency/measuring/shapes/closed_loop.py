@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Final, Protocol, Self
 
 from ...core.advice import Advice
-from ...core.judging.sequential import LOOK_EVERY_NS, Judge, judged
-from ...core.sample import Measurement, Progress, Sample
+from ...core.judging.sequential import LOOK_EVERY_NS, SequentialJudge
+from ...core.judging.verdict import Verdict
+from ...core.sample import Measurement, Observations, Progress, Sample
 from ...errors import LatencyError
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, slowest
@@ -46,7 +47,7 @@ class Measuring:
     """
 
     def __init__(
-        self, loop: ClosedLoop, name: str, judge: Judge | None, warmup: tuple[int, ...]
+        self, loop: ClosedLoop, name: str, judge: SequentialJudge | None, warmup: tuple[int, ...]
     ) -> None:
         self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
         self._name = name
@@ -92,24 +93,29 @@ class Measuring:
 
     def sample(self) -> Sample:
         """What was measured, judged."""
-        seen = self.taker.observations()
-        advice = advice_on(seen, self._warmup, self._probe.durations)
+        observations = self.taker.observations()
+        advice = advice_on(observations, self._warmup, self._probe.durations)
         collections = self._collector.since(self._begin)
         return Sample(
             name=self._name,
-            observations=seen.without_circumstances(),
+            observations=observations.without_circumstances(),
             failures=dict(self.taker.failures),
-            verdict=judged(self._judge, seen, self.taker.failures.total(), self._elapsed),
+            verdict=self._verdict(observations),
             measurement=Measurement(
                 bracket=self._why is None,
                 why_no_bracket=self._why,
                 warmup_ns=self._warmup,
                 elapsed_ns=self._elapsed,
-                slowest=slowest(seen, collections),
+                slowest=slowest(observations, collections),
                 advice=(self._early, *advice) if self._early else advice,
             ),
             collections_ns=collections,
         )
+
+    def _verdict(self, observations: Observations) -> Verdict | None:
+        if self._judge is None:
+            return None
+        return self._judge.verdict(observations, self.taker.failures.total(), self._elapsed)
 
     def _deadline(self) -> int:
         """When to stop at the latest; later where a count needs only more time to convict."""
@@ -117,9 +123,9 @@ class Measuring:
         patient = self._judge is not None and self._judge.lacks_only_time
         return self._begin + (PATIENCE * limit if patient else limit)
 
-    def _progress(self, judge: Judge, now: int) -> Progress:
-        seen = self.taker.observations()
-        return Progress(self._name, seen, judge.undecided, now - self._begin)
+    def _progress(self, judge: SequentialJudge, now: int) -> Progress:
+        observations = self.taker.observations()
+        return Progress(self._name, observations, judge.undecided, now - self._begin)
 
     def _look(self) -> tuple[int, int]:
         """Observations to take before a pass is possible, and when to look again at the latest.
@@ -144,7 +150,7 @@ class ClosedLoop:
         self.watcher = watcher
 
     def measure(
-        self, request: Request, judge: Judge | None, warmed: tuple[int, ...] | None = None
+        self, request: Request, judge: SequentialJudge | None, warmed: tuple[int, ...] | None = None
     ) -> Sample:
         """Warm up unless that was done by hand, measure until there is a verdict, judge.
 
@@ -157,7 +163,7 @@ class ClosedLoop:
         return measuring.sample()
 
     async def measure_coroutine(
-        self, request: Request, judge: Judge | None, warmed: tuple[int, ...] | None = None
+        self, request: Request, judge: SequentialJudge | None, warmed: tuple[int, ...] | None = None
     ) -> Sample:
         """The same for a coroutine function, awaited in the running loop, whichever it is."""
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
@@ -183,7 +189,7 @@ class Rounds:
         self,
         loop: ClosedLoop,
         name: str,
-        judge: Judge | None,
+        judge: SequentialJudge | None,
         done: Callable[[Sample], object],
     ) -> None:
         self._loop, self._name, self._judge, self._done = loop, name, judge, done

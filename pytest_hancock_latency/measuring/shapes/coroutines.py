@@ -1,4 +1,9 @@
-"""Bursts and open loops of coroutines, as asyncio tasks of the running loop."""
+"""Coroutines: taken one after the other, in bursts, or at a rate, in the running loop.
+
+One after the other no event loop is named: whatever runs the test runs this, asyncio or trio.
+Bursts and rates are tasks of asyncio. A thread's takers have tight loops of their own, which cannot
+await; everything but that loop is shared.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +20,30 @@ from ..request import Attempts, Load, Request
 from ..takers import taker_for
 from ..takers.bare import Taker
 from ..takers.host_speed import Probe
-from .finished_load import Finished, Pace, part_of
+from .finished_load import Finished, IntendedStarts, Part
 
 
-async def _take_one(taker: Taker, request: Request) -> bool:
-    """One observation of a load; whether it is one. Nothing is awaited after its answer."""
-    opening = taker.opening()
-    t0 = taker.clock()
-    answer = await request.call()
-    t1 = taker.clock()
-    closed = taker.closing(opening, t0, t1)
-    if taker.refuses(request, answer):
-        return False
-    taker.keep(closed)
-    return True
+async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> int:
+    """Take up to `count` observations of a coroutine function; how many were taken.
+
+    Ends early when time is up or a request fails. Nothing is awaited after the last answer.
+    """
+    clock, call, checked = taker.clock, request.call, request.is_checked
+    observed = 0
+    for _ in repeat(None, count):
+        opening = taker.opening()
+        t0 = clock()
+        answer = await call()
+        t1 = clock()
+        closed = taker.closing(opening, t0, t1)
+        if checked and taker.refuses(request, answer):
+            break
+        del answer  # freed here, not inside the next window
+        taker.keep(closed)
+        observed += 1
+        if t1 >= until:
+            break
+    return observed
 
 
 async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
@@ -40,41 +55,40 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
     async def work(taker: Taker) -> None:
         await release.wait()
         for position in positions:
-            await _take_one(taker, attempts.coroutine(position))
+            await take_awaiting(taker, attempts.coroutine(position), 1, 0)
 
     with ExitStack() as stack:
-        taker, why = _shared_taker(stack, clock, plan)
+        taker, why_no_bracket = _shared_taker(stack, clock, plan)
         size = min(concurrency, len(load.calls))
         tasks = [asyncio.ensure_future(work(taker)) for _ in range(size)]
         await asyncio.sleep(0)
         begin = clock()
         release.set()
         await _all_done(tasks)
-    return _finished(load, attempts, taker, Pace(), (begin, concurrency, why))
+    return _finished(attempts, taker, IntendedStarts(), (begin, concurrency, why_no_bracket))
 
 
 async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock: Clock) -> Finished:
     """The open loop of coroutines: a task for each request, at its intended start."""
     _require_asyncio()
-    attempts, pace = load.attempts(), Pace()
+    attempts, intended = load.attempts(), IntendedStarts()
 
-    async def work(taker: Taker, position: int, due: int, late: int) -> None:
-        if await _take_one(taker, attempts.coroutine(position)):
-            pace.due.append(due)
-            pace.woken_late.append(late)
+    async def work(taker: Taker, position: int, due: int, woken_late: int) -> None:
+        if await take_awaiting(taker, attempts.coroutine(position), 1, 0):
+            intended.add(due, woken_late)
 
     with ExitStack() as stack:
-        taker, why = _shared_taker(stack, clock, plan)
+        taker, why_no_bracket = _shared_taker(stack, clock, plan)
         begin = clock()
         tasks = []
         for position, start in enumerate(starts):
             waited = taker.waited_ns()
             early = begin + start - clock()
             await asyncio.sleep(max(0, early) / NS_PER_S)
-            late = taker.waited_ns() - waited
-            tasks.append(asyncio.ensure_future(work(taker, position, begin + start, late)))
+            woken_late = taker.waited_ns() - waited
+            tasks.append(asyncio.ensure_future(work(taker, position, begin + start, woken_late)))
         await _all_done(tasks)
-    return _finished(load, attempts, taker, pace, (begin, 0, why))
+    return _finished(attempts, taker, intended, (begin, 0, why_no_bracket))
 
 
 def _require_asyncio() -> None:
@@ -97,37 +111,19 @@ async def _all_done(tasks: Sequence[asyncio.Future[None]]) -> None:
 
 
 def _finished(
-    load: Load,
     attempts: Attempts,
     taker: Taker,
-    pace: Pace,
-    how: tuple[int, int, str | None],
+    intended: IntendedStarts,
+    settings: tuple[int, int, str | None],
 ) -> Finished:
-    begin, concurrency, why = how
+    begin, concurrency, why_no_bracket = settings
     return Finished(
-        name=load.name,
-        parts=[part_of(taker, pace)],
+        name=attempts.load.name,
+        parts=[Part.of(taker, intended)],
         begin=begin,
         elapsed_ns=taker.clock() - begin,
         failures=dict(taker.failures),
         answers=tuple(attempts.answers),
         concurrency=concurrency,
-        why_no_bracket=why,
+        why_no_bracket=why_no_bracket,
     )
-
-
-async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> None:
-    """Take up to `count` observations of a coroutine function, one after the other."""
-    clock, call, checked = taker.clock, request.call, request.is_checked
-    for _ in repeat(None, count):
-        opening = taker.opening()
-        t0 = clock()
-        answer = await call()
-        t1 = clock()
-        closed = taker.closing(opening, t0, t1)
-        if checked and taker.refuses(request, answer):
-            return
-        del answer  # freed here, not inside the next window
-        taker.keep(closed)
-        if t1 >= until:
-            return

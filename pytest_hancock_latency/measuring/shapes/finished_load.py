@@ -1,14 +1,19 @@
-"""Loads: bursts and open loops, judged when they are over."""
+"""From what threads or tasks observed under a load to one judged sample.
+
+A load is judged when it is over. The latency of an open loop counts from the intended starts;
+the uncorrected sample, counted from the real ones, is kept next to it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.advice import Advice
-from ...core.duration import format_duration
-from ...core.judging.sequential import DELETION_WINDOW_NS, Judge, judged
+from ...core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
+from ...core.judging.verdict import Verdict
 from ...core.quantile import P99, rank
 from ...core.sample import Measurement, Observations, Sample
 from ..diagnosis import advice_on, slowest
@@ -16,15 +21,75 @@ from ..takers.bare import Taker
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
-from collections import Counter
-from dataclasses import replace
 
 _WINDOWS: Final = 8
+"""Deletion windows in a short load: the worst pair is then a quarter of it, so that a burst of
+less than half a second can be exceeded at all."""
 _SHORTEST_WINDOW_NS: Final = 1_000_000
+"""Shorter windows would hold single observations, and deleting them would protect from nothing."""
 _LATE_NS: Final = 50_000_000
+"""A p99 send lag above this is a load that could not keep its schedule, not the usual jitter."""
 
-JudgeOf = Callable[[int, int], Judge | None]
+JudgeOf = Callable[[int, int], SequentialJudge | None]
 """Makes a judge for a number of requests and a length of deletion windows in ns."""
+
+
+@dataclass(slots=True)
+class IntendedStarts:
+    """When the requests that one taker observed should have started, in its order."""
+
+    due: list[int] = field(default_factory=list)
+    """On the clock."""
+    woken_late: list[int] = field(default_factory=list)
+    """Run-queue wait between going to sleep until then and sending: the machine's doing."""
+
+    def add(self, due: int, woken_late: int) -> None:
+        """Note one request that is an observation."""
+        self.due.append(due)
+        self.woken_late.append(woken_late)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Observations of one taker, their starts counted from `begin` on the clock."""
+
+    observations: Observations
+    begin: int
+    intended: IntendedStarts = field(default_factory=IntendedStarts)
+
+    @classmethod
+    def of(cls, taker: Taker, intended: IntendedStarts | None = None) -> Part:
+        """Everything that a taker observed."""
+        return cls(taker.observations(), taker.begin, intended or IntendedStarts())
+
+    def send_lag(self) -> Nanoseconds:
+        """From the intended start of each observation to its start, never negative."""
+        import numpy as np
+
+        due = np.array(self.intended.due, dtype=np.int64)
+        lag: Nanoseconds = np.maximum(0, self.observations.start_ns + self.begin - due)
+        return lag
+
+    def from_intended_start(self) -> Part:
+        """The same observations, each counted from its intended start.
+
+        What the machine took while the caller was to wake up is excused.
+        """
+        import numpy as np
+
+        measured, lag = self.observations, self.send_lag()
+        woken_late = np.array(self.intended.woken_late, dtype=np.int64)
+        attributed_lag = lag - np.minimum(lag, woken_late)
+        least_ns = None if measured.least_ns is None else measured.least_ns + attributed_lag
+        corrected = Observations(
+            wall_ns=measured.wall_ns + lag,
+            attributed_ns=measured.attributed_ns + attributed_lag,
+            start_ns=measured.start_ns - lag,
+            blocked=measured.blocked,
+            least_ns=least_ns,
+            wait_ns=measured.wait_ns,
+        )
+        return Part(corrected, self.begin, self.intended)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,168 +108,117 @@ class Finished:
 
 def judge_burst(load: Finished, judge_of: JudgeOf) -> Sample:
     """The sample of a burst."""
-    return _sample(load, "burst", joined(load.parts, load.begin), judge_of)
+    measurement = Measurement(loop="burst")
+    return _sample(load, joined(load.parts, load.begin), measurement, judge_of)
 
 
 def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> Sample:
-    """The sample of an open loop, from the intended starts, with the uncorrected one beside it."""
+    """The sample of an open loop, from the intended starts, with the uncorrected one in it."""
     import numpy as np
 
-    lags = np.sort(np.concatenate([send_lag(part) for part in load.parts]))
-    lag = int(lags[rank(P99, len(lags)) - 1]) if len(lags) else 0
-    corrected = joined([from_intended_start(part) for part in load.parts], load.begin)
+    lags = np.sort(np.concatenate([part.send_lag() for part in load.parts]))
+    send_lag_ns = int(lags[rank(P99, len(lags)) - 1]) if len(lags) else 0
+    corrected = joined([part.from_intended_start() for part in load.parts], load.begin)
+    measurement = Measurement(
+        loop="open",
+        send_lag_ns=send_lag_ns,
+        advice=_saturation(load, send_lag_ns, per_second),
+    )
+    sample = _sample(load, corrected, measurement, judge_of)
     uncorrected = joined(load.parts, load.begin).without_circumstances()
-    beside = Sample(f"{load.name} uncorrected".strip(), uncorrected)
-    return _sample(load, "open", corrected, judge_of, lag, per_second, beside)
+    name = f"{load.name} uncorrected".strip()
+    return replace(sample, uncorrected=Sample(name, uncorrected))
 
 
-def _sample(  # noqa: PLR0913, PLR0917 - all that a load is, once
-    load: Finished,
-    loop: str,
-    seen: Observations,
-    judge_of: JudgeOf,
-    send_lag_ns: int | None = None,
-    per_second: float = 0.0,
-    uncorrected: Sample | None = None,
+def _sample(
+    load: Finished, observations: Observations, measurement: Measurement, judge_of: JudgeOf
 ) -> Sample:
-    judge = judge_of(len(seen), _window(load.elapsed_ns))
-    advice = advice_on(seen, (0,), ())
-    if send_lag_ns is not None and send_lag_ns > _LATE_NS:
-        advice = (_saturated(load, send_lag_ns, per_second), *advice)
+    failed, elapsed_ns = sum(load.failures.values()), load.elapsed_ns
+    judge = judge_of(len(observations), _window(elapsed_ns))
     return Sample(
         name=load.name,
-        observations=seen.without_circumstances(),
+        observations=observations.without_circumstances(),
         failures=load.failures,
-        verdict=judged(judge, seen, sum(load.failures.values()), load.elapsed_ns),
-        measurement=Measurement(
-            loop=loop,
+        verdict=_verdict(judge, observations, failed, elapsed_ns),
+        measurement=replace(
+            measurement,
             bracket=load.why_no_bracket is None,
             why_no_bracket=load.why_no_bracket,
-            elapsed_ns=load.elapsed_ns,
-            send_lag_ns=send_lag_ns,
-            slowest=slowest(seen, ()),
-            advice=advice,
+            elapsed_ns=elapsed_ns,
+            slowest=slowest(observations, ()),
+            advice=(*measurement.advice, *advice_on(observations, (0,), ())),
         ),
         answers=load.answers,
-        uncorrected=uncorrected,
     )
 
 
 def _window(elapsed_ns: int) -> int:
-    """Deletion windows in proportion to a short load: the worst pair is a quarter of it."""
+    """Length of a deletion window, in proportion to a short load."""
     return min(DELETION_WINDOW_NS, max(_SHORTEST_WINDOW_NS, elapsed_ns // _WINDOWS))
 
 
-def _saturated(load: Finished, send_lag_ns: int, per_second: float) -> Advice:
-    callers = f"all {load.concurrency} callers were" if load.concurrency else "the caller was"
-    return Advice(
+def _verdict(
+    judge: SequentialJudge | None, observations: Observations, failed: int, elapsed_ns: int
+) -> Verdict | None:
+    return judge.verdict(observations, failed, elapsed_ns) if judge else None
+
+
+def _saturation(load: Finished, send_lag_ns: int, per_second: float) -> tuple[Advice, ...]:
+    if send_lag_ns <= _LATE_NS:
+        return ()
+    advice = Advice.of(
         "saturated",
-        f"saturated: {callers} busy when requests were due, the p99 send lag is "
-        f"{format_duration(send_lag_ns)}; the server is too slow for {per_second:g} requests/s, "
-        "or concurrency= is too low",
+        concurrency=load.concurrency,
+        send_lag_ns=send_lag_ns,
+        per_second=per_second,
     )
-
-
-@dataclass(slots=True)
-class Pace:
-    """Intended starts of the requests that one taker observed, in its order."""
-
-    due: list[int] = field(default_factory=list)
-    """On the clock."""
-    woken_late: list[int] = field(default_factory=list)
-    """Run-queue wait between going to sleep until then and sending: the machine's doing."""
-
-    def __len__(self) -> int:
-        return len(self.due)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """Observations of one taker, their starts counted from `begin` on the clock."""
-
-    seen: Observations
-    begin: int
-    pace: Pace = field(default_factory=Pace)
-
-
-def part_of(taker: Taker, pace: Pace | None = None) -> Part:
-    """Everything that a taker took."""
-    return Part(taker.observations(), taker.begin, pace or Pace())
+    return (advice,)
 
 
 def joined(parts: Sequence[Part], begin: int) -> Observations:
     """Observations of several takers in one, by their start, which counts from `begin`."""
     import numpy as np
 
-    seen = [part.seen for part in parts]
-    start = np.concatenate([part.seen.start_ns + (part.begin - begin) for part in parts])
+    columns = [part.observations for part in parts]
+    start = np.concatenate([part.observations.start_ns + (part.begin - begin) for part in parts])
     order = np.argsort(start, kind="stable")
 
-    def together(columns: Sequence[Nanoseconds | None]) -> Nanoseconds | None:
-        known = [column for column in columns if column is not None]
-        return np.concatenate(known)[order] if len(known) == len(columns) else None
+    def together(optional: Sequence[Any]) -> Any:
+        """All columns in one, or None where one of them is unknown."""
+        if any(column is None for column in optional):
+            return None
+        return np.concatenate(optional)[order]
 
-    wall = np.concatenate([each.wall_ns for each in seen])[order]
-    taken = np.concatenate([each.attributed_ns for each in seen])[order]
     return Observations(
-        wall,
-        taken,
-        start[order],
-        together([each.blocked for each in seen]),  # type: ignore[arg-type, misc]
-        together([each.least_ns for each in seen]),
-        together([each.wait_ns for each in seen]),
+        wall_ns=np.concatenate([part.wall_ns for part in columns])[order],
+        attributed_ns=np.concatenate([part.attributed_ns for part in columns])[order],
+        start_ns=start[order],
+        blocked=together([part.blocked for part in columns]),
+        least_ns=together([part.least_ns for part in columns]),
+        wait_ns=together([part.wait_ns for part in columns]),
     )
-
-
-def from_intended_start(part: Part) -> Part:
-    """The same observations, each counted from its intended start."""
-    import numpy as np
-
-    seen, pace = part.seen, part.pace
-    lag = send_lag(part)
-    ours = lag - np.minimum(lag, np.array(pace.woken_late, dtype=np.int64))
-    return Part(
-        Observations(
-            seen.wall_ns + lag,
-            seen.attributed_ns + ours,
-            seen.start_ns - lag,
-            seen.blocked,
-            None if seen.least_ns is None else seen.least_ns + ours,
-            seen.wait_ns,
-        ),
-        part.begin,
-        pace,
-    )
-
-
-def send_lag(part: Part) -> Nanoseconds:
-    """From the intended start of each observation to its start, never negative."""
-    import numpy as np
-
-    due = np.array(part.pace.due, dtype=np.int64)
-    lag: Nanoseconds = np.maximum(0, part.seen.start_ns + part.begin - due)
-    return lag
 
 
 def pooled(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
-    """Both samples as one, judged anew."""
+    """Both samples of the same request as one, judged anew."""
     import numpy as np
 
     a, b = earlier.observations, later.observations
-    before = earlier.measurement.elapsed_ns
-    elapsed = before + later.measurement.elapsed_ns
-    seen = Observations(
+    offset_ns = earlier.measurement.elapsed_ns
+    elapsed_ns = offset_ns + later.measurement.elapsed_ns
+    observations = Observations(
         np.concatenate([a.wall_ns, b.wall_ns]),
         np.concatenate([a.attributed_ns, b.attributed_ns]),
-        np.concatenate([a.start_ns, b.start_ns + before]),
+        np.concatenate([a.start_ns, b.start_ns + offset_ns]),
     )
     failures = Counter(earlier.failures) + Counter(later.failures)
-    judge = judge_of(len(seen), DELETION_WINDOW_NS)
+    judge = judge_of(len(observations), DELETION_WINDOW_NS)
+    later_collections = (offset_ns + begin for begin in later.collections_ns)
     return replace(
         later,
-        observations=seen,
+        observations=observations,
         failures=dict(failures),
-        verdict=judged(judge, seen, failures.total(), elapsed),
-        collections_ns=(*earlier.collections_ns, *(before + at for at in later.collections_ns)),
-        measurement=replace(later.measurement, elapsed_ns=elapsed),
+        verdict=_verdict(judge, observations, failures.total(), elapsed_ns),
+        collections_ns=(*earlier.collections_ns, *later_collections),
+        measurement=replace(later.measurement, elapsed_ns=elapsed_ns),
     )

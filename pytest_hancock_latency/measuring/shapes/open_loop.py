@@ -20,7 +20,7 @@ from ..clock import Clock
 from ..plan import Plan
 from ..request import Load
 from ..takers.bare import Taker
-from .finished_load import Finished, Pace, Part, part_of
+from .finished_load import Finished, IntendedStarts, Part
 from .threads import Crew
 
 ARRIVALS: Final = ("constant", "poisson")
@@ -91,7 +91,7 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
     crew = Crew(min(callers.concurrency, len(starts)), clock, attribution=plan.attribution)
 
     def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
-        pace = Pace()
+        intended = IntendedStarts()
         for position in positions:
             due = begin + starts[position]
             waited = taker.waited_ns()
@@ -102,9 +102,8 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
             before = len(taker)
             taker.take(attempts.request(position), 1, 0)
             if len(taker) > before:
-                pace.due.append(due)
-                pace.woken_late.append(waited)
-        return part_of(taker, pace)
+                intended.add(due, waited)
+        return Part.of(taker, intended)
 
     crew.run(work, len(starts))
     return crew.finished(attempts, callers.concurrency)

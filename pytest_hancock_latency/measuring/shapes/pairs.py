@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from random import Random
 from typing import Final
 
-from ...core.judging.sequential import DELETION_WINDOW_NS, judged
+from ...core.judging.sequential import DELETION_WINDOW_NS
 from ...core.sample import Measurement, Sample
 from ..clock import Clock
 from ..diagnosis import slowest
@@ -28,13 +28,13 @@ def measure_pairs(
     requests: tuple[Request, Request], pairs: int, plan: Plan, clock: Clock, judge_of: JudgeOf
 ) -> tuple[Sample, Sample]:
     """Measure both requests `pairs` times. Whatever a request raises is raised."""
-    warm = tuple(warm_up(request.call, plan.warmup, clock) for request in requests)
+    warmups = tuple(warm_up(request.call, plan.warmup, clock) for request in requests)
     draw = Random(_SEED)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
         probe = Probe(clock)
         kinds = [
-            taker_for(stack, clock, probe, min(warm), attribution=plan.attribution)
+            taker_for(stack, clock, probe, min(warmups), attribution=plan.attribution)
             for _ in requests
         ]
         takers = [taker for taker, _ in kinds]
@@ -46,11 +46,12 @@ def measure_pairs(
                 takers[at].take(requests[at], 1, 0)
         elapsed = clock() - begin
     pair = object()
-    one, other = (
-        _sample(requests[at], takers[at], judge_of, pair, (warm[at], elapsed, kinds[at][1]))
+    samples = (
+        _sample(requests[at], takers[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
-    return one, other
+    one, two = samples
+    return one, two
 
 
 def _sample(
@@ -58,22 +59,22 @@ def _sample(
     taker: Taker,
     judge_of: JudgeOf,
     pair: object,
-    how: tuple[tuple[int, ...], int, str | None],
+    settings: tuple[tuple[int, ...], int, str | None],
 ) -> Sample:
-    warm, elapsed, why = how
-    seen = taker.observations()
-    judge = judge_of(len(seen), DELETION_WINDOW_NS)
+    warmup_ns, elapsed_ns, why_no_bracket = settings
+    observations = taker.observations()
+    judge = judge_of(len(observations), DELETION_WINDOW_NS)
     return Sample(
         name=request.name,
-        observations=seen.without_circumstances(),
-        verdict=judged(judge, seen, 0, elapsed),
+        observations=observations.without_circumstances(),
+        verdict=judge.verdict(observations, 0, elapsed_ns) if judge else None,
         measurement=Measurement(
             loop="pairs",
-            bracket=why is None,
-            why_no_bracket=why,
-            warmup_ns=warm,
-            elapsed_ns=elapsed,
-            slowest=slowest(seen, ()),
+            bracket=why_no_bracket is None,
+            why_no_bracket=why_no_bracket,
+            warmup_ns=warmup_ns,
+            elapsed_ns=elapsed_ns,
+            slowest=slowest(observations, ()),
         ),
         pair=pair,
     )

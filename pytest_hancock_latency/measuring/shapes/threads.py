@@ -17,7 +17,7 @@ from ..request import Attempts, Load
 from ..takers import taker_for
 from ..takers.bare import Taker
 from ..takers.host_speed import Probe
-from .finished_load import Finished, Part, part_of
+from .finished_load import Finished, Part
 
 Work = Callable[[Taker, Iterator[int], int], Part]
 """What a thread does from its release on: it makes the requests at the positions that it gets."""
@@ -98,7 +98,7 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
         for position in positions:
             taker.take(attempts.request(position), 1, 0)
-        return part_of(taker)
+        return Part.of(taker)
 
     crew.run(work, len(load.calls))
     return crew.finished(attempts, concurrency)

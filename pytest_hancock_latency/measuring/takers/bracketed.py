@@ -23,8 +23,11 @@ from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, th
 
 _TIGHT_NS: Final = 50_000
 _TRIES: Final = 4
-_FIELDS: Final = 13
-"""Readings that the bracketing loop keeps for each observation."""
+_READINGS: Final = (
+    *("t0", "t1", "before", "after", "schedstat0", "schedstat1", "thread_cpu0", "thread_cpu1"),
+    *("process_cpu0", "process_cpu1", "switches0", "switches1", "probe"),
+)
+"""Names of what is kept of each observation, in the order of the flat list that the loop fills."""
 
 
 class BracketTaker(Taker):
@@ -37,19 +40,19 @@ class BracketTaker(Taker):
         self._probe = probe
         self._scheduler = scheduler
         self._switches = switches
-        self._kept: list[Any] = []
+        self._readings: list[Any] = []
         self._columns = {name: array("q") for name in _COLUMNS}
 
     def __len__(self) -> int:
         """Number of observations so far."""
-        return len(self._columns["wall"]) + len(self._kept) // _FIELDS
+        return len(self._columns["wall"]) + len(self._readings) // len(_READINGS)
 
     def take(self, request: Request, count: int, until: int) -> None:
         """Take up to `count` observations, fewer when time is up or a request fails."""
         clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
         tight, nothing = _TIGHT_NS, _nothing
-        kept = self._kept
+        readings = self._readings
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         for _ in repeat(None, count):
             before = clock()
@@ -66,8 +69,8 @@ class BracketTaker(Taker):
             if checked and self.refuses(request, answer):
                 return
             del answer  # freed here, not inside the next window
-            kept += (t0, t1, before, after, line0, line1, cpu0, cpu1)
-            kept += (process0, process1, switches0, switches1, probe)
+            readings += (t0, t1, before, after, line0, line1, cpu0, cpu1)
+            readings += (process0, process1, switches0, switches1, probe)
             if after >= until:
                 return
             # The next observation starts from here: the few µs of this loop count as its CPU time,
@@ -98,7 +101,7 @@ class BracketTaker(Taker):
 
     def keep(self, closed: tuple[Any, ...]) -> None:
         """Take in an observation whose window was opened and closed elsewhere."""
-        self._kept += closed
+        self._readings += closed
 
     def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes]:
         """Read again until nothing came between: preemptions like to fall into the reading."""
@@ -138,19 +141,22 @@ class BracketTaker(Taker):
 
     def _settle(self) -> None:
         """Turn readings into differences."""
-        kept, columns = self._kept, self._columns
-        t0, t1, before, after = (integers(kept[i::_FIELDS]) for i in range(4))
+        columns, step = self._columns, len(_READINGS)
+        readings = {name: self._readings[at::step] for at, name in enumerate(_READINGS)}
+        t0, t1, before, after, probe = (
+            integers(readings[name]) for name in ("t0", "t1", "before", "after", "probe")
+        )
         extend(columns["start"], t0)
         extend(columns["wall"], t1 - t0)
         extend(columns["gap_before"], t0 - before)
         extend(columns["gap_after"], after - t1)
-        waited = run_queue_waits(kept[5::_FIELDS]) - run_queue_waits(kept[4::_FIELDS])
-        extend(columns["run_queue"], waited)
-        for at, name in ((6, "thread_cpu"), (8, "process_cpu"), (10, "switches")):
-            begun, ended = integers(kept[at::_FIELDS]), integers(kept[at + 1 :: _FIELDS])
-            extend(columns[name], ended - begun)
-        extend(columns["probe"], integers(kept[12::_FIELDS]))
-        kept.clear()
+        extend(columns["probe"], probe)
+        waits = (run_queue_waits(readings[name]) for name in ("schedstat1", "schedstat0"))
+        extend(columns["run_queue"], next(waits) - next(waits))
+        for name in ("thread_cpu", "process_cpu", "switches"):
+            begin, end = integers(readings[f"{name}0"]), integers(readings[f"{name}1"])
+            extend(columns[name], end - begin)
+        self._readings.clear()
 
 
 def _nothing() -> None:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ...core.baseline import median_change
 from ...core.duration import format_ms
-from ...core.quantile import P50, P95, P99, label
+from ...core.judging.verdict import Outcome
 from ...core.record import Record
-from ..table import HEADINGS, NUMBERS, UNIT_NOTE, Row, rows
+from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, rows
+from ..wording import SIGNS
 from .markup import Element, element
 
-MARKS: Final = {"within": "✓", "exceeded": "✗", "inconclusive": "?", "not judged": "–"}
-_WEIGHT: Final = {"exceeded": 0, "inconclusive": 1, "not judged": 2, "within": 3}
 _HEADINGS: Final = [
     (HEADINGS[0], False),
     (HEADINGS[-1], False),  # beside the name, where a phone shows it without scrolling
     *((text, at in NUMBERS) for at, text in enumerate(HEADINGS[:-1]) if at),
 ]
-_PERCENTILES: Final = tuple(map(label, (P50, P95, P99)))
 
 
 def by_weight(records: Sequence[Record]) -> list[Record]:
     """What exceeded comes first, then what is inconclusive; by name among equals."""
-    return sorted(records, key=lambda record: (_WEIGHT[record.outcome], record.title))
+    return sorted(records, key=lambda record: (record.outcome.rank, record.title))
 
 
 def anchor(at: int) -> str:
@@ -33,14 +32,14 @@ def anchor(at: int) -> str:
 
 def overview(records: Sequence[Record], baseline: Mapping[str, Record]) -> Element:
     """The table. records: in the order in which their sections follow."""
-    headings = [*_HEADINGS, ("p50 before", True)] if baseline else _HEADINGS
+    headings = [*_HEADINGS, ("median before", True)] if baseline else _HEADINGS
     head = element("tr", *(_heading(at, *heading) for at, heading in enumerate(headings)))
     body = [
         element(
             "tr",
             *_cells(at, record, row),
             _before(record, baseline.get(record.title)) if baseline else None,
-            class_=f"is-{record.outcome.replace(' ', '-')}",
+            class_=_class(record.outcome),
         )
         for at, (record, row) in enumerate(zip(records, rows(records), strict=True))
     ]
@@ -60,14 +59,18 @@ def overview(records: Sequence[Record], baseline: Mapping[str, Record]) -> Eleme
     )
 
 
-def badge(outcome: str) -> Element:
+def badge(outcome: Outcome) -> Element:
     """The outcome as a sign and a word: never told by colour alone."""
     return element(
         "span",
-        element("span", MARKS[outcome], aria_hidden="true"),
+        element("span", SIGNS[outcome], aria_hidden="true"),
         f" {outcome}",
-        class_=f"badge is-{outcome.replace(' ', '-')}",
+        class_=f"badge {_class(outcome)}",
     )
+
+
+def _class(outcome: Outcome) -> str:
+    return f"is-{outcome.replace(' ', '-')}"
 
 
 def _heading(at: int, text: str, number: bool) -> Element:
@@ -78,29 +81,29 @@ def _heading(at: int, text: str, number: bool) -> Element:
 def _cells(at: int, record: Record, row: Row) -> list[Element]:
     name = element("th", element("a", row.sample, href=f"#{anchor(at)}"), scope="row")
     numbers = [element("td", row.n, class_="number", data_value=record.n)]
-    for percentile, text in zip(_PERCENTILES, (row.p50, row.p95, row.p99), strict=True):
+    for percentile, text in zip(PERCENTILES, row.quantiles, strict=True):
         ns = record.quantiles_ns.get(percentile, -1)
         numbers.append(element("td", text, class_="number", data_value=ns))
     limit_ns = record.verdict.limits[0].limit.limit_ns if record.verdict else -1
     return [
         name,
-        element("td", badge(record.outcome), f" {_which(row)}", data_value=_WEIGHT[record.outcome]),
+        element("td", badge(record.outcome), f" {_limit(record)}", data_value=record.outcome.rank),
         *numbers,
         element("td", row.limits, data_value=limit_ns),
     ]
 
 
-def _which(row: Row) -> str:
+def _limit(record: Record) -> str:
     """The limit that the verdict is about, where it is about one."""
-    return row.verdict.rpartition(" ")[2] if row.verdict.startswith(("exceeded ", "incon")) else ""
+    part = record.verdict.decisive if record.verdict else None
+    return part.limit.label if part and record.outcome.needs_attention else ""
 
 
 def _before(record: Record, earlier: Record | None) -> Element:
-    """The median of the baseline, and by how much it changed."""
-    now = record.quantiles_ns.get("p50")
-    before = earlier.quantiles_ns.get("p50") if earlier else None
-    if not now or not before:
+    """The median of the baseline and its change, of attributed latency as everywhere."""
+    change = median_change(earlier, record) if earlier else None
+    if change is None:
         return element("td", "–", class_="number", data_value=0)
-    change = round(100 * (now - before) / before)
-    text = f"{format_ms(before)} ({change:+d} %)" if change else f"{format_ms(before)} (the same)"
-    return element("td", text, class_="number", data_value=change)
+    text = f"{change.percent:+d} %" if change.percent else "the same"
+    text = f"{format_ms(change.before_ns)} ({text})"
+    return element("td", text, class_="number", data_value=change.percent)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any, Final
 
-from ...core.record import Record
-from ..json_artifact import Artifact
-from ..packaged import packaged
+from ...core.judging.verdict import WORST_FIRST
+from ...core.record import Artifact, Record
 from ..table import count_line
 from .facts import facts, facts_of_baseline
 from .markup import Element, element, html_text
@@ -16,7 +16,6 @@ from .sample_section import sample_section
 
 _OPEN_AT_MOST: Final = 12
 """More samples than this are closed at first, unless they are not within."""
-_OUTCOMES: Final = ("exceeded", "inconclusive", "not judged", "within")
 
 
 def report_html(
@@ -36,7 +35,7 @@ def report_html(
             record,
             anchor(at),
             earlier.get(record.title),
-            shown=len(ordered) <= _OPEN_AT_MOST or record.outcome in _OUTCOMES[:2],
+            shown=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)
     ]
@@ -54,7 +53,7 @@ def report_html(
                     overview(ordered, earlier) if ordered else None,
                     element("div", *sections, id="samples", tabindex="-1"),
                 ),
-                element("script", packaged("html/script.js")),
+                element("script", _packaged("script.js")),
             ),
             lang="en",
         )
@@ -68,20 +67,21 @@ def _head(records: Sequence[Record]) -> Element:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"Latency budgets: {count_line(records) or 'no sample'}"),
-        element("style", packaged("html/style.css")),
+        element("style", _packaged("style.css")),
     )
 
 
 def _header(
     records: Sequence[Record], session: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Element:
-    counts = {o: sum(record.outcome == o for record in records) for o in _OUTCOMES}
+    outcomes = [record.outcome for record in records]
+    counts = {outcome: outcomes.count(outcome) for outcome in WORST_FIRST}
     badges = [
         element("li", element("strong", str(count)), " ", badge(outcome))
         for outcome, count in counts.items()
         if count
     ]
-    told = [
+    session_facts = [
         part
         for name, text in (*facts(session), *facts_of_baseline(session, before))
         for part in (element("dt", name), element("dd", text))
@@ -90,7 +90,7 @@ def _header(
         "header",
         element("h1", "Latency budgets"),
         element("ul", *badges, class_="counts") if badges else element("p", "no sample"),
-        element("dl", *told) if told else None,
+        element("dl", *session_facts) if session_facts else None,
     )
 
 
@@ -101,3 +101,8 @@ def _finder() -> Element:
         element("span", "", id="found", role="status"),
         class_="finder",
     )
+
+
+def _packaged(name: str) -> str:
+    """The text of a file that lies next to this module, also in a zipped installation."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from ...core.duration import format_duration, format_exactly
 from ...core.judging.verdict import LimitVerdict
 from ...core.record import Record
 from ...core.sample import Slow
+from ..advice import advice_text
 from ..wording import explain
 from .canvas import figure, limits_of
 from .charts import distribution, over_time, tail
@@ -66,7 +67,7 @@ def _quantiles(record: Record, baseline: Record | None) -> Element:
         cells = [*_quantile_cells(record, name, ns), *_limit_cells(parts.get(name))]
         cells += [format_duration(earlier) if earlier else "–"] if baseline else []
         body.append(_row(name, cells))
-    return _table("Quantiles, with bounds that hold with 95 % each", headings, body)
+    return _table("Quantiles, with bounds at 95 % confidence each", headings, body)
 
 
 def _quantile_cells(record: Record, name: str, ns: int) -> list[str]:
@@ -86,7 +87,7 @@ def _limit_cells(part: LimitVerdict | None) -> list[Child]:
         return ["–", "–", "–"]
     over = f"{part.over} of {part.n}"
     excused = f" ({part.excused} excused)" if part.excused else ""
-    return [format_exactly(part.limit.limit_ns), over + excused, badge(part.outcome.value)]
+    return [format_exactly(part.limit.limit_ns), over + excused, badge(part.outcome)]
 
 
 def _slowest(slowest: tuple[Slow, ...]) -> Element | None:
@@ -109,7 +110,9 @@ def _slowest(slowest: tuple[Slow, ...]) -> Element | None:
 
 
 def _advice(record: Record) -> Element | None:
-    texts = [element("li", f"advice: {advice.text}") for advice in record.measurement.advice]
+    texts = [
+        element("li", f"advice: {advice_text(advice)}") for advice in record.measurement.advice
+    ]
     return element("ul", *texts, class_="advice") if texts else None
 
 

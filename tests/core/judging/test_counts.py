@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judging.counts import OverTime, Tally, judge_histogram
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.counts import OverTime, Tally, judge_counts
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, Verdict
+from pytest_hancock_latency.core.record import bounds_in_histograms
 from pytest_hancock_latency.core.sample import Observations
 
 MS = 1_000_000
@@ -28,7 +31,7 @@ def histogram(latencies_ms: list[float]) -> Histogram:
 
 def verdict_on(latencies_ms: list[float], failed: int = 0, **limits: object) -> Verdict:
     counted = histogram(latencies_ms)
-    return judge_histogram(Tally(counted, counted, failed), budget(**limits), POLICY)
+    return judge_counts(Tally(counted, counted, failed), budget(**limits), POLICY)
 
 
 @pytest.mark.parametrize(("percentile", "n"), [("p50", 6), ("p95", 70), ("p99", 354)])
@@ -44,7 +47,7 @@ def test_away_from_the_bucket_of_the_limit_counts_decide_like_observations(
 ) -> None:
     column = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
     seconds_apart = np.arange(len(column), dtype=np.int64) * 1_000 * MS
-    judge = Judge(budget(p50=10, p95=20), POLICY)
+    judge = SequentialJudge(budget(p50=10, p95=20), POLICY)
     judge.look(observed := Observations(column, column, seconds_apart))
     by_observations = judge.verdict(observed)
     by_counts = verdict_on(latencies_ms, p50=10, p95=20)
@@ -68,20 +71,21 @@ def test_146_ms_exceeds_a_limit_of_145_ms_and_144_ms_is_within() -> None:
 
 
 def test_the_bound_of_what_exceeds_lies_above_the_limit() -> None:
-    part = verdict_on([30.0] * 400, p95=10).limits[0]
-    assert part.low_ns is not None
-    assert 29.9 * MS < part.low_ns <= 30 * MS
+    counted = histogram([30.0] * 400)
+    low_ns, _ = bounds_in_histograms([Fraction(95, 100)], counted, counted)["p95"]
+    assert low_ns is not None
+    assert 29.9 * MS < low_ns <= 30 * MS
 
 
-def test_exceedances_of_a_single_stall_convict_nobody() -> None:
+def test_exceedances_of_a_single_stall_decide_nothing() -> None:
     counted = histogram([1.0] * 380 + [30.0] * 20)
     limit = budget(p99=10).limits[0]
-    stall = OverTime(everyone=[20] * 20, exceeding=[0] * 10 + [10, 10] + [0] * 8)
-    spread = OverTime(everyone=[20] * 20, exceeding=[1] * 20)
+    stall = OverTime(totals=[20] * 20, exceeding=[0] * 10 + [10, 10] + [0] * 8)
+    spread = OverTime(totals=[20] * 20, exceeding=[1] * 20)
     outcomes = {}
     for name, over_time in (("stall", stall), ("spread", spread)):
         tally = Tally(counted, counted, over_time={limit: over_time})
-        part = judge_histogram(tally, budget(p99=10), POLICY).limits[0]
+        part = judge_counts(tally, budget(p99=10), POLICY).limits[0]
         outcomes[name] = (part.outcome, part.reason)
     assert outcomes == {
         "stall": (Outcome.INCONCLUSIVE, Reason.STALL),
@@ -91,7 +95,7 @@ def test_exceedances_of_a_single_stall_convict_nobody() -> None:
 
 def test_what_only_the_machine_took_is_never_exceeded() -> None:
     raw, attributed = histogram([30.0] * 400), histogram([1.0] * 400)
-    part = judge_histogram(Tally(raw, attributed), budget(p99=10), POLICY).limits[0]
+    part = judge_counts(Tally(raw, attributed), budget(p99=10), POLICY).limits[0]
     assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.MACHINE)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 from pytest_hancock_latency.core.duration import NS_PER_MS
-from pytest_hancock_latency.core.histogram import Histogram, added_requests, as_if_open, index_of
+from pytest_hancock_latency.core.histogram import Histogram, as_if_open, index_of, omitted_requests
 from pytest_hancock_latency.core.judging.counts import RunningTally
 from pytest_hancock_latency.core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from pytest_hancock_latency.core.judging.sequential import Policy
-from pytest_hancock_latency.core.judging.verdict import Outcome, PaceVerdict, Reason, Verdict
+from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, ThroughputVerdict, Verdict
 from pytest_hancock_latency.core.quantile import P99
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
 
 
-def judged(ms_of: list[int], failed: int = 0, pace: PaceVerdict | None = None) -> Verdict:
+def judged(
+    ms_of: list[int], failed: int = 0, throughput: ThroughputVerdict | None = None
+) -> Verdict:
     """A run of 25 s in which these latencies come again and again, 40 a second."""
     tally = RunningTally([*ACCEPTABLE.limits, *INVESTIGATE.limits])
     for number in range(1000):
@@ -23,7 +25,7 @@ def judged(ms_of: list[int], failed: int = 0, pace: PaceVerdict | None = None) -
         tally.add(number // 10, {index: 1})
     if failed:
         tally.add_failures(0, {"HTTP 503": failed})
-    return judge_by_guide(tally.tally(), Policy(), pace)
+    return judge_by_guide(tally.tally(), Policy(), throughput)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +60,8 @@ def test_failures_have_two_limits_as_well(expected: Outcome, failed: int) -> Non
 
 
 def test_a_declining_pace_is_exceeded() -> None:
-    pace = PaceVerdict(Outcome.EXCEEDED, 40.0, 0.5, 0.4, 0.6, 60_000_000_000)
-    assert Outcome.EXCEEDED is judged([50], pace=pace).outcome
+    throughput = ThroughputVerdict(Outcome.EXCEEDED, 40.0, 0.5, 0.4, 0.6, 60_000_000_000)
+    assert Outcome.EXCEEDED is judged([50], throughput=throughput).outcome
 
 
 def test_a_limit_says_where_exceeded_begins() -> None:
@@ -69,8 +71,10 @@ def test_a_limit_says_where_exceeded_begins() -> None:
 
 
 def test_a_record_keeps_the_verdict_of_the_guide_in_its_plain_form() -> None:
-    pace = PaceVerdict(Outcome.WITHIN, 40.0, 0.01, -0.02, 0.03, 60_000_000_000)
-    record = Record("GET /health", "", 1000, {}, {}, {}, verdict=judged([300], pace=pace))
+    throughput = ThroughputVerdict(Outcome.WITHIN, 40.0, 0.01, -0.02, 0.03, 60_000_000_000)
+    record = Record(
+        "GET /health", "", 1000, {}, {}, {}, verdict=judged([300], throughput=throughput)
+    )
     assert record.verdict == from_plain(to_plain(record)).verdict
 
 
@@ -79,7 +83,7 @@ def test_a_closed_loop_gets_the_requests_that_a_stall_kept_back() -> None:
     counts = {index_of(5 * NS_PER_MS): 200, index_of(1000 * NS_PER_MS): 1}
     closed, interval_ns = Histogram(counts), 20 * NS_PER_MS
     corrected = as_if_open(closed, interval_ns)
-    assert 250 == corrected.n == closed.n + added_requests(closed, interval_ns)
+    assert 250 == corrected.n == closed.n + omitted_requests(closed, interval_ns)
     assert 5 == round(closed.quantile_ns(P99) / NS_PER_MS)
     assert 960 == round(corrected.quantile_ns(P99) / NS_PER_MS)
 
@@ -88,4 +92,4 @@ def test_without_a_stall_nothing_is_added() -> None:
     closed = Histogram({index_of(5 * NS_PER_MS): 200})
     assert closed == as_if_open(closed, 20 * NS_PER_MS)
     assert closed == as_if_open(closed, 0)
-    assert 0 == added_requests(closed, 0)
+    assert 0 == omitted_requests(closed, 0)

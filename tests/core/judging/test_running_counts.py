@@ -11,7 +11,7 @@ import pytest
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
 from pytest_hancock_latency.core.duration import NS_PER_MS
 from pytest_hancock_latency.core.histogram import Histogram, index_of
-from pytest_hancock_latency.core.judging.counts import RunningTally, judge_histogram
+from pytest_hancock_latency.core.judging.counts import RunningTally, judge_counts
 from pytest_hancock_latency.core.judging.sequential import Policy
 from pytest_hancock_latency.core.judging.verdict import Outcome, Reason
 from pytest_hancock_latency.core.quantile import P95, P99
@@ -45,7 +45,7 @@ def test_counts_by_window_add_up_to_the_histogram() -> None:
     tally = added([(10, {FAST: 3, SLOW: 1}), (12, {SLOW: 2})]).tally()
     over_time = tally.over_time[LIMIT]
     assert Histogram({FAST: 3, SLOW: 3}) == tally.raw
-    assert [4, 0, 2] == over_time.everyone
+    assert [4, 0, 2] == over_time.totals
     assert [1, 0, 2] == over_time.exceeding
     assert 750 * NS_PER_MS == tally.elapsed_ns
 
@@ -78,14 +78,14 @@ def test_what_is_forgotten_stays_forgotten_when_it_arrives_late() -> None:
 def test_one_stall_convicts_nobody() -> None:
     budget = LatencyBudget((LIMIT,))
     stalled: list[Piece] = [(at, {FAST: 10}) for at in range(20)]
-    verdict = judge_histogram(added([*stalled, (7, {SLOW: 40})]).tally(), budget, Policy())
+    verdict = judge_counts(added([*stalled, (7, {SLOW: 40})]).tally(), budget, Policy())
     assert (Outcome.INCONCLUSIVE, Reason.STALL) == (verdict.outcome, verdict.limits[0].reason)
 
 
 def test_the_same_slowness_spread_over_the_run_convicts() -> None:
     budget = LatencyBudget((LIMIT,))
     slow: list[Piece] = [(at, {FAST: 10, SLOW: 2}) for at in range(20)]
-    assert Outcome.EXCEEDED is judge_histogram(added(slow).tally(), budget, Policy()).outcome
+    assert Outcome.EXCEEDED is judge_counts(added(slow).tally(), budget, Policy()).outcome
 
 
 def test_a_million_slow_requests_are_judged_at_once() -> None:
@@ -94,7 +94,7 @@ def test_a_million_slow_requests_are_judged_at_once() -> None:
     tally = RunningTally(budget.limits)
     for window in range(4000):
         tally.add(window, {FAST: 125, SLOW: 125})
-    assert Outcome.EXCEEDED is judge_histogram(tally.tally(), budget, Policy()).outcome
+    assert Outcome.EXCEEDED is judge_counts(tally.tally(), budget, Policy()).outcome
 
 
 @pytest.mark.parametrize("windows", [1, STRETCHES, STRETCHES + 1, 1000, 100_000])

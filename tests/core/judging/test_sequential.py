@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, Verdict
-from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.core.record import record_of
+from pytest_hancock_latency.core.sample import Observations, Sample
 
 MS = 1_000_000
 FAST, SLOW = 1 * MS, 100 * MS
@@ -33,11 +34,11 @@ def blocking(wall: list[int], attributed: list[int], least: list[int], every: in
     )
 
 
-def judge_of(least: int = 1, most: int = 20_000, **limits: Any) -> Judge:
-    return Judge(parse_terms(limits).budget(), Policy(least=least, most=most))
+def judge_of(least: int = 1, most: int = 20_000, **limits: Any) -> SequentialJudge:
+    return SequentialJudge(parse_terms(limits).budget(), Policy(least=least, most=most))
 
 
-def verdict_on(judge: Judge, observations: Observations, failed: int = 0) -> Verdict:
+def verdict_on(judge: SequentialJudge, observations: Observations, failed: int = 0) -> Verdict:
     judge.look(observations, failed)
     return judge.verdict(observations, failed, elapsed_ns=len(observations) * 10 * MS)
 
@@ -145,7 +146,6 @@ def test_a_blocking_test_is_convicted_by_the_least_that_it_took_however_busy() -
     busy = blocking([SLOW] * 40, [SLOW // 2] * 40, [20 * MS] * 40, every=100 * MS)
     verdict = verdict_on(judge_of(p95=10), busy)
     assert verdict.outcome is Outcome.EXCEEDED
-    assert verdict.limits[0].low_ns == 20 * MS
 
 
 def test_without_any_limit_on_failures_the_first_failure_decides() -> None:
@@ -186,10 +186,11 @@ def test_a_rate_too_near_the_allowed_one_is_named_so() -> None:
 
 def test_bounds_hold_the_quantile_between_two_observations() -> None:
     rising = [(i + 1) * MS for i in range(500)]
-    part = verdict_on(judge_of(p50=2000), seen(rising)).limits[0]
-    assert part.low_ns is not None
-    assert part.high_ns is not None
-    assert part.low_ns < part.observed_ns == 250 * MS < part.high_ns
+    record = record_of(Sample("", seen(rising)), "test")
+    low_ns, high_ns = record.bounds_ns["p50"]
+    assert low_ns is not None
+    assert high_ns is not None
+    assert low_ns < record.quantiles_ns["p50"] == 250 * MS < high_ns
 
 
 def test_nothing_measured_is_never_within() -> None:

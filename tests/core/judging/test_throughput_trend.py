@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pytest_hancock_latency.core.judging.throughput_trend import Steady, judge_pace
+from pytest_hancock_latency.core.judging.throughput_trend import Steady, judge_throughput
 from pytest_hancock_latency.core.judging.verdict import Outcome
 
 ALPHA = 0.01 / 200
@@ -25,20 +25,20 @@ def poisson(generator: random.Random, mean: float) -> int:
 
 
 def outcome(counts: list[int]) -> Outcome | None:
-    verdict = judge_pace(steady(counts), ALPHA)
+    verdict = judge_throughput(steady(counts), ALPHA)
     return verdict.outcome if verdict else None
 
 
 def test_nothing_is_said_about_less_than_half_a_minute() -> None:
-    assert judge_pace(steady([10] * 119), ALPHA) is None
+    assert judge_throughput(steady([10] * 119), ALPHA) is None
 
 
 def test_nothing_is_said_where_nothing_was_requested() -> None:
-    assert judge_pace(steady([0] * 400), ALPHA) is None
+    assert judge_throughput(steady([0] * 400), ALPHA) is None
 
 
 def test_a_constant_pace_is_steady() -> None:
-    verdict = judge_pace(steady([10] * 240), ALPHA)
+    verdict = judge_throughput(steady([10] * 240), ALPHA)
     assert verdict is not None
     assert (Outcome.WITHIN, 40.0, 0.0) == (verdict.outcome, verdict.per_s, verdict.fall)
     assert 60_000_000_000 == verdict.judged_ns
@@ -62,14 +62,14 @@ def test_a_growing_pace_is_steady() -> None:
 
 
 def test_a_pace_that_stops_is_declining() -> None:
-    verdict = judge_pace(steady([50 - at // 4 for at in range(200)]), ALPHA)
+    verdict = judge_throughput(steady([50 - at // 4 for at in range(200)]), ALPHA)
     assert verdict is not None
     assert verdict.outcome is Outcome.EXCEEDED
     assert verdict.fall == pytest.approx(1.0, abs=0.05)
 
 
 def test_nothing_is_said_about_less_than_two_hundred_requests() -> None:
-    assert judge_pace(steady([1] * 199 + [0] * 100), ALPHA) is None
+    assert judge_throughput(steady([1] * 199 + [0] * 100), ALPHA) is None
 
 
 def test_few_requests_leave_much_to_chance() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_hancock_latency import Sampler
 from pytest_hancock_latency.measuring.plan import Plan
-from pytest_hancock_latency.plugin.item_settings import Gate
+from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
 
 FREEZES_AT_S, FREEZES_FOR_S = 5.0, 2.0
@@ -56,7 +56,7 @@ def test_a_freeze_of_two_seconds_is_in_the_p99_from_the_intended_starts_only(url
         with urllib.request.urlopen(url, timeout=30) as answer:
             answer.read()
 
-    sample = Sampler(Gate("test", Mode.REPORT, Plan(), None, strict=False, gates=1))
+    sample = Sampler(ItemSettings("test", Mode.REPORT, Plan(), None, strict=False, gates=1))
     measured = sample.at_rate(get, per_second=100, duration="10s")
 
     # At 100 requests a second, the tenth slowest of 1 000 was due 90 ms into the freeze.

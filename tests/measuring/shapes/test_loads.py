@@ -19,8 +19,9 @@ from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Load
 from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loop
 from pytest_hancock_latency.measuring.shapes.open_loop import Callers, Schedule, at_rate
-from pytest_hancock_latency.plugin.item_settings import Gate
+from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
+from pytest_hancock_latency.reporting.advice import advice_text
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -29,7 +30,7 @@ BARE = Plan(warmup=2, samples=1, attribution=False)
 
 def sampler(clock: Callable[[], int] | None = None, plan: Plan = BARE, **limits: Any) -> Sampler:
     budget = parse_terms(limits).budget() if limits else None
-    gate = Gate("test_it.py::test", Mode.GATE, plan, budget, strict=False, gates=1)
+    gate = ItemSettings("test_it.py::test", Mode.GATE, plan, budget, strict=False, gates=1)
     return Sampler(gate, clock) if clock else Sampler(gate)
 
 
@@ -152,7 +153,7 @@ def test_a_frozen_server_is_seen_from_the_intended_starts_exactly() -> None:
 
 def saturation(sample: Sample) -> list[str]:
     """Advice about the load alone: the machine may deserve some as well."""
-    return [a.text for a in sample.measurement.advice if a.code == "saturated"]
+    return [advice_text(a) for a in sample.measurement.advice if a.kind == "saturated"]
 
 
 def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Judge, Policy
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.sample import Sample
@@ -89,7 +89,7 @@ def computes_in_a_thread_of_its_own() -> None:
 
 
 def measured(call: Callable[[], None]) -> Sample:
-    judge = Judge(parse_terms({"p95": 4}).budget(), Policy())
+    judge = SequentialJudge(parse_terms({"p95": 4}).budget(), Policy())
     return ClosedLoop(PLAN, system_clock).measure(Request(call), judge)
 
 

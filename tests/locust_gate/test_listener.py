@@ -11,10 +11,10 @@ from pytest_hancock_latency.locust_gate.generator import Strain
 from pytest_hancock_latency.locust_gate.listener import (
     ARRIVAL,
     Listener,
-    from_plain,
+    increment_from_plain,
+    increment_to_plain,
     kind_of,
     label_of,
-    to_plain,
     window_at,
 )
 
@@ -104,6 +104,6 @@ def test_an_increment_survives_the_way_to_the_master() -> None:
 
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
-    sent = msgpack.dumps(to_plain(counted, Strain(3, 1, {70: 4})))
-    arrived = from_plain(msgpack.loads(sent, strict_map_key=False))
+    sent = msgpack.dumps(increment_to_plain(counted, Strain(3, 1, {70: 4})))
+    arrived = increment_from_plain(msgpack.loads(sent, strict_map_key=False))
     assert (counted, Strain(3, 1, {70: 4})) == arrived

@@ -1,0 +1,167 @@
+"""Advice in words: what was noticed about a sample or its machine, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ..core.advice import Advice
+from ..core.duration import format_duration, format_exactly
+from ..core.record import Record
+
+Figures = Mapping[str, Any]
+
+
+def advice_text(advice: Advice) -> str:
+    """One sentence, or two with a semicolon between: what was seen and what to do.
+
+    Advice of a kind that this version does not know is shown by its kind and figures.
+    """
+    words = _WORDS.get(advice.kind)
+    if words is not None:
+        return words(advice.figures)
+    figures = ", ".join(f"{name}={figure}" for name, figure in advice.figures.items())
+    return f"{advice.kind}: {figures}" if figures else advice.kind
+
+
+def advice_lines(records: Sequence[Record]) -> list[str]:
+    """All advice on these records; the same advice for several samples once, with their number."""
+    titles: dict[Advice, list[str]] = {}
+    for record in records:
+        for advice in record.measurement.advice:
+            titles.setdefault(advice, []).append(record.title)
+    return [f"{_subject(names, len(records))}: {advice_text(a)}" for a, names in titles.items()]
+
+
+def _subject(titles: Sequence[str], total: int) -> str:
+    if len(titles) == 1:
+        return f"advice for {' '.join(titles[0].splitlines())}"
+    number = "all" if len(titles) == total else str(len(titles))
+    return f"advice for {number} samples"
+
+
+def _cap_by_number(f: Figures) -> str:
+    return (
+        f"{f['limit']} needs {f['needed']} observations, max_samples={f['max_samples']} allows no "
+        "more: raise it, or expect an inconclusive verdict"
+    )
+
+
+def _cap_by_time(f: Figures) -> str:
+    return (
+        f"{f['limit']} needs {f['needed']} observations, about {f['fitting']} fit into "
+        f"{format_exactly(f['time_limit_ns'])}: raise time_limit, or expect an inconclusive verdict"
+    )
+
+
+def _tracer(f: Figures) -> str:
+    return (
+        f"{f['tools']} was active: latencies include its work; "
+        "measure without coverage, debugger or profiler"
+    )
+
+
+def _first_call(f: Figures) -> str:
+    return (
+        f"the first call took {format_duration(f['first_ns'])}, the median "
+        f"{format_duration(f['median_ns'])}: warm up, with warmup=5 for example"
+    )
+
+
+def _quota(f: Figures) -> str:
+    return (
+        f"the container may use {f['cpus']:.2g} of a CPU: the kernel pauses it when that is spent; "
+        "give it a whole one"
+    )
+
+
+def _unsteady_speed(f: Figures) -> str:
+    return (
+        f"the speed of the machine changed by a factor of {f['factor']:.1f} meanwhile: "
+        "another guest of the host, or its clock rate"
+    )
+
+
+def _saturated_callers(f: Figures) -> str:
+    callers = f"all {f['concurrency']} callers were" if f["concurrency"] else "the caller was"
+    return (
+        f"saturated: {callers} busy when requests were due, the p99 send lag is "
+        f"{format_duration(f['send_lag_ns'])}; the server is too slow for {f['per_second']:g} "
+        "requests/s, or concurrency= is too low"
+    )
+
+
+def _saturated_generator(f: Figures) -> str:
+    return (
+        f"requests started {format_duration(f['send_lag_ns'])} late at p99: the generator does not "
+        "keep the schedule; the latencies count from it all the same; more workers, or fewer "
+        "arrivals"
+    )
+
+
+def _slower(f: Figures) -> str:
+    return (
+        f"slower than the baseline: median attributed latency went from "
+        f"{format_duration(f['before_ns'])} to {format_duration(f['after_ns'])} "
+        f"({f['percent']:+d} %, allowed {f['allowed_percent']} %)"
+    )
+
+
+def _busy_generator(f: Figures) -> str:
+    return (
+        f"{f['process']} filled its core in {f['busy_seconds']} of {f['seconds']} s: its own queue "
+        "is in these latencies; spread the users over more workers (--processes)"
+    )
+
+
+def _late_generator(f: Figures) -> str:
+    return (
+        f"{f['process']} noticed things {format_duration(f['lag_ns'])} late at p99: its own queue "
+        "is in these latencies; give it a core of its own, or fewer users"
+    )
+
+
+def _lost_worker(f: Figures) -> str:
+    return (
+        f"{f['process']} was lost: the {f['requests']} requests that it had reported until second "
+        f"{f['last_report_s']:.0f} are counted, what came after is not"
+    )
+
+
+def _worker_without_gate(f: Figures) -> str:
+    return (
+        f"{f['process']} sends no histograms, none of its requests is counted: "
+        "its locustfile does not import pytest_hancock_latency.locust_gate"
+    )
+
+
+def _omission(f: Figures) -> str:
+    return (
+        f"closed loop: while a user waits for an answer it asks for nothing, so a stall counts "
+        f"once for each user; about {f['omitted']} requests were never sent, and with them p99 "
+        f"would be near {format_duration(f['open_p99_ns'])} instead of "
+        f"{format_duration(f['closed_p99_ns'])}; OpenLoop measures it"
+    )
+
+
+_WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
+    "cap-samples": _cap_by_number,
+    "cap-time": _cap_by_time,
+    "tracer": _tracer,
+    "first-call": _first_call,
+    "clock": lambda _: "the clock is coarser than 1 µs: short latencies are rounded",
+    "single-core": lambda _: (
+        "only one core may be used: whatever else runs is in the way of the test"
+    ),
+    "quota": _quota,
+    "unsteady-speed": _unsteady_speed,
+    "saturated": _saturated_callers,
+    "saturated-generator": _saturated_generator,
+    "not-compared": lambda f: f"not compared with the baseline: {f['why']}",
+    "slower": _slower,
+    "generator-busy": _busy_generator,
+    "generator-late": _late_generator,
+    "worker-lost": _lost_worker,
+    "worker-without-gate": _worker_without_gate,
+    "coordinated-omission": _omission,
+}

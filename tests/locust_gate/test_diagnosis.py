@@ -1,0 +1,89 @@
+"""Advice about a load: the sentences in full, and when they are due."""
+
+from __future__ import annotations
+
+from pytest_hancock_latency.core.advice import Advice
+from pytest_hancock_latency.core.histogram import Histogram, index_of
+from pytest_hancock_latency.locust_gate.diagnosis import (
+    about_omission,
+    about_participants,
+    about_send_lag,
+)
+from pytest_hancock_latency.locust_gate.generator import Strain, Watch
+from pytest_hancock_latency.locust_gate.participants import Participant, State
+from pytest_hancock_latency.reporting.advice import advice_text
+
+MS = 1_000_000
+
+
+def texts(advice: list[Advice]) -> list[str]:
+    return [advice_text(each) for each in advice]
+
+
+def test_a_calm_generator_needs_no_advice() -> None:
+    assert [] == about_participants([Participant("local", strain=Strain(60, 2, {index_of(MS): 9}))])
+
+
+def test_a_generator_without_a_core_to_spare_is_told_of() -> None:
+    worker = Participant("box_1", strain=Strain(60, 30))
+    assert [
+        "worker box_1 filled its core in 30 of 60 s: its own queue is in these latencies; "
+        "spread the users over more workers (--processes)"
+    ] == texts(about_participants([worker]))
+
+
+def test_a_generator_that_is_late_is_told_of() -> None:
+    strain = Strain(60, 0, {index_of(80 * MS): 9})
+    assert [
+        "the load generator noticed things 80 ms late at p99: its own queue is in these "
+        "latencies; give it a core of its own, or fewer users"
+    ] == texts(about_participants([Participant("local", strain=strain)]))
+
+
+def test_a_lost_worker_is_told_of() -> None:
+    lost = Participant("box_1", state=State.LOST, requests=929, last_report_s=2.2)
+    assert [
+        "worker box_1 was lost: the 929 requests that it had reported until second 2 are "
+        "counted, what came after is not"
+    ] == texts(about_participants([lost]))
+
+
+def test_a_worker_without_the_gate_is_told_of() -> None:
+    blind = Participant("box_1", state=State.WITHOUT_GATE)
+    assert [
+        "worker box_1 sends no histograms, none of its requests is counted: its locustfile does "
+        "not import pytest_hancock_latency.locust_gate"
+    ] == texts(about_participants([blind]))
+
+
+def test_a_schedule_that_is_not_kept_is_told_of() -> None:
+    assert [] == about_send_lag(50 * MS)
+    assert [
+        "requests started 60 ms late at p99: the generator does not keep the schedule; the "
+        "latencies count from it all the same; more workers, or fewer arrivals"
+    ] == texts(about_send_lag(60 * MS))
+
+
+def test_a_closed_loop_is_told_what_it_hides() -> None:
+    closed = Histogram({index_of(5 * MS): 200, index_of(1000 * MS): 1})
+    assert [
+        "closed loop: while a user waits for an answer it asks for nothing, so a stall counts "
+        "once for each user; about 49 requests were never sent, and with them p99 would be near "
+        "960 ms instead of 5 ms; OpenLoop measures it"
+    ] == texts(about_omission(closed, 20 * MS))
+    assert [] == about_omission(closed, 2000 * MS)
+
+
+def test_the_watch_counts_full_seconds_and_how_late_it_woke() -> None:
+    now, used = [0.0], [0.0]
+    watch = Watch(lambda: now[0], lambda: used[0])
+    for second, share in ((1.0, 0.95), (2.0, 0.2)):
+        now[0] = second
+        used[0] += share
+        watch.woke(0.004)
+    strain = watch.take()
+    assert (2, 1, {index_of(4 * MS): 2}) == (
+        strain.seconds,
+        strain.busy_seconds,
+        strain.greenlet_lags,
+    )
