@@ -59,31 +59,10 @@ bench: $(INSTALLED)  ## every script of benchmarks/, each printing its ratios
 serve: $(INSTALLED)  ## Hancock on its development server
 	$(BIN)/python -m hancock_app
 
-# Serves on a free loopback port, waits until /health answers, and stops the server whatever the
-# load run said. It succeeds if the budgets hold or nothing is shown, fails with 1 if one is exceeded
-# and with 2 if nothing was measured. The load has a process beside the one that judges it. Without
-# HANCOCK_RATE_LIMIT there is none: the load is to find out how quick the answers are, and a 429 is
-# quick.
-FREE_PORT = import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])
-WAIT = import httpx, sys; httpx.Client(transport=httpx.HTTPTransport(retries=6)).get(sys.argv[1]).raise_for_status()
-
 .PHONY: load
 load: $(INSTALLED)  ## a short Locust run against Hancock under gunicorn, gated by its budgets
-	@set -eu; \
-	host=http://127.0.0.1:$$($(BIN)/python -c '$(FREE_PORT)'); \
-	master=$$($(BIN)/python -c '$(FREE_PORT)'); \
-	HANCOCK_RATE_LIMIT=$${HANCOCK_RATE_LIMIT:-0} \
-	  $(BIN)/gunicorn --workers 2 --log-level warning --bind "$${host#http://}" \
-	  'hancock_app:create_app()' & \
-	server=$$!; \
-	trap 'kill $$server 2>/dev/null || true; wait $$server || true' EXIT; \
-	trap 'exit 130' INT TERM; \
-	$(BIN)/python -c '$(WAIT)' "$$host/health" 2>/dev/null \
-	  || { echo "Hancock does not answer at $$host/health" >&2; exit 1; }; \
-	$(BIN)/locust -f tests/load_test_locust.py --headless --only-summary --host "$$host" \
-	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_TIME) --processes 1 \
-	  --master-bind-host 127.0.0.1 --master-bind-port "$$master" --master-port "$$master" \
-	  --latency-artifacts $(ARTIFACTS)/load $(LOAD_PROFILE)
+	$(BIN)/python tests/load_hancock.py --profile $(LOAD_PROFILE) --users $(LOAD_USERS) \
+	  --time $(LOAD_TIME) --artifacts $(ARTIFACTS)/load
 
 .PHONY: lock
 lock:  ## requirements.lock anew from pyproject.toml, for Python 3.11 to 3.14

@@ -68,6 +68,12 @@ def test_artifact_size(tmp_path: Path) -> None:
     assert rows[0]["total"] < 1_000_000
 
 
+def test_structure(tmp_path: Path) -> None:
+    here = figures("structure.py", tmp_path)["measured"]
+    assert 0 < here["files"] < here["functions"] < here["lines"]
+    assert len(here["vague names"]) < here["names"]
+
+
 def test_a_missed_goal_is_the_exit_code_where_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
