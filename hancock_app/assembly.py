@@ -17,20 +17,20 @@ from hancock_app.application import Application
 from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
-from hancock_app.bodies import MAX_BODY_BYTES
+from hancock_app.edge import Edge
 from hancock_app.health import Check, DeepHealth
+from hancock_app.llm import LanguageModel
 from hancock_app.metrics import Metrics
-from hancock_app.model import Model
 from hancock_app.moving_window import MemoryWindow, Window
 from hancock_app.rate_limit import RateLimit
 from hancock_app.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
+from hancock_app.responses import MAX_BODY_BYTES
 from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import CANNED, Settings
 from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, OnFailure, connect, ping
 from hancock_app.webhook import Signatures
-from hancock_app.wsgi import Edge
 
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
@@ -42,7 +42,7 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     memory = _memory(settings, metrics)
     auth = Auth(settings.api_key)
     limit = RateLimit(settings.rate_limit, memory.window, metrics)
-    model = Model(
+    model = LanguageModel(
         backend or _backend(settings), settings.model, metrics, at_once=settings.llm_concurrency
     )
     errors.install(app)
@@ -78,7 +78,7 @@ def _memory(settings: Settings, metrics: Metrics) -> _Memory:
     )
 
 
-def _deep_health(settings: Settings, model: Model, memory: _Memory) -> DeepHealth:
+def _deep_health(settings: Settings, model: LanguageModel, memory: _Memory) -> DeepHealth:
     checks = {"model": Check(model.check, vital=True)}
     if memory.check is not None:
         checks["storage"] = Check(memory.check, vital=settings.storage_on_failure == "closed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 
+from hancock_app.edge import Environ
 from hancock_app.errors import Refusal
-from hancock_app.wsgi import Environ
 
 
 class Auth:

@@ -9,7 +9,7 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from hancock_app.wsgi import REQUEST_ID
+from hancock_app.edge import REQUEST_ID
 
 _log = logging.getLogger("hancock")
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import has_request_context, request
 
-from hancock_app.wsgi import REQUEST_ID
+from hancock_app.edge import REQUEST_ID
 
 # What `hancock.access` adds to a record; anything else that a library hangs on is left out.
 _ADDED = ("request_id", "method", "route", "status", "ms", "client")

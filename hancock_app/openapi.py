@@ -56,7 +56,7 @@ def document() -> dict[str, Any]:
 
 def _paths() -> dict[str, Any]:
     text, anything = _content("text/plain", {"type": "string"}), {"type": "object"}
-    # OpenAPI 3.1 has no words for the events of a stream; hancock_app/events.py draws them.
+    # OpenAPI 3.1 has no words for the events of a stream; hancock_app/sse.py draws them.
     events = _content("text/event-stream", {"description": "Server-sent events, for stream: true"})
     chat = {**_json(ChatReply), **events}
     hook = {"requestBody": _body(anything), "parameters": _headers(_SIGNATURE_HEADERS)}

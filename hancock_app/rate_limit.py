@@ -6,10 +6,10 @@ import math
 from functools import lru_cache
 from ipaddress import IPv6Address
 
+from hancock_app.edge import HEADERS, Environ
 from hancock_app.errors import Refusal
 from hancock_app.metrics import Metrics
 from hancock_app.moving_window import Taken, Window
-from hancock_app.wsgi import HEADERS, Environ
 
 SPAN_S = 60
 

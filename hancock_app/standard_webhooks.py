@@ -8,8 +8,8 @@ import hmac
 import re
 from typing import NamedTuple
 
+from hancock_app.edge import Environ
 from hancock_app.errors import Refusal
-from hancock_app.wsgi import Environ
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _KEYS = tuple("HTTP_" + header.upper().replace("-", "_") for header in _HEADERS)

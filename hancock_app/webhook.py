@@ -13,10 +13,10 @@ import hmac
 import time
 from collections.abc import Callable, Sequence
 
+from hancock_app.edge import Environ
 from hancock_app.errors import Refusal
 from hancock_app.replays import Replays
 from hancock_app.standard_webhooks import Delivery, delivery_in, key_of
-from hancock_app.wsgi import Environ
 
 SIGNATURE_HEADER = "X-Hancock-Signature"
 TOLERANCE_S = 300

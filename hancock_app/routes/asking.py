@@ -7,12 +7,12 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response, request
 
-from hancock_app import events
+from hancock_app import sse
 from hancock_app.auth import Auth
-from hancock_app.bodies import answer, read
-from hancock_app.model import Model
+from hancock_app.llm import LanguageModel
 from hancock_app.modes import DEFAULT, Mode
 from hancock_app.rate_limit import RateLimit
+from hancock_app.responses import answer, read
 
 Text = Annotated[
     str,
@@ -52,7 +52,7 @@ class AskReply(msgspec.Struct):
     model: str
 
 
-def blueprint(auth: Auth, limit: RateLimit, model: Model) -> Blueprint:
+def blueprint(auth: Auth, limit: RateLimit, model: LanguageModel) -> Blueprint:
     """Both cost a call of the model, so that both are limited and ask for the key."""
     routes = Blueprint("asking", __name__, url_prefix="/v1")
     chats = msgspec.json.Decoder(ChatRequest)
@@ -70,7 +70,7 @@ def blueprint(auth: Auth, limit: RateLimit, model: Model) -> Blueprint:
         asked = read(chats)
         if asked.stream:
             last: dict[str, object] = {"mode": asked.mode, "model": model.name}
-            return events.stream(model.stream(asked.message, asked.mode), last)
+            return sse.stream(model.stream(asked.message, asked.mode), last)
         reply = model.answer(asked.message, asked.mode)
         return answer(ChatReply(reply, asked.mode, model.name))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from hancock_app.bodies import answer, encode, fixed
 from hancock_app.health import DeepHealth, Shallow
 from hancock_app.metrics import CONTENT_TYPE, Metrics
+from hancock_app.responses import answer, encode, fixed
 
 
 def blueprint(metrics: Metrics, deep: DeepHealth) -> Blueprint:

@@ -8,8 +8,8 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from hancock_app.auth import Auth
-from hancock_app.bodies import encode, fixed
 from hancock_app.modes import DEFAULT, MODES, Mode
+from hancock_app.responses import encode, fixed
 
 
 class Models(msgspec.Struct):

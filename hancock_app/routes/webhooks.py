@@ -7,8 +7,8 @@ from typing import Any, Literal
 import msgspec
 from flask import Blueprint, Response, request
 
-from hancock_app.bodies import encode, fixed, parse, received
 from hancock_app.rate_limit import RateLimit
+from hancock_app.responses import encode, fixed, parse, received
 from hancock_app.webhook import Signatures
 
 

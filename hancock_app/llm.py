@@ -17,7 +17,7 @@ _log = logging.getLogger("hancock")
 _EVERYWHERE = nullcontext()
 
 
-class Model:
+class LanguageModel:
     """A backend and the `name` of what answers there; `clock` gives seconds.
 
     At most `at_once` questions are asked at the same time, 0 for any number. The others are told
