@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from werkzeug.serving import make_server
 
-from hancock_app import Settings, SettingsError, create_app, logs
+from hancock_app import Settings, SettingsError, create_app
+from hancock_app.observability import logs
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

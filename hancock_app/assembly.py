@@ -18,19 +18,18 @@ from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
 from hancock_app.edge import Edge
-from hancock_app.health import Check, DeepHealth
+from hancock_app.limits.moving_window import FallbackWindow, MemoryWindow, RedisWindow, Window
+from hancock_app.limits.rate_limit import RateLimit
 from hancock_app.llm import LanguageModel
-from hancock_app.metrics import Metrics
-from hancock_app.moving_window import MemoryWindow, Window
-from hancock_app.rate_limit import RateLimit
-from hancock_app.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
+from hancock_app.observability.health import Check, DeepHealth
+from hancock_app.observability.metrics import Metrics
 from hancock_app.responses import MAX_BODY_BYTES
 from hancock_app.routes import asking, probing, reading, webhooks
 from hancock_app.settings import CANNED, Settings
-from hancock_app.shared_window import FallbackWindow, RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, OnFailure, connect, ping
-from hancock_app.webhook import Signatures
+from hancock_app.webhooks.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
+from hancock_app.webhooks.signatures import Signatures
 
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from hancock_app.metrics import Metrics
+from hancock_app.observability.metrics import Metrics
 
 REQUEST_ID = "hancock.request_id"
 HEADERS = "hancock.headers"

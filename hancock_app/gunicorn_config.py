@@ -46,7 +46,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
 def _logging() -> dict[str, Any]:
-    from hancock_app import logs
+    from hancock_app.observability import logs
 
     return logs.config(_settings.log_level)
 

@@ -10,8 +10,8 @@ from time import perf_counter
 
 from hancock_app.backends import Backend, BackendFailure, Checkable, Streaming
 from hancock_app.errors import Refusal
-from hancock_app.metrics import Metrics
 from hancock_app.modes import Mode
+from hancock_app.observability.metrics import Metrics
 
 _log = logging.getLogger("hancock")
 _EVERYWHERE = nullcontext()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hancock_app.errors import ErrorBody
-from hancock_app.health import Deep, Shallow
+from hancock_app.observability.health import Deep, Shallow
 from hancock_app.routes.asking import AskReply, AskRequest, ChatReply, ChatRequest
 from hancock_app.routes.reading import Models, Modes
 from hancock_app.routes.webhooks import Accepted

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, request
 
 from hancock_app import sse
 from hancock_app.auth import Auth
+from hancock_app.limits.rate_limit import RateLimit
 from hancock_app.llm import LanguageModel
 from hancock_app.modes import DEFAULT, Mode
-from hancock_app.rate_limit import RateLimit
 from hancock_app.responses import answer, read
 
 Text = Annotated[

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from hancock_app.health import DeepHealth, Shallow
-from hancock_app.metrics import CONTENT_TYPE, Metrics
+from hancock_app.observability.health import DeepHealth, Shallow
+from hancock_app.observability.metrics import CONTENT_TYPE, Metrics
 from hancock_app.responses import answer, encode, fixed
 
 

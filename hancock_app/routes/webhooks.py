@@ -7,9 +7,9 @@ from typing import Any, Literal
 import msgspec
 from flask import Blueprint, Response, request
 
-from hancock_app.rate_limit import RateLimit
+from hancock_app.limits.rate_limit import RateLimit
 from hancock_app.responses import encode, fixed, parse, received
-from hancock_app.webhook import Signatures
+from hancock_app.webhooks.signatures import Signatures
 
 
 class Accepted(msgspec.Struct):

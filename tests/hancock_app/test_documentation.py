@@ -42,7 +42,10 @@ def test_the_senders_of_the_examples_are_accepted(client: FlaskClient) -> None:
 
 def test_every_refusal_of_a_signature_is_described() -> None:
     sources = Path(DOCS.parent / "hancock_app")
-    text = (sources / "webhook.py").read_text() + (sources / "standard_webhooks.py").read_text()
+    text = "".join(
+        (sources / "webhooks" / name).read_text()
+        for name in ("signatures.py", "standard_webhooks.py")
+    )
     said = re.findall(r'Refusal\(\d+, f?"([^"]+)"\)', text)
     assert len(said) == 10
     for message in said:

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
 
 CANNED = (
     "Start with what you can see: the host, the account, the time, and what changed."

@@ -86,7 +86,7 @@ def test_a_body_that_is_not_as_documented(client: FlaskClient, body: bytes, mess
 
 
 def test_nested_lists_in_a_webhook_are_refused(client: FlaskClient) -> None:
-    from hancock_app.webhook import sign
+    from hancock_app.webhooks.signatures import sign
 
     body = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     answer = client.post(

@@ -11,7 +11,7 @@ from flask import Flask
 
 from hancock_app import Settings, create_app
 from hancock_app.errors import Refusal
-from hancock_app.shared_window import RedisWindow
+from hancock_app.limits.moving_window import RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, StorageAway, connect
 

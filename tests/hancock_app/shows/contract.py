@@ -30,7 +30,7 @@ HOOKS = f"""
 import random, sys
 import schemathesis
 sys.path.insert(0, {str(ROOT)!r})
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
 
 def signed(request):
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()

@@ -14,8 +14,8 @@ from serving import verdict
 from werkzeug.test import EnvironBuilder
 
 from hancock_app import Settings, create_app
-from hancock_app.standard_webhooks import Delivery, key_of
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
+from hancock_app.webhooks.standard_webhooks import Delivery, key_of
 
 CASES = 100_000
 SECRET = "a secret of some length"

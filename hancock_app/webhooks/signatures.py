@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 
 from hancock_app.edge import Environ
 from hancock_app.errors import Refusal
-from hancock_app.replays import Replays
-from hancock_app.standard_webhooks import Delivery, delivery_in, key_of
+from hancock_app.webhooks.replays import Replays
+from hancock_app.webhooks.standard_webhooks import Delivery, delivery_in, key_of
 
 SIGNATURE_HEADER = "X-Hancock-Signature"
 TOLERANCE_S = 300

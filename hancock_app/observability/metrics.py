@@ -7,13 +7,14 @@ more than counting. No label ever carries text chosen by a client.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
-
-from hancock_app.memory import ResidentMemory, live_workers, this_process
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -21,6 +22,7 @@ MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BACKEND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_RESIDENT_PAGES = 1  # the second number of /proc/<pid>/statm
 _OUTCOMES = ("answered", "failed", "left")
 
 
@@ -91,3 +93,40 @@ def _with_memory(registry: CollectorRegistry, memory: ResidentMemory) -> bytes:
     asked_now = CollectorRegistry()
     asked_now.register(memory)
     return generate_latest(registry) + generate_latest(asked_now)
+
+
+class ResidentMemory(Collector):
+    """Sums the resident memory of the processes that `pids` gives; pages they share count twice."""
+
+    def __init__(self, pids: Callable[[], Iterable[int]], processes: Path = Path("/proc")) -> None:
+        self._pids = pids
+        self._processes = processes
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One gauge; none where the system has no /proc to read it from."""
+        pages = [self._resident_pages(pid) for pid in self._pids()]
+        if any(pages):
+            yield GaugeMetricFamily(
+                "hancock_memory_usage_bytes",
+                "Resident memory now, of all workers",
+                value=sum(pages) * self._page_bytes,
+            )
+
+    def _resident_pages(self, pid: int) -> int:
+        try:
+            numbers = (self._processes / str(pid) / "statm").read_text("ascii").split()
+        except OSError:
+            # It has ended since it was listed.
+            return 0
+        return int(numbers[_RESIDENT_PAGES])
+
+
+def this_process() -> list[int]:
+    """The process that is asked."""
+    return [os.getpid()]
+
+
+def live_workers(folder: str) -> list[int]:
+    """The processes with a file of live gauges in prometheus-client's multiprocess `folder`."""
+    return [int(found.stem.rpartition("_")[2]) for found in Path(folder).glob("gauge_live*_*.db")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.logs import JsonFormatter
+from hancock_app.observability.logs import JsonFormatter
 
 
 class Lines(logging.Handler):

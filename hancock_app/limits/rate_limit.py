@@ -8,8 +8,8 @@ from ipaddress import IPv6Address
 
 from hancock_app.edge import HEADERS, Environ
 from hancock_app.errors import Refusal
-from hancock_app.metrics import Metrics
-from hancock_app.moving_window import Taken, Window
+from hancock_app.limits.moving_window import Taken, Window
+from hancock_app.observability.metrics import Metrics
 
 SPAN_S = 60
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hancock_app import Settings, create_app
-from hancock_app.moving_window import MemoryWindow
-from hancock_app.rate_limit import client_of
+from hancock_app.limits.moving_window import MemoryWindow
+from hancock_app.limits.rate_limit import client_of
 
 THREADS = 64
 

@@ -9,7 +9,7 @@ import pytest
 
 from hancock_app import Settings, create_app
 from hancock_app.backends import BackendAway
-from hancock_app.health import Check, DeepHealth
+from hancock_app.observability.health import Check, DeepHealth
 from hancock_app.storage import StorageAway
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from hancock_app import Settings, create_app
 from hancock_app.errors import Refusal
-from hancock_app.replays import MemoryReplays, RedisReplays
-from hancock_app.standard_webhooks import Delivery, key_of
 from hancock_app.storage import StorageAway, connect
-from hancock_app.webhook import Signatures, sign
+from hancock_app.webhooks.replays import MemoryReplays, RedisReplays
+from hancock_app.webhooks.signatures import Signatures, sign
+from hancock_app.webhooks.standard_webhooks import Delivery, key_of
 
 BODY = b'{"event":"alert"}'
 SECRET = "whsec_" + base64.b64encode(b"a key of 24 random bytes").decode()

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from hancock_app import Settings, create_app
-from hancock_app.memory import ResidentMemory, live_workers
+from hancock_app.observability.metrics import ResidentMemory, live_workers
 
 
 def samples(client: FlaskClient) -> dict[str, float]:

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
 
 BODY = b'{"event":"alert"}'
 RIGHT = sign("whsec", BODY)
