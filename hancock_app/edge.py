@@ -1,9 +1,9 @@
-"""Around Flask: what every request gets, whatever becomes of it.
+"""The WSGI layer around Flask, which sees every request and every response.
 
-    server -> Edge (request id, in-flight, duration, headers, log line) -> Flask -> view
+    server -> Edge (request id, metrics, extra headers, access log) -> Flask -> view
 
-It sits outside Flask so that it also sees what Flask answers by itself, and because here a request
-costs two dictionary entries where Flask's own hooks would look up the request over and over.
+Outside Flask it also covers responses that Flask sends by itself, and it costs less than Flask's
+hooks: a request needs two entries in its environ here, while every hook looks up the request again.
 """
 
 from __future__ import annotations
@@ -19,88 +19,90 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from hancock_app.observability.metrics import Metrics
 
+# Keys of the WSGI environ that the application shares with the edge.
 REQUEST_ID = "hancock.request_id"
-HEADERS = "hancock.headers"
-STREAMED = "hancock.streamed"
+HEADERS = "hancock.headers"  # a list of headers that every response of this request gets
+STREAMED = "hancock.streamed"  # present if the body is still being produced after the view returns
 
+# The route label of requests that match none: a label per path would be a label per typo.
 UNMATCHED = "unmatched"
 
-_access = logging.getLogger("hancock.access")
+_access_log = logging.getLogger("hancock.access")
 
-# What a client may call its request: short, and nothing that could forge a log line or a header.
-_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-Environ = WSGIEnvironment
+# Longer than a UUID or a trace id, and without characters that could forge a header or a log line.
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIds:
-    """Names for requests that came without one; never the same twice, in any worker."""
+    """Request ids that are unique across all workers."""
 
     def __init__(self) -> None:
-        self._renew()
-        # A worker that is forked off a loaded application must not repeat its sibling's names.
-        os.register_at_fork(after_in_child=self._renew)
+        self._reset()
+        # Workers forked from a loaded application must not share a prefix.
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _renew(self) -> None:
+    def _reset(self) -> None:
+        # 48 random bits: a million worker starts have no two alike, and it stays readable.
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
-    def __call__(self, offered: str | None) -> str:
-        """Return `offered` if it is fit to be repeated, else a new name."""
-        if offered and _ACCEPTABLE_ID.fullmatch(offered):
-            return offered
+    def __call__(self, client_id: str | None) -> str:
+        """Return the client's own id if it is valid, else a new one."""
+        if client_id and _VALID_REQUEST_ID.fullmatch(client_id):
+            return client_id
         return f"{self._prefix}-{next(self._numbers):x}"
 
 
-_request_ids = RequestIds()
+_new_request_id = RequestIds()
 
 
 class Edge:
-    """The WSGI application that a server calls; `clock` gives seconds."""
+    """Wrap `app`; `routes` are the paths that metrics may use as a label, `clock` is in seconds."""
 
     def __init__(
         self,
-        inner: WSGIApplication,
+        app: WSGIApplication,
         metrics: Metrics,
         routes: frozenset[str],
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        self._inner = inner
+        self._app = app
         self._metrics = metrics
         self._routes = routes
         self._clock = clock
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        began = self._clock()
-        self._metrics.started()
-        request_id = _request_ids(environ.get("HTTP_X_REQUEST_ID"))
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start = self._clock()
+        self._metrics.request_started()
+        request_id = _new_request_id(environ.get("HTTP_X_REQUEST_ID"))
         environ[REQUEST_ID] = request_id
-        added = environ[HEADERS] = [("X-Request-ID", request_id)]
+        extra_headers = environ[HEADERS] = [("X-Request-ID", request_id)]
+        # Reported if the application fails before it calls start_response.
         status = "500"
 
         def respond(status_line: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
             nonlocal status
             status = status_line[:3]
-            headers += added
+            headers += extra_headers
             return start_response(status_line, headers, *exc_info)  # type: ignore[arg-type]
 
         body: Iterable[bytes] | None = None
         try:
-            body = self._inner(environ, respond)  # type: ignore[arg-type]
+            body = self._app(environ, respond)  # type: ignore[arg-type]
         finally:
             if body is None or STREAMED not in environ:
-                self._finish(environ, status, began)
+                self._finish(environ, status, start)
         if STREAMED not in environ:
             return body
-        return _Streamed(body, lambda: self._finish(environ, status, began))
+        return _StreamedBody(body, lambda: self._finish(environ, status, start))
 
-    def _finish(self, environ: Environ, status: str, began: float) -> None:
+    def _finish(self, environ: WSGIEnvironment, status: str, start: float) -> None:
         path = environ.get("PATH_INFO", "")
         route = path if path in self._routes else UNMATCHED
-        seconds = self._clock() - began
-        method = self._metrics.finished(environ["REQUEST_METHOD"], route, status, seconds)
-        if _access.isEnabledFor(logging.INFO):
-            _access.info(
+        seconds = self._clock() - start
+        method = self._metrics.request_finished(environ["REQUEST_METHOD"], route, status, seconds)
+        if _access_log.isEnabledFor(logging.INFO):
+            _access_log.info(
                 "answered",
                 extra={
                     "request_id": environ[REQUEST_ID],
@@ -113,21 +115,21 @@ class Edge:
             )
 
 
-class _Streamed:
-    """A body that is still being written when the application has returned."""
+class _StreamedBody:
+    """A response body that calls `on_close` when the server closes it."""
 
-    def __init__(self, body: Iterable[bytes], finish: Callable[[], None]) -> None:
+    def __init__(self, body: Iterable[bytes], on_close: Callable[[], None]) -> None:
         self._body = body
-        self._finish = finish
+        self._on_close = on_close
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
 
     def close(self) -> None:
-        """Called by the server once, whether the client stayed to the end or left."""
+        """Called once by the server, after the last piece or when the client disconnects."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
         finally:
-            self._finish()
+            self._on_close()

@@ -38,8 +38,9 @@ def warn_if_unshared(settings: Settings, workers: int) -> None:
     """Say it loudly when each of several workers would count for itself."""
     if workers > 1 and settings.rate_limit and not settings.shares_storage:
         _log.warning(
-            "%d workers share no storage: each admits %d requests a minute, %d in all, and each"
-            " accepts a replayed webhook once. Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0",
+            "%d workers have no shared storage: each allows %d requests per minute, %d in total,"
+            " and each accepts a replayed webhook once."
+            " Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0",
             workers,
             settings.rate_limit,
             workers * settings.rate_limit,

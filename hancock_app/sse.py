@@ -1,47 +1,49 @@
-"""Answers in pieces, as server-sent events.
+"""Streamed answers as server-sent events.
 
-data: {"delta":"Start"}                          as often as the model says something
-data: {"done":true,"mode":"auto","model":"…"}    last, when it was said to the end
+data: {"delta":"Start"}                            one for each piece of the answer
+data: {"done":true,"mode":"auto","model":"..."}    last, if the answer is complete
 event: error
-data: {"error":"…","request_id":"…"}             last, when it was not
+data: {"error":"...","request_id":"..."}           last, if it is not
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import msgspec
 from flask import Response, request
 
 from hancock_app.edge import REQUEST_ID, STREAMED
-from hancock_app.errors import ErrorBody, Refusal
+from hancock_app.errors import ApiError, ErrorReply
 
 CONTENT_TYPE = "text/event-stream"
 
-# Proxies would otherwise collect the pieces before they pass them on.
+# Caches must not store an answer, and nginx must not buffer it.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def stream(pieces: Iterator[str], last: dict[str, object]) -> Response:
-    """Send `pieces` as they come and then `last`.
+def stream(pieces: Iterator[str], summary: Mapping[str, object]) -> Response:
+    """Send `pieces` as they arrive, then `summary` in the final event.
 
-    The first piece is waited for: what fails before it is still answered with a status.
+    Waits for the first piece, so that a failure before it still gets a status code of its own.
     """
-    first = next(pieces, "")
+    first_piece = next(pieces, "")
     request.environ[STREAMED] = True
-    body = _events(chain([first], pieces), last, request.environ[REQUEST_ID])
+    body = _events(chain([first_piece], pieces), summary, request.environ[REQUEST_ID])
     return Response(body, content_type=CONTENT_TYPE, headers=_HEADERS)
 
 
-def _events(pieces: Iterator[str], last: dict[str, object], request_id: str) -> Iterator[bytes]:
+def _events(
+    pieces: Iterator[str], summary: Mapping[str, object], request_id: str
+) -> Iterator[bytes]:
     try:
         for piece in pieces:
             yield _event({"delta": piece})
-    except Refusal as refusal:
-        yield b"event: error\n" + _event(ErrorBody(refusal.description or "", request_id))
+    except ApiError as error:
+        yield b"event: error\n" + _event(ErrorReply(error.message, request_id))
     else:
-        yield _event({"done": True, **last})
+        yield _event({"done": True, **summary})
 
 
 def _event(body: object) -> bytes:

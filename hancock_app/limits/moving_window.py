@@ -1,9 +1,10 @@
-"""A moving window in this process' memory.
+"""Moving windows that count the requests of each client: in memory, in Redis, or in either.
 
-The memory storage of the `limits` library is not used, although its Redis storage is: with 64
-threads and quick switches each of its strategies admitted too few or too many, threads died of
-its timer, and it copies a client's whole window on every request, so that the cost grows with the
-traffic. This one takes one step under one lock, and as long with 100 000 requests in the window.
+The memory storage of the `limits` library is not used, although its Redis storage is. With 64
+threads and frequent thread switches each of its strategies admitted too few or too many requests,
+and threads died of an exception in its timer. It also copies the whole window of a client for each
+request, so that the cost grows with the traffic. `MemoryWindow` takes one step under one lock, and
+as long with 100 000 requests in the window as with none.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from typing import NamedTuple, Protocol
 from limits.storage import RedisStorage
 from redis import Redis, RedisError
 
-from hancock_app.storage import Breaker, StorageAway
+from hancock_app.storage import Breaker, StorageUnavailable
+
+# Each request adds at most one client, so removing two bounds both the work and the memory.
+_IDLE_CLIENTS_PER_REQUEST = 2
 
 
-class Taken(NamedTuple):
-    """What became of one request, and how long ago the oldest one came that still counts."""
+class Admission(NamedTuple):
+    """Whether a request is admitted, how many are in the window, and the age of the oldest."""
 
     admitted: bool
     used: int
@@ -29,45 +33,46 @@ class Taken(NamedTuple):
 
 
 class Window(Protocol):
-    """Counts the requests of each client over the last `span_s` seconds."""
+    """Counts the requests of each client in the last `span_s` seconds."""
 
-    def take(self, client: str, limit: int, span_s: int) -> Taken:
-        """Count a request of `client`, unless `limit` of them came within the last `span_s` s."""
+    def take(self, client: str, limit: int, span_s: int) -> Admission:
+        """Count a request of `client`, unless there were `limit` in the last `span_s` seconds."""
         ...
 
 
 class MemoryWindow:
-    """The times of every client's admitted requests; `clock` gives seconds.
+    """The times of the admitted requests of each client; `clock` is in seconds.
 
-    One lock for all: what it guards takes about a microsecond, and looking and entering in one
-    step is what makes the limit exact.
+    One lock for all clients: a step takes about a microsecond, and because it both reads and
+    counts, the limit is exact.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
+        # Ordered by the latest admitted request, the longest idle client first.
         self._clients: OrderedDict[str, deque[float]] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many clients are remembered."""
+        """The number of clients in memory."""
         return len(self._clients)
 
-    def take(self, client: str, limit: int, span_s: int) -> Taken:
-        """Count a request of `client`, unless `limit` of them came within the last `span_s` s.
+    def take(self, client: str, limit: int, span_s: int) -> Admission:
+        """Count a request of `client`, unless there were `limit` in the last `span_s` seconds.
 
-        A refused request is not counted: who asks too often still gets `limit` per span.
+        Refused requests are not counted: a client that sends too many still gets `limit` per span.
         """
         with self._lock:
             now = self._clock()
-            times = self._of(client, now - span_s)
+            times = self._times_of(client, now - span_s)
             admitted = len(times) < limit
             if admitted:
                 times.append(now)
                 self._clients.move_to_end(client)
-            return Taken(admitted, len(times), now - times[0] if times else 0.0)
+            return Admission(admitted, len(times), now - times[0] if times else 0.0)
 
-    def _of(self, client: str, horizon: float) -> deque[float]:
-        self._forget_idle(horizon)
+    def _times_of(self, client: str, horizon: float) -> deque[float]:
+        self._forget_idle_clients(horizon)
         times = self._clients.get(client)
         if times is None:
             times = self._clients[client] = deque()
@@ -75,10 +80,8 @@ class MemoryWindow:
             times.popleft()
         return times
 
-    def _forget_idle(self, horizon: float) -> None:
-        # Clients stand in the order of their latest admitted request, so only the first can be
-        # idle. Two at a time are more than the one that comes new, and bound the work.
-        for _ in range(2):
+    def _forget_idle_clients(self, horizon: float) -> None:
+        for _ in range(_IDLE_CLIENTS_PER_REQUEST):
             times = next(iter(self._clients.values()), None)
             if times is None or (times and times[-1] >= horizon):
                 return
@@ -86,39 +89,39 @@ class MemoryWindow:
 
 
 class RedisWindow:
-    """Counts in Redis; raises `StorageAway` where it does not answer.
+    """A window in Redis, shared by all workers and replicas, from the `limits` library.
 
-    `clock` is the wall clock, since the times are compared across machines: what their clocks
-    differ by, the span is longer or shorter by.
+    `clock` is the wall clock, since times are compared between machines; if their clocks differ,
+    the span is longer or shorter by the difference. Raises `StorageUnavailable`.
     """
 
     def __init__(self, redis: Redis, clock: Callable[[], float] = time.time) -> None:
-        # The address is only looked at for its scheme: the connections are those of `redis`.
+        # Only the scheme of the URL is used: the connections are those of `redis`.
         self._storage = RedisStorage("redis://", connection_pool=redis.connection_pool)
         self._clock = clock
 
-    def take(self, client: str, limit: int, span_s: int) -> Taken:
-        """Count a request of `client`; the script that does it is one step in Redis."""
+    def take(self, client: str, limit: int, span_s: int) -> Admission:
+        """Count a request of `client` by a script that Redis runs in one atomic step."""
         key = f"hancock/{client}"
         try:
             admitted = self._storage.acquire_entry(key, limit, span_s)
             oldest, used = self._storage.get_moving_window(key, limit, span_s)
         except RedisError as error:
-            raise StorageAway(str(error)) from error
-        return Taken(admitted, used, max(0.0, self._clock() - oldest))
+            raise StorageUnavailable(str(error)) from error
+        return Admission(admitted, used, max(0.0, self._clock() - oldest))
 
 
 class FallbackWindow:
-    """Counts in `shared`, and in `own` while that is away: the limit then holds per worker."""
+    """Count in `shared`, or in `local` while that is unavailable: then the limit is per worker."""
 
-    def __init__(self, shared: Window, own: Window, breaker: Breaker) -> None:
+    def __init__(self, shared: Window, local: Window, breaker: Breaker) -> None:
         self._shared = shared
-        self._own = own
+        self._local = local
         self._breaker = breaker
 
-    def take(self, client: str, limit: int, span_s: int) -> Taken:
-        """Count a request of `client` in whichever of the two can be asked."""
+    def take(self, client: str, limit: int, span_s: int) -> Admission:
+        """Count a request of `client` in the window that is available."""
         return self._breaker.run(
             lambda: self._shared.take(client, limit, span_s),
-            lambda: self._own.take(client, limit, span_s),
+            lambda: self._local.take(client, limit, span_s),
         )

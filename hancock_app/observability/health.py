@@ -1,7 +1,8 @@
-"""Whether this process answers at all, and whether what it needs does.
+"""The deep health check: whether the model and the shared storage respond.
 
-The shallow answer is for probes that restart or route; it asks nobody. The deep one asks the model
-and the shared storage, at most once per `ttl_s`, so that frequent probes do not weigh on them.
+`/health` itself needs no code: it shows that this process responds, and is for probes that restart
+or route. `/health/deep` runs the checks at most once per `ttl_s`, so that frequent requests do not
+add load to the model.
 """
 
 from __future__ import annotations
@@ -15,37 +16,33 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from hancock_app.backends import BackendFailure
-from hancock_app.storage import StorageAway
+from hancock_app.storage import StorageUnavailable
 
 _log = logging.getLogger("hancock")
 
-
-class Shallow(msgspec.Struct):
-    """What `/health` gives."""
-
-    status: Literal["ok"] = "ok"
+Status = Literal["ok", "degraded", "failed"]
 
 
-class Deep(msgspec.Struct):
-    """What `/health/deep` gives; `checks` has a reason for whatever is not `ok`.
+class DeepReport(msgspec.Struct):
+    """The response of `/health/deep`. `checks` maps each check to `ok` or to what is wrong.
 
-    `degraded` means that requests are answered all the same, `failed` that some are not.
+    `degraded` means that all requests are still answered, `failed` that some are not.
     """
 
-    status: Literal["ok", "degraded", "failed"]
+    status: Status
     checks: dict[str, str]
     age_s: float
 
 
 class Check(NamedTuple):
-    """One thing to ask: raises where it is not well. Vital is what requests cannot do without."""
+    """A check; `run` raises if it fails. Without a `vital` one, requests cannot be answered."""
 
-    ask: Callable[[], None]
+    run: Callable[[], None]
     vital: bool
 
 
 class DeepHealth:
-    """Asks all `checks` one after the other, and keeps what they say; `clock` gives seconds."""
+    """Run `checks` one after another and cache the report; `clock` is in seconds."""
 
     def __init__(
         self,
@@ -56,41 +53,46 @@ class DeepHealth:
         self._checks = checks
         self._ttl_s = ttl_s
         self._clock = clock
-        self._flight = Lock()
-        self._kept: tuple[float, Deep] | None = None
+        self._running = Lock()
+        self._cached: tuple[float, DeepReport] | None = None
 
-    def report(self) -> Deep:
-        """The latest findings, not older than `ttl_s` plus what the checks take.
+    def report(self) -> DeepReport:
+        """Return a report that is at most `ttl_s` old, plus the time that the checks take.
 
-        One caller asks; meanwhile others get what is known, and wait only if nothing is.
+        One caller runs the checks. Meanwhile others get the previous report, and wait only if
+        there is none yet.
         """
-        if not self._is_fresh() and self._flight.acquire(blocking=self._kept is None):
+        if not self._is_fresh() and self._running.acquire(blocking=self._cached is None):
             try:
                 if not self._is_fresh():
-                    self._kept = (self._clock(), self._ask_all())
+                    self._cached = (self._clock(), self._run_checks())
             finally:
-                self._flight.release()
-        assert self._kept is not None
-        asked_at, found = self._kept
-        return Deep(found.status, found.checks, round(max(0.0, self._clock() - asked_at), 3))
+                self._running.release()
+        assert self._cached is not None
+        checked_at, report = self._cached
+        age_s = round(max(0.0, self._clock() - checked_at), 3)
+        return DeepReport(report.status, report.checks, age_s)
 
     def _is_fresh(self) -> bool:
-        return self._kept is not None and self._clock() - self._kept[0] < self._ttl_s
+        return self._cached is not None and self._clock() - self._cached[0] < self._ttl_s
 
-    def _ask_all(self) -> Deep:
-        found = {name: _finding(name, check) for name, check in self._checks.items()}
-        unwell = [self._checks[name].vital for name, said in found.items() if said != "ok"]
-        status: Literal["ok", "degraded", "failed"] = "degraded" if unwell else "ok"
-        return Deep("failed" if any(unwell) else status, found, 0.0)
+    def _run_checks(self) -> DeepReport:
+        outcomes = {name: _run(name, check) for name, check in self._checks.items()}
+        failed_checks = [self._checks[name] for name in outcomes if outcomes[name] != "ok"]
+        status: Status = "degraded" if failed_checks else "ok"
+        if any(check.vital for check in failed_checks):
+            status = "failed"
+        return DeepReport(status, outcomes, 0.0)
 
 
-def _finding(name: str, check: Check) -> str:
+def _run(name: str, check: Check) -> str:
     try:
-        check.ask()
-    except (BackendFailure, StorageAway) as failure:
-        _log.warning("%s is not well: %s", name, failure)
+        check.run()
+    except (BackendFailure, StorageUnavailable) as failure:
+        _log.warning("health check of the %s failed: %s", name, failure)
         return str(failure)
     except Exception:
-        _log.exception("the check of %s failed", name)
-        return "the check itself failed"
+        # Not shown to clients: the message may contain anything.
+        _log.exception("health check of the %s raised an exception", name)
+        return "the check raised an exception"
     return "ok"

@@ -1,4 +1,4 @@
-"""Log lines as JSON, one object a line, with the request id and without what a client sent."""
+"""Logging as JSON, one object per line, with the request id and without request contents."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flask import has_request_context, request
 
 from hancock_app.edge import REQUEST_ID
 
-# What `hancock.access` adds to a record; anything else that a library hangs on is left out.
-_ADDED = ("request_id", "method", "route", "status", "ms", "client")
+# The fields that `hancock.access` adds. Those of other libraries could contain anything.
+_EXTRA_FIELDS = ("request_id", "method", "route", "status", "ms", "client")
 
 
 class JsonFormatter(logging.Formatter):
-    """One line per record, whatever line breaks its text has."""
+    """Format a record as one line, even if its message contains line breaks."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -27,23 +27,24 @@ class JsonFormatter(logging.Formatter):
         }
         if has_request_context() and (request_id := request.environ.get(REQUEST_ID)):
             line["request_id"] = request_id
-        line |= {name: getattr(record, name) for name in _ADDED if hasattr(record, name)}
+        line |= {name: getattr(record, name) for name in _EXTRA_FIELDS if hasattr(record, name)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
 
 
 def config(level: str) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: everything from `level` on, to stderr."""
+    """Return the argument of `logging.config.dictConfig`: JSON to stderr, from `level` on."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": f"{__name__}.{JsonFormatter.__name__}"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        # Libraries are too talkative below this level.
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "hancock": {"level": level.upper()},
-            # These two are given handlers of their own by gunicorn unless told otherwise.
+            # Configured explicitly because gunicorn gives them handlers of its own otherwise.
             "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
             "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": True},
         },

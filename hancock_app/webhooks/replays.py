@@ -1,4 +1,4 @@
-"""Which deliveries were accepted already, in this process or among all workers."""
+"""Replay protection: which webhook deliveries were already accepted."""
 
 from __future__ import annotations
 
@@ -10,83 +10,84 @@ from typing import Protocol
 
 from redis import Redis, RedisError
 
-from hancock_app.storage import Breaker, StorageAway
+from hancock_app.storage import Breaker, StorageUnavailable
 
 
 class Replays(Protocol):
-    """Remembers what was claimed."""
+    """Remembers delivery ids that were claimed."""
 
-    def claim(self, name: str, for_s: int) -> bool:
-        """Take `name` for the next `for_s` seconds; False where it is taken already."""
+    def claim(self, delivery_id: str, ttl_s: int) -> bool:
+        """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
         ...
 
 
 class MemoryReplays:
-    """Remembers in this process; `clock` gives seconds."""
+    """Delivery ids in the memory of this process; `clock` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._until: dict[str, float] = {}
+        self._expiry: dict[str, float] = {}
 
     def __len__(self) -> int:
-        """How many names are remembered."""
-        return len(self._until)
+        """The number of delivery ids in memory."""
+        return len(self._expiry)
 
-    def claim(self, name: str, for_s: int) -> bool:
-        """Take `name` for the next `for_s` seconds; False where it is taken already."""
+    def claim(self, delivery_id: str, ttl_s: int) -> bool:
+        """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
         with self._lock:
             now = self._clock()
-            self._forget_old(now)
-            if name in self._until:
+            self._forget_expired(now)
+            if delivery_id in self._expiry:
                 return False
-            self._until[name] = now + for_s
+            self._expiry[delivery_id] = now + ttl_s
             return True
 
-    def _forget_old(self, now: float) -> None:
-        # All are kept for the same time, so that the first is the first to go.
-        while self._until:
-            first = next(iter(self._until))
-            if self._until[first] > now:
+    def _forget_expired(self, now: float) -> None:
+        # All ids have the same time to live, so the first one that was claimed expires first.
+        while self._expiry:
+            oldest = next(iter(self._expiry))
+            if self._expiry[oldest] > now:
                 return
-            del self._until[first]
+            del self._expiry[oldest]
 
 
 class RedisReplays:
-    """Remembers in Redis; raises `StorageAway` where it does not answer."""
+    """Delivery ids in Redis, shared by all workers; raises `StorageUnavailable`."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
 
-    def claim(self, name: str, for_s: int) -> bool:
-        """Take `name` for the next `for_s` seconds; False where it is taken already."""
-        # Senders choose the name, so it is not written into a key as it is.
-        key = "hancock:webhook:" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+    def claim(self, delivery_id: str, ttl_s: int) -> bool:
+        """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
+        # Hashed, since senders choose the id and may choose any text of any length.
+        digest = hashlib.sha256(delivery_id.encode("utf-8", "replace")).hexdigest()
         try:
-            return bool(self._client.set(key, b"", nx=True, ex=for_s))
+            return bool(self._redis.set(f"hancock:webhook:{digest}", b"", nx=True, ex=ttl_s))
         except RedisError as error:
-            raise StorageAway(str(error)) from error
+            raise StorageUnavailable(str(error)) from error
 
 
 class FallbackReplays:
-    """Remembers in `shared`, and in `own` what is claimed while that is away.
+    """Claim in `shared`, or only in `local` while that is unavailable.
 
-    `own` remembers what went to `shared` as well: a Redis that goes away in the middle of a replay
-    does not open the door again at the worker that has seen the original.
+    Claims in `shared` are repeated in `local`: if Redis fails between a delivery and its replay,
+    the worker that accepted the delivery still refuses the replay.
     """
 
-    def __init__(self, shared: Replays, own: Replays, breaker: Breaker) -> None:
+    def __init__(self, shared: Replays, local: Replays, breaker: Breaker) -> None:
         self._shared = shared
-        self._own = own
+        self._local = local
         self._breaker = breaker
 
-    def claim(self, name: str, for_s: int) -> bool:
-        """Take `name` for the next `for_s` seconds; False where it is taken already."""
+    def claim(self, delivery_id: str, ttl_s: int) -> bool:
+        """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
         return self._breaker.run(
-            lambda: self._claim_both(name, for_s), lambda: self._own.claim(name, for_s)
+            lambda: self._claim_both(delivery_id, ttl_s),
+            lambda: self._local.claim(delivery_id, ttl_s),
         )
 
-    def _claim_both(self, name: str, for_s: int) -> bool:
-        free = self._shared.claim(name, for_s)
-        self._own.claim(name, for_s)
-        return free
+    def _claim_both(self, delivery_id: str, ttl_s: int) -> bool:
+        is_new = self._shared.claim(delivery_id, ttl_s)
+        self._local.claim(delivery_id, ttl_s)
+        return is_new

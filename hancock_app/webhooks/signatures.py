@@ -1,10 +1,10 @@
-"""Who sent a webhook, by either of two schemes; which one, the headers tell.
+"""Webhook signatures, in either of two schemes; the headers tell which.
 
-The guide's own: `X-Hancock-Signature: sha256=<hex>`, HMAC-SHA256 over the body exactly as it came.
-It says nothing about when, so that a captured request stays good for ever.
+`X-Hancock-Signature: sha256=<hex>` is HMAC-SHA256 of the body. It includes no time, so that a
+captured request stays valid forever.
 
-Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
-`webhook-signature`, over id, time and body. It is refused when it is old, and when it comes twice.
+Standard Webhooks (https://www.standardwebhooks.com) sends `webhook-id`, `webhook-timestamp` and
+`webhook-signature`, which covers id, time and body. Old and repeated deliveries are refused.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Sequence
+from wsgiref.types import WSGIEnvironment
 
-from hancock_app.edge import Environ
-from hancock_app.errors import Refusal
+from hancock_app.errors import ApiError
 from hancock_app.webhooks.replays import Replays
-from hancock_app.webhooks.standard_webhooks import Delivery, delivery_in, key_of
+from hancock_app.webhooks.standard_webhooks import Delivery, key_of, parse_delivery
 
 SIGNATURE_HEADER = "X-Hancock-Signature"
+# Five minutes either way, as the reference libraries of Standard Webhooks allow.
 TOLERANCE_S = 300
 _ENVIRON_KEY = "HTTP_X_HANCOCK_SIGNATURE"
 
 
 def sign(secret: str, body: bytes) -> str:
-    """The `X-Hancock-Signature` that a sender of `body` has to present."""
+    """Return the value of the `X-Hancock-Signature` header for `body`."""
     return "sha256=" + hmac.digest(secret.encode("ascii"), body, "sha256").hex()
 
 
 class Signatures:
-    """Lets only bodies pass that were signed with one of `secrets`; without any, none.
+    """Verify that a webhook was signed with one of `secrets`; without secrets, refuse all.
 
-    With `standard_only`, the guide's scheme is refused. `clock` gives seconds since 1970.
+    With `standard_only`, only Standard Webhooks are accepted. `clock` is in seconds since 1970.
     """
 
     def __init__(
@@ -48,51 +49,51 @@ class Signatures:
         self._standard_only = standard_only
         self._clock = clock
 
-    def check(self, environ: Environ, body: bytes) -> str | None:
-        """Return what to `claim` for this body, None where nothing tells it from a repetition.
+    def check(self, environ: WSGIEnvironment, body: bytes) -> str | None:
+        """Verify the signature; returns the delivery id for `claim`, None if there is none.
 
-        Raises a `Refusal`: 403 when there is no secret, 401 for all that is wrong with a
-        signature.
+        Raises an `ApiError` with status 403 if there is no secret, or 401 if the signature is
+        missing or invalid.
         """
         if not self._secrets:
-            raise Refusal(403, "webhooks are switched off: HANCOCK_WEBHOOK_SECRET is not set")
-        delivery = delivery_in(environ)
+            raise ApiError(403, "webhooks are disabled: HANCOCK_WEBHOOK_SECRET is not set")
+        delivery = parse_delivery(environ)
         if delivery is not None:
             self._check_standard(delivery, body)
             return delivery.id
         if self._standard_only:
-            raise Refusal(401, "the webhook-signature header is missing")
-        self._check_guide(environ, body)
+            raise ApiError(401, "the webhook-signature header is missing")
+        self._check_hancock(environ, body)
         return None
 
     def claim(self, delivery_id: str | None) -> None:
-        """Accept a checked delivery, once; raises a 409 `Refusal` where it was accepted before."""
-        # It may be stamped up to the tolerance ahead of us, and is good that long afterwards.
+        """Accept a verified delivery once; raises an `ApiError` with status 409 after that."""
+        # The timestamp may be up to the tolerance ahead, and is valid for the tolerance after that.
         if delivery_id is not None and not self._replays.claim(delivery_id, 2 * TOLERANCE_S):
-            raise Refusal(409, "a webhook with this webhook-id was accepted before")
+            raise ApiError(409, "a delivery with this webhook-id was already accepted")
 
-    def _check_guide(self, environ: Environ, body: bytes) -> None:
-        presented = environ.get(_ENVIRON_KEY)
-        if presented is None:
-            raise Refusal(401, f"the {SIGNATURE_HEADER} header is missing")
-        expected = [sign(secret, body).encode("ascii") for secret in self._secrets]
-        # The whole header is compared: there is one right way to write it.
-        if not _any_equal([_as_bytes(presented)], expected):
-            raise Refusal(401, f"the {SIGNATURE_HEADER} header does not match the body")
+    def _check_hancock(self, environ: WSGIEnvironment, body: bytes) -> None:
+        signature = environ.get(_ENVIRON_KEY)
+        if signature is None:
+            raise ApiError(401, f"the {SIGNATURE_HEADER} header is missing")
+        valid_signatures = [sign(secret, body).encode("ascii") for secret in self._secrets]
+        # The whole header is compared, so that there is exactly one valid way to write it.
+        if not _any_match([signature], valid_signatures):
+            raise ApiError(401, f"the {SIGNATURE_HEADER} header does not match the body")
 
     def _check_standard(self, delivery: Delivery, body: bytes) -> None:
         if abs(self._clock() - delivery.sent_at) > TOLERANCE_S:
-            raise Refusal(401, f"webhook-timestamp is more than {TOLERANCE_S} s from the time here")
-        expected = [delivery.signature(key, body) for key in self._keys]
-        if not _any_equal([_as_bytes(one) for one in delivery.signatures], expected):
-            raise Refusal(401, "no signature in webhook-signature matches the body")
+            raise ApiError(
+                401, f"webhook-timestamp differs by more than {TOLERANCE_S} s from the server time"
+            )
+        valid_signatures = [delivery.signature(key, body) for key in self._keys]
+        if not _any_match(delivery.signatures, valid_signatures):
+            raise ApiError(401, "no signature in webhook-signature matches the body")
 
 
-def _as_bytes(presented: str) -> bytes:
-    # compare_digest refuses text outside ASCII, so bytes are compared, whatever was sent.
-    return presented.encode("utf-8", "surrogatepass")
-
-
-def _any_equal(presented: Sequence[bytes], expected: Sequence[bytes]) -> bool:
-    """Whether any two are equal; takes as long when the first pair is as when none is."""
-    return bool(sum(hmac.compare_digest(one, good) for one in presented for good in expected))
+def _any_match(signatures: Sequence[str], valid_signatures: Sequence[bytes]) -> bool:
+    """Whether any signature is valid; takes the same time whichever it is."""
+    # As bytes: compare_digest raises TypeError for text that is not ASCII.
+    encoded = [signature.encode("utf-8", "surrogatepass") for signature in signatures]
+    # sum() and not any(), which would stop at the first match.
+    return bool(sum(hmac.compare_digest(a, b) for a in encoded for b in valid_signatures))

@@ -1,4 +1,4 @@
-"""The wire format of Standard Webhooks (https://www.standardwebhooks.com), version v1."""
+"""The headers and signatures of Standard Webhooks v1 (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ import binascii
 import hmac
 import re
 from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
 
-from hancock_app.edge import Environ
-from hancock_app.errors import Refusal
+from hancock_app.errors import ApiError
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
-_KEYS = tuple("HTTP_" + header.upper().replace("-", "_") for header in _HEADERS)
+_ENVIRON_KEYS = tuple("HTTP_" + header.upper().replace("-", "_") for header in _HEADERS)
+# How the specification marks a secret that is base64.
 _SECRET_PREFIX = "whsec_"
-# Seconds have ten digits for the next 260 years.
-_LONGEST_TIMESTAMP = 12
-# Two keys in use at once give two signatures; the rest is there for versions to come.
-_MOST_SIGNATURES = 16
-_ONE_SIGNATURE = re.compile(r"v[0-9]+[a-z]*,[A-Za-z0-9+/_=-]+")
+# Seconds have ten digits for the next 260 years; int() of thousands of digits is slow.
+_MAX_TIMESTAMP_DIGITS = 12
+# Two keys in use at the same time make two signatures; the rest is for future versions.
+_MAX_SIGNATURES = 16
+# `v1,` for HMAC, `v1a,` for Ed25519, then base64 in either alphabet.
+_SIGNATURE = re.compile(r"v[0-9]+[a-z]*,[A-Za-z0-9+/_=-]+")
 
 
 class Delivery(NamedTuple):
-    """What the three headers say; `sent_at` is in seconds since 1970."""
+    """The contents of the three headers; `sent_at` is in seconds since 1970."""
 
     id: str
     sent_at: int
     signatures: tuple[str, ...]
 
     def signature(self, key: bytes, body: bytes) -> bytes:
-        """The signature that a sender who has `key` gives for `body`, as the header has it."""
-        signed = f"{self.id}.{self.sent_at}.".encode("utf-8", "surrogatepass") + body
-        return b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256"))
+        """Return the signature of `body` by `key`, in the form of the header."""
+        content = f"{self.id}.{self.sent_at}.".encode("utf-8", "surrogatepass") + body
+        return b"v1," + base64.b64encode(hmac.digest(key, content, "sha256"))
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes behind `secret`: base64 after `whsec_`, as such secrets are handed out."""
+    """Return the key for `secret`: base64 after the prefix `whsec_`, else the text itself."""
     if not secret.startswith(_SECRET_PREFIX):
         return secret.encode("ascii")
     try:
@@ -44,30 +46,34 @@ def key_of(secret: str) -> bytes:
         return secret.encode("ascii")
 
 
-def delivery_in(environ: Environ) -> Delivery | None:
-    """What `environ` carries, None without any of the headers; a 401 `Refusal` if malformed."""
-    given = [environ.get(key, "") for key in _KEYS]
-    if not any(given):
+def parse_delivery(environ: WSGIEnvironment) -> Delivery | None:
+    """Parse the headers in `environ`; None if it has none of them.
+
+    Raises an `ApiError` with status 401 if a header is missing or malformed.
+    """
+    values = [environ.get(key, "") for key in _ENVIRON_KEYS]
+    if not any(values):
         return None
-    for header, value in zip(_HEADERS, given, strict=True):
+    for header, value in zip(_HEADERS, values, strict=True):
         if not value:
-            raise Refusal(401, f"the {header} header is missing")
-    identity, timestamp, signatures = given
-    return Delivery(identity, _seconds(timestamp), _split(signatures))
+            raise ApiError(401, f"the {header} header is missing")
+    delivery_id, timestamp, signatures = values
+    return Delivery(delivery_id, _parse_timestamp(timestamp), _parse_signatures(signatures))
 
 
-def _seconds(timestamp: str) -> int:
-    # Zeros in front would be another text with the same meaning, and so with another signature.
-    plain = timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _LONGEST_TIMESTAMP
-    if not plain or str(int(timestamp)) != timestamp:
-        raise Refusal(401, "webhook-timestamp is not a whole number of seconds")
-    return int(timestamp)
+def _parse_timestamp(text: str) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_TIMESTAMP_DIGITS
+    # A leading zero would be a different text with the same value, and so be signed differently.
+    if not is_number or str(int(text)) != text:
+        raise ApiError(401, "webhook-timestamp is not a whole number of seconds")
+    return int(text)
 
 
-def _split(signatures: str) -> tuple[str, ...]:
-    found = tuple(signatures.split(" ", _MOST_SIGNATURES))
-    # No sender says the same twice or leaves gaps; who tries variations of what it saw does.
-    is_list = all(_ONE_SIGNATURE.fullmatch(one) for one in found) and len({*found}) == len(found)
-    if not is_list or len(found) > _MOST_SIGNATURES:
-        raise Refusal(401, "webhook-signature is not a list of signatures such as v1,<base64>")
-    return found
+def _parse_signatures(text: str) -> tuple[str, ...]:
+    signatures = tuple(text.split(" ", _MAX_SIGNATURES))
+    # Senders send no signature twice and no empty one; someone who mutates a request might.
+    is_well_formed = all(map(_SIGNATURE.fullmatch, signatures))
+    is_unique = len(set(signatures)) == len(signatures)
+    if not (is_well_formed and is_unique and len(signatures) <= _MAX_SIGNATURES):
+        raise ApiError(401, "webhook-signature is not a list of signatures such as v1,<base64>")
+    return signatures

@@ -46,7 +46,7 @@ def test_every_refusal_of_a_signature_is_described() -> None:
         (sources / "webhooks" / name).read_text()
         for name in ("signatures.py", "standard_webhooks.py")
     )
-    said = re.findall(r'Refusal\(\d+, f?"([^"]+)"\)', text)
+    said = re.findall(r'ApiError\(\s*\d+,\s*f?"([^"]+)"\s*\)', text)
     assert len(said) == 10
     for message in said:
         plain = message.replace("{SIGNATURE_HEADER}", "X-Hancock-Signature")

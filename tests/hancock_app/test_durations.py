@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hancock_app.durations import parse_seconds
+from hancock_app.settings import parse_seconds
 
 
 @pytest.mark.parametrize(

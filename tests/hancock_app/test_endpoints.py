@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from hancock_app import Settings, create_app
 from hancock_app.webhooks.signatures import sign
 
 CANNED = (
@@ -54,16 +53,6 @@ def test_a_signed_webhook_is_accepted(client: FlaskClient) -> None:
     headers = {"X-Hancock-Signature": sign("whsec", body)}
     answer = client.post("/v1/webhook", data=body, headers=headers)
     assert (answer.status_code, answer.json) == (200, {"status": "accepted"})
-
-
-def test_a_backend_of_ones_own_is_asked() -> None:
-    class Echo:
-        def answer(self, text: str, mode: str) -> str:
-            return f"{mode}: {text}"
-
-    client = create_app(Settings(), backend=Echo()).test_client()
-    answer = client.post("/v1/ask", json={"question": "why?", "mode": "soc"})
-    assert answer.json == {"answer": "soc: why?", "mode": "soc", "model": "canned"}
 
 
 def test_a_request_is_named(client: FlaskClient) -> None:

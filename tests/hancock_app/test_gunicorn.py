@@ -112,7 +112,7 @@ def test_workers_that_share_a_redis_admit_the_limit_once(serve: Serve, redis_ser
         HANCOCK_STORAGE_TIMEOUT="30s",
     )
     assert many(server, 160, *ASKED) == {200: 40, 429: 120}
-    assert "share no storage" not in server.log
+    assert "no shared storage" not in server.log
 
 
 def test_workers_are_counted_together(serve: Serve, eventually: Any) -> None:
@@ -227,7 +227,7 @@ def test_a_model_that_hangs_leaves_threads_for_the_probes(
     status, body = server.ask(*ASKED)
     assert (status, json.loads(body)["error"]) == (
         503,
-        "as many questions as the model takes are being answered; try again later",
+        "the model is at its concurrency limit; try again later",
     )
     assert server.ask("/health") == (200, b'{"status":"ok"}')
     held_model.go_on.set()
@@ -241,7 +241,7 @@ def test_workers_that_share_nothing_are_warned_about(
     serve: Serve, eventually: Any, configured: tuple[str, ...]
 ) -> None:
     server = serve(*configured, "-w", "2")
-    warning = "2 workers share no storage: each admits 60 requests a minute, 120 in all"
+    warning = "2 workers have no shared storage: each allows 60 requests per minute, 120 in total"
     eventually(lambda: warning in server.log)
 
 
@@ -249,7 +249,7 @@ def test_with_our_configuration_the_warning_is_given_once(serve: Serve) -> None:
     server = serve(*CONFIG, "-w", "2", HANCOCK_LOG_LEVEL="info")
     for _ in range(20):
         server.ask("/health")
-    assert server.log.count("share no storage") == 1
+    assert server.log.count("no shared storage") == 1
 
 
 def test_a_server_without_a_home_has_nothing_to_complain_of(serve: Serve) -> None:

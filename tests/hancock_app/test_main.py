@@ -28,7 +28,7 @@ def test_it_serves_and_says_where_and_stops_when_told_to(stop: signal.Signals) -
         try:
             assert server.stdout is not None
             line = server.stdout.readline().decode()
-            found = re.fullmatch(r"Hancock listens on (http://127\.0\.0\.1:\d+)\n", line)
+            found = re.fullmatch(r"Hancock is listening on (http://127\.0\.0\.1:\d+)\n", line)
             assert found is not None
             with urllib.request.urlopen(f"{found[1]}/health", timeout=30) as answer:
                 assert answer.read() == b'{"status":"ok"}'

@@ -122,7 +122,7 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"HANCOCK_RATE_LIMIT_STORAGE": "redsi://:password@host"})
     assert str(caught.value) == (
-        "HANCOCK_RATE_LIMIT_STORAGE: expected memory:// or an address that starts with"
+        "HANCOCK_RATE_LIMIT_STORAGE: expected memory:// or a URL that starts with"
         " redis://, rediss://, redis+unix://"
     )
 
@@ -185,16 +185,16 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     [
         (
             {"llm_backend": "nvidia"},
-            "NVIDIA_API_KEY: needed by HANCOCK_LLM_BACKEND=nvidia",
+            "NVIDIA_API_KEY: required by HANCOCK_LLM_BACKEND=nvidia",
         ),
         (
             {"llm_backend": "openai_compatible", "llm_url": "http://a"},
-            "HANCOCK_LLM_MODEL: needed by HANCOCK_LLM_BACKEND=openai_compatible",
+            "HANCOCK_LLM_MODEL: required by HANCOCK_LLM_BACKEND=openai_compatible",
         ),
         (
             {"llm_backend": "openai_compatible", "llm_model": "m"},
-            "HANCOCK_LLM_URL: needed by HANCOCK_LLM_BACKEND=openai_compatible,"
-            " an address that starts with http:// or https://",
+            "HANCOCK_LLM_URL: required by HANCOCK_LLM_BACKEND=openai_compatible,"
+            " expected a URL that starts with http:// or https://",
         ),
     ],
 )

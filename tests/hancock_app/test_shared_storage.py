@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 
 from hancock_app import Settings, create_app
-from hancock_app.errors import Refusal
+from hancock_app.errors import ApiError
 from hancock_app.limits.moving_window import RedisWindow
 from hancock_app.sharing import announced_workers, warn_if_unshared
-from hancock_app.storage import Breaker, StorageAway, connect
+from hancock_app.storage import Breaker, StorageUnavailable, connect
 
 # A machine that is busy with other tests is no Redis that is away.
 PATIENT_S = 30.0
@@ -64,7 +64,7 @@ def test_while_redis_is_away_each_worker_limits_by_itself(
     statuses = [client.post("/v1/ask", json={"question": "hi"}).status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
     assert [message.partition(":")[0] for message in caplog.messages] == [
-        "the shared storage is away, failing open"
+        "shared storage unavailable, failing open"
     ]
     assert b"\nhancock_storage_failures_total 1.0\n" in client.get("/metrics").data
 
@@ -108,7 +108,7 @@ def test_failing_closed_refuses_while_redis_is_away(redis_server: Any) -> None:
     answer = client.post("/v1/ask", json={"question": "hi"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json is not None
-    assert answer.json["error"] == "the storage of the limits is away; try again later"
+    assert answer.json["error"] == "the shared storage is unavailable; try again later"
     assert client.get("/health").status_code == 200
 
 
@@ -122,7 +122,7 @@ class Away:
     def __call__(self) -> str:
         self.asked += 1
         if self.away:
-            raise StorageAway("refused")
+            raise StorageUnavailable("refused")
         return "shared"
 
 
@@ -142,14 +142,14 @@ def test_a_storage_that_is_back_is_used_and_said_to_be(
     clock.now += 1
     assert [breaker.run(storage, lambda: "own") for _ in range(2)] == ["shared", "shared"]
     assert caplog.messages == [
-        "the shared storage is away, failing open: refused",
-        "the shared storage is back",
+        "shared storage unavailable, failing open: refused",
+        "shared storage available again",
     ]
 
 
 def test_failing_closed_asks_no_other_storage(clock: Any) -> None:
     breaker = Breaker("closed", lambda: None, clock)
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiError):
         breaker.run(Away(), lambda: pytest.fail("asked"))
 
 
@@ -178,8 +178,8 @@ def test_the_workers_that_gunicorn_was_told_to_start_are_known(
 def test_workers_that_share_no_storage_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     warn_if_unshared(Settings(rate_limit=60), workers=4)
     assert caplog.messages == [
-        "4 workers share no storage: each admits 60 requests a minute, 240 in all, and each"
-        " accepts a replayed webhook once. Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0"
+        "4 workers have no shared storage: each allows 60 requests per minute, 240 in total,"
+        " and each accepts a replayed webhook once. Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0"
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
-from hancock_app.backends import Backend, BackendAway
+from hancock_app.backends import Backend, BackendUnavailable
 
 ASKED = {"message": "hi", "stream": True}
 
@@ -49,7 +49,7 @@ def test_the_pieces_are_sent_one_by_one() -> None:
 
 
 def test_a_model_that_breaks_off_ends_the_stream_with_an_error() -> None:
-    backend = Pieces(BackendAway("the model's answer was cut off"))
+    backend = Pieces(BackendUnavailable("the model's answer was cut off"))
     answer = served(backend).post("/v1/chat", json=ASKED, headers={"X-Request-ID": "r-1"})
     assert answer.status_code == 200
     assert answer.text.endswith(

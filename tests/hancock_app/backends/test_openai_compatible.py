@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.backends import BackendAway, BackendFailure, BackendTooSlow
-from hancock_app.backends.endpoints import Endpoint
-from hancock_app.backends.openai_compatible import OpenAICompatible, Patience
+from hancock_app.backends import BackendFailure, BackendTimeout, BackendUnavailable
+from hancock_app.backends.openai_compatible import OpenAICompatible, RetryPolicy
+from hancock_app.settings import Endpoint
 
 PATIENT_S = 60.0
 HURRIED_S = 0.2
@@ -143,7 +143,7 @@ def connect(server: ModelServer, pauses: list[float]) -> Iterator[Connect]:
     opened: list[OpenAICompatible] = []
 
     def build(timeout_s: float = PATIENT_S, retries: int = 2, key: str = "") -> OpenAICompatible:
-        patience = Patience(timeout_s, retries, sleep=pauses.append)
+        patience = RetryPolicy(timeout_s, retries, sleep=pauses.append)
         opened.append(OpenAICompatible(Endpoint(server.url, "tiny", key), patience))
         return opened[-1]
 
@@ -204,7 +204,7 @@ def test_the_pauses_between_tries_grow(
     connect: Connect, server: ModelServer, pauses: list[float]
 ) -> None:
     server.replies = [refuses(503)]
-    expected = BackendAway, "the model server answers with status 503"
+    expected = BackendUnavailable, "the model server responded with status 503"
     assert failure(lambda: connect(retries=3).answer("What now?", "auto")) == expected
     assert [pause <= 0.25 * 2**n for n, pause in enumerate(pauses)] == [True] * 3
     assert [pause >= 0.125 * 2**n for n, pause in enumerate(pauses)] == [True] * 3
@@ -222,10 +222,10 @@ def test_a_busy_model_is_not_waited_for_beyond_the_timeout(
     connect: Connect, server: ModelServer, pauses: list[float]
 ) -> None:
     server.replies = [refuses(429, Retry_After="3600")]
-    with pytest.raises(BackendAway) as caught:
+    with pytest.raises(BackendUnavailable) as caught:
         connect().answer("What now?", "auto")
     assert (str(caught.value), caught.value.retry_after_s, pauses) == (
-        "the model has too much to do",
+        "the model server is overloaded",
         3600,
         [],
     )
@@ -234,22 +234,25 @@ def test_a_busy_model_is_not_waited_for_beyond_the_timeout(
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (refuses(401), "the model server answers with status 401"),
-        (refuses(302, Location="http://127.0.0.1:1/"), "the model server answers with status 302"),
-        (refuses(500), "the model server answers with status 500"),
+        (refuses(401), "the model server responded with status 401"),
+        (
+            refuses(302, Location="http://127.0.0.1:1/"),
+            "the model server responded with status 302",
+        ),
+        (refuses(500), "the model server responded with status 500"),
         (hangs_up, "the model's answer was cut off"),
         (breaks_off, "the model's answer was cut off"),
-        (sends(b"<html>"), "the model's answer could not be understood"),
-        (sends(b"[" * 100_000), "the model's answer could not be understood"),
-        (sends(b'{"choices":"\xff"}'), "the model's answer could not be understood"),
-        (sends(b"[]"), "the model's answer could not be understood"),
-        (sends(b'{"choices":[]}'), "the model gave an empty answer"),
-        (says(""), "the model gave an empty answer"),
-        (says(None), "the model gave an empty answer"),
+        (sends(b"<html>"), "the model's answer could not be parsed"),
+        (sends(b"[" * 100_000), "the model's answer could not be parsed"),
+        (sends(b'{"choices":"\xff"}'), "the model's answer could not be parsed"),
+        (sends(b"[]"), "the model's answer could not be parsed"),
+        (sends(b'{"choices":[]}'), "the model returned an empty answer"),
+        (says(""), "the model returned an empty answer"),
+        (says(None), "the model returned an empty answer"),
         (sends(completion("a" * 4_000_001)), "the model's answer is too long"),
         (
             lambda handler: handler.send(200, b"no gzip", Content_Encoding="gzip"),
-            "the model's answer could not be understood",
+            "the model's answer could not be parsed",
         ),
     ],
 )
@@ -258,12 +261,12 @@ def test_a_model_that_is_broken_is_away(
 ) -> None:
     server.replies = [reply]
     asked = connect()
-    assert failure(lambda: asked.answer("What now?", "auto")) == (BackendAway, message)
+    assert failure(lambda: asked.answer("What now?", "auto")) == (BackendUnavailable, message)
 
 
 def test_a_model_that_hangs_is_too_slow(connect: Connect, server: ModelServer) -> None:
     server.replies = [hangs]
-    expected = BackendTooSlow, "the model did not answer in time"
+    expected = BackendTimeout, "the model did not answer in time"
     assert failure(lambda: connect(HURRIED_S).answer("What now?", "auto")) == expected
 
 
@@ -279,14 +282,14 @@ def test_a_model_that_dribbles_is_given_up(connect: Connect, server: ModelServer
                 return
 
     server.replies = [dribbles]
-    expected = BackendTooSlow, "the model did not finish in time"
+    expected = BackendTimeout, "the model did not finish in time"
     assert failure(lambda: connect(HURRIED_S).answer("What now?", "auto")) == expected
 
 
 def test_a_model_that_is_not_there_is_away() -> None:
-    gone = OpenAICompatible(Endpoint("http://127.0.0.1:1/v1", "tiny"), Patience(retries=0))
+    gone = OpenAICompatible(Endpoint("http://127.0.0.1:1/v1", "tiny"), RetryPolicy(retries=0))
     try:
-        expected = BackendAway, "the model cannot be reached"
+        expected = BackendUnavailable, "the model cannot be reached"
         assert failure(lambda: gone.answer("What now?", "auto")) == expected
         assert failure(gone.check) == expected
     finally:
@@ -309,8 +312,8 @@ def test_a_stream_may_end_by_its_reason_alone(connect: Connect, server: ModelSer
     ("reply", "message"),
     [
         (streams("Patch", end=""), "the model's answer was cut off"),
-        (streams("Patch", end="data: {{{\n\n"), "the model's answer could not be understood"),
-        (streams(), "the model gave an empty answer"),
+        (streams("Patch", end="data: {{{\n\n"), "the model's answer could not be parsed"),
+        (streams(), "the model returned an empty answer"),
     ],
 )
 def test_a_stream_that_breaks_off_says_so(
@@ -318,7 +321,7 @@ def test_a_stream_that_breaks_off_says_so(
 ) -> None:
     server.replies = [reply]
     pieces = connect().stream("What now?", "auto")
-    assert failure(lambda: list(pieces)) == (BackendAway, message)
+    assert failure(lambda: list(pieces)) == (BackendUnavailable, message)
 
 
 def test_a_model_that_lists_its_models_is_well(connect: Connect, server: ModelServer) -> None:
@@ -327,15 +330,15 @@ def test_a_model_that_lists_its_models_is_well(connect: Connect, server: ModelSe
 
 def test_a_model_that_refuses_to_is_not(connect: Connect, server: ModelServer) -> None:
     server.replies = [refuses(500)]
-    expected = BackendAway, "the model server answers with status 500"
+    expected = BackendUnavailable, "the model server responded with status 500"
     assert failure(connect().check) == expected
 
 
 @pytest.mark.parametrize(
     ("reply", "status", "error"),
     [
-        (refuses(500), 502, "the model server answers with status 500; try again later"),
-        (refuses(429, Retry_After="9"), 502, "the model has too much to do; try again later"),
+        (refuses(500), 502, "the model server responded with status 500; try again later"),
+        (refuses(429, Retry_After="9"), 502, "the model server is overloaded; try again later"),
         (hangs, 504, "the model did not answer in time; try again later"),
     ],
 )
@@ -344,13 +347,13 @@ def test_a_client_is_told_what_is_wrong_with_the_model(
     server: ModelServer, reply: Reply, status: int, error: str, stream: bool
 ) -> None:
     server.replies = [reply]
-    backend = OpenAICompatible(Endpoint(server.url, "tiny"), Patience(1.0, 0))
+    backend = OpenAICompatible(Endpoint(server.url, "tiny"), RetryPolicy(1.0, 0))
     client = create_app(Settings(), backend=backend).test_client()
     answer = client.post("/v1/chat", json={"message": "hi", "stream": stream})
     backend.close()
     assert answer.json is not None
     assert (answer.status_code, answer.json["error"]) == (status, error)
-    assert answer.headers.get("Retry-After") == ("9" if "much" in error else None)
+    assert answer.headers.get("Retry-After") == ("9" if "overloaded" in error else None)
 
 
 def test_the_settings_choose_the_server(server: ModelServer) -> None:

@@ -148,7 +148,10 @@ def test_a_client_over_its_limit_is_told_when_to_come_back() -> None:
     assert answer.status_code == 429
     assert answer.json is not None
     wait = answer.headers["Retry-After"]
-    assert answer.json["error"] == f"the limit is 1 requests a minute; try again in {wait} s"
+    assert (
+        answer.json["error"]
+        == f"rate limit of 1 requests per minute exceeded; try again in {wait} s"
+    )
     assert 1 <= int(wait) <= 60
 
 
@@ -205,25 +208,3 @@ def test_a_client_is_an_address_or_the_network_that_one_subscriber_has(
     address: str, client: str
 ) -> None:
     assert client_of(address) == client
-
-
-def statuses_behind_proxies(trusted: int, *forwarded: str) -> list[int]:
-    client = create_app(Settings(rate_limit=1, trusted_proxies=trusted)).test_client()
-    return [
-        client.post(
-            "/v1/ask", json={"question": "hi"}, headers={"X-Forwarded-For": addresses}
-        ).status_code
-        for addresses in forwarded
-    ]
-
-
-def test_without_a_trusted_proxy_what_a_client_claims_is_not_believed() -> None:
-    assert statuses_behind_proxies(0, "192.0.2.1", "192.0.2.2") == [200, 429]
-
-
-def test_behind_a_trusted_proxy_the_address_that_it_saw_counts() -> None:
-    assert statuses_behind_proxies(1, "192.0.2.1", "192.0.2.2", "192.0.2.1") == [200, 200, 429]
-
-
-def test_what_stands_left_of_the_trusted_proxies_is_not_believed() -> None:
-    assert statuses_behind_proxies(1, "192.0.2.1, 192.0.2.9", "192.0.2.2, 192.0.2.9") == [200, 429]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.backends import BackendAway
+from hancock_app.backends import BackendUnavailable
 from hancock_app.observability.health import Check, DeepHealth
-from hancock_app.storage import StorageAway
+from hancock_app.storage import StorageUnavailable
 
 
 class Asked:
@@ -34,9 +34,12 @@ def test_what_is_well_is_ok(clock: Any) -> None:
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
-        (BackendAway("the model cannot be reached"), "the model cannot be reached"),
-        (StorageAway("the storage is away"), "the storage is away"),
-        (ZeroDivisionError("secret"), "the check itself failed"),
+        (BackendUnavailable("the model cannot be reached"), "the model cannot be reached"),
+        (
+            StorageUnavailable("the shared storage is unavailable"),
+            "the shared storage is unavailable",
+        ),
+        (ZeroDivisionError("secret"), "the check raised an exception"),
     ],
 )
 def test_what_is_not_vital_degrades(clock: Any, failure: Exception, reason: str) -> None:
@@ -47,8 +50,8 @@ def test_what_is_not_vital_degrades(clock: Any, failure: Exception, reason: str)
 
 def test_what_is_vital_fails(clock: Any) -> None:
     checks = {
-        "it": Check(Asked(BackendAway("gone")), vital=True),
-        "other": Check(Asked(StorageAway("gone")), vital=False),
+        "it": Check(Asked(BackendUnavailable("gone")), vital=True),
+        "other": Check(Asked(StorageUnavailable("gone")), vital=False),
     }
     assert DeepHealth(checks, 30, clock).report().status == "failed"
 
@@ -120,7 +123,7 @@ def test_a_model_that_is_away_is_503() -> None:
             raise NotImplementedError
 
         def check(self) -> None:
-            raise BackendAway("the model cannot be reached")
+            raise BackendUnavailable("the model cannot be reached")
 
     client = create_app(Settings(), backend=Gone()).test_client()
     answer = client.get("/health/deep")
@@ -140,7 +143,7 @@ def test_a_redis_that_is_away_matters_as_much_as_it_is_told_to(
     answer = create_app(settings).test_client().get("/health/deep")
     assert answer.json is not None
     assert (answer.status_code, answer.json["status"]) == (status, said)
-    assert answer.json["checks"] == {"model": "ok", "storage": "the storage is away"}
+    assert answer.json["checks"] == {"model": "ok", "storage": "the shared storage is unavailable"}
 
 
 def test_a_redis_that_answers_is_well(redis_server: Any) -> None:

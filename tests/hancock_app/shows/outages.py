@@ -114,7 +114,7 @@ def redis_goes_and_comes(folder: Path) -> list[str]:
     storage.wait()
     print(f"redis stopped for 3 s: {load}; {during} answered meanwhile")
     wrong = [] if set(load.statuses) == {200} and not load.lost and during else ["redis: not all"]
-    back = said.count("the shared storage is back")
+    back = said.count("shared storage available again")
     print(f"   said to be away {said.count('failing open')} times, to be back {back} times")
     return wrong + ([] if back else ["redis: never back"]) + _hung("redis", load, 0.25)
 

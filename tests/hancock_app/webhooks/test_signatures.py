@@ -56,7 +56,7 @@ def test_without_a_secret_webhooks_are_off() -> None:
     answer = create_app(Settings()).test_client().post("/v1/webhook", data=BODY)
     assert answer.status_code == 403
     assert answer.json is not None
-    assert answer.json["error"] == ("webhooks are switched off: HANCOCK_WEBHOOK_SECRET is not set")
+    assert answer.json["error"] == ("webhooks are disabled: HANCOCK_WEBHOOK_SECRET is not set")
 
 
 def test_a_signed_body_that_is_no_object_is_refused(client: FlaskClient) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.errors import Refusal
-from hancock_app.storage import StorageAway, connect
+from hancock_app.errors import ApiError
+from hancock_app.storage import StorageUnavailable, connect
 from hancock_app.webhooks.replays import MemoryReplays, RedisReplays
 from hancock_app.webhooks.signatures import Signatures, sign
 from hancock_app.webhooks.standard_webhooks import Delivery, key_of
@@ -45,7 +45,7 @@ def signatures(now: float = NOW, *secrets: str, standard_only: bool = False) -> 
 
 def reason(checked: Signatures, environ: dict[str, str], body: bytes = BODY) -> tuple[Any, Any]:
     """Status and message of what refused the delivery."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ApiError) as caught:
         checked.check(environ, body)
     return caught.value.code, caught.value.description
 
@@ -81,7 +81,7 @@ def test_a_secret_that_only_looks_encoded_is_the_key_itself() -> None:
 
 
 def test_a_redis_that_refuses_to_remember_is_away() -> None:
-    with pytest.raises(StorageAway):
+    with pytest.raises(StorageUnavailable):
         RedisReplays(connect("redis://127.0.0.1:1/0", 30.0)).claim("msg_1", 600)
 
 
@@ -92,7 +92,7 @@ def test_a_delivery_is_good_for_five_minutes_either_way(seconds: int) -> None:
 
 @pytest.mark.parametrize("seconds", [-301, 301, 10**9])
 def test_an_old_or_early_delivery_is_refused(seconds: int) -> None:
-    expected = (401, "webhook-timestamp is more than 300 s from the time here")
+    expected = (401, "webhook-timestamp differs by more than 300 s from the server time")
     assert reason(signatures(NOW + seconds), headers()) == expected
 
 
@@ -167,9 +167,9 @@ def test_the_guide_signature_can_be_refused() -> None:
 def test_a_delivery_is_accepted_once() -> None:
     checked = signatures()
     checked.claim("msg_1")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ApiError) as caught:
         checked.claim("msg_1")
-    expected = (409, "a webhook with this webhook-id was accepted before")
+    expected = (409, "a delivery with this webhook-id was already accepted")
     assert (caught.value.code, caught.value.description) == expected
 
 
