@@ -9,11 +9,11 @@ from functools import partial
 from typing import NamedTuple, cast
 from wsgiref.types import WSGIApplication
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hancock_app import errors, openapi, routes
-from hancock_app.application import Application
 from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
@@ -33,7 +33,8 @@ from hancock_app.webhooks.signatures import Signatures
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     """Return the application that `settings` describe; `backend` replaces theirs if given."""
-    app = Application("hancock_app")
+    app = Flask("hancock_app", static_folder=None)
+    app.session_interface = _NoSessions()
     # One byte more than is accepted, so that a body that was cut off at the limit is noticed.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     metrics = Metrics(settings.llm_backend)
@@ -55,6 +56,16 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
     warn_if_unshared(settings, announced_workers(sys.argv, os.environ))
     return app
+
+
+class _NoSessions(SessionInterface):
+    """No cookie is read or written."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return NullSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing is saved."""
 
 
 class _State(NamedTuple):
@@ -103,8 +114,10 @@ def _backend(settings: Settings) -> Backend:
     )
 
 
-def _edge(app: Application, settings: Settings, metrics: Metrics) -> WSGIApplication:
-    edge = Edge(app.wsgi_app, metrics, app.fix_addresses())
+def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
+    # Routes without variables; the path of a request is then its route.
+    fixed_routes = frozenset(rule.rule for rule in app.url_map.iter_rules() if not rule.arguments)
+    edge = Edge(app.wsgi_app, metrics, fixed_routes)
     if not settings.trusted_proxies:
         return edge
     # Take the address that the outermost trusted proxy saw; clients can write anything before it.
