@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, cast
@@ -25,7 +23,6 @@ from hancock_app.observability.health import Check, DeepHealth
 from hancock_app.observability.metrics import Metrics
 from hancock_app.request_body import MAX_BODY_BYTES
 from hancock_app.settings import CANNED, Settings
-from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, OnFailure, connect, ping
 from hancock_app.webhooks.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
 from hancock_app.webhooks.signatures import Signatures
@@ -54,7 +51,6 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app.register_blueprint(routes.webhook_routes(limit, _signatures(settings, state.replays)))
     # Where Flask documents that middleware goes; the Flask object stays accessible as `app`.
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
-    warn_if_unshared(settings, announced_workers(sys.argv, os.environ))
     return app
 
 

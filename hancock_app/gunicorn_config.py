@@ -7,6 +7,7 @@ Command-line flags and GUNICORN_CMD_ARGS override these values; see docs/operati
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -14,7 +15,6 @@ import tempfile
 from typing import Any
 
 from hancock_app.settings import CANNED, Settings, SettingsError
-from hancock_app.sharing import warn_if_unshared
 
 try:
     _settings = Settings.from_env()
@@ -63,7 +63,16 @@ logconfig_dict = _logging_config()
 
 def when_ready(server: Any) -> None:
     """Called in the master process once it listens: warn if workers share no storage."""
-    warn_if_unshared(_settings, server.cfg.workers)
+    workers_started = server.cfg.workers
+    if workers_started > 1 and _settings.rate_limit and not _settings.shares_storage:
+        logging.getLogger("hancock").warning(
+            "%d workers have no shared storage: each allows %d requests per minute, %d in total,"
+            " and each accepts a replayed webhook once."
+            " Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0",
+            workers_started,
+            _settings.rate_limit,
+            workers_started * _settings.rate_limit,
+        )
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -236,20 +238,57 @@ def test_a_model_that_hangs_leaves_threads_for_the_probes(
     assert server.ask(*ASKED)[0] == 200
 
 
-@pytest.mark.parametrize("configured", [CONFIG, ()])
-def test_workers_that_share_nothing_are_warned_about(
-    serve: Serve, eventually: Any, configured: tuple[str, ...]
+def test_workers_without_shared_storage_are_warned_about_once(
+    serve: Serve, eventually: Any
 ) -> None:
-    server = serve(*configured, "-w", "2")
+    server = serve(*CONFIG, "-w", "2")
     warning = "2 workers have no shared storage: each allows 60 requests per minute, 120 in total"
     eventually(lambda: warning in server.log)
-
-
-def test_with_our_configuration_the_warning_is_given_once(serve: Serve) -> None:
-    server = serve(*CONFIG, "-w", "2", HANCOCK_LOG_LEVEL="info")
     for _ in range(20):
         server.ask("/health")
     assert server.log.count("no shared storage") == 1
+
+
+@pytest.fixture
+def when_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs the configuration's hook in this process, for so many workers and some settings."""
+
+    def call(workers: int, **environ: str) -> None:
+        # Given a folder, the configuration creates none of its own.
+        for name, value in {**environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}.items():
+            monkeypatch.setenv(name, value)
+        configuration = runpy.run_module("hancock_app.gunicorn_config")
+        configuration["when_ready"](SimpleNamespace(cfg=SimpleNamespace(workers=workers)))
+
+    return call
+
+
+def test_the_warning_says_how_many_requests_are_allowed_and_what_to_set(
+    when_ready: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    when_ready(4)
+    assert caplog.messages == [
+        "4 workers have no shared storage: each allows 60 requests per minute, 240 in total, and"
+        " each accepts a replayed webhook once. Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("workers", "environ"),
+    [
+        (1, {}),
+        (4, {"HANCOCK_RATE_LIMIT": "0"}),
+        (4, {"HANCOCK_RATE_LIMIT_STORAGE": "redis://127.0.0.1:6379/0"}),
+    ],
+)
+def test_there_is_no_warning_without_a_reason(
+    when_ready: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+    workers: int,
+    environ: dict[str, str],
+) -> None:
+    when_ready(workers, **environ)
+    assert caplog.messages == []
 
 
 def test_a_server_without_a_home_has_nothing_to_complain_of(serve: Serve) -> None:

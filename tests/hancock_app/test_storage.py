@@ -11,8 +11,6 @@ from flask import Flask
 
 from hancock_app import Settings, create_app
 from hancock_app.errors import ApiError
-from hancock_app.limits.moving_window import RedisWindow
-from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, StorageUnavailable, connect
 
 # A machine that is busy with other tests is no Redis that is away.
@@ -44,15 +42,6 @@ def test_applications_that_share_a_redis_admit_the_limit_once(redis_server: Any)
     )
     apps = [create_app(settings) for _ in range(4)]
     assert burst(apps, threads_each=8, requests_each=4) == {200: 50, 429: 78}
-
-
-def test_a_shared_window_moves(redis_server: Any, clock: Any) -> None:
-    window = RedisWindow(connect(redis_server.uri, PATIENT_S), clock)
-    # The library reads the wall clock for the requests that it enters.
-    first = window.take("a", 2, 60)
-    assert (first.admitted, first.used) == (True, 1)
-    admitted = [window.take("a", 2, 60).admitted for _ in range(3)]
-    assert admitted == [True, False, False]
 
 
 def test_while_redis_is_away_each_worker_limits_by_itself(
@@ -151,48 +140,3 @@ def test_failing_closed_asks_no_other_storage(clock: Any) -> None:
     breaker = Breaker("closed", lambda: None, clock)
     with pytest.raises(ApiError):
         breaker.run(Away(), lambda: pytest.fail("asked"))
-
-
-@pytest.mark.parametrize(
-    ("argv", "environ", "workers"),
-    [
-        (["gunicorn"], {}, 1),
-        (["/bin/gunicorn", "-w", "4", "hancock_app:create_app()"], {}, 4),
-        (["gunicorn", "-w4"], {}, 4),
-        (["gunicorn", "--workers=4"], {}, 4),
-        (["gunicorn"], {"WEB_CONCURRENCY": "3"}, 3),
-        (["gunicorn"], {"GUNICORN_CMD_ARGS": "--workers 2"}, 2),
-        (["gunicorn", "-c", "python:hancock_app.gunicorn_config", "-w", "4"], {}, 1),
-        (["gunicorn", "-w"], {}, 1),
-        (["gunicorn", "-w", "many"], {}, 1),
-        (["pytest", "-w", "4"], {"WEB_CONCURRENCY": "3"}, 1),
-        ([], {}, 1),
-    ],
-)
-def test_the_workers_that_gunicorn_was_told_to_start_are_known(
-    argv: list[str], environ: dict[str, str], workers: int
-) -> None:
-    assert announced_workers(argv, environ) == workers
-
-
-def test_workers_that_share_no_storage_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    warn_if_unshared(Settings(rate_limit=60), workers=4)
-    assert caplog.messages == [
-        "4 workers have no shared storage: each allows 60 requests per minute, 240 in total,"
-        " and each accepts a replayed webhook once. Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("settings", "workers"),
-    [
-        (Settings(), 1),
-        (Settings(rate_limit=0), 4),
-        (Settings(rate_limit_storage="redis://127.0.0.1:6379/0"), 4),
-    ],
-)
-def test_nobody_is_warned_without_reason(
-    caplog: pytest.LogCaptureFixture, settings: Settings, workers: int
-) -> None:
-    warn_if_unshared(settings, workers)
-    assert caplog.messages == []
