@@ -254,6 +254,9 @@ def when_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Runs the configuration's hook in this process, for so many workers and some settings."""
 
     def call(workers: int, **environ: str) -> None:
+        for name in os.environ:
+            if name.startswith("HANCOCK_"):
+                monkeypatch.delenv(name)
         # Given a folder, the configuration creates none of its own.
         for name, value in {**environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}.items():
             monkeypatch.setenv(name, value)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.backends import BackendFailure, BackendTimeout, BackendUnavailable
-from hancock_app.backends.openai_compatible import OpenAICompatible, RetryPolicy
+from hancock_app.backends import MODES, BackendFailure, BackendTimeout, BackendUnavailable
+from hancock_app.backends.openai_compatible import INSTRUCTIONS, OpenAICompatible, RetryPolicy
 from hancock_app.settings import Endpoint
 
 PATIENT_S = 60.0
@@ -363,3 +363,7 @@ def test_the_settings_choose_the_server(server: ModelServer) -> None:
     client = create_app(settings).test_client()
     answer = client.post("/v1/ask", json={"question": "hi"})
     assert answer.json == {"answer": "Yes.", "mode": "auto", "model": "tiny"}
+
+
+def test_every_mode_has_instructions() -> None:
+    assert tuple(INSTRUCTIONS) == MODES

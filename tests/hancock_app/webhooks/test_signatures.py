@@ -1,4 +1,4 @@
-"""The guide's signature: HMAC-SHA256 of the raw body."""
+"""Webhook signatures in both schemes: good ones, and everything that is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from hancock_app import Settings, create_app
 from hancock_app.webhooks.signatures import sign
 
-BODY = b'{"event":"alert"}'
+from .deliveries import BODY, NOW, SECRET, headers, reason, signatures
+
 RIGHT = sign("whsec", BODY)
 
 
@@ -63,3 +64,63 @@ def test_a_signed_body_that_is_no_object_is_refused(client: FlaskClient) -> None
     headers = {"X-Hancock-Signature": sign("whsec", b"[]")}
     answer = client.post("/v1/webhook", data=b"[]", headers=headers)
     assert answer.status_code == 400
+
+
+def test_a_good_delivery_is_accepted_and_named() -> None:
+    assert signatures().check(headers(), BODY) == "msg_1"
+
+
+def test_one_good_signature_among_several_is_enough() -> None:
+    good = headers()["HTTP_WEBHOOK_SIGNATURE"]
+    several = headers(HTTP_WEBHOOK_SIGNATURE=f"v1,AAAA v1a,unknown {good}")
+    assert signatures().check(several, BODY) == "msg_1"
+
+
+def test_the_old_secret_is_good_too() -> None:
+    assert signatures(NOW, "new", SECRET).check(headers(), BODY) == "msg_1"
+
+
+def test_a_secret_without_a_prefix_is_the_key_itself() -> None:
+    assert signatures(NOW, "plain").check(headers(secret="plain"), BODY) == "msg_1"
+
+
+@pytest.mark.parametrize("seconds", [-300, 0, 300])
+def test_a_delivery_is_good_for_five_minutes_either_way(seconds: int) -> None:
+    assert signatures(NOW + seconds).check(headers(), BODY) == "msg_1"
+
+
+@pytest.mark.parametrize("seconds", [-301, 301, 10**9])
+def test_an_old_or_early_delivery_is_refused(seconds: int) -> None:
+    expected = (401, "webhook-timestamp differs by more than 300 s from the server time")
+    assert reason(signatures(NOW + seconds), headers()) == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"HTTP_WEBHOOK_ID": "msg_2"},
+        {"HTTP_WEBHOOK_ID": "msg_1\ud800"},
+        {"HTTP_WEBHOOK_TIMESTAMP": str(NOW + 1)},
+        {"HTTP_WEBHOOK_SIGNATURE": headers()["HTTP_WEBHOOK_SIGNATURE"].lower()},
+        {"HTTP_WEBHOOK_SIGNATURE": headers(secret="other")["HTTP_WEBHOOK_SIGNATURE"]},
+    ],
+)
+def test_whatever_is_changed_the_signature_no_longer_matches(changed: dict[str, str]) -> None:
+    expected = (401, "no signature in webhook-signature matches the body")
+    assert reason(signatures(), headers(**changed)) == expected
+
+
+def test_another_body_does_not_match() -> None:
+    expected = (401, "no signature in webhook-signature matches the body")
+    assert reason(signatures(), headers(), BODY + b" ") == expected
+
+
+def test_a_good_guide_signature_does_not_help_a_bad_delivery() -> None:
+    bad = headers(HTTP_WEBHOOK_ID="msg_2", HTTP_X_HANCOCK_SIGNATURE=sign(SECRET, BODY))
+    assert reason(signatures(), bad)[0] == 401
+
+
+def test_the_guide_signature_can_be_refused() -> None:
+    guide = {"HTTP_X_HANCOCK_SIGNATURE": sign(SECRET, BODY)}
+    expected = (401, "the webhook-signature header is missing")
+    assert reason(signatures(standard_only=True), guide) == expected
