@@ -16,7 +16,7 @@ OPERATING = (DOCS / "operating.md").read_text()
 WEBHOOKS = (DOCS / "webhooks.md").read_text()
 
 
-@pytest.mark.parametrize("variable", [one.metadata["variable"] for one in fields(Settings)])
+@pytest.mark.parametrize("variable", [setting.metadata["variable"] for setting in fields(Settings)])
 def test_every_setting_is_described(variable: str) -> None:
     assert f"`{variable}`" in OPERATING.partition("## The limit")[0]
 
@@ -46,9 +46,9 @@ def test_every_refusal_of_a_signature_is_described() -> None:
         (sources / "webhooks" / name).read_text()
         for name in ("signatures.py", "standard_webhooks.py")
     )
-    said = re.findall(r'ApiError\(\s*\d+,\s*f?"([^"]+)"\s*\)', text)
-    assert len(said) == 10
-    for message in said:
+    messages = re.findall(r'ApiError\(\s*\d+,\s*f?"([^"]+)"\s*\)', text)
+    assert len(messages) == 10
+    for message in messages:
         plain = message.replace("{SIGNATURE_HEADER}", "X-Hancock-Signature")
         plain = plain.replace("{TOLERANCE_S}", "300").replace("{header}", "webhook-id")
         assert plain in WEBHOOKS

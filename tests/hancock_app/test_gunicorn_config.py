@@ -155,7 +155,7 @@ class HeldModel(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), HeldAnswer)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.go_on = threading.Event()
 
 
@@ -164,7 +164,7 @@ class HeldAnswer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append(self.path)
+        self.server.requests.append(self.path)
         self.server.go_on.wait(PATIENT_S)
         self.send_response(200)
         self.end_headers()
@@ -202,7 +202,7 @@ def test_a_stop_waits_for_what_was_accepted(
     ]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(held_model.asked) == 8)
+    eventually(lambda: len(held_model.requests) == 8)
     server.process.send_signal(signal.SIGTERM)
     eventually(lambda: "Handling signal: term" in server.log)
     held_model.go_on.set()
@@ -225,7 +225,7 @@ def test_a_model_that_hangs_leaves_threads_for_the_probes(
     waiting = [threading.Thread(target=server.ask, args=ASKED) for _ in range(6)]
     for thread in waiting:
         thread.start()
-    eventually(lambda: len(held_model.asked) == 6)
+    eventually(lambda: len(held_model.requests) == 6)
     status, body = server.ask(*ASKED)
     assert (status, json.loads(body)["error"]) == (
         503,

@@ -28,9 +28,9 @@ def test_it_serves_and_says_where_and_stops_when_told_to(stop: signal.Signals) -
         try:
             assert server.stdout is not None
             line = server.stdout.readline().decode()
-            found = re.fullmatch(r"Hancock is listening on (http://127\.0\.0\.1:\d+)\n", line)
-            assert found is not None
-            with urllib.request.urlopen(f"{found[1]}/health", timeout=30) as answer:
+            match = re.fullmatch(r"Hancock is listening on (http://127\.0\.0\.1:\d+)\n", line)
+            assert match is not None
+            with urllib.request.urlopen(f"{match[1]}/health", timeout=30) as answer:
                 assert answer.read() == b'{"status":"ok"}'
             server.send_signal(stop)
             rest, complaints = server.communicate(timeout=30)
@@ -51,5 +51,5 @@ def test_a_port_that_is_no_number_is_one_line(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as caught:
         main([], {"HANCOCK_PORT": "http"})
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.endswith("error: argument --port: invalid int value: 'http'\n")
+    error_output = capsys.readouterr().err
+    assert error_output.endswith("error: argument --port: invalid int value: 'http'\n")

@@ -102,14 +102,14 @@ def test_failing_closed_refuses_while_redis_is_away(redis_server: Any) -> None:
 
 
 class Away:
-    """A storage that can be switched on and off, and counts how often it was asked."""
+    """A storage that can be switched on and off, and counts its calls."""
 
     def __init__(self) -> None:
         self.away = True
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self) -> str:
-        self.asked += 1
+        self.calls += 1
         if self.away:
             raise StorageUnavailable("refused")
         return "shared"
@@ -119,7 +119,7 @@ def test_a_storage_that_failed_is_tried_again_once_a_second(clock: Any) -> None:
     storage, breaker = Away(), Breaker("open", lambda: None, clock)
     for clock.now in (0, 0.1, 0.9, 1.0, 1.5, 1.9, 2.0):
         assert breaker.run(storage, lambda: "own") == "own"
-    assert storage.asked == 3
+    assert storage.calls == 3
 
 
 def test_a_storage_that_is_back_is_used_and_said_to_be(

@@ -29,7 +29,7 @@ class ModelServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ModelHandler)
         self.replies: list[Reply] = [says("Patch it.")]
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.released = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
@@ -45,7 +45,7 @@ class ModelHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert self.path == "/v1/chat/completions"
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append(json.loads(body))
+        self.server.requests.append(json.loads(body))
         self.server.keys.append(self.headers["Authorization"])
         replies = self.server.replies
         (replies.pop(0) if len(replies) > 1 else replies[0])(self)
@@ -166,7 +166,7 @@ def test_the_model_is_told_its_mode_and_asked_the_question(
     connect: Connect, server: ModelServer
 ) -> None:
     connect().answer("What now?", "code")
-    assert server.asked == [
+    assert server.requests == [
         {
             "model": "tiny",
             "messages": [
@@ -260,8 +260,8 @@ def test_a_model_that_is_broken_is_away(
     connect: Connect, server: ModelServer, reply: Reply, message: str
 ) -> None:
     server.replies = [reply]
-    asked = connect()
-    assert failure(lambda: asked.answer("What now?", "auto")) == (BackendUnavailable, message)
+    backend = connect()
+    assert failure(lambda: backend.answer("What now?", "auto")) == (BackendUnavailable, message)
 
 
 def test_a_model_that_hangs_is_too_slow(connect: Connect, server: ModelServer) -> None:
@@ -299,7 +299,7 @@ def test_a_model_that_is_not_there_is_away() -> None:
 def test_a_stream_comes_in_pieces(connect: Connect, server: ModelServer) -> None:
     server.replies = [streams("Patch", " it", ".")]
     assert list(connect().stream("What now?", "auto")) == ["Patch", " it", "."]
-    assert server.asked[0]["stream"] is True
+    assert server.requests[0]["stream"] is True
 
 
 def test_a_stream_may_end_by_its_reason_alone(connect: Connect, server: ModelServer) -> None:

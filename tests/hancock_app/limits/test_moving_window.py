@@ -79,22 +79,22 @@ def test_in_any_60_seconds_the_limit_is_admitted_and_no_more(
         now += pause
         client = clients[number % len(clients)]
         recent = [time for time in admitted[client] if time >= now - 60]
-        taken = window.take(client, limit, 60)
-        assert taken.admitted == (len(recent) < limit)
-        if taken.admitted:
+        admission = window.take(client, limit, 60)
+        assert admission.admitted == (len(recent) < limit)
+        if admission.admitted:
             admitted[client].append(now)
             recent.append(now)
-        assert (taken.used, taken.oldest_age_s) == (len(recent), now - recent[0])
+        assert (admission.used, admission.oldest_age_s) == (len(recent), now - recent[0])
 
 
-def admitted_by_threads(window: MemoryWindow, limit: int, each: int) -> int:
+def admitted_by_threads(window: MemoryWindow, limit: int, per_thread: int) -> int:
     """How many of 64 threads' requests, let go together, were admitted."""
     barrier = threading.Barrier(THREADS)
     admitted: list[int] = []
 
     def ask() -> None:
         barrier.wait()
-        admitted.append(sum(window.take("a", limit, 60).admitted for _ in range(each)))
+        admitted.append(sum(window.take("a", limit, 60).admitted for _ in range(per_thread)))
 
     threads = [threading.Thread(target=ask) for _ in range(THREADS)]
     for thread in threads:

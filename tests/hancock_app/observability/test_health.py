@@ -13,8 +13,8 @@ from hancock_app.observability.health import Check, DeepHealth
 from hancock_app.storage import StorageUnavailable
 
 
-class Asked:
-    """A check that counts how often it was asked, and may fail."""
+class FakeCheck:
+    """A check that counts its runs, and may fail."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -27,8 +27,8 @@ class Asked:
 
 
 def test_what_is_well_is_ok(clock: Any) -> None:
-    found = DeepHealth({"model": Check(Asked(), vital=True)}, 30, clock).report()
-    assert (found.status, found.checks, found.age_s) == ("ok", {"model": "ok"}, 0.0)
+    report = DeepHealth({"model": Check(FakeCheck(), vital=True)}, 30, clock).report()
+    assert (report.status, report.checks, report.age_s) == ("ok", {"model": "ok"}, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -43,27 +43,27 @@ def test_what_is_well_is_ok(clock: Any) -> None:
     ],
 )
 def test_what_is_not_vital_degrades(clock: Any, failure: Exception, reason: str) -> None:
-    checks = {"it": Check(Asked(failure), vital=False), "other": Check(Asked(), vital=True)}
-    found = DeepHealth(checks, 30, clock).report()
-    assert (found.status, found.checks) == ("degraded", {"it": reason, "other": "ok"})
+    checks = {"it": Check(FakeCheck(failure), vital=False), "other": Check(FakeCheck(), vital=True)}
+    report = DeepHealth(checks, 30, clock).report()
+    assert (report.status, report.checks) == ("degraded", {"it": reason, "other": "ok"})
 
 
 def test_what_is_vital_fails(clock: Any) -> None:
     checks = {
-        "it": Check(Asked(BackendUnavailable("gone")), vital=True),
-        "other": Check(Asked(StorageUnavailable("gone")), vital=False),
+        "it": Check(FakeCheck(BackendUnavailable("gone")), vital=True),
+        "other": Check(FakeCheck(StorageUnavailable("gone")), vital=False),
     }
     assert DeepHealth(checks, 30, clock).report().status == "failed"
 
 
 def test_what_was_found_is_kept_for_its_time(clock: Any) -> None:
-    asked = Asked()
-    health = DeepHealth({"it": Check(asked, vital=True)}, 30, clock)
+    check = FakeCheck()
+    health = DeepHealth({"it": Check(check, vital=True)}, 30, clock)
     ages = []
     for passed in (0, 10, 19.9, 0.1, 5):
         clock.now += passed
         ages.append(health.report().age_s)
-    assert (ages, asked.times) == ([0.0, 10.0, 29.9, 0.0, 5.0], 2)
+    assert (ages, check.times) == ([0.0, 10.0, 29.9, 0.0, 5.0], 2)
 
 
 def test_of_many_who_want_to_know_first_one_asks_and_all_wait() -> None:
@@ -76,9 +76,9 @@ def test_of_many_who_want_to_know_first_one_asks_and_all_wait() -> None:
         go_on.wait()
 
     health = DeepHealth({"it": Check(slow, vital=True)}, 30)
-    found: list[str] = []
+    statuses: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(health.report().status)) for _ in range(16)
+        threading.Thread(target=lambda: statuses.append(health.report().status)) for _ in range(16)
     ]
     for thread in threads:
         thread.start()
@@ -86,7 +86,7 @@ def test_of_many_who_want_to_know_first_one_asks_and_all_wait() -> None:
     go_on.set()
     for thread in threads:
         thread.join()
-    assert (found, len(times)) == (["ok"] * 16, 1)
+    assert (statuses, len(times)) == (["ok"] * 16, 1)
 
 
 def test_while_one_asks_again_others_get_what_is_known(clock: Any) -> None:
@@ -133,16 +133,16 @@ def test_a_model_that_is_away_is_503() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_failure", "status", "said"), [("open", 200, "degraded"), ("closed", 503, "failed")]
+    ("on_failure", "status", "expected"), [("open", 200, "degraded"), ("closed", 503, "failed")]
 )
 def test_a_redis_that_is_away_matters_as_much_as_it_is_told_to(
-    redis_server: Any, on_failure: str, status: int, said: str
+    redis_server: Any, on_failure: str, status: int, expected: str
 ) -> None:
     settings = Settings(rate_limit_storage=redis_server.uri, storage_on_failure=on_failure)
     redis_server.stop()
     answer = create_app(settings).test_client().get("/health/deep")
     assert answer.json is not None
-    assert (answer.status_code, answer.json["status"]) == (status, said)
+    assert (answer.status_code, answer.json["status"]) == (status, expected)
     assert answer.json["checks"] == {"model": "ok", "storage": "the shared storage is unavailable"}
 
 

@@ -15,18 +15,18 @@ from hancock_app.observability.metrics import ResidentMemory, live_workers
 
 def samples(client: FlaskClient) -> dict[str, float]:
     """Every sample of `/metrics`, by name and labels as they are written."""
-    found = {}
+    values = {}
     for family in text_string_to_metric_families(client.get("/metrics").text):
         for sample in family.samples:
             labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
+            values[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return values
 
 
 def requests_by_labels(client: FlaskClient) -> dict[str, float]:
     name = "hancock_request_duration_seconds_count"
-    found = samples(client)
-    return {key.removeprefix(name): found[key] for key in found if key.startswith(name)}
+    values = samples(client)
+    return {key.removeprefix(name): values[key] for key in values if key.startswith(name)}
 
 
 def test_requests_are_counted_by_method_route_and_status(client: FlaskClient) -> None:
