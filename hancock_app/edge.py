@@ -42,7 +42,7 @@ class RequestIds:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        # 48 random bits: a million worker starts have no two alike, and it stays readable.
+        # 48 random bits: even among a million workers a duplicate has a probability of 0.2 %.
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
 

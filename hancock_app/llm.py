@@ -66,7 +66,7 @@ class LanguageModel:
             raise ApiError(
                 503,
                 "the model is at its concurrency limit; try again later",
-                # A question takes about this long at least.
+                # The least that the header can say: a slot may be free at any moment.
                 (("Retry-After", "1"),),
             )
         start = self._clock()

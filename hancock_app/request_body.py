@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from hancock_app.errors import ApiError
 
-# Ten times the longest question, and more than webhook senders usually send.
+# Ten times the longest question, and more than most webhook senders send.
 MAX_BODY_BYTES = 1_000_000
 # Validation messages quote the request, which may contain a field name of any length.
 _MAX_MESSAGE_LENGTH = 300

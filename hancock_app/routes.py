@@ -113,8 +113,8 @@ def catalog_routes(auth: Auth, model_name: str, openapi: dict[str, Any]) -> Blue
 
 Text = Annotated[
     str,
-    # 100 000 characters are some 25 000 tokens, about what small models accept. A NUL is never
-    # intended, and truncates the text in anything written in C that it is passed to.
+    # 100 000 characters are some 25 000 tokens, which the default models accept. A NUL is never
+    # intended, and truncates the text in any C code that it is passed to.
     msgspec.Meta(min_length=1, max_length=100_000, pattern=r"^[^\x00]*$"),
 ]
 

@@ -1,8 +1,7 @@
 """The deep health check: whether the model and the shared storage respond.
 
-`/health` itself needs no code: it shows that this process responds, and is for probes that restart
-or route. `/health/deep` runs the checks at most once per `ttl_s`, so that frequent requests do not
-add load to the model.
+`/health` only shows that this process responds, for probes that restart or route. `/health/deep`
+runs these checks, at most once per `ttl_s`, so that frequent requests do not add load to the model.
 """
 
 from __future__ import annotations

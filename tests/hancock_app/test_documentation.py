@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,11 @@ def test_every_refusal_of_a_signature_is_described() -> None:
         plain = message.replace("{SIGNATURE_HEADER}", "X-Hancock-Signature")
         plain = plain.replace("{TOLERANCE_S}", "300").replace("{header}", "webhook-id")
         assert plain in WEBHOOKS
+
+
+@pytest.mark.parametrize(
+    "module", ["hancock_app", "hancock_app.settings", "hancock_app.limits.rate_limit"]
+)
+def test_the_examples_in_docstrings_are_true(module: str) -> None:
+    outcome = doctest.testmod(import_module(module))
+    assert (outcome.failed, outcome.attempted > 0) == (0, True)

@@ -115,7 +115,8 @@ def redis_goes_and_comes(folder: Path) -> list[str]:
     print(f"redis stopped for 3 s: {load}; {during} answered meanwhile")
     wrong = [] if set(load.statuses) == {200} and not load.lost and during else ["redis: not all"]
     back = log.count("shared storage available again")
-    print(f"   said to be away {log.count('failing open')} times, to be back {back} times")
+    away = log.count("failing open")
+    print(f"   logged as unavailable {away} times, as available again {back} times")
     return wrong + ([] if back else ["redis: never back"]) + _hung("redis", load, 0.25)
 
 
