@@ -21,7 +21,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from hancock_app import Settings, create_app
-from hancock_app.webhook import SIGNATURE_HEADER, sign
+from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
 from pytest_hancock_latency import Sampler
 from pytest_hancock_latency.measuring.clock import system_clock
 from pytest_hancock_latency.measuring.plan import Plan

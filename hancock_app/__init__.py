@@ -1,6 +1,7 @@
-"""Hancock: a small, plain service in front of a language model.
+"""Hancock: a small HTTP service in front of a language model.
 
-`create_app` builds it, `Settings` says how, `Backend` is what a model has to look like.
+`create_app` builds the Flask application, `Settings` configures it, and `Backend` is the interface
+of a language model.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ __all__ = ["Backend", "Settings", "SettingsError", "create_app"]
 
 
 def create_app(settings: Settings | None = None, *, backend: Backend | None = None) -> Flask:
-    """Build the application; the environment decides where `settings` is not given.
+    """Build the application.
 
-    `backend` stands in for the one that the settings name. Raises `SettingsError` where the
-    environment cannot be understood.
+    `settings` default to those of the environment. `backend` replaces the one that the settings
+    name. Raises `SettingsError` if the environment is invalid.
+
+    >>> client = create_app(Settings(rate_limit=0)).test_client()
+    >>> client.get("/health").json
+    {'status': 'ok'}
     """
-    # Not at the top: gunicorn's configuration has to be able to choose the multiprocess mode of
-    # prometheus-client, which reads its choice at import, after this package has been imported.
+    # Not at the top: gunicorn_config imports this package before it sets PROMETHEUS_MULTIPROC_DIR,
+    # which prometheus-client reads when it is imported.
     from hancock_app.assembly import assemble
 
     return assemble(settings or Settings.from_env(), backend=backend)

@@ -1,87 +1,96 @@
-"""The only place that puts the parts together."""
+"""Assembles the application from its parts; nothing else creates them."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, cast
 from wsgiref.types import WSGIApplication
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from hancock_app import errors, openapi
-from hancock_app.application import Application
+from hancock_app import errors, openapi, routes
 from hancock_app.auth import Auth
 from hancock_app.backends import Backend
 from hancock_app.backends.canned import CannedBackend
-from hancock_app.bodies import MAX_BODY_BYTES
-from hancock_app.health import Check, DeepHealth
-from hancock_app.metrics import Metrics
-from hancock_app.model import Model
-from hancock_app.moving_window import MemoryWindow, Window
-from hancock_app.rate_limit import RateLimit
-from hancock_app.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
-from hancock_app.routes import asking, probing, reading, webhooks
+from hancock_app.edge import Edge
+from hancock_app.limits.moving_window import FallbackWindow, MemoryWindow, RedisWindow, Window
+from hancock_app.limits.rate_limit import RateLimit
+from hancock_app.llm import LanguageModel
+from hancock_app.observability.health import Check, DeepHealth
+from hancock_app.observability.metrics import Metrics
+from hancock_app.request_body import MAX_BODY_BYTES
 from hancock_app.settings import CANNED, Settings
-from hancock_app.shared_window import FallbackWindow, RedisWindow
-from hancock_app.sharing import announced_workers, warn_if_unshared
 from hancock_app.storage import Breaker, OnFailure, connect, ping
-from hancock_app.webhook import Signatures
-from hancock_app.wsgi import Edge
+from hancock_app.webhooks.replays import FallbackReplays, MemoryReplays, RedisReplays, Replays
+from hancock_app.webhooks.signatures import Signatures
 
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
-    """The application that `settings` describe, with `backend` in place of theirs if given."""
-    app = Application("hancock_app")
-    # One more than is taken, so that a body that was cut off there shows.
+    """Return the application that `settings` describe; `backend` replaces theirs if given."""
+    app = Flask("hancock_app", static_folder=None)
+    app.session_interface = _NoSessions()
+    # One byte more than is accepted, so that a body that was cut off at the limit is noticed.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     metrics = Metrics(settings.llm_backend)
-    memory = _memory(settings, metrics)
+    state = _state(settings, metrics)
     auth = Auth(settings.api_key)
-    limit = RateLimit(settings.rate_limit, memory.window, metrics)
-    model = Model(
-        backend or _backend(settings), settings.model, metrics, at_once=settings.llm_concurrency
+    limit = RateLimit(settings.rate_limit, state.window, metrics)
+    model = LanguageModel(
+        backend or _backend(settings),
+        settings.model,
+        metrics,
+        max_concurrent=settings.llm_concurrency,
     )
     errors.install(app)
-    app.register_blueprint(probing.blueprint(metrics, _deep_health(settings, model, memory)))
-    app.register_blueprint(reading.blueprint(auth, model.name, openapi.document()))
-    app.register_blueprint(asking.blueprint(auth, limit, model))
-    app.register_blueprint(webhooks.blueprint(limit, _signatures(settings, memory.replays)))
-    # Flask's documented place for middleware; everything above stays reachable as `app`.
+    app.register_blueprint(routes.monitoring_routes(metrics, _deep_health(settings, model, state)))
+    app.register_blueprint(routes.catalog_routes(auth, model.name, openapi.document()))
+    app.register_blueprint(routes.question_routes(auth, limit, model))
+    app.register_blueprint(routes.webhook_routes(limit, _signatures(settings, state.replays)))
+    # Where Flask documents that middleware goes; the Flask object stays accessible as `app`.
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
-    warn_if_unshared(settings, announced_workers(sys.argv, os.environ))
     return app
 
 
-class _Memory(NamedTuple):
-    """What requests leave behind for those that come later."""
+class _NoSessions(SessionInterface):
+    """No cookie is read or written."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return NullSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Nothing is saved."""
+
+
+class _State(NamedTuple):
+    """What outlives a request, in memory or in the shared storage."""
 
     window: Window
     replays: Replays
-    # Only of what is shared: raises where it does not answer.
-    check: Callable[[], None] | None = None
+    # Raises if the shared storage does not respond; None without a shared storage.
+    check_storage: Callable[[], None] | None = None
 
 
-def _memory(settings: Settings, metrics: Metrics) -> _Memory:
+def _state(settings: Settings, metrics: Metrics) -> _State:
     if not settings.shares_storage:
-        return _Memory(MemoryWindow(), MemoryReplays())
+        return _State(MemoryWindow(), MemoryReplays())
     redis = connect(settings.rate_limit_storage, settings.storage_timeout_s)
-    # One breaker for both: it is one Redis that is away.
+    # One breaker for both, since both use the same Redis.
     breaker = Breaker(cast(OnFailure, settings.storage_on_failure), metrics.storage_failed)
-    return _Memory(
+    return _State(
         FallbackWindow(RedisWindow(redis), MemoryWindow(), breaker),
         FallbackReplays(RedisReplays(redis), MemoryReplays(), breaker),
         partial(ping, redis),
     )
 
 
-def _deep_health(settings: Settings, model: Model, memory: _Memory) -> DeepHealth:
+def _deep_health(settings: Settings, model: LanguageModel, state: _State) -> DeepHealth:
     checks = {"model": Check(model.check, vital=True)}
-    if memory.check is not None:
-        checks["storage"] = Check(memory.check, vital=settings.storage_on_failure == "closed")
+    if state.check_storage is not None:
+        is_vital = settings.storage_on_failure == "closed"
+        checks["storage"] = Check(state.check_storage, vital=is_vital)
     return DeepHealth(checks, settings.health_ttl_s)
 
 
@@ -93,17 +102,19 @@ def _signatures(settings: Settings, replays: Replays) -> Signatures:
 def _backend(settings: Settings) -> Backend:
     if settings.llm_backend == CANNED:
         return CannedBackend(settings.canned_delay_s)
-    # Not at the top: httpx takes longer to import than all the rest of the application.
-    from hancock_app.backends.openai_compatible import OpenAICompatible, Patience
+    # Not at the top: httpx takes longer to import than the rest of the application.
+    from hancock_app.backends.openai_compatible import OpenAICompatible, RetryPolicy
 
     return OpenAICompatible(
-        settings.endpoint, Patience(settings.llm_timeout_s, settings.llm_retries)
+        settings.endpoint, RetryPolicy(settings.llm_timeout_s, settings.llm_retries)
     )
 
 
-def _edge(app: Application, settings: Settings, metrics: Metrics) -> WSGIApplication:
-    edge = Edge(app.wsgi_app, metrics, app.fix_addresses())
+def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
+    # Routes without variables; the path of a request is then its route.
+    fixed_routes = frozenset(rule.rule for rule in app.url_map.iter_rules() if not rule.arguments)
+    edge = Edge(app.wsgi_app, metrics, fixed_routes)
     if not settings.trusted_proxies:
         return edge
-    # The address that the last trusted proxy saw; whatever a client wrote stands left of it.
+    # Take the address that the outermost trusted proxy saw; clients can write anything before it.
     return ProxyFix(edge, x_for=settings.trusted_proxies, x_proto=0, x_host=0)

@@ -1,29 +1,32 @@
-"""Bearer keys."""
+"""API keys."""
 
 from __future__ import annotations
 
 import hmac
+from wsgiref.types import WSGIEnvironment
 
-from hancock_app.errors import Refusal
-from hancock_app.wsgi import Environ
+from hancock_app.errors import ApiError
 
 
 class Auth:
-    """Lets a request pass that presents `key`; with an empty key, every request."""
+    """Require `key` as a bearer token; an empty key allows every request."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode("ascii")
 
-    def check(self, environ: Environ) -> None:
-        """Raise a 401 `Refusal` unless the request carries `Authorization: Bearer <key>`."""
+    def check(self, environ: WSGIEnvironment) -> None:
+        """Raise an `ApiError` with status 401 unless the request has the key.
+
+        The header is `Authorization: Bearer <key>`; the key is compared in constant time.
+        """
         if not self._key:
             return
-        scheme, _, presented = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        # compare_digest refuses text outside ASCII, so bytes are compared, whatever was sent.
-        offered = presented.encode("utf-8", "surrogatepass")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(offered, self._key):
-            raise Refusal(
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        # As bytes: compare_digest raises TypeError for text that is not ASCII.
+        token_bytes = token.encode("utf-8", "surrogatepass")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token_bytes, self._key):
+            raise ApiError(
                 401,
-                "a valid API key is needed, as Authorization: Bearer <key>",
+                "missing or invalid API key; send Authorization: Bearer <key>",
                 (("WWW-Authenticate", "Bearer"),),
             )

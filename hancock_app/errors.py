@@ -1,4 +1,4 @@
-"""The one shape of every refusal: `{"error": …, "request_id": …}`."""
+"""Errors as JSON: every unsuccessful response is `{"error": ..., "request_id": ...}`."""
 
 from __future__ import annotations
 
@@ -9,78 +9,72 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from hancock_app.wsgi import REQUEST_ID
+from hancock_app.edge import REQUEST_ID
 
 _log = logging.getLogger("hancock")
 
-_WORDS = {
-    400: "the request cannot be understood",
-    404: "there is nothing at this address",
-    413: "the body is larger than the 1 MB that is accepted",
-    500: "something went wrong here; the log has the request id",
+# For errors that Flask or Werkzeug raise; their own messages are sentences of HTML pages.
+_MESSAGES = {
+    400: "the request is malformed",
+    404: "not found",
+    413: "the body is larger than 1 MB",
+    500: "internal error; the log has details under this request id",
 }
 
 
-class ErrorBody(msgspec.Struct):
-    """What every answer that is not a success carries."""
+class ErrorReply(msgspec.Struct):
+    """The body of every unsuccessful response."""
 
     error: str
     request_id: str
 
 
-class Refusal(HTTPException):
-    """A request that is not served, with what its client is told."""
+class ApiError(HTTPException):
+    """An error response with `status`, a `message` for the client, and extra `headers`."""
 
     def __init__(self, status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.code = status
-        self.extra_headers = tuple(headers)
+        self.message = message
+        self.headers = tuple(headers)
 
 
 def install(app: Flask) -> None:
-    """Make every refusal and every bug of `app` answer in the one shape."""
-    app.register_error_handler(HTTPException, _refused)
-    app.register_error_handler(Exception, _broken)
+    """Render all HTTP errors and all uncaught exceptions of `app` as JSON."""
+    app.register_error_handler(HTTPException, _render)
+    app.register_error_handler(Exception, _render_bug)
 
 
-def _refused(refused: HTTPException) -> Response:
-    status = refused.code or 500
-    answer = render(status, _words(status, refused))
-    answer.headers.extend(_headers(refused))
-    return answer
+def _render(error: HTTPException) -> Response:
+    status = error.code or 500
+    body = ErrorReply(_message(status, error), request.environ[REQUEST_ID])
+    response = Response(msgspec.json.encode(body), status, content_type="application/json")
+    response.headers.extend(_headers(error))
+    return response
 
 
-def _broken(bug: Exception) -> Response:
-    _log.error("request %s failed", request.environ[REQUEST_ID], exc_info=bug)
-    return _refused(InternalServerError())
+def _render_bug(exception: Exception) -> Response:
+    _log.error("request %s failed", request.environ[REQUEST_ID], exc_info=exception)
+    return _render(InternalServerError())
 
 
-def render(status: int, message: str) -> Response:
-    """The answer that tells `message`."""
-    body = ErrorBody(error=message, request_id=request.environ[REQUEST_ID])
-    return Response(msgspec.json.encode(body), status, content_type="application/json")
+def _message(status: int, error: HTTPException) -> str:
+    if isinstance(error, ApiError):
+        return error.message
+    if isinstance(error, MethodNotAllowed):
+        # A method can be any text; only one that looks like a method is repeated to the client.
+        method = request.method if request.method.isalpha() else "this method"
+        return f"{method} is not allowed; use {', '.join(_allowed_methods(error))}"
+    return _MESSAGES.get(status, error.name.lower())
 
 
-def _words(status: int, refused: HTTPException) -> str:
-    if isinstance(refused, Refusal):
-        return refused.description or ""
-    if isinstance(refused, MethodNotAllowed):
-        return f"{_method()} is not allowed here; use {', '.join(_allowed(refused))}"
-    return _WORDS.get(status, refused.name.lower())
-
-
-def _method() -> str:
-    # A method is any text the client likes; only the common ones are worth repeating to it.
-    return request.method if request.method.isalpha() else "this method"
-
-
-def _allowed(refused: MethodNotAllowed) -> list[str]:
-    return sorted(refused.valid_methods or ())
-
-
-def _headers(refused: HTTPException) -> Iterable[tuple[str, str]]:
-    if isinstance(refused, Refusal):
-        return refused.extra_headers
-    if isinstance(refused, MethodNotAllowed):
-        return (("Allow", ", ".join(_allowed(refused))),)
+def _headers(error: HTTPException) -> Iterable[tuple[str, str]]:
+    if isinstance(error, ApiError):
+        return error.headers
+    if isinstance(error, MethodNotAllowed):
+        return (("Allow", ", ".join(_allowed_methods(error))),)
     return ()
+
+
+def _allowed_methods(error: MethodNotAllowed) -> list[str]:
+    return sorted(error.valid_methods or ())

@@ -1,72 +1,104 @@
-"""`gunicorn -c python:hancock_app.gunicorn_config "hancock_app:create_app()"`.
+"""Configuration for gunicorn.
 
-Flags and GUNICORN_CMD_ARGS go before what is said here; docs/operating.md has the reasons.
+    gunicorn -c python:hancock_app.gunicorn_config "hancock_app:create_app()"
+
+Command-line flags and GUNICORN_CMD_ARGS override these values; see docs/operating.md.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
 import tempfile
 from typing import Any
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
 from hancock_app.settings import CANNED, Settings, SettingsError
-from hancock_app.sharing import warn_if_unshared
 
 try:
     _settings = Settings.from_env()
 except SettingsError as error:
-    # Here, before a worker is started that would die of it with a traceback, and be restarted.
+    # Here, in one line: a worker would die with a traceback, and be restarted forever.
     sys.exit(f"hancock: {error}")
 
-# Before anything imports prometheus-client, which decides at import how it counts.
-_own_folder = None
+# Set before prometheus-client is imported: it chooses its multiprocess mode at import.
+_temporary_folder = None
 if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    _own_folder = tempfile.mkdtemp(prefix="hancock-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _own_folder
+    _temporary_folder = tempfile.mkdtemp(prefix="hancock-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _temporary_folder
 
+# Loopback unless configured otherwise: there is no TLS, and by default no API key.
 bind = f"{os.environ.get('HANCOCK_HOST') or '127.0.0.1'}:{os.environ.get('HANCOCK_PORT') or 5000}"
+# Threads, since requests mostly wait for the model.
 worker_class = "gthread"
-# The guide's starting point; a container is better told by WEB_CONCURRENCY, as it sees all cores.
+# A starting point. Containers should set WEB_CONCURRENCY, since they see all cores of their node.
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(16, 4 * len(os.sched_getaffinity(0))))
+# With four workers per core enough to keep a core busy while most threads wait.
 threads = 8
 if _settings.llm_backend != CANNED:
-    # Two threads are kept for the probes, whatever becomes of a model that hangs.
+    # Keep two threads for health probes, even if all questions hang.
     os.environ.setdefault("HANCOCK_LLM_CONCURRENCY", str(threads - 2))
-# For a worker that hangs as a whole. A question that takes long does not: its thread waits.
+# Restarts a worker that hangs as a whole. A slow question does not count: only its thread waits.
 timeout = 60
-# Every question that was accepted before a stop is answered: it takes at most twice its timeout.
+# A question takes at most twice its timeout, so every accepted one is answered before a stop.
 graceful_timeout = int(2 * _settings.llm_timeout_s) + 5
-# Longer than a load balancer keeps idle connections, which else meets a closed one now and then.
+# Longer than load balancers keep idle connections (60 s is usual), so that they close first.
 keepalive = 75
-# It would write into a home, which a container's user does not have.
+# The socket would be created in the home directory, which the user of a container does not have.
 control_socket_disable = True
+# In memory: a heartbeat file on a slow disk can block a worker.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 
-def _logging() -> dict[str, Any]:
-    from hancock_app import logs
+def _logging_config() -> dict[str, Any]:
+    # Not at the top: it imports prometheus-client.
+    from hancock_app.observability import logs
 
     return logs.config(_settings.log_level)
 
 
-logconfig_dict = _logging()
+logconfig_dict = _logging_config()
+
+
+class _Logger(Logger):  # type: ignore[misc]
+    """Without gunicorn's access log, since Hancock writes its own.
+
+    With a `logconfig_dict` gunicorn formats a line for every request, even if no handler writes
+    it, which takes about a tenth of the CPU time of a short request.
+    """
+
+    def access(self, *args: object) -> None:
+        pass
+
+
+logger_class = _Logger
 
 
 def when_ready(server: Any) -> None:
-    """Called in the master once it listens."""
-    warn_if_unshared(_settings, server.cfg.workers)
+    """Called in the master process once it listens: warn if workers share no storage."""
+    workers_started = server.cfg.workers
+    if workers_started > 1 and _settings.rate_limit and not _settings.shares_storage:
+        logging.getLogger("hancock").warning(
+            "%d workers have no shared storage: each allows %d requests per minute, %d in total,"
+            " and each accepts a replayed webhook once."
+            " Set HANCOCK_RATE_LIMIT_STORAGE=redis://host:port/0",
+            workers_started,
+            _settings.rate_limit,
+            workers_started * _settings.rate_limit,
+        )
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Called in the master for every worker that ended: it is answering nothing any more."""
+    """Called in the master process when a worker has ended: its requests are no longer active."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(server: Any) -> None:
-    """Called in the master, last."""
-    if _own_folder:
-        shutil.rmtree(_own_folder, ignore_errors=True)
+    """Called in the master process before it exits."""
+    if _temporary_folder:
+        shutil.rmtree(_temporary_folder, ignore_errors=True)

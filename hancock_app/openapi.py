@@ -1,4 +1,4 @@
-"""The contract at `/openapi.json`, made of the same types that read and write the bodies."""
+"""The API of Hancock, generated from the types that validate and encode the bodies."""
 
 from __future__ import annotations
 
@@ -6,32 +6,47 @@ from typing import Any
 
 import msgspec
 
-from hancock_app.errors import ErrorBody
-from hancock_app.health import Deep, Shallow
-from hancock_app.routes.asking import AskReply, AskRequest, ChatReply, ChatRequest
-from hancock_app.routes.reading import Models, Modes
-from hancock_app.routes.webhooks import Accepted
-
-_TYPES = (
-    *(ChatRequest, ChatReply, AskRequest, AskReply, Accepted),
-    *(Models, Modes, Shallow, Deep, ErrorBody),
+from hancock_app.errors import ErrorReply
+from hancock_app.observability.health import DeepReport
+from hancock_app.routes import (
+    AskReply,
+    AskRequest,
+    ChatReply,
+    ChatRequest,
+    HealthReply,
+    ModelsReply,
+    ModesReply,
+    WebhookReply,
 )
-_BODY = {
-    400: "The body is not as documented",
-    413: "The body is larger than 1 MB",
+
+_BODY_TYPES = (
+    *(ChatRequest, ChatReply, AskRequest, AskReply, WebhookReply),
+    *(ModelsReply, ModesReply, HealthReply, DeepReport, ErrorReply),
+)
+
+# Descriptions of error responses, by status; each route has some of these groups.
+_BODY_ERRORS = {400: "The body is invalid", 413: "The body is larger than 1 MB"}
+_LIMIT_ERRORS = {
+    429: "Rate limit exceeded",
+    503: "At the concurrency limit, or shared storage unavailable",
 }
-_LIMITED = {429: "Too many requests in a minute", 503: "Too busy, or failing closed without Redis"}
-_KEYED = {401: "No valid key"}
-_MODEL = {502: "The model is away", 504: "The model is too slow"}
-_JSON = {415: "The body is not called JSON"}
-_ASKING = {**_BODY, **_KEYED, **_JSON, **_LIMITED, **_MODEL}
-_WEBHOOK = {
-    **_BODY,
-    **_LIMITED,
-    401: "No valid signature",
-    403: "Webhooks are off",
-    409: "Accepted before",
+_KEY_ERRORS = {401: "Missing or invalid API key"}
+_QUESTION_ERRORS = {
+    **_BODY_ERRORS,
+    **_KEY_ERRORS,
+    415: "Content-Type is not application/json",
+    **_LIMIT_ERRORS,
+    502: "The model is unavailable",
+    504: "The model did not answer in time",
 }
+_WEBHOOK_ERRORS = {
+    **_BODY_ERRORS,
+    **_LIMIT_ERRORS,
+    401: "Missing or invalid signature",
+    403: "Webhooks are disabled",
+    409: "Already accepted",
+}
+# Those of either scheme; hence none is required.
 _SIGNATURE_HEADERS = (
     "X-Hancock-Signature",
     "webhook-id",
@@ -41,8 +56,10 @@ _SIGNATURE_HEADERS = (
 
 
 def document() -> dict[str, Any]:
-    """The whole contract, as OpenAPI 3.1."""
-    _, schemas = msgspec.json.schema_components(_TYPES, ref_template="#/components/schemas/{name}")
+    """Return the complete OpenAPI 3.1 document."""
+    _, schemas = msgspec.json.schema_components(
+        _BODY_TYPES, ref_template="#/components/schemas/{name}"
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Hancock", "version": "1", "description": __doc__},
@@ -55,65 +72,80 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    text, anything = _content("text/plain", {"type": "string"}), {"type": "object"}
-    # OpenAPI 3.1 has no words for the events of a stream; hancock_app/events.py draws them.
+    text = _content("text/plain", {"type": "string"})
+    any_object = {"type": "object"}
+    # OpenAPI 3.1 cannot describe the events of a stream; hancock_app/sse.py shows them.
     events = _content("text/event-stream", {"description": "Server-sent events, for stream: true"})
-    chat = {**_json(ChatReply), **events}
-    hook = {"requestBody": _body(anything), "parameters": _headers(_SIGNATURE_HEADERS)}
+    chat_replies = {**_json(ChatReply), **events}
+    openapi = _content("application/json", any_object)
+    webhook = {
+        **_operation("Receive an event", _json(WebhookReply), _WEBHOOK_ERRORS),
+        "requestBody": _request_body(any_object),
+        "parameters": _header_parameters(_SIGNATURE_HEADERS),
+    }
     return {
-        "/health": {"get": _reads("This process answers", _json(Shallow))},
-        "/health/deep": {"get": _deep()},
-        "/metrics": {"get": _reads("Metrics for Prometheus", text)},
-        "/openapi.json": {"get": _reads("This contract", _content("application/json", anything))},
-        "/models": {"get": _keyed(_reads("The models that answer", _json(Models), _KEYED))},
-        "/mode": {"get": _keyed(_reads("The ways of answering", _json(Modes), _KEYED))},
-        "/v1/chat": {"post": _keyed(_asks("Talk to the model", ChatRequest, chat))},
-        "/v1/ask": {"post": _keyed(_asks("Ask one question", AskRequest, _json(AskReply)))},
-        "/v1/webhook": {"post": {**_reads("Tell of an event", _json(Accepted), _WEBHOOK), **hook}},
+        "/health": {"get": _operation("Whether this process responds", _json(HealthReply))},
+        "/health/deep": {"get": _deep_health()},
+        "/metrics": {"get": _operation("Metrics for Prometheus", text)},
+        "/openapi.json": {"get": _operation("This document", openapi)},
+        "/models": {"get": _with_key(_operation("The models", _json(ModelsReply), _KEY_ERRORS))},
+        "/mode": {"get": _with_key(_operation("The modes", _json(ModesReply), _KEY_ERRORS))},
+        "/v1/chat": {"post": _question("Chat with the model", ChatRequest, chat_replies)},
+        "/v1/ask": {"post": _question("Ask the model a question", AskRequest, _json(AskReply))},
+        "/v1/webhook": {"post": webhook},
     }
 
 
-def _reads(summary: str, content: Any, refusals: dict[int, str] | None = None) -> dict[str, Any]:
-    refused = {
-        str(status): {"description": words, "content": _json(ErrorBody)}
-        for status, words in (refusals or {}).items()
+def _operation(
+    summary: str, content: dict[str, Any], errors: dict[int, str] | None = None
+) -> dict[str, Any]:
+    error_responses = {
+        str(status): {"description": description, "content": _json(ErrorReply)}
+        for status, description in (errors or {}).items()
     }
     return {
         "summary": summary,
-        "responses": {"200": {"description": "Done", "content": content}, **refused},
+        "responses": {"200": {"description": "Success", "content": content}, **error_responses},
     }
 
 
-def _deep() -> dict[str, Any]:
-    both = _reads("What this service needs is there", _json(Deep))
-    both["responses"]["503"] = {"description": "It is not", "content": _json(Deep)}
-    return both
+def _deep_health() -> dict[str, Any]:
+    operation = _operation("Whether the model and the storage respond", _json(DeepReport))
+    operation["responses"]["503"] = {
+        "description": "Some requests cannot be answered",
+        "content": _json(DeepReport),
+    }
+    return operation
 
 
-def _asks(summary: str, body: type, content: Any) -> dict[str, Any]:
-    asked = _body({"$ref": f"#/components/schemas/{body.__name__}"})
-    return {**_reads(summary, content, _ASKING), "requestBody": asked}
+def _question(summary: str, body: type, content: dict[str, Any]) -> dict[str, Any]:
+    operation = _with_key(_operation(summary, content, _QUESTION_ERRORS))
+    return {**operation, "requestBody": _request_body(_reference(body))}
 
 
-def _keyed(operation: dict[str, Any]) -> dict[str, Any]:
-    # Nothing or a key: whether one is needed, the operator decides.
+def _with_key(operation: dict[str, Any]) -> dict[str, Any]:
+    # No key or a key: whether one is required is up to the operator.
     return {**operation, "security": [{}, {"key": []}]}
 
 
-def _json(body: type) -> dict[str, Any]:
-    return _content("application/json", {"$ref": f"#/components/schemas/{body.__name__}"})
-
-
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
+def _request_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": _content("application/json", schema)}
+
+
+def _header_parameters(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        for name in names
+    ]
+
+
+def _json(body: type) -> dict[str, Any]:
+    return _content("application/json", _reference(body))
 
 
 def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {media_type: {"schema": schema}}
 
 
-def _headers(names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
-        for name in names
-    ]
+def _reference(body: type) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{body.__name__}"}

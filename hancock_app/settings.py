@@ -1,67 +1,124 @@
-"""What an operator can choose: read from the environment once, checked before anything starts."""
+"""Settings, read from environment variables and validated before the application starts."""
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from hancock_app.backends.endpoints import PRESETS, Endpoint
-from hancock_app.durations import parse_seconds
 
+@dataclass(frozen=True)
+class Endpoint:
+    """A model server, the model to request from it, and its API key (not sent when empty)."""
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+
+
+# Servers with a well-known address; `openai_compatible` is any other, so it has no defaults.
+PRESETS = {
+    "ollama": Endpoint("http://127.0.0.1:11434/v1", "llama3.1:8b"),
+    "nvidia": Endpoint("https://integrate.api.nvidia.com/v1", "meta/llama-3.1-8b-instruct"),
+    "openai_compatible": Endpoint("", ""),
+}
+# The default, since it needs no server; also the model name that its replies carry.
 CANNED = "canned"
 BACKENDS = (CANNED, *PRESETS)
-MEMORY = "memory://"
-_REDIS = ("redis://", "rediss://", "redis+unix://")
 
+# The default storage: nothing to install, but each worker counts for itself.
+MEMORY = "memory://"
+# The URL schemes that redis-py accepts, apart from unix:// which we spell redis+unix://.
+_REDIS_SCHEMES = ("redis://", "rediss://", "redis+unix://")
+
+# Sent or received in HTTP headers, or part of a URL or a JSON request.
 _PRINTABLE = (
     *("api_key", "webhook_secret", "webhook_old_secret"),
     *("llm_api_key", "nvidia_api_key", "llm_url", "llm_model"),
 )
 
+_SECONDS_PER_UNIT = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+}
+# No sign and no exponent: a negative timeout is a mistake, and nobody writes 1e3ms.
+_DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[a-zµ]*)", re.ASCII)
+
 _Value = TypeVar("_Value")
 
 
 class SettingsError(ValueError):
-    """The environment, or a `Settings(...)` written by hand, cannot be understood."""
+    """A setting is invalid, in the environment or in a call of `Settings(...)`."""
+
+
+def parse_seconds(text: str) -> float:
+    """Convert a duration such as `400ms`, `1.5s`, `250us` or `5min` to seconds.
+
+    A number without a unit is accepted only if it is zero. Raises `ValueError` with a message
+    that shows valid durations.
+
+    >>> parse_seconds("1.5s")
+    1.5
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not _is_known_unit(match["number"], match["unit"]):
+        raise ValueError(f"expected a duration such as 250us, 400ms, 1.5s or 5min, got {text!r}")
+    return float(match["number"]) * _SECONDS_PER_UNIT[match["unit"] or "s"]
+
+
+def _is_known_unit(number: str, unit: str) -> bool:
+    # "400" could mean milliseconds or seconds, which differ by 1000; "0" is unambiguous.
+    return unit in _SECONDS_PER_UNIT or (not unit and math.isclose(float(number), 0.0))
+
+
+def _parse_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"expected a whole number, 0 or more, got {text!r}")
+    return int(text)
 
 
 def _setting(
     default: _Value, variable: str, parse: Callable[[str], _Value], *, secret: bool = False
 ) -> _Value:
-    """A field that knows its environment variable; a secret one is left out of the repr."""
-    known = {"variable": variable, "parse": parse}
-    value: Any = field(default=default, repr=not secret, metadata=known)
-    return value  # type: ignore[no-any-return]
-
-
-def _count(written: str) -> int:
-    if not (written.isascii() and written.isdigit()):
-        raise ValueError(f"expected a whole number, 0 or more, got {written!r}")
-    return int(written)
+    """A dataclass field that is read from `variable`; a secret is left out of the repr."""
+    metadata = {"variable": variable, "parse": parse}
+    setting: Any = field(default=default, repr=not secret, metadata=metadata)
+    return setting  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set; it cannot exist invalid.
+    """All settings of the application. An instance is always valid.
 
-    `rate_limit` is in requests per minute and client address, 0 for none. An empty `api_key`
-    means that no key is asked for; an empty `webhook_secret` that webhooks are refused.
-    Raises `SettingsError`.
+    `rate_limit` is in requests per minute and client address, 0 for no limit. With an empty
+    `api_key` no key is required; with an empty `webhook_secret` webhooks are refused.
+
+    Raises `SettingsError` if a value is invalid; its message names the environment variable.
+
+    >>> Settings(rate_limit=10).rate_limit
+    10
     """
 
     api_key: str = _setting("", "HANCOCK_API_KEY", str, secret=True)
-    rate_limit: int = _setting(60, "HANCOCK_RATE_LIMIT", _count)
-    # A storage may be written with a password in it.
+    # One request per second on average: enough for a person, too little to run up a model bill.
+    rate_limit: int = _setting(60, "HANCOCK_RATE_LIMIT", _parse_count)
+    # Secret because a Redis URL may contain a password.
     rate_limit_storage: str = _setting(MEMORY, "HANCOCK_RATE_LIMIT_STORAGE", str, secret=True)
     storage_on_failure: str = _setting("open", "HANCOCK_STORAGE_ON_FAILURE", str)
-    # A healthy Redis answers in well under a millisecond; a sick one should cost little more.
+    # A healthy Redis responds in well under a millisecond; a request should not wait much longer.
     storage_timeout_s: float = _setting(0.25, "HANCOCK_STORAGE_TIMEOUT", parse_seconds)
-    trusted_proxies: int = _setting(0, "HANCOCK_TRUSTED_PROXIES", _count)
+    trusted_proxies: int = _setting(0, "HANCOCK_TRUSTED_PROXIES", _parse_count)
     webhook_secret: str = _setting("", "HANCOCK_WEBHOOK_SECRET", str, secret=True)
-    # Accepted as well, while senders change from one secret to the next.
+    # Also accepted, while senders switch to a new secret.
     webhook_old_secret: str = _setting("", "HANCOCK_WEBHOOK_OLD_SECRET", str, secret=True)
     webhook_scheme: str = _setting("any", "HANCOCK_WEBHOOK_SCHEME", str)
     llm_backend: str = _setting(CANNED, "HANCOCK_LLM_BACKEND", str)
@@ -69,37 +126,46 @@ class Settings:
     llm_model: str = _setting("", "HANCOCK_LLM_MODEL", str)
     llm_api_key: str = _setting("", "HANCOCK_LLM_API_KEY", str, secret=True)
     nvidia_api_key: str = _setting("", "NVIDIA_API_KEY", str, secret=True)
+    # Room for a long answer; few clients wait longer than this.
     llm_timeout_s: float = _setting(30.0, "HANCOCK_LLM_TIMEOUT", parse_seconds)
-    llm_retries: int = _setting(2, "HANCOCK_LLM_RETRIES", _count)
+    # Enough for a restart or a rate limit of the server, and still within the timeout.
+    llm_retries: int = _setting(2, "HANCOCK_LLM_RETRIES", _parse_count)
     canned_delay_s: float = _setting(0.0, "HANCOCK_CANNED_DELAY", parse_seconds)
-    # Questions at the same time, per worker; 0 for any number.
-    llm_concurrency: int = _setting(0, "HANCOCK_LLM_CONCURRENCY", _count)
+    # Concurrent questions per worker; 0 for no limit.
+    llm_concurrency: int = _setting(0, "HANCOCK_LLM_CONCURRENCY", _parse_count)
+    # Monitoring polls every 15 to 60 s; a model server should not be asked more often than that.
     health_ttl_s: float = _setting(30.0, "HANCOCK_HEALTH_TTL", parse_seconds)
     log_level: str = _setting("warning", "HANCOCK_LOG_LEVEL", str.lower)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read every variable in `environ`; one that is unset or empty keeps its default."""
-        chosen = {}
+        """Read all settings from `environ`; an unset or empty variable keeps its default.
+
+        Raises `SettingsError` if a variable is invalid.
+
+        >>> Settings.from_env({"HANCOCK_CANNED_DELAY": "400ms"}).canned_delay_s
+        0.4
+        """
+        parsed = {}
         for setting in fields(cls):
             variable = setting.metadata["variable"]
-            if written := environ.get(variable, "").strip():
-                chosen[setting.name] = _parsed(variable, written, setting.metadata["parse"])
-        return cls(**chosen)
+            if text := environ.get(variable, "").strip():
+                parsed[setting.name] = _parse(variable, text, setting.metadata["parse"])
+        return cls(**parsed)
 
     @property
     def shares_storage(self) -> bool:
-        """Whether all workers count in one place."""
+        """Whether all workers share one storage for limits and replays."""
         return self.rate_limit_storage != MEMORY
 
     @property
     def model(self) -> str:
-        """What is asked of the backend, by its name there."""
+        """The name of the model, as its backend knows it."""
         return CANNED if self.llm_backend == CANNED else self.endpoint.model
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the model is; only for backends other than the canned one."""
+        """The model server; not defined for the canned backend."""
         preset = PRESETS[self.llm_backend]
         key = self.nvidia_api_key if self.llm_backend == "nvidia" else ""
         return Endpoint(
@@ -107,10 +173,10 @@ class Settings:
         )
 
     def __post_init__(self) -> None:
-        self._require_one_of("llm_backend", BACKENDS)
-        self._require_one_of("storage_on_failure", ("open", "closed"))
-        self._require_one_of("log_level", ("debug", "info", "warning", "error"))
-        self._require_one_of("webhook_scheme", ("any", "standard"))
+        self._require_choice("llm_backend", BACKENDS)
+        self._require_choice("storage_on_failure", ("open", "closed"))
+        self._require_choice("log_level", ("debug", "info", "warning", "error"))
+        self._require_choice("webhook_scheme", ("any", "standard"))
         for name in ("rate_limit", "trusted_proxies", "llm_retries", "llm_concurrency"):
             self._require_count(name)
         for name in ("canned_delay_s", "storage_timeout_s", "llm_timeout_s", "health_ttl_s"):
@@ -122,58 +188,61 @@ class Settings:
             self._require_endpoint()
 
     def _require_endpoint(self) -> None:
-        need = f"needed by HANCOCK_LLM_BACKEND={self.llm_backend}"
+        required = f"required by HANCOCK_LLM_BACKEND={self.llm_backend}"
         if not self.endpoint.model:
-            _refuse("llm_model", need)
-        if not _is_http(self.endpoint.url):
-            _refuse("llm_url", f"{need}, an address that starts with http:// or https://")
+            _invalid("llm_model", required)
+        if not _is_http_url(self.endpoint.url):
+            _invalid("llm_url", f"{required}, expected a URL that starts with http:// or https://")
         if self.llm_backend == "nvidia" and not self.endpoint.key:
-            _refuse("nvidia_api_key", need)
+            _invalid("nvidia_api_key", required)
 
-    def _require_one_of(self, name: str, choices: tuple[str, ...]) -> None:
+    def _require_choice(self, name: str, choices: tuple[str, ...]) -> None:
         value = getattr(self, name)
         if value not in choices:
-            _refuse(name, f"expected one of {', '.join(choices)}, got {value!r}")
+            _invalid(name, f"expected one of {', '.join(choices)}, got {value!r}")
 
     def _require_count(self, name: str) -> None:
         value = getattr(self, name)
+        # Not isinstance: True is an int, and would be a limit of 1.
         if type(value) is not int or value < 0:
-            _refuse(name, f"expected a whole number, 0 or more, got {value!r}")
+            _invalid(name, f"expected a whole number, 0 or more, got {value!r}")
 
     def _require_seconds(self, name: str) -> None:
         value = getattr(self, name)
         if type(value) not in (int, float) or not 0 <= value < float("inf"):
-            _refuse(name, f"expected seconds, 0 or more, got {value!r}")
+            _invalid(name, f"expected seconds, 0 or more, got {value!r}")
 
     def _require_printable(self, name: str) -> None:
-        # A header can carry nothing else, so such a key could never be presented.
+        # An HTTP header cannot carry anything else, so such a key could never match.
         value = getattr(self, name)
         if not (isinstance(value, str) and value.isascii() and value.isprintable()):
-            _refuse(name, "expected printable ASCII characters only")
+            _invalid(name, "expected printable ASCII characters only")
 
     def _require_storage(self) -> None:
-        if self.shares_storage and not self.rate_limit_storage.startswith(_REDIS):
-            # Not repeated: whoever mistypes an address may have typed its password too.
-            expected = f"expected {MEMORY} or an address that starts with {', '.join(_REDIS)}"
-            _refuse("rate_limit_storage", expected)
+        if self.shares_storage and not self.rate_limit_storage.startswith(_REDIS_SCHEMES):
+            # The value is not repeated, since it may contain a password.
+            _invalid(
+                "rate_limit_storage",
+                f"expected {MEMORY} or a URL that starts with {', '.join(_REDIS_SCHEMES)}",
+            )
 
 
-def _parsed(variable: str, written: str, parse: Callable[[str], Any]) -> Any:
+def _parse(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
-        return parse(written)
+        return parse(text)
     except ValueError as error:
         raise SettingsError(f"{variable}: {error}") from None
 
 
-def _is_http(url: str) -> bool:
+def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        # Reading the port is what checks it.
+        # `parts.port` raises ValueError if the port is invalid.
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 
 
-def _refuse(name: str, expected: str) -> NoReturn:
-    by_name = {setting.name: setting for setting in fields(Settings)}
-    raise SettingsError(f"{by_name[name].metadata['variable']}: {expected}")
+def _invalid(name: str, message: str) -> NoReturn:
+    (variable,) = (f.metadata["variable"] for f in fields(Settings) if f.name == name)
+    raise SettingsError(f"{variable}: {message}")

@@ -1,4 +1,4 @@
-"""What the workers share, and what happens while it is away."""
+"""The Redis that workers share, and what happens while it is unavailable."""
 
 from __future__ import annotations
 
@@ -12,100 +12,107 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hancock_app.errors import Refusal
+from hancock_app.errors import ApiError
 
 _log = logging.getLogger("hancock")
 
+# While the storage is unavailable: use the worker's own memory, or refuse requests.
 OnFailure = Literal["open", "closed"]
 
-RETRY_AFTER_S = 1.0
+# Long enough that a frozen Redis delays few requests, short enough that nobody waits for its
+# return. Also what clients are told, so that they come back when it is tried again.
+RETRY_AFTER_S = 1
 
 _Result = TypeVar("_Result")
 
 
-class StorageAway(Exception):
-    """The shared storage does not answer, or not in time."""
+class StorageUnavailable(Exception):
+    """The shared storage does not respond, or not in time."""
 
 
 def connect(uri: str, timeout_s: float) -> Redis:
-    """A client of the Redis at `uri`; connects when it is first used."""
+    """Return a client of the Redis at `uri`; it connects when it is first used."""
     return Redis.from_url(
         uri.replace("redis+unix://", "unix://"),
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        # One request, one try: the breaker decides when to try again.
+        # No retries within a request: the breaker decides when to try again.
         retry=Retry(NoBackoff(), 0),
     )
 
 
 def ping(redis: Redis) -> None:
-    """Raise `StorageAway` unless `redis` answers."""
+    """Raise `StorageUnavailable` unless `redis` responds."""
     try:
         redis.ping()
     except RedisError as error:
-        raise StorageAway("the storage is away") from error
+        raise StorageUnavailable("the shared storage is unavailable") from error
 
 
 class Breaker:
-    """Asks the shared storage, or does without for a second once it has failed.
+    """A circuit breaker for the shared storage.
 
-    While it is away one request a second tries it; all others go on at once, so that a frozen
-    Redis holds up at most the requests that were waiting for it already.
-    `clock` gives seconds; `failed` is called for every attempt that failed.
+    After a failure the storage is skipped, apart from one attempt per second. So a frozen Redis
+    delays only the requests that were already waiting for it.
+
+    `on_failed_attempt` is called for each failed attempt; `clock` is in seconds.
     """
 
     def __init__(
         self,
         on_failure: OnFailure,
-        failed: Callable[[], None],
+        on_failed_attempt: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_failure = on_failure
-        self._failed = failed
+        self._on_failed_attempt = on_failed_attempt
         self._clock = clock
         self._lock = Lock()
-        self._away_until: float | None = None
+        # None while the storage is available.
+        self._next_attempt_at: float | None = None
 
-    def run(self, shared: Callable[[], _Result], own: Callable[[], _Result]) -> _Result:
-        """What `shared` gives; else, if failing open, what `own` gives.
+    def run(self, shared: Callable[[], _Result], local: Callable[[], _Result]) -> _Result:
+        """Return the result of `shared`, or of `local` while the storage is unavailable.
 
-        Raises a 503 `Refusal` when failing closed.
+        When failing closed, raises an `ApiError` with status 503 instead of calling `local`.
         """
-        if self._away_until is None or self._may_try():
+        if self._next_attempt_at is None or self._may_attempt():
             try:
                 result = shared()
-            except StorageAway as error:
+            except StorageUnavailable as error:
                 self._open(error)
             else:
                 self._close()
                 return result
         if self._on_failure == "closed":
-            raise Refusal(
-                503, "the storage of the limits is away; try again later", (("Retry-After", "1"),)
+            raise ApiError(
+                503,
+                "the shared storage is unavailable; try again later",
+                (("Retry-After", str(RETRY_AFTER_S)),),
             )
-        return own()
+        return local()
 
-    def _may_try(self) -> bool:
+    def _may_attempt(self) -> bool:
         with self._lock:
-            if self._away_until is None:
+            if self._next_attempt_at is None:
                 return True
-            if self._clock() < self._away_until:
+            if self._clock() < self._next_attempt_at:
                 return False
-            # Whoever comes next while this attempt is under way does without.
-            self._away_until = self._clock() + RETRY_AFTER_S
+            # Requests that arrive during this attempt do not wait for it.
+            self._next_attempt_at = self._clock() + RETRY_AFTER_S
             return True
 
-    def _open(self, error: StorageAway) -> None:
-        self._failed()
+    def _open(self, error: StorageUnavailable) -> None:
+        self._on_failed_attempt()
         with self._lock:
-            was_there = self._away_until is None
-            self._away_until = self._clock() + RETRY_AFTER_S
-        if was_there:
-            _log.error("the shared storage is away, failing %s: %s", self._on_failure, error)
+            was_available = self._next_attempt_at is None
+            self._next_attempt_at = self._clock() + RETRY_AFTER_S
+        if was_available:
+            _log.error("shared storage unavailable, failing %s: %s", self._on_failure, error)
 
     def _close(self) -> None:
-        if self._away_until is None:
+        if self._next_attempt_at is None:
             return
         with self._lock:
-            self._away_until = None
-        _log.warning("the shared storage is back")
+            self._next_attempt_at = None
+        _log.warning("shared storage available again")

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from hancock_app import Settings, create_app
-from hancock_app.webhook import SIGNATURE_HEADER, sign
+from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
 from pytest_hancock_latency import Sampler, latency_budget
 
 THREADS = 24

@@ -1,12 +1,13 @@
-"""A model that needs none: the same answer to the same question, at a pace that can be set."""
+"""An offline backend: the same answer to the same question, after a delay that can be set."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 
-from hancock_app.modes import Mode
+from hancock_app.backends import Mode
 
+# Long enough to be streamed word by word, short enough not to matter in a latency measurement.
 _ANSWERS: dict[Mode, str] = {
     "auto": "Start with what you can see: the host, the account, the time, and what changed.",
     "soc": "Triage first: keep the evidence, scope the hosts concerned, then contain.",
@@ -16,21 +17,21 @@ _ANSWERS: dict[Mode, str] = {
 
 
 class CannedBackend:
-    """Answers from a table after `delay_s` seconds, offline."""
+    """Return a fixed answer per mode after `delay_s` seconds, without a model."""
 
     def __init__(self, delay_s: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
         self._delay_s = delay_s
         self._sleep = sleep
 
     def answer(self, text: str, mode: Mode) -> str:
-        """The canned answer of `mode`; how long `text` is shows that it arrived whole."""
+        """Return the answer for `mode`; it includes the length of `text`, to show it arrived."""
         if self._delay_s:
             self._sleep(self._delay_s)
         return f"{_ANSWERS[mode]} (canned, {len(text)} characters asked)"
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
-        """The same answer, word by word."""
-        first, *others = self.answer(text, mode).split(" ")
-        yield first
-        for word in others:
+        """Yield the same answer word by word."""
+        first_word, *more_words = self.answer(text, mode).split(" ")
+        yield first_word
+        for word in more_words:
             yield f" {word}"

@@ -27,18 +27,18 @@ def kubernetes_objects() -> Iterator[dict[str, Any]]:
 
 
 def the(kind: str, name: str = "hancock") -> dict[str, Any]:
-    (found,) = (
-        one
-        for one in kubernetes_objects()
-        if (one["kind"], one["metadata"]["name"]) == (kind, name)
+    (found_object,) = (
+        manifest
+        for manifest in kubernetes_objects()
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
     )
-    return found
+    return found_object
 
 
 def test_every_kubernetes_object_fits_its_schema() -> None:
     validator = pytest.importorskip("kubernetes_validate")
-    for one in kubernetes_objects():
-        validator.validate(one, validator.latest_version(), strict=True)
+    for manifest in kubernetes_objects():
+        validator.validate(manifest, validator.latest_version(), strict=True)
 
 
 def test_the_autoscaler_aims_at_70_percent_cpu_and_80_percent_memory() -> None:
@@ -112,8 +112,8 @@ def metric_names() -> set[str]:
     ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboards/hancock.json"],
 )
 def test_only_metrics_that_there_are_are_asked_for(path: str) -> None:
-    asked = set(re.findall(r"\bhancock_[a-z_]+\b", (DEPLOY / path).read_text()))
-    assert asked - {"hancock_app"} <= metric_names()
+    metrics_in_use = set(re.findall(r"\bhancock_[a-z_]+\b", (DEPLOY / path).read_text()))
+    assert metrics_in_use - {"hancock_app"} <= metric_names()
 
 
 def test_the_dashboard_shows_what_the_guide_watches() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ OPERATING = (DOCS / "operating.md").read_text()
 WEBHOOKS = (DOCS / "webhooks.md").read_text()
 
 
-@pytest.mark.parametrize("variable", [one.metadata["variable"] for one in fields(Settings)])
+@pytest.mark.parametrize("variable", [setting.metadata["variable"] for setting in fields(Settings)])
 def test_every_setting_is_described(variable: str) -> None:
     assert f"`{variable}`" in OPERATING.partition("## The limit")[0]
 
@@ -42,10 +44,21 @@ def test_the_senders_of_the_examples_are_accepted(client: FlaskClient) -> None:
 
 def test_every_refusal_of_a_signature_is_described() -> None:
     sources = Path(DOCS.parent / "hancock_app")
-    text = (sources / "webhook.py").read_text() + (sources / "standard_webhooks.py").read_text()
-    said = re.findall(r'Refusal\(\d+, f?"([^"]+)"\)', text)
-    assert len(said) == 10
-    for message in said:
+    text = "".join(
+        (sources / "webhooks" / name).read_text()
+        for name in ("signatures.py", "standard_webhooks.py")
+    )
+    messages = re.findall(r'ApiError\(\s*\d+,\s*f?"([^"]+)"\s*\)', text)
+    assert len(messages) == 10
+    for message in messages:
         plain = message.replace("{SIGNATURE_HEADER}", "X-Hancock-Signature")
         plain = plain.replace("{TOLERANCE_S}", "300").replace("{header}", "webhook-id")
         assert plain in WEBHOOKS
+
+
+@pytest.mark.parametrize(
+    "module", ["hancock_app", "hancock_app.settings", "hancock_app.limits.rate_limit"]
+)
+def test_the_examples_in_docstrings_are_true(module: str) -> None:
+    outcome = doctest.testmod(import_module(module))
+    assert (outcome.failed, outcome.attempted > 0) == (0, True)

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from hancock_app import Settings, create_app
 from hancock_app.openapi import document
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
 
 EVENT = b'{"event":"alert"}'
 SIGNED = {"X-Hancock-Signature": sign("whsec", EVENT)}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, SettingsError
+from hancock_app.settings import parse_seconds
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -122,7 +123,7 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({"HANCOCK_RATE_LIMIT_STORAGE": "redsi://:password@host"})
     assert str(caught.value) == (
-        "HANCOCK_RATE_LIMIT_STORAGE: expected memory:// or an address that starts with"
+        "HANCOCK_RATE_LIMIT_STORAGE: expected memory:// or a URL that starts with"
         " redis://, rediss://, redis+unix://"
     )
 
@@ -185,16 +186,16 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     [
         (
             {"llm_backend": "nvidia"},
-            "NVIDIA_API_KEY: needed by HANCOCK_LLM_BACKEND=nvidia",
+            "NVIDIA_API_KEY: required by HANCOCK_LLM_BACKEND=nvidia",
         ),
         (
             {"llm_backend": "openai_compatible", "llm_url": "http://a"},
-            "HANCOCK_LLM_MODEL: needed by HANCOCK_LLM_BACKEND=openai_compatible",
+            "HANCOCK_LLM_MODEL: required by HANCOCK_LLM_BACKEND=openai_compatible",
         ),
         (
             {"llm_backend": "openai_compatible", "llm_model": "m"},
-            "HANCOCK_LLM_URL: needed by HANCOCK_LLM_BACKEND=openai_compatible,"
-            " an address that starts with http:// or https://",
+            "HANCOCK_LLM_URL: required by HANCOCK_LLM_BACKEND=openai_compatible,"
+            " expected a URL that starts with http:// or https://",
         ),
     ],
 )
@@ -202,3 +203,31 @@ def test_a_backend_that_lacks_something_says_what(settings: dict[str, Any], mess
     with pytest.raises(SettingsError) as caught:
         Settings(**settings)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("0", 0.0),
+        ("0.0", 0.0),
+        ("250us", 0.00025),
+        ("400ms", 0.4),
+        ("1.5s", 1.5),
+        (" 30 s ", 30.0),
+        ("5min", 300.0),
+        ("1h", 3600.0),
+    ],
+)
+def test_a_duration_is_read_in_seconds(written: str, seconds: float) -> None:
+    assert parse_seconds(written) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "5", "-1s", "1e3ms", "5 minutes", "ms", "٣s", "nan", "1.s"]
+)
+def test_anything_else_is_refused_with_examples(written: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration such as") as caught:
+        parse_seconds(written)
+    assert str(caught.value) == (
+        f"expected a duration such as 250us, 400ms, 1.5s or 5min, got {written!r}"
+    )

@@ -30,7 +30,7 @@ HOOKS = f"""
 import random, sys
 import schemathesis
 sys.path.insert(0, {str(ROOT)!r})
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
 
 def signed(request):
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
@@ -67,8 +67,8 @@ def main() -> int:
             check=False,
         )
     print(done.stdout[-6000:], done.stderr[-2000:])
-    found = re.search(r"(\d[\d,]*) generated", done.stdout)
-    cases = int(found[1].replace(",", "")) if found else 0
+    match = re.search(r"(\d[\d,]*) generated", done.stdout)
+    cases = int(match[1].replace(",", "")) if match else 0
     print(f"{cases} cases")
     wrong = [] if done.returncode == 0 else [f"schemathesis ended with {done.returncode}"]
     return verdict(wrong + ([] if cases >= LEAST else [f"fewer than {LEAST} cases"]))

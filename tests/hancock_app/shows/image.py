@@ -27,8 +27,8 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """The Dockerfile as (instruction, rest), continued lines joined, comments left out."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
-    found = (INSTRUCTION.match(line) for line in joined.splitlines())
-    return [(match[1], match[2]) for match in found if match]
+    matches = (INSTRUCTION.match(line) for line in joined.splitlines())
+    return [(match[1], match[2]) for match in matches if match]
 
 
 class Image:

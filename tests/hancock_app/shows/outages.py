@@ -109,13 +109,14 @@ def redis_goes_and_comes(folder: Path) -> list[str]:
         storage = start_redis(port)
         time.sleep(3)
         load.stop()
-        said = served.log.read_text()
+        log = served.log.read_text()
     storage.kill()
     storage.wait()
     print(f"redis stopped for 3 s: {load}; {during} answered meanwhile")
     wrong = [] if set(load.statuses) == {200} and not load.lost and during else ["redis: not all"]
-    back = said.count("the shared storage is back")
-    print(f"   said to be away {said.count('failing open')} times, to be back {back} times")
+    back = log.count("shared storage available again")
+    away = log.count("failing open")
+    print(f"   logged as unavailable {away} times, as available again {back} times")
     return wrong + ([] if back else ["redis: never back"]) + _hung("redis", load, 0.25)
 
 
@@ -175,9 +176,9 @@ def stops_under_load(folder: Path) -> list[str]:
     return wrong + ([] if code == 0 else ["stop: exit code"])
 
 
-def _hung(what: str, load: Load, timeout_s: float) -> list[str]:
+def _hung(label: str, load: Load, timeout_s: float) -> list[str]:
     slowest = max(load.seconds)
-    return [f"{what}: {slowest:.1f} s"] if slowest > timeout_s + SLACK_S else []
+    return [f"{label}: {slowest:.1f} s"] if slowest > timeout_s + SLACK_S else []
 
 
 def main() -> int:

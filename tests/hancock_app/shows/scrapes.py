@@ -21,10 +21,10 @@ COUNT = "hancock_request_duration_seconds_count"
 
 
 def query(port: int, expression: str) -> list[dict[str, Any]]:
-    asked = urllib.parse.urlencode({"query": expression})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{asked}") as answer:
-        found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-    return found
+    parameters = urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{parameters}") as answer:
+        rows: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+    return rows
 
 
 def load(port: int, stop: float, sent: Counter[str], lock: threading.Lock) -> None:
@@ -82,21 +82,21 @@ def compare(prometheus: int, hancock: int) -> int:
     expected = {key.replace("/nothing", "unmatched"): count for key, count in sent.items()}
 
     def counted() -> dict[str, int]:
-        found = query(prometheus, f'sum by (route, status) ({COUNT}{{route!="/metrics"}})')
+        rows = query(prometheus, f'sum by (route, status) ({COUNT}{{route!="/metrics"}})')
         return {
-            f"{one['metric']['route']} {one['metric']['status']}": int(float(one["value"][1]))
-            for one in found
+            f"{row['metric']['route']} {row['metric']['status']}": int(float(row["value"][1]))
+            for row in rows
         }
 
     wait_for(lambda: sum(counted().values()) >= sum(expected.values()), "the last scrape")
-    seen = counted()
+    counts = counted()
     for key in sorted(expected):
-        print(f"{key:<16} sent {expected[key]:>7}  counted {seen.get(key, 0):>7}")
+        print(f"{key:<16} sent {expected[key]:>7}  counted {counts.get(key, 0):>7}")
     ups = query(prometheus, 'count_over_time(up{job="hancock"}[2m])')[0]["value"][1]
     downs = query(prometheus, 'sum_over_time((up{job="hancock"} == bool 0)[2m:2s])')[0]["value"][1]
     memory = query(prometheus, "hancock_memory_usage_bytes")[0]["value"][1]
     print(f"{ups} scrapes, {downs} failed; memory {int(memory) / 1e6:.0f} MB")
-    wrong = [] if seen == expected else [f"counted {seen}, sent {expected}"]
+    wrong = [] if counts == expected else [f"counted {counts}, sent {expected}"]
     return verdict(wrong + ([] if downs == "0" else ["scrapes failed"]))
 
 

@@ -26,10 +26,10 @@ CONFIGURED = ("-c", "python:hancock_app.gunicorn_config")
 
 
 def program(name: str, package: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         sys.exit(f"{name} is missing: apt-get install {package}")
-    return found
+    return path
 
 
 def free_port() -> int:
@@ -38,9 +38,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(what: Callable[[], object], name: str) -> None:
+def wait_for(condition: Callable[[], object], name: str) -> None:
     deadline = time.monotonic() + PATIENT_S
-    while not what():
+    while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(name)
         time.sleep(0.02)
@@ -100,9 +100,9 @@ def gunicorn(folder: Path, *arguments: str, **environ: str) -> Iterator[Served]:
     try:
         pattern = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
         wait_for(lambda: pattern.search(log.read_text()), "gunicorn")
-        found = pattern.search(log.read_text())
-        assert found
-        served = Served(process, int(found[1]), log)
+        match = pattern.search(log.read_text())
+        assert match
+        served = Served(process, int(match[1]), log)
         wait_for(lambda: Asker(served.port).get("/health"), "the first worker")
         yield served
     finally:

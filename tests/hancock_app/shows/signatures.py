@@ -14,8 +14,8 @@ from serving import verdict
 from werkzeug.test import EnvironBuilder
 
 from hancock_app import Settings, create_app
-from hancock_app.standard_webhooks import Delivery, key_of
-from hancock_app.webhook import sign
+from hancock_app.webhooks.signatures import sign
+from hancock_app.webhooks.standard_webhooks import Delivery, key_of
 
 CASES = 100_000
 SECRET = "a secret of some length"
@@ -45,9 +45,9 @@ def _replaced(dice: random.Random, text: str, by: str) -> str:
     return text[:at] + by + text[at + 1 :]
 
 
-def _inserted(dice: random.Random, text: str, what: str) -> str:
+def _inserted(dice: random.Random, text: str, insertion: str) -> str:
     at = dice.randrange(len(text))
-    return text[:at] + what + text[at:]
+    return text[:at] + insertion + text[at:]
 
 
 def _body(dice: random.Random) -> bytes:
@@ -69,12 +69,12 @@ def main() -> int:
     template = EnvironBuilder("/v1/webhook", method="POST", data=BODY).get_environ()
 
     def status(headers: dict[str, str], body: bytes) -> int:
-        seen: list[str] = []
+        status_lines: list[str] = []
         environ = {**template, **headers, "wsgi.input": io.BytesIO(body)}
-        answer: Any = app(environ, lambda line, *_: seen.append(line))  # type: ignore[arg-type]
+        answer: Any = app(environ, lambda line, *_: status_lines.append(line))  # type: ignore[arg-type]
         b"".join(answer)
         answer.close()
-        return int(seen[0][:3])
+        return int(status_lines[0][:3])
 
     dice = random.Random(20_000)
     statuses: dict[str, Counter[int]] = {}
@@ -91,11 +91,11 @@ def main() -> int:
                 changed += "x"
             headers[header] = changed
         statuses.setdefault(f"{scheme}, {name}", Counter())[status(headers, body)] += 1
-    for name, seen in sorted(statuses.items()):
-        print(f"{name:<26} {dict(seen)}")
+    for name, counts in sorted(statuses.items()):
+        print(f"{name:<26} {dict(counts)}")
     controls = {status(good(scheme, -1), BODY) for scheme in ("guide", "standard")}
     print(f"{CASES} cases, and unchanged ones: {controls}")
-    wrong = [name for name, seen in statuses.items() if set(seen) != {401}]
+    wrong = [name for name, counts in statuses.items() if set(counts) != {401}]
     return verdict(wrong + ([] if controls == {200} else ["the unchanged ones"]))
 
 

@@ -1,0 +1,1 @@
+"""Rate limiting: the moving windows that count, and the limit that refuses."""

@@ -1,0 +1,76 @@
+"""The rate limit: at most so many requests of one client in any 60 seconds."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from ipaddress import IPv6Address
+from wsgiref.types import WSGIEnvironment
+
+from hancock_app.edge import HEADERS
+from hancock_app.errors import ApiError
+from hancock_app.limits.moving_window import Admission, Window
+from hancock_app.observability.metrics import Metrics
+
+# The setting is in requests per minute.
+SPAN_S = 60
+# Parsing an address takes longer than counting it; clients that are active now fit in here.
+_CACHED_NETWORKS = 4096
+
+
+class RateLimit:
+    """Admit `per_minute` requests of a client in any 60 seconds; 0 admits all."""
+
+    def __init__(self, per_minute: int, window: Window, metrics: Metrics) -> None:
+        self._per_minute = per_minute
+        self._window = window
+        self._metrics = metrics
+
+    def check(self, environ: WSGIEnvironment) -> None:
+        """Count the request and add the `X-RateLimit-*` headers to its response.
+
+        Raises an `ApiError` with status 429 if the client is over the limit.
+        """
+        if not self._per_minute:
+            return
+        client = client_of(environ.get("REMOTE_ADDR", ""))
+        admission = self._window.take(client, self._per_minute, SPAN_S)
+        reset_s = _reset_s(admission)
+        environ[HEADERS] += (
+            ("X-RateLimit-Limit", str(self._per_minute)),
+            ("X-RateLimit-Remaining", str(max(0, self._per_minute - admission.used))),
+            ("X-RateLimit-Reset", str(reset_s)),
+        )
+        if not admission.admitted:
+            self._metrics.rate_limited()
+            raise ApiError(
+                429,
+                f"rate limit of {self._per_minute} requests per minute exceeded;"
+                f" try again in {reset_s} s",
+                (("Retry-After", str(reset_s)),),
+            )
+
+
+def client_of(address: str) -> str:
+    """The client behind `address`: for IPv6 its /64, the smallest network a subscriber gets.
+
+    >>> client_of("2001:db8::1")
+    '2001:db8::/64'
+    """
+    return _network_of(address) if ":" in address else address
+
+
+@lru_cache(maxsize=_CACHED_NETWORKS)
+def _network_of(address: str) -> str:
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
+
+
+def _reset_s(admission: Admission) -> int:
+    # At least a second: with 0 an obedient client would retry immediately.
+    return max(1, math.ceil(SPAN_S - admission.oldest_age_s))

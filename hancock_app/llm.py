@@ -1,0 +1,97 @@
+"""The language model as the routes see it: limited, timed, with failures as API errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from time import perf_counter
+
+from hancock_app.backends import Backend, BackendFailure, Checkable, Mode, Streaming
+from hancock_app.errors import ApiError
+from hancock_app.observability.metrics import Metrics
+
+_log = logging.getLogger("hancock")
+
+
+class LanguageModel:
+    """A backend and the `name` of its model; `clock` is in seconds.
+
+    At most `max_concurrent` questions run at the same time, 0 for no limit. Further ones are
+    refused at once: if they waited, a hanging model would soon occupy every thread, and health
+    probes would get none.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        name: str,
+        metrics: Metrics,
+        *,
+        max_concurrent: int = 0,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._backend = backend
+        self.name = name
+        self._metrics = metrics
+        self._slots = BoundedSemaphore(max_concurrent) if max_concurrent else None
+        self._clock = clock
+
+    def answer(self, text: str, mode: Mode) -> str:
+        """Return the answer to `text`; raises an `ApiError` with status 502, 503 or 504."""
+        with self._call():
+            return self._backend.answer(text, mode)
+
+    def stream(self, text: str, mode: Mode) -> Iterator[str]:
+        """Yield the answer in pieces, or in one piece if the backend cannot stream.
+
+        Raises an `ApiError` with status 502, 503 or 504, at the first piece or a later one.
+        """
+        with self._call():
+            if isinstance(self._backend, Streaming):
+                yield from self._backend.stream(text, mode)
+            else:
+                yield self._backend.answer(text, mode)
+
+    def check(self) -> None:
+        """Raise a `BackendFailure` if the backend knows that it would not answer."""
+        if isinstance(self._backend, Checkable):
+            self._backend.check()
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """Hold a slot and time the call; translate what it raises."""
+        if self._slots is not None and not self._slots.acquire(blocking=False):
+            raise ApiError(
+                503,
+                "the model is at its concurrency limit; try again later",
+                # The least that the header can say: a slot may be free at any moment.
+                (("Retry-After", "1"),),
+            )
+        start = self._clock()
+        outcome = "failed"
+        try:
+            yield
+            outcome = "answered"
+        except BackendFailure as failure:
+            _log.warning("the model failed: %s", failure, exc_info=failure.__cause__)
+            raise _error_of(failure) from failure
+        except GeneratorExit:
+            outcome = "left"
+            raise
+        except Exception as error:
+            # Whatever a backend raises, this service itself is not broken: 502, not 500.
+            _log.exception("the model failed unexpectedly")
+            raise ApiError(502, "the model failed; try again later") from error
+        finally:
+            if self._slots is not None:
+                self._slots.release()
+            self._metrics.model_call_finished(outcome, self._clock() - start)
+
+
+def _error_of(failure: BackendFailure) -> ApiError:
+    headers: tuple[tuple[str, str], ...] = ()
+    if failure.retry_after_s is not None:
+        headers = (("Retry-After", str(failure.retry_after_s)),)
+    return ApiError(failure.status, f"{failure}; try again later", headers)

@@ -1,0 +1,1 @@
+"""Webhook verification: signatures, timestamps and replays."""

@@ -1,0 +1,79 @@
+"""The headers and signatures of Standard Webhooks v1 (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
+
+from hancock_app.errors import ApiError
+
+_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_ENVIRON_KEYS = tuple("HTTP_" + header.upper().replace("-", "_") for header in _HEADERS)
+# How the specification marks a secret that is base64.
+_SECRET_PREFIX = "whsec_"
+# Seconds have ten digits for the next 260 years; int() of thousands of digits is slow.
+_MAX_TIMESTAMP_DIGITS = 12
+# Two keys in use at the same time make two signatures; the rest is for future versions.
+_MAX_SIGNATURES = 16
+# `v1,` for HMAC, `v1a,` for Ed25519, then base64 in either alphabet.
+_SIGNATURE = re.compile(r"v[0-9]+[a-z]*,[A-Za-z0-9+/_=-]+")
+
+
+class Delivery(NamedTuple):
+    """The contents of the three headers; `sent_at` is in seconds since 1970."""
+
+    id: str
+    sent_at: int
+    signatures: tuple[str, ...]
+
+    def signature(self, key: bytes, body: bytes) -> bytes:
+        """Return the signature of `body` by `key`, in the form of the header."""
+        content = f"{self.id}.{self.sent_at}.".encode("utf-8", "surrogatepass") + body
+        return b"v1," + base64.b64encode(hmac.digest(key, content, "sha256"))
+
+
+def key_of(secret: str) -> bytes:
+    """Return the key for `secret`: base64 after the prefix `whsec_`, else the text itself."""
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode("ascii")
+    try:
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        return secret.encode("ascii")
+
+
+def parse_delivery(environ: WSGIEnvironment) -> Delivery | None:
+    """Parse the headers in `environ`; None if it has none of them.
+
+    Raises an `ApiError` with status 401 if a header is missing or malformed.
+    """
+    values = [environ.get(key, "") for key in _ENVIRON_KEYS]
+    if not any(values):
+        return None
+    for header, value in zip(_HEADERS, values, strict=True):
+        if not value:
+            raise ApiError(401, f"the {header} header is missing")
+    delivery_id, timestamp, signatures = values
+    return Delivery(delivery_id, _parse_timestamp(timestamp), _parse_signatures(signatures))
+
+
+def _parse_timestamp(text: str) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_TIMESTAMP_DIGITS
+    # A leading zero would be a different text with the same value, and so be signed differently.
+    if not is_number or str(int(text)) != text:
+        raise ApiError(401, "webhook-timestamp is not a whole number of seconds")
+    return int(text)
+
+
+def _parse_signatures(text: str) -> tuple[str, ...]:
+    signatures = tuple(text.split(" ", _MAX_SIGNATURES))
+    # Senders send no signature twice and no empty one; someone who mutates a request might.
+    is_well_formed = all(map(_SIGNATURE.fullmatch, signatures))
+    is_unique = len(set(signatures)) == len(signatures)
+    if not (is_well_formed and is_unique and len(signatures) <= _MAX_SIGNATURES):
+        raise ApiError(401, "webhook-signature is not a list of signatures such as v1,<base64>")
+    return signatures
