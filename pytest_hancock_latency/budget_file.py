@@ -54,8 +54,8 @@ def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
 
 def _budget_table(content: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
     tool = content.get("tool", {})
-    ours = tool.get("hancock-latency", {}) if isinstance(tool, dict) else {}
-    table = ours.get("budgets") if isinstance(ours, dict) else None
+    section = tool.get("hancock-latency", {}) if isinstance(tool, dict) else {}
+    table = section.get("budgets") if isinstance(section, dict) else None
     if table is None:
         table = content.get("budgets")
     if table is not None and not isinstance(table, dict):

@@ -64,22 +64,22 @@ def _run(options: argparse.Namespace) -> int:
 
 def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> BaselineComparison:
     earlier = {record.title: record for record in before.records}
-    both = [record for record in after.records if record.title in earlier]
+    common = [record for record in after.records if record.title in earlier]
     machines = kind_of_machine(before.session), kind_of_machine(after.session)
-    other = all(machines) and machines[0] != machines[1]
+    differ = all(machines) and machines[0] != machines[1]
     return BaselineComparison(
         compared=[
             Compared(
                 earlier[record.title],
                 record,
-                _change(earlier[record.title], record, allowed, len(both), judged=not other),
+                _change(earlier[record.title], record, allowed, len(common), judged=not differ),
             )
-            for record in both
+            for record in common
         ],
         only_before=sorted(earlier.keys() - {record.title for record in after.records}),
         only_after=[record.title for record in after.records if record.title not in earlier],
         allowed=allowed,
-        other_machine=", ".join(machines[0]) if other else None,
+        other_machine=", ".join(machines[0]) if differ else None,
     )
 
 

@@ -102,8 +102,8 @@ def _read(path: Path, unit_ns: int) -> Artifact:
 
 
 def _record(name: str, histogram: Histogram) -> Record:
-    most = max((high for _, high, _ in histogram.buckets), default=0)
-    return Record(name, "", histogram.n, {}, {"max": most}, {}, histogram=histogram)
+    highest_ns = max((high for _, high, _ in histogram.buckets), default=0)
+    return Record(name, "", histogram.n, {}, {"max": highest_ns}, {}, histogram=histogram)
 
 
 def _terms(text: str) -> Terms:

@@ -118,9 +118,9 @@ def attribute(circumstances: Circumstances) -> Attribution:
 
     c = circumstances
     structural = _low(c.wait[:STRUCTURAL_FROM], _QUIET) if blocks(c.blocked) else 0
-    taken = c.wall - np.maximum(0, c.wait - structural)
-    taken = taken - np.minimum(c.thread_cpu, taken) * (1 - 1 / c.speed)
-    return Attribution(_whole(taken), _whole(np.minimum(taken, _least(c))))
+    latency = c.wall - np.maximum(0, c.wait - structural)
+    latency = latency - np.minimum(c.thread_cpu, latency) * (1 - 1 / c.speed)
+    return Attribution(_whole(latency), _whole(np.minimum(latency, _least(c))))
 
 
 def _least(c: Circumstances) -> Numbers:
@@ -129,8 +129,8 @@ def _least(c: Circumstances) -> Numbers:
 
     asleep = np.maximum(0, c.wall - c.thread_cpu - c.wait)
     awake = c.wall - c.wait - asleep
-    least: Numbers = awake / c.speed + np.minimum(asleep, _low(asleep, _RAREST))
-    return least
+    shortest: Numbers = awake / c.speed + np.minimum(asleep, _low(asleep, _RAREST))
+    return shortest
 
 
 def blocks(blocked: Flags) -> bool:

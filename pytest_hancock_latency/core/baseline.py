@@ -94,8 +94,8 @@ def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
     """Counts of old and new observations at each value, ascending."""
     counts: dict[float, tuple[int, int]] = {}
     for value, olds, news in sorted(tagged):
-        had = counts.get(value, (0, 0))
-        counts[value] = had[0] + olds, had[1] + news
+        counted = counts.get(value, (0, 0))
+        counts[value] = counted[0] + olds, counted[1] + news
     return list(counts.values())
 
 
@@ -117,6 +117,6 @@ def kind_of_machine(session: Mapping[str, Any]) -> tuple[str, ...]:
     machine = session.get("machine")
     if not isinstance(machine, Mapping):
         return ()
-    known = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
-    texts = (str(known[0] or ""), f"{known[1]} cores", f"Python {known[2]}")
-    return tuple(text for text, fact in zip(texts, known, strict=True) if fact)
+    facts = (machine.get("cpu"), machine.get("cores"), machine.get("python"))
+    texts = (str(facts[0] or ""), f"{facts[1]} cores", f"Python {facts[2]}")
+    return tuple(text for text, fact in zip(texts, facts, strict=True) if fact)

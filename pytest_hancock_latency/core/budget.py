@@ -108,16 +108,16 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
         BudgetError: an unknown keyword or a value that cannot be meant; the text names both.
     """
     limits: dict[Fraction, int] = {}
-    others: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for keyword, value in arguments.items():
         if keyword in _READERS:
             target, read = _READERS[keyword]
-            others[target] = read(keyword, value)
+            settings[target] = read(keyword, value)
         elif looks_like_quantile(keyword):
             limits[_quantile(keyword)] = _duration(keyword, value)
         else:
             raise BudgetError(f"unknown keyword {keyword!r}: {_VALID}")
-    terms = Terms(limits=limits, **others)
+    terms = Terms(limits=limits, **settings)
     if terms.max_samples is not None and terms.samples is not None:
         check_counts(terms.samples, terms.max_samples)
     return terms
@@ -135,12 +135,12 @@ def positional_terms(values: Iterable[Any]) -> dict[str, Any]:
     Raises:
         BudgetError: more than three.
     """
-    given = list(values)
-    if len(given) > len(POSITIONAL):
+    limits = list(values)
+    if len(limits) > len(POSITIONAL):
         raise BudgetError(
-            f"{len(given)} positional limits: at most three, p50, p95 and p99, or one budget name"
+            f"{len(limits)} positional limits: at most three, p50, p95 and p99, or one budget name"
         )
-    return {k: v for k, v in zip(POSITIONAL, given, strict=False) if v is not None}
+    return {k: v for k, v in zip(POSITIONAL, limits, strict=False) if v is not None}
 
 
 def _quantile(keyword: str) -> Fraction:
@@ -157,10 +157,10 @@ def _duration(keyword: str, value: object) -> int:
         raise BudgetError(f"{keyword}: {error}") from None
 
 
-def _count(least: int) -> Any:
+def _count(minimum: int) -> Any:
     def read(keyword: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise BudgetError(f"{keyword}={value!r} is not a whole number from {least} up")
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise BudgetError(f"{keyword}={value!r} is not a whole number from {minimum} up")
         return value
 
     return read

@@ -73,10 +73,10 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
     Raises:
         ProfileError: an unknown key, or a value that cannot be meant.
     """
-    known = [field.name for field in fields(Profile)]
+    keys = [field.name for field in fields(Profile)]
     for key in entry:
-        if key not in known:
-            raise ProfileError(f"unknown key {key!r}: valid are {', '.join(known)}")
+        if key not in keys:
+            raise ProfileError(f"unknown key {key!r}: valid are {', '.join(keys)}")
     return Profile(
         cores=_span(entry, "cores"),
         memory_gb=_span(entry, "memory_gb"),
@@ -88,8 +88,8 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
 
 def mismatches(profile: Profile, machine: Mapping[str, Any]) -> tuple[Mismatch, ...]:
     """Everything about the machine that is not as the profile has it."""
-    found = (*_about_size(profile, machine), *_about_kind(profile, machine))
-    return tuple(mismatch for mismatch in found if mismatch is not None)
+    differences = (*_about_size(profile, machine), *_about_kind(profile, machine))
+    return tuple(mismatch for mismatch in differences if mismatch is not None)
 
 
 def _about_size(profile: Profile, machine: Mapping[str, Any]) -> Iterator[Mismatch | None]:
@@ -115,8 +115,8 @@ def _about_kind(profile: Profile, machine: Mapping[str, Any]) -> Iterator[Mismat
 
 def _least_known(machine: Mapping[str, Any], *names: str) -> float | None:
     """The tightest of several bounds: a container has not all that its host has."""
-    known = [machine[name] for name in names if isinstance(machine.get(name), int | float)]
-    return min(known, default=None)
+    bounds = [machine[name] for name in names if isinstance(machine.get(name), int | float)]
+    return min(bounds, default=None)
 
 
 def _is_sold_as(memory: float, gb: Span) -> bool:

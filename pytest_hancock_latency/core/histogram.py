@@ -71,8 +71,10 @@ class Histogram:
     def __post_init__(self) -> None:
         if any(index < 0 or count < 0 for index, count in self.counts.items()):
             raise ValueError("a histogram has neither negative buckets nor negative counts")
-        kept = {index: self.counts[index] for index in sorted(self.counts) if self.counts[index]}
-        object.__setattr__(self, "counts", kept)
+        ascending = {
+            index: self.counts[index] for index in sorted(self.counts) if self.counts[index]
+        }
+        object.__setattr__(self, "counts", ascending)
 
     @classmethod
     def of(cls, latencies_ns: Nanoseconds) -> Histogram:
@@ -156,6 +158,6 @@ def omitted_requests(closed: Histogram, interval_ns: int) -> int:
     """How many requests `as_if_open` would add."""
     if interval_ns <= 0:
         return 0
-    least = index_of(interval_ns)
-    held_back = ((index, count) for index, count in closed.counts.items() if index > least)
+    first_bucket = index_of(interval_ns)
+    held_back = ((index, count) for index, count in closed.counts.items() if index > first_bucket)
     return sum(count * max(0, middle(index) // interval_ns - 1) for index, count in held_back)

@@ -179,11 +179,11 @@ def _quantiles(group: Sequence[Record]) -> frozenset[Fraction]:
 def _summarised(record: Record, quantiles: frozenset[Fraction]) -> Record:
     """The record with quantiles and bounds from its histograms; the exact maximum is kept."""
     raw, attributed = _histograms(record)
-    asked = sorted(quantiles) if raw.n else []
-    known = {label(MAXIMUM): record.quantiles_ns[label(MAXIMUM)]} if raw.n else {}
+    ascending = sorted(quantiles) if raw.n else []
+    maximum = {label(MAXIMUM): record.quantiles_ns[label(MAXIMUM)]} if raw.n else {}
     return replace(
         record,
-        quantiles_ns={**{label(q): raw.quantile_ns(q) for q in asked}, **known},
-        attributed_quantiles_ns={label(q): attributed.quantile_ns(q) for q in asked},
-        bounds_ns=bounds_in_histograms(asked, raw, attributed),
+        quantiles_ns={**{label(q): raw.quantile_ns(q) for q in ascending}, **maximum},
+        attributed_quantiles_ns={label(q): attributed.quantile_ns(q) for q in ascending},
+        bounds_ns=bounds_in_histograms(ascending, raw, attributed),
     )

@@ -183,9 +183,9 @@ def _bounds(
     for quantile in quantiles:
         if quantile == MAXIMUM:
             continue
-        least, most = bounding_ranks(quantile, n)
+        low_rank, high_rank = bounding_ranks(quantile, n)
         bounds[label(quantile)] = (
-            low_at(least) if least else None,
-            high_at(most) if most else None,
+            low_at(low_rank) if low_rank else None,
+            high_at(high_rank) if high_rank else None,
         )
     return bounds

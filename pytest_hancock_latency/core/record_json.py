@@ -63,9 +63,9 @@ def from_plain(plain: Mapping[str, Any]) -> Record:
     Raises:
         KeyError, TypeError, ValueError: it is not the plain form of a record.
     """
-    known = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
+    fields = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
     return Record(
-        **known,
+        **fields,
         workers=plain["workers"],
         attempt=plain["attempt"],
         failures=dict(plain["failures"]),
@@ -142,12 +142,12 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
 
 
 def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
-    named = ("percentile", "limit_ns", "outcome", "reason")
+    own_fields = ("percentile", "limit_ns", "outcome", "reason")
     return LimitVerdict(
         limit=Limit(parse_quantile(plain["percentile"]), plain["limit_ns"]),
         outcome=Outcome(plain["outcome"]),
         reason=Reason(plain["reason"]),
-        **{k: v for k, v in plain.items() if k not in named},
+        **{k: v for k, v in plain.items() if k not in own_fields},
     )
 
 

@@ -152,8 +152,8 @@ class Sample:
                 f"{self.name!r} and {other.name!r} were not measured in pairs: "
                 "use sample.pairs(one, other)"
             )
-        ours, others = self.observations.attributed_ns, other.observations.attributed_ns
-        return compare((self.name, other.name), (ours, others), parse_share("by", by))
+        first, second = self.observations.attributed_ns, other.observations.attributed_ns
+        return compare((self.name, other.name), (first, second), parse_share("by", by))
 
     @property
     def within(self) -> bool:
@@ -171,8 +171,8 @@ class Sample:
         verdict = self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
         if not self.n:
             return f"<Sample {self.name!r}: no observation, {verdict}>"
-        shown = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in map(label, COLUMNS))
-        return f"<Sample {self.name!r}: n={self.n}, {shown}, {verdict}>"
+        quantiles = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in map(label, COLUMNS))
+        return f"<Sample {self.name!r}: n={self.n}, {quantiles}, {verdict}>"
 
     def _at(self, column: Nanoseconds, usual: Mapping[Fraction, int], quantile: Fraction) -> int:
         if not self.n:

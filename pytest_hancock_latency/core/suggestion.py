@@ -57,8 +57,8 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
             table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
             unknown.append((label(quantile), table.within_from(0)))
             continue
-        least = limits[-1].limit_ns if limits else 1
-        limit_ns = max(least, rounded_up(bound_ns * (1 + margin)))
+        lowest_ns = limits[-1].limit_ns if limits else 1
+        limit_ns = max(lowest_ns, rounded_up(bound_ns * (1 + margin)))
         limits.append(SuggestedLimit(label(quantile), limit_ns, bound_ns))
     return Suggestion(record.budget_name or record.name or record.test, record, limits, unknown)
 
@@ -84,5 +84,5 @@ def rounded_up(ns: Fraction) -> int:
 
 
 def _quantiles(record: Record) -> frozenset[Fraction]:
-    kept = {parse_quantile(name) for name in record.quantiles_ns}
-    return (quantiles_of(None) | kept) - {MAXIMUM}
+    own = {parse_quantile(name) for name in record.quantiles_ns}
+    return (quantiles_of(None) | own) - {MAXIMUM}

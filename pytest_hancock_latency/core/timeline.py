@@ -33,27 +33,30 @@ class Timeline:
         return len(self.n)
 
     @classmethod
-    def of(cls, seen: Observations, collections_ns: Sequence[int] = ()) -> Self | None:
+    def of(cls, observations: Observations, collections_ns: Sequence[int] = ()) -> Self | None:
         """The course of observations; None where there is none.
 
         collections_ns: when each garbage collection began, ascending, from the start of measuring.
         """
-        if not len(seen):
+        if not len(observations):
             return None
         import numpy as np
 
-        stretch_ns = int(seen.start_ns.max()) // STRETCHES + 1
-        at = seen.start_ns // stretch_ns
+        stretch_ns = int(observations.start_ns.max()) // STRETCHES + 1
+        at = observations.start_ns // stretch_ns
         stretches = int(at.max()) + 1
-        excused = seen.wall_ns - seen.attributed_ns > _WORTH_MARKING * seen.wall_ns
-        median, largest = _median_and_max(at, seen.wall_ns, stretches)
+        excused = (
+            observations.wall_ns - observations.attributed_ns
+            > _WORTH_MARKING * observations.wall_ns
+        )
+        median, largest = _median_and_max(at, observations.wall_ns, stretches)
         return cls(
             stretch_ns=stretch_ns,
             n=tuple(np.bincount(at, minlength=stretches).tolist()),
             median_ns=median,
             max_ns=largest,
             excused=_count(at, excused, stretches),
-            collected=_count(at, _hit(seen, collections_ns), stretches),
+            collected=_count(at, _hit(observations, collections_ns), stretches),
         )
 
     def to_plain(self) -> dict[str, Any]:
@@ -84,20 +87,20 @@ def _median_and_max(
     order = np.lexsort((wall_ns, at))
     ranked, n = wall_ns[order], np.bincount(at, minlength=stretches)
     end = np.cumsum(n)
-    some = n > 0
+    occupied = n > 0
     median, largest = np.zeros(stretches, np.int64), np.zeros(stretches, np.int64)
-    median[some] = ranked[(end - n + (n - 1) // 2)[some]]
-    largest[some] = ranked[(end - 1)[some]]
+    median[occupied] = ranked[(end - n + (n - 1) // 2)[occupied]]
+    largest[occupied] = ranked[(end - 1)[occupied]]
     return tuple(median.tolist()), tuple(largest.tolist())
 
 
-def _hit(seen: Observations, collections_ns: Sequence[int]) -> Flags:
+def _hit(observations: Observations, collections_ns: Sequence[int]) -> Flags:
     """Whether a collection began in each of the observations."""
     import numpy as np
 
-    begun = np.asarray(collections_ns, dtype=np.int64)
-    before = np.searchsorted(begun, seen.start_ns, side="left")
-    until = np.searchsorted(begun, seen.start_ns + seen.wall_ns, side="right")
+    begins = np.asarray(collections_ns, dtype=np.int64)
+    before = np.searchsorted(begins, observations.start_ns, side="left")
+    until = np.searchsorted(begins, observations.start_ns + observations.wall_ns, side="right")
     hit: Flags = until > before
     return hit
 

@@ -107,10 +107,12 @@ class Collecting:
         return [id_ for id_, client in clients.items() if client.state != STATE_MISSING]
 
     def _ask_for_rest(self) -> set[str]:
-        asked = set(self._alive()) - {p.id for p in self.participants if p.state == "without gate"}
-        for id_ in asked - self._finished:
+        workers = set(self._alive()) - {
+            p.id for p in self.participants if p.state == "without gate"
+        }
+        for id_ in workers - self._finished:
             self._environment.runner.send_message(FINISH, client_id=id_)
-        return asked
+        return workers
 
     def _connected(self, client_id: str, **_: Any) -> None:
         if self.running:

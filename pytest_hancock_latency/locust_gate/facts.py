@@ -55,9 +55,9 @@ class Facts:
         return {
             "version": locust.__version__,
             "host": environment.host,
-            "user_classes": sorted(each.__name__ for each in environment.user_classes),
+            "user_classes": sorted(user_class.__name__ for user_class in environment.user_classes),
             "users": self.users,
             "spawn_rate": getattr(options, "spawn_rate", None),
             "run_time_s": getattr(options, "run_time", None),
-            "participants": [who.to_plain() for who in participants],
+            "participants": [participant.to_plain() for participant in participants],
         }

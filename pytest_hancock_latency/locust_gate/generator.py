@@ -49,14 +49,14 @@ class Watch:
     ) -> None:
         self._clock, self._cpu = clock, cpu
         self._strain = Strain()
-        self._began, self._used = clock(), cpu()
+        self._began, self._cpu_s = clock(), cpu()
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
         """Watch from now on; what was seen before is dropped."""
         self.stop()
         self.take()
-        self._began, self._used = self._clock(), self._cpu()
+        self._began, self._cpu_s = self._clock(), self._cpu()
         self._greenlet = gevent.spawn(self._watch)
 
     def stop(self) -> None:
@@ -67,8 +67,8 @@ class Watch:
 
     def take(self) -> Strain:
         """What was seen since the last call."""
-        taken, self._strain = self._strain, Strain()
-        return taken
+        strain, self._strain = self._strain, Strain()
+        return strain
 
     def _watch(self) -> None:
         while True:
@@ -82,7 +82,7 @@ class Watch:
         lags[index] = lags.get(index, 0) + 1
         passed = self._clock() - self._began
         if passed >= 1:
-            busy = (self._cpu() - self._used) / passed >= BUSY
+            busy = (self._cpu() - self._cpu_s) / passed >= BUSY
             self._strain.seconds += int(passed)
             self._strain.busy_seconds += int(passed) if busy else 0
-            self._began, self._used = self._clock(), self._cpu()
+            self._began, self._cpu_s = self._clock(), self._cpu()

@@ -88,9 +88,9 @@ class Listener:
 
     def take(self) -> RequestCounts:
         """All counts since the last call."""
-        taken, self._counted = self._counted, RequestCounts()
+        counts, self._counted = self._counted, RequestCounts()
         self._latencies = self._counted.latencies
-        return taken
+        return counts
 
     def _lag(self, method: str, name: str, start_s: float, intended_s: float) -> tuple[int, float]:
         """By how much a request of an open loop started late, and when it should have started."""

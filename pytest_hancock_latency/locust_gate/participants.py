@@ -70,61 +70,63 @@ class Participants:
 
     def __init__(self) -> None:
         self._began_s = 0.0
-        self._known: dict[str, Participant] = {}
+        self._by_id: dict[str, Participant] = {}
 
     def begin(self, now_s: float, present: list[str]) -> None:
         """A test starts; these are there."""
         self._began_s = now_s
-        self._known = {each: Participant(each) for each in present}
+        self._by_id = {worker_id: Participant(worker_id) for worker_id in present}
 
     def __iter__(self) -> Any:
-        return iter(self._known.values())
+        return iter(self._by_id.values())
 
     def joined(self, id_: str, now_s: float) -> Participant:
         """The participant with this id, who may be new."""
-        if id_ not in self._known:
-            self._known[id_] = Participant(id_, joined_s=max(0.0, now_s - self._began_s))
-        return self._known[id_]
+        if id_ not in self._by_id:
+            self._by_id[id_] = Participant(id_, joined_s=max(0.0, now_s - self._began_s))
+        return self._by_id[id_]
 
     def reported(self, id_: str, requests: int, strain: Strain, now_s: float) -> None:
         """Counts came from a participant."""
-        who = self.joined(id_, now_s)
-        who.state = State.RUNNING if who.state is State.WITHOUT_GATE else who.state
-        who.reports += 1
-        who.requests += requests
-        who.last_report_s = max(0.0, now_s - self._began_s)
-        who.strain.add(strain)
+        participant = self.joined(id_, now_s)
+        participant.state = (
+            State.RUNNING if participant.state is State.WITHOUT_GATE else participant.state
+        )
+        participant.reports += 1
+        participant.requests += requests
+        participant.last_report_s = max(0.0, now_s - self._began_s)
+        participant.strain.add(strain)
 
     def without_gate(self, id_: str, now_s: float) -> None:
         """A report came that has no counts in it."""
-        who = self.joined(id_, now_s)
-        if not who.reports:
-            who.state = State.WITHOUT_GATE
+        participant = self.joined(id_, now_s)
+        if not participant.reports:
+            participant.state = State.WITHOUT_GATE
 
     def lose(self, id_: str) -> bool:
         """A participant died; whether that is news."""
-        who = self._known.get(id_)
-        if who is None or who.state is not State.RUNNING:
+        participant = self._by_id.get(id_)
+        if participant is None or participant.state is not State.RUNNING:
             return False
-        who.state = State.LOST
+        participant.state = State.LOST
         return True
 
     def found(self, id_: str) -> bool:
         """A participant that was given up lives; whether that is news."""
-        who = self._known.get(id_)
-        if who is None or who.state is not State.LOST:
+        participant = self._by_id.get(id_)
+        if participant is None or participant.state is not State.LOST:
             return False
-        who.state = State.RUNNING
+        participant.state = State.RUNNING
         return True
 
     def finish(self, id_: str) -> None:
         """A participant has sent its last counts."""
-        who = self._known.get(id_)
-        if who is not None and who.state is not State.WITHOUT_GATE:
-            who.state = State.FINISHED
+        participant = self._by_id.get(id_)
+        if participant is not None and participant.state is not State.WITHOUT_GATE:
+            participant.state = State.FINISHED
 
     def end(self) -> None:
         """The test is over: who has not finished is lost."""
-        for who in self._known.values():
-            if who.state is State.RUNNING:
-                who.state = State.LOST
+        for participant in self._by_id.values():
+            if participant.state is State.RUNNING:
+                participant.state = State.LOST

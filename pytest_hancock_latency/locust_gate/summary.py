@@ -28,12 +28,14 @@ def summary_lines(records: Sequence[Record], participants: Iterable[Participant]
 
 def _about(participants: Iterable[Participant]) -> list[str]:
     """How many workers took part, where there were any."""
-    workers = [who for who in participants if who.id != LOCAL]
+    workers = [participant for participant in participants if participant.id != LOCAL]
     if not workers:
         return []
-    counted = [(state, sum(who.state is state for who in workers)) for state in State]
+    counted = [
+        (state, sum(participant.state is state for participant in workers)) for state in State
+    ]
     states = ", ".join(f"{count} {state.value}" for state, count in counted if count)
-    late = sum(who.to_plain()["late"] for who in workers)
+    late = sum(participant.to_plain()["late"] for participant in workers)
     joined = f", {late} joined late" if late else ""
     plural = "worker" if len(workers) == 1 else "workers"
     return [f"{len(workers)} {plural}: {states}{joined}"]

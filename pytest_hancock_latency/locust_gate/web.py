@@ -95,9 +95,9 @@ class WebView:
 
     def beside(self, statistics: dict[str, Any]) -> dict[str, Any]:
         """Locust's statistics with the rows of the tab beside them."""
-        others = [each for each in statistics.get("extended_stats", []) if each["key"] != KEY]
+        tables = [table_ for table_ in statistics.get("extended_stats", []) if table_["key"] != KEY]
         tab = {"key": KEY, "data": table(self.records())}
-        return {**statistics, "extended_stats": [*others, tab]}
+        return {**statistics, "extended_stats": [*tables, tab]}
 
     def page(self, report: str) -> str:
         """The page of its own. report: the address of the report."""

@@ -59,16 +59,18 @@ def _slow(observations: Observations, position: int, collections: Sequence[int])
 
 def advice_before(judge: SequentialJudge, plan: Plan, warmup: Sequence[int]) -> Advice | None:
     """Advice known before measuring: the plan leaves no room for a pass. None if it does."""
-    needed, limit = judge.least_to_pass(), judge.budget.limits[-1].label
-    if needed > plan.max_samples:
-        return Advice.of("cap-samples", limit=limit, needed=needed, max_samples=plan.max_samples)
+    observations, limit = judge.least_to_pass(), judge.budget.limits[-1].label
+    if observations > plan.max_samples:
+        return Advice.of(
+            "cap-samples", limit=limit, needed=observations, max_samples=plan.max_samples
+        )
     interval_ns = int(median(warmup)) if warmup else 0
-    if not interval_ns or needed * interval_ns <= plan.time_limit_ns:
+    if not interval_ns or observations * interval_ns <= plan.time_limit_ns:
         return None
     return Advice.of(
         "cap-time",
         limit=limit,
-        needed=needed,
+        needed=observations,
         fitting=plan.time_limit_ns // interval_ns,
         time_limit_ns=plan.time_limit_ns,
     )

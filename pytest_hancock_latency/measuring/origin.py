@@ -125,13 +125,15 @@ def ci_of(environ: Environment) -> dict[str, Any] | None:
 
 
 def _provider(environ: Environment) -> tuple[str, _Provider | None]:
-    signed = ((name, one) for name, one in _PROVIDERS.items() if environ.get(one.sign))
+    signed = (
+        (name, provider) for name, provider in _PROVIDERS.items() if environ.get(provider.sign)
+    )
     return next(signed, ("", None))
 
 
 def _branch(environ: Environment, provider: _Provider) -> str | None:
-    named = (environ[name] for name in provider.branches if environ.get(name))
-    branch = next(named, None)
+    branches = (environ[name] for name in provider.branches if environ.get(name))
+    branch = next(branches, None)
     return branch.removeprefix("refs/heads/") if branch else None
 
 

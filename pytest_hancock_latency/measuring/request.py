@@ -43,11 +43,11 @@ class Request:
         if self.check is None:
             return None
         try:
-            said = self.check(answer)
+            outcome = self.check(answer)
         except AssertionError as error:
             text = str(error).partition("\n")[0]
             return f"check: {text}" if text else "check: AssertionError"
-        return None if said is None or said else f"check: returned {said!r}"
+        return None if outcome is None or outcome else f"check: returned {outcome!r}"
 
     def is_observed(self, answer: Any) -> bool:
         """Whether a failed request is an observation all the same."""
@@ -139,8 +139,8 @@ def is_coroutine_function(function: Any) -> bool:
     """Whether calling it gives something to await; looks through `functools.partial`."""
     while hasattr(function, "func"):  # of functools.partial
         function = function.func
-    called = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+    call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
 
 
 def calls_of(

@@ -111,9 +111,9 @@ def _ini(config: pytest.Config, name: str) -> Any:
         return None
 
 
-def _at_least(most: int, least: int | None) -> int:
+def _at_least(maximum: int, minimum: int | None) -> int:
     """A marker that asks for more observations than the session's greatest number means them."""
-    return max(most, least or 0)
+    return max(maximum, minimum or 0)
 
 
 ITEM_SETTINGS = pytest.StashKey[ItemSettings]()

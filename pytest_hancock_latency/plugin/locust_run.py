@@ -122,11 +122,11 @@ class LocustRunner:
             path = Path(folder, "performance-latency.json")
             command = ["-f", files, *_switches(options), "--latency-json", str(path)]
             seconds = _seconds(str(options["run_time"]))
-            done = self._run([*command, *self._budgets(), *user_classes], seconds)
+            process = self._run([*command, *self._budgets(), *user_classes], seconds)
             if not path.exists():
-                raise LatencyError(f"Locust ended with {done.returncode}:\n{done.stdout}")
+                raise LatencyError(f"Locust ended with {process.returncode}:\n{process.stdout}")
             records = list(read_artifact(path).records)
-        return self._keep(records, done)
+        return self._keep(records, process)
 
     def _run(self, arguments: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_OF_THIS_SESSION)}
@@ -145,10 +145,10 @@ class LocustRunner:
         path = self._settings.budgets
         return ["--latency-budgets", str(path)] if path else []
 
-    def _keep(self, records: list[Record], done: subprocess.CompletedProcess[str]) -> LocustRun:
-        if done.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):
+    def _keep(self, records: list[Record], process: subprocess.CompletedProcess[str]) -> LocustRun:
+        if process.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):
             raise LatencyError(
-                f"Locust measured nothing, it ended with {done.returncode}:\n{done.stdout}"
+                f"Locust measured nothing, it ended with {process.returncode}:\n{process.stdout}"
             )
         strict = self._settings.strict
         own = [
@@ -162,7 +162,7 @@ class LocustRunner:
         else:
             self._item.stash.setdefault(LOAD_RECORDS, []).extend(own)
         samples = {record.name: LoadSample(record) for record in own}
-        return LocustRun(samples, done.returncode, done.stdout)
+        return LocustRun(samples, process.returncode, process.stdout)
 
 
 def _switches(options: Mapping[str, object]) -> list[str]:

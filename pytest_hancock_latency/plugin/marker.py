@@ -76,11 +76,11 @@ class NamedBudgets:
     """The named budgets of a session, read when the first one is asked for."""
 
     def __init__(self, settings: Settings, config: pytest.Config) -> None:
-        self._given = settings.budgets
+        self._path = settings.budgets
         self._fallback = config.rootpath / "pyproject.toml"
-        self._known: Mapping[str, Terms] | None = None
-        if self._given is not None:  # named on purpose: an error in it is one even if none asks
-            self._known = read_budgets(self._given)
+        self._budgets: Mapping[str, Terms] | None = None
+        if self._path is not None:  # named on purpose: an error in it is one even if none asks
+            self._budgets = read_budgets(self._path)
 
     def get(self, name: str) -> Terms:
         """The terms of a named budget.
@@ -88,13 +88,13 @@ class NamedBudgets:
         Raises:
             BudgetError: there is none of this name, or the file cannot be read.
         """
-        if self._known is None:
-            self._known = self._read()
-        if name in self._known:
-            return self._known[name]
-        known = ", ".join(f'"{other}"' for other in sorted(self._known)) or "none"
-        file = self._given or self._fallback
-        raise BudgetError(f'unknown budget "{name}": {file.name} has {known}')
+        if self._budgets is None:
+            self._budgets = self._read()
+        if name in self._budgets:
+            return self._budgets[name]
+        names = ", ".join(f'"{name_}"' for name_ in sorted(self._budgets)) or "none"
+        file = self._path or self._fallback
+        raise BudgetError(f'unknown budget "{name}": {file.name} has {names}')
 
     def _read(self) -> Mapping[str, Terms]:
         if self._fallback.exists():
@@ -117,7 +117,7 @@ def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
     return terms
 
 
-def _layers(mark: pytest.Mark, named: NamedBudgets) -> Sequence[Terms]:
+def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
     """What one marker says itself, then what the budget says that it names."""
     names, limits = _split(mark.args)
     if not mark.args and not mark.kwargs:
@@ -126,7 +126,7 @@ def _layers(mark: pytest.Mark, named: NamedBudgets) -> Sequence[Terms]:
     if twice:
         raise BudgetError(f"{min(twice)} is given twice, by position and by keyword")
     own = parse_terms({**limits, **mark.kwargs})
-    return [own, *(named.get(name) for name in names)]
+    return [own, *(budgets.get(name) for name in names)]
 
 
 def _split(args: Iterable[object]) -> tuple[list[str], dict[str, object]]:

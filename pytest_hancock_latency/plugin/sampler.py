@@ -197,8 +197,8 @@ class Sampler:
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.shapes.coroutines import burst_awaiting
 
-        done = await burst_awaiting(load, at_once, self.settings.plan, self.clock)
-        return self._keep(judge_burst(done, self._judge_of))
+        finished = await burst_awaiting(load, at_once, self.settings.plan, self.clock)
+        return self._keep(judge_burst(finished, self._judge_of))
 
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float

@@ -62,30 +62,30 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     Raises:
         SettingError: an invalid value; the text starts with the place that it came from.
     """
-    given = {option.name: _strongest(option, config, environ) for option in OPTIONS}
+    values = {option.name: _strongest(option, config, environ) for option in OPTIONS}
     plan = Plan()
     counts = {
-        name: _read(given[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
+        name: _read(values[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
         for name in ("warmup", "samples", "max_samples")
     }
-    _check_counts(given, counts)
+    _check_counts(values, counts)
     guide = environ.get(GUIDE_ARTIFACT)
     return Settings(
-        mode=_read(given["mode"], _mode, Mode.GATE),
+        mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
-            time_limit_ns=_read(given["time_limit"], parse_duration, plan.time_limit_ns),
-            attribution=_read(given["attribution"], parse_switch, True),
+            time_limit_ns=_read(values["time_limit"], parse_duration, plan.time_limit_ns),
+            attribution=_read(values["attribution"], parse_switch, True),
         ),
-        strict=_read(given["strict"], parse_switch, False),
-        junit=_read(given["junit"], parse_switch, True),
-        github=_read(given["github"], parse_switch, True),
-        budgets=_path(given["budgets"]),
-        baseline=_path(given["baseline"]),
-        profile=_read(given["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
+        strict=_read(values["strict"], parse_switch, False),
+        junit=_read(values["junit"], parse_switch, True),
+        github=_read(values["github"], parse_switch, True),
+        budgets=_path(values["budgets"]),
+        baseline=_path(values["baseline"]),
+        profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         artifacts=artifact_paths(
-            {name: _path(given[name]) for name, kind in KINDS.items() if _is_option(kind.name)},
-            _path(given["artifacts"]),
+            {name: _path(values[name]) for name, kind in KINDS.items() if _is_option(kind.name)},
+            _path(values["artifacts"]),
             config.invocation_params.dir / guide if guide else None,
             of_pytest=True,
         ),
@@ -122,11 +122,11 @@ def _read(setting: _Setting | None, read: Callable[[Any], T], default: T) -> T:
         raise SettingError(f"{setting.where}: {error}") from None
 
 
-def _check_counts(given: Mapping[str, _Setting | None], counts: Mapping[str, int]) -> None:
+def _check_counts(values: Mapping[str, _Setting | None], counts: Mapping[str, int]) -> None:
     try:
         check_counts(counts["samples"], counts["max_samples"])
     except BudgetError as error:
-        culprit = given["max_samples"] or given["samples"]
+        culprit = values["max_samples"] or values["samples"]
         raise SettingError(f"{culprit.where if culprit else 'latency settings'}: {error}") from None
 
 
@@ -137,14 +137,14 @@ def _mode(text: str) -> Mode:
         raise SettingError(f"unknown mode {text!r}: valid are gate, report and off") from None
 
 
-def _count(least: int) -> Callable[[Any], int]:
+def _count(minimum: int) -> Callable[[Any], int]:
     def read(value: object) -> int:
         try:
             number = int(str(value))
         except ValueError:
-            number = least - 1
-        if number < least:
-            raise SettingError(f"{value!r} is not a whole number from {least} up")
+            number = minimum - 1
+        if number < minimum:
+            raise SettingError(f"{value!r} is not a whole number from {minimum} up")
         return number
 
     return read

@@ -40,13 +40,13 @@ class BaselineComparison:
     @property
     def slower(self) -> int:
         """Samples that are shown to be slower."""
-        return sum(each.change.slower for each in self.compared)
+        return sum(pair.change.slower for pair in self.compared)
 
 
 def comparison_text(comparison: BaselineComparison) -> str:
     """The table, what it means, and what has no counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
-    rows = [_HEADINGS, *(_cells(each) for each in ordered)]
+    rows = [_HEADINGS, *(_cells(pair) for pair in ordered)]
     lines = ["latency beside the baseline (medians of what the code took, p99 of raw latency)", ""]
     lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
     lines += ["", _conclusion(comparison)]
@@ -55,16 +55,16 @@ def comparison_text(comparison: BaselineComparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(each: Compared) -> tuple[str, ...]:
-    change = each.change
-    known = bool(change.before_ns)
+def _cells(pair: Compared) -> tuple[str, ...]:
+    change = pair.change
+    is_known = bool(change.before_ns)
     return (
-        each.after.title,
-        format_duration(change.before_ns) if known else "–",
-        format_duration(change.after_ns) if known else "–",
-        f"{change.percent:+d} %" if known else "–",
-        _p99(each.before),
-        _p99(each.after),
+        pair.after.title,
+        format_duration(change.before_ns) if is_known else "–",
+        format_duration(change.after_ns) if is_known else "–",
+        f"{change.percent:+d} %" if is_known else "–",
+        _p99(pair.before),
+        _p99(pair.after),
         "slower" if change.slower else f"not compared: {change.why_not}" if change.why_not else "",
     )
 

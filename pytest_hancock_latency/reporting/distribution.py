@@ -13,7 +13,7 @@ _STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
 """Rows for each factor of ten that are tried, the most that fit being taken."""
 
 
-def log_edges(lowest: int, highest: int, most: int) -> list[int]:
+def log_edges(lowest: int, highest: int, rows: int) -> list[int]:
     """Ascending edges in ns around all latencies, equally far apart on a log scale.
 
     There are at most `most` + 3 of them, unless even a row for each power of ten would be more.
@@ -22,16 +22,16 @@ def log_edges(lowest: int, highest: int, most: int) -> list[int]:
     for steps in reversed(_STEPS):
         first = floor(log10(max(1, lowest)) * steps)
         last = floor(log10(max(1, highest)) * steps) + 1
-        if last - first <= most:
+        if last - first <= rows:
             break
     edges = [round(10 ** (at / steps)) for at in range(first, last + 1)]
     return sorted({min(edges[0], lowest), *edges[1:-1], max(edges[-1], highest + 1)})
 
 
-def edges_around(histograms: Iterable[Histogram], most: int) -> list[int]:
+def edges_around(histograms: Iterable[Histogram], rows: int) -> list[int]:
     """Edges around every observation of these histograms, at least one of which has any."""
     indexes = [index for histogram in histograms for index in histogram.counts]
-    return log_edges(highest(min(indexes)), highest(max(indexes)), most)
+    return log_edges(highest(min(indexes)), highest(max(indexes)), rows)
 
 
 def counts_between(histogram: Histogram, edges: Sequence[int]) -> list[int]:

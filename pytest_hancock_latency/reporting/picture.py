@@ -38,8 +38,8 @@ def _distribution(record: Record) -> Iterator[str]:
     attributed = record.attributed_histogram or raw
     limits = [part.limit for part in record.verdict.limits] if record.verdict else []
     edges = edges_around((raw,), _ROWS)
-    counts, taken = counts_between(raw, edges), counts_between(attributed, edges)
-    freed = [max(0, count - code) for count, code in zip(counts, taken, strict=True)]
+    counts, code_counts = counts_between(raw, edges), counts_between(attributed, edges)
+    freed = [max(0, count - code) for count, code in zip(counts, code_counts, strict=True)]
     note = ", · is where only the machine put them" if any(freed) else ""
     yield f"distribution of {raw.n} raw latencies (log scale){note}"
     scale = _WIDTH / max(counts)

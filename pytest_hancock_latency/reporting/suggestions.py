@@ -18,8 +18,8 @@ def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str
     """
     lines = [_explained(margin, 'in pyproject.toml: [tool.hancock-latency.budgets."NAME"]')]
     groups: dict[str, list[Suggestion]] = {}
-    for each in suggestions:
-        groups.setdefault(each.name, []).append(each)
+    for suggestion in suggestions:
+        groups.setdefault(suggestion.name, []).append(suggestion)
     for name, group in groups.items():
         limits = together(group)
         lines += ["", *_reasons(group, titled=len(group) > 1)]
@@ -34,8 +34,8 @@ def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> 
     """A marker for each test, which judges all of its samples, with the reasons of its limits."""
     lines = [_explained(margin, "numbers are milliseconds")]
     groups: dict[str, list[Suggestion]] = {}
-    for each in suggestions:
-        groups.setdefault(each.record.test or each.name, []).append(each)
+    for suggestion in suggestions:
+        groups.setdefault(suggestion.record.test or suggestion.name, []).append(suggestion)
     for group in groups.values():
         limits = together(group).items()
         keywords = [f"{_key(percentile)}={plain_ms(ns)}" for percentile, ns in limits]
@@ -53,21 +53,22 @@ def _explained(margin: Fraction, note: str) -> str:
 
 
 def _reasons(group: Sequence[Suggestion], *, titled: bool) -> Iterator[str]:
-    for each in group:
+    for suggestion in group:
         if titled:
-            yield f"# {' '.join(each.record.title.splitlines())}"
-        yield from _reasons_of_one(each)
+            yield f"# {' '.join(suggestion.record.title.splitlines())}"
+        yield from _reasons_of_one(suggestion)
 
 
-def _reasons_of_one(each: Suggestion) -> Iterator[str]:
-    record = each.record
-    for limit in each.limits:
-        seen = format_duration(record.quantiles_ns[limit.percentile])
+def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
+    record = suggestion.record
+    for limit in suggestion.limits:
+        observed = format_duration(record.quantiles_ns[limit.percentile])
         bound = format_duration(limit.bound_ns)
-        yield f"# {limit.percentile} {seen}, at most {bound} ({record.n} observations)"
-    for percentile, needed in each.unknown:
+        yield f"# {limit.percentile} {observed}, at most {bound} ({record.n} observations)"
+    for percentile, observations in suggestion.unknown:
         yield (
-            f"# {percentile} is not known from {record.n} observations: it takes {needed} at least"
+            f"# {percentile} is not known from {record.n} observations: "
+            f"it takes {observations} at least"
         )
     if failed := sum(record.failures.values()):
         yield (

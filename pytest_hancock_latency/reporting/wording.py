@@ -78,9 +78,9 @@ def _without_limit(record: Record, verdict: Verdict) -> str:
 
 def about_throughput(throughput: ThroughputVerdict) -> str:
     """The evidence about requests/s, as one sentence."""
-    least = _whole_percent(throughput.least_fall)
-    most = _whole_percent(throughput.most_fall)
-    span = f"a fall of {least} to {most} at 95 % confidence"
+    lowest = _whole_percent(throughput.least_fall)
+    highest = _whole_percent(throughput.most_fall)
+    span = f"a fall of {lowest} to {highest} at 95 % confidence"
     judged_for = format_duration(throughput.judged_ns)
     average = f"{throughput.per_s:.3g}/s on average over {judged_for}"
     head = f"{throughput.outcome} requests/s"
@@ -148,8 +148,8 @@ def _excused(part: LimitVerdict) -> str:
 
 
 def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
-    shown = shown_quantile(part.n, part.over)
-    shows = f"shows {label(shown)}, " if shown >= _WORTH_SAYING else ""
+    quantile = shown_quantile(part.n, part.over)
+    shows = f"shows {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
     if part.needed is None:
         return f"{shows}not {part.limit.label}"
     return (

@@ -102,32 +102,32 @@ class Boundaries:
 
     def most_within(self, n: int) -> int:
         """a[n]: the most exceedances that show *within* after n observations; −1 if none do."""
-        shown = self._within.log_evidence
-        return _first(0, lambda k: k > n or shown(n, k) < self._enough_within) - 1
+        evidence = self._within.log_evidence
+        return _first(0, lambda k: k > n or evidence(n, k) < self._enough_within) - 1
 
     def least_exceeded(self, n: int) -> int:
         """b[n]: the least exceedances that show *exceeded* after n observations; maybe above n."""
-        shown = self._exceeded.log_evidence
-        return _first(0, lambda k: k > n or shown(n, k) >= self._enough_exceeded)
+        evidence = self._exceeded.log_evidence
+        return _first(0, lambda k: k > n or evidence(n, k) >= self._enough_exceeded)
 
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """The n from which *within* is shown if k of n is the rate for good; None if too far.
 
         Computed without the tables, which would have to grow as far.
         """
-        shown = self._within.log_evidence
+        evidence = self._within.log_evidence
 
         def enough(later: int) -> bool:
-            return shown(later, -(-k * later // n)) >= self._enough_within
+            return evidence(later, -(-k * later // n)) >= self._enough_within
 
         return _first(n, enough) if enough(farthest) else None
 
     def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """The n from which *exceeded* is shown if k of n is the rate for good; None if too far."""
-        shown = self._exceeded.log_evidence
+        evidence = self._exceeded.log_evidence
 
         def enough(later: int) -> bool:
-            return shown(later, k * later // n) >= self._enough_exceeded
+            return evidence(later, k * later // n) >= self._enough_exceeded
 
         return _first(n, enough) if enough(farthest) else None
 
@@ -218,8 +218,8 @@ def shown_quantile(n: int, k: int, alpha: float = ALPHA_WITHIN) -> Fraction:
     while high - low > 1:
         middle = (low + high) // 2
         allowed = 1 - Fraction(middle, 1000)
-        shown = EProcess(allowed, WITHIN).log_evidence(n, k) >= enough
-        low, high = (middle, high) if shown else (low, middle)
+        suffices = EProcess(allowed, WITHIN).log_evidence(n, k) >= enough
+        low, high = (middle, high) if suffices else (low, middle)
     return Fraction(low, 1000)
 
 

@@ -54,15 +54,15 @@ def compare(
     """Compare attributed latencies, both of shape (pairs,), pair by pair."""
     import numpy as np
 
-    ours, others = latencies
-    limit = others * float(1 - by)
+    first, second = latencies
+    limit = second * float(1 - by)
     table = boundaries(_HALF, ALPHA_WITHIN, ALPHA_BUILD)
     return PairedComparison(
         name=names[0],
         other=names[1],
         by=by,
-        pairs=len(ours),
-        faster=int((ours < limit).sum()),
-        needed=table.least_exceeded(len(ours)),
-        ratio=float(np.median(ours / np.maximum(1, others))) if len(ours) else 1.0,
+        pairs=len(first),
+        faster=int((first < limit).sum()),
+        needed=table.least_exceeded(len(first)),
+        ratio=float(np.median(first / np.maximum(1, second))) if len(first) else 1.0,
     )

@@ -137,6 +137,6 @@ def _calm(observations: Observations, length_ns: int) -> Flags:
 
     window = observations.start_ns // length_ns
     excused = np.bincount(window, weights=observations.wall_ns - observations.attributed_ns)
-    spent = np.maximum(length_ns, np.bincount(window, weights=observations.wall_ns))
-    calm: Flags = (excused <= _MOST_EXCUSED * spent)[window] & (window < window[-1])
+    elapsed = np.maximum(length_ns, np.bincount(window, weights=observations.wall_ns))
+    calm: Flags = (excused <= _MOST_EXCUSED * elapsed)[window] & (window < window[-1])
     return calm

@@ -54,8 +54,8 @@ class Steady:
 
     def stretches(self) -> list[int]:
         """Requests in 20 to 60 stretches of equal length, oldest first; at least 10 in each."""
-        most = min(_MOST_STRETCHES, self.requests // _REQUESTS_IN_A_STRETCH)
-        length = max(1, (self.end - self.begin) // max(1, most))
+        number_wanted = min(_MOST_STRETCHES, self.requests // _REQUESTS_IN_A_STRETCH)
+        length = max(1, (self.end - self.begin) // max(1, number_wanted))
         number = (self.end - self.begin) // length
         begin = self.end - number * length
         stretches = [0] * number
@@ -79,7 +79,7 @@ def judge_throughput(steady: Steady, alpha: float) -> ThroughputVerdict | None:
     reach = _Z_95 * deviation / 2
     low = slopes[max(0, round(len(slopes) / 2 - reach))]
     high = slopes[min(len(slopes) - 1, round(len(slopes) / 2 + reach))]
-    falls = [_fall(counts, each) for each in (slope, high, low)]
+    falls = [_fall(counts, slope) for slope in (slope, high, low)]
     chance = _chance(counts, deviation) if _falls_twice(counts) else 1.0
     return ThroughputVerdict(
         outcome=_outcome(falls, chance, alpha),
@@ -92,10 +92,10 @@ def judge_throughput(steady: Steady, alpha: float) -> ThroughputVerdict | None:
 
 
 def _outcome(falls: Sequence[float], chance: float, alpha: float) -> Outcome:
-    fall, _, most = falls
+    fall, _, highest = falls
     if fall >= DECLINE and chance <= alpha:
         return Outcome.EXCEEDED
-    return Outcome.WITHIN if most < DECLINE else Outcome.INCONCLUSIVE
+    return Outcome.WITHIN if highest < DECLINE else Outcome.INCONCLUSIVE
 
 
 def _slopes(counts: Sequence[int]) -> list[float]:

@@ -51,7 +51,7 @@ class BracketTaker(Taker):
         """Take up to `count` observations, fewer when time is up or a request fails."""
         clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
-        tight, nothing = _TIGHT_NS, _nothing
+        tight, empty_call = _TIGHT_NS, _nothing
         readings = self._readings
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         for _ in repeat(None, count):
@@ -59,7 +59,7 @@ class BracketTaker(Taker):
             line0 = pread(file, LONGEST_LINE, 0)
             if clock() - before > tight:
                 before, line0 = self._tight(pread, file)
-            nothing()  # calls are slow right after a system call; let this one pay for that
+            empty_call()  # calls are slow right after a system call; let this one pay for that
             t0 = clock()
             answer = call()
             t1 = clock()
@@ -129,13 +129,13 @@ class BracketTaker(Taker):
         speed = slowdown(column(self._probe.durations), columns["probe"])
         blocked = columns["switches"] > 0
         circumstances = Circumstances(columns["wall"], wait, columns["thread_cpu"], speed, blocked)
-        taken = attribute(circumstances)
+        attribution = attribute(circumstances)
         return Observations(
             wall_ns=columns["wall"],
-            attributed_ns=taken.attributed,
+            attributed_ns=attribution.attributed,
             start_ns=columns["start"] - self.begin,
             blocked=blocked,
-            least_ns=taken.least,
+            least_ns=attribution.least,
             wait_ns=wait,
         )
 

@@ -85,11 +85,11 @@ def voluntary_switches() -> Callable[[], int] | None:
     try:
         import resource
 
-        which = resource.RUSAGE_THREAD
+        thread = resource.RUSAGE_THREAD
     except (ImportError, AttributeError):
         return None
     getrusage = resource.getrusage
-    return lambda: getrusage(which).ru_nvcsw
+    return lambda: getrusage(thread).ru_nvcsw
 
 
 thread_cpu = time.thread_time_ns

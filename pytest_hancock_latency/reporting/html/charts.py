@@ -42,37 +42,37 @@ _COLLECTOR: Final = ("collector", "◆ a garbage collection began in some observ
 
 def distribution(record: Record, baseline: Record | None = None) -> Picture | None:
     """How often which latency occurred, with the limits; None where no histogram was kept."""
-    shown = _histograms(record, baseline)
-    if not shown:
+    histograms = _histograms(record, baseline)
+    if not histograms:
         return None
-    scale = _scale(record, shown, LEFT, RIGHT)
-    edges = edges_around(shown.values(), _BARS)
+    scale = _scale(record, histograms, LEFT, RIGHT)
+    edges = edges_around(histograms.values(), _BARS)
     shares = {
-        name: [count / each.n for count in counts_between(each, edges)]
-        for name, each in shown.items()
+        name: [count / histogram.n for count in counts_between(histogram, edges)]
+        for name, histogram in histograms.items()
     }
-    most = max(max(row) for row in shares.values())
+    highest = max(max(row) for row in shares.values())
     xs = [scale.at(edge) for edge in edges]
     marks: list[Element] = [*bottom_axis(scale.ticks())]
     for name, row in shares.items():
-        heights = [round(BOTTOM - share / most * (BOTTOM - BELOW_WORDS), 1) for share in row]
+        heights = [round(BOTTOM - share / highest * (BOTTOM - BELOW_WORDS), 1) for share in row]
         marks.append(element("path", d=staircase(xs, heights, BOTTOM), class_=f"area {name}"))
     marks += limits_down(limits_of(record), scale)
-    return Picture("Distribution", _in_words(record, shown["raw"]), marks, _legend(shown))
+    return Picture("Distribution", _in_words(record, histograms["raw"]), marks, _legend(histograms))
 
 
 def tail(record: Record, baseline: Record | None = None) -> Picture | None:
     """Latency by percentile; every further nine takes the same room."""
-    shown = _histograms(record, baseline)
-    if not shown:
+    histograms = _histograms(record, baseline)
+    if not histograms:
         return None
-    scale = _scale(record, shown, BOTTOM, TOP)
-    across = TailScale(shown["raw"].n, LEFT, RIGHT)
+    scale = _scale(record, histograms, BOTTOM, TOP)
+    across = TailScale(histograms["raw"].n, LEFT, RIGHT)
     quantiles = across.quantiles(_POINTS)[:-1]
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(across.ticks())]
-    for name, each in shown.items():
+    for name, histogram in histograms.items():
         points = [
-            (across.at(float(q)), scale.at(each.quantile_ns(q or P50))) for q in quantiles if q
+            (across.at(float(q)), scale.at(histogram.quantile_ns(q or P50))) for q in quantiles if q
         ]
         marks.append(polyline(points, f"line {name}"))
     marks += limits_across(limits_of(record), scale)
@@ -81,7 +81,7 @@ def tail(record: Record, baseline: Record | None = None) -> Picture | None:
             x = across.at(float(part.limit.quantile))
             y = scale.at(part.limit.limit_ns)
             marks.append(element("circle", cx=x, cy=y, r=3.5, class_="limit-point"))
-    return Picture("Tail", _tail_in_words(record), marks, _legend(shown))
+    return Picture("Tail", _tail_in_words(record), marks, _legend(histograms))
 
 
 def over_time(record: Record) -> Picture | None:
@@ -89,8 +89,8 @@ def over_time(record: Record) -> Picture | None:
     course = record.timeline
     if course is None or not len(course):
         return None
-    seen = [ns for ns in (*course.median_ns, *course.max_ns) if ns]
-    scale = LogScale(*latency_range(seen, _limit_values(record)), BOTTOM, TOP)
+    latencies = [ns for ns in (*course.median_ns, *course.max_ns) if ns]
+    scale = LogScale(*latency_range(latencies, _limit_values(record)), BOTTOM, TOP)
     room = (RIGHT - LEFT) / len(course)
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
     marks += _stretches(course, scale, room)
@@ -137,16 +137,18 @@ def _histograms(record: Record, baseline: Record | None) -> dict[str, Histogram]
     """What there is to draw, by class of its mark; empty where nothing was measured."""
     if record.histogram is None or not record.histogram.n:
         return {}
-    shown = {"raw": record.histogram}
+    histograms = {"raw": record.histogram}
     if record.attributed_histogram is not None:
-        shown["code"] = record.attributed_histogram
+        histograms["code"] = record.attributed_histogram
     if baseline is not None and baseline.histogram is not None and baseline.histogram.n:
-        shown["before"] = baseline.histogram
-    return shown
+        histograms["before"] = baseline.histogram
+    return histograms
 
 
-def _scale(record: Record, shown: dict[str, Histogram], start: int, end: int) -> LogScale:
-    ends = [ns for each in shown.values() for ns in (_least(each), _greatest(each))]
+def _scale(record: Record, histograms: dict[str, Histogram], start: int, end: int) -> LogScale:
+    ends = [
+        ns for histogram in histograms.values() for ns in (_least(histogram), _greatest(histogram))
+    ]
     return LogScale(*latency_range(ends, _limit_values(record)), start, end)
 
 
@@ -162,8 +164,8 @@ def _limit_values(record: Record) -> list[int]:
     return [part.limit.limit_ns for part in limits_of(record)]
 
 
-def _legend(shown: dict[str, Histogram]) -> list[tuple[str, str]]:
-    return [key for key in (_RAW, _CODE, _BEFORE) if key[0] in shown]
+def _legend(histograms: dict[str, Histogram]) -> list[tuple[str, str]]:
+    return [key for key in (_RAW, _CODE, _BEFORE) if key[0] in histograms]
 
 
 def _in_words(record: Record, raw: Histogram) -> str:

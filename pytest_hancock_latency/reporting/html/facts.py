@@ -38,11 +38,11 @@ def facts_of_baseline(
     session: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """When and what the baseline measured, and whether on a machine of the same kind."""
-    known = dict(facts(before))
-    told = [known[name] for name in ("measured", "commit") if name in known]
-    if told:
-        yield "baseline", ", ".join(told)
-    kinds = [kind_of_machine(each) for each in (session, before)]
+    baseline_facts = dict(facts(before))
+    texts = [baseline_facts[name] for name in ("measured", "commit") if name in baseline_facts]
+    if texts:
+        yield "baseline", ", ".join(texts)
+    kinds = [kind_of_machine(session_) for session_ in (session, before)]
     if all(kinds) and kinds[0] != kinds[1]:
         yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
 
@@ -60,9 +60,13 @@ def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Who asked whom, and what became of the processes that did."""
     classes = ", ".join(map(str, _listed(run, "user_classes")))
     yield "load", f"{run.get('users')} users ({classes}) asking {run.get('host')}"
-    participants = [each for each in _listed(run, "participants") if isinstance(each, Mapping)]
+    participants = [
+        participant
+        for participant in _listed(run, "participants")
+        if isinstance(participant, Mapping)
+    ]
     if participants:
-        yield "made by", "; ".join(_participant(each) for each in participants)
+        yield "made by", "; ".join(_participant(participant) for participant in participants)
 
 
 def _listed(run: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -70,9 +74,10 @@ def _listed(run: Mapping[str, Any], name: str) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def _participant(each: Mapping[str, Any]) -> str:
-    late = f", joined after {each.get('joined_s')} s" if each.get("late") else ""
-    return f"{each.get('id')}: {each.get('requests')} requests, {each.get('state')}{late}"
+def _participant(participant: Mapping[str, Any]) -> str:
+    late = f", joined after {participant.get('joined_s')} s" if participant.get("late") else ""
+    requests, state = participant.get("requests"), participant.get("state")
+    return f"{participant.get('id')}: {requests} requests, {state}{late}"
 
 
 def _commit(commit: Mapping[str, Any]) -> Iterator[str]:

@@ -18,10 +18,12 @@ def element(tag: str, *children: Child, **attributes: object) -> Element:
 
     Attributes that are None are left out, and so are children.
     """
-    made = Element(tag, {_name(k): _printable(v) for k, v in attributes.items() if v is not None})
+    element_ = Element(
+        tag, {_name(k): _printable(v) for k, v in attributes.items() if v is not None}
+    )
     for child in children:
-        append(made, child)
-    return made
+        append(element_, child)
+    return element_
 
 
 def append(parent: Element, child: Child) -> None:

@@ -73,8 +73,8 @@ def _quantiles(record: Record, baseline: Record | None) -> Element:
 def _quantile_cells(record: Record, name: str, ns: int) -> list[str]:
     low, high = record.bounds_ns.get(name, (None, None))
     ends = [format_duration(end) if end is not None else "?" for end in (low, high)]
-    anything = record.measurement.bracket or record.attributed_histogram is not None
-    attributed = record.attributed_quantiles_ns.get(name) if anything else None
+    is_attributed = record.measurement.bracket or record.attributed_histogram is not None
+    attributed = record.attributed_quantiles_ns.get(name) if is_attributed else None
     return [
         format_duration(ns),
         format_duration(attributed) if attributed is not None else "–",

@@ -39,18 +39,18 @@ class LogScale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Places and texts of a few round latencies."""
-        found: list[int] = []
+        ticks: list[int] = []
         for steps in _STEPS:
-            found = [ns for ns in _round_numbers(self.low, self.high, steps) if self.holds(ns)]
-            if len(found) <= _MOST_TICKS:
+            ticks = [ns for ns in _round_numbers(self.low, self.high, steps) if self.holds(ns)]
+            if len(ticks) <= _MOST_TICKS:
                 break
-        return [(self.at(ns), format_duration(ns)) for ns in found]
+        return [(self.at(ns), format_duration(ns)) for ns in ticks]
 
 
 def latency_range(latencies_ns: Iterable[int], limits_ns: Iterable[int]) -> tuple[float, float]:
     """The least and greatest latency of a scale: all latencies, and every limit near them."""
-    seen = [max(1, ns) for ns in latencies_ns]
-    low, high = min(seen), max(seen)
+    latencies = [max(1, ns) for ns in latencies_ns]
+    low, high = min(latencies), max(latencies)
     near = [ns for ns in limits_ns if low / _FAR <= ns <= high * _FAR]
     low, high = min([low, *near]), max([high, *near])
     if high < low * 2:  # all alike: show a surrounding that is not all noise
