@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from .core.record import Artifact, Record
+from .core.record import Artifact
 from .errors import ArtifactError, LatencyError
-from .reporting.json_artifact import artifact_in, journal_header, journal_in, journal_line
+from .reporting.json_artifact import artifact_in, journal_in
 from .reporting.writer import append, check_writable, write_whole
 
 _JOURNAL = ".journal"
@@ -77,8 +76,8 @@ class ArtifactWriter:
     unrendered: dict[Path, str] = field(default_factory=dict)
     """Files whose renderer failed, with the exception."""
 
-    def write(self, path: Path, render: Callable[[], str]) -> int:
-        """Write one artifact in one step; the number of characters, 0 if it failed."""
+    def write(self, path: Path, render: Callable[[], str]) -> None:
+        """Write one artifact in one step."""
         self.unwritable.pop(path, None)
         self.unrendered.pop(path, None)
         try:
@@ -86,13 +85,11 @@ class ArtifactWriter:
         except Exception as error:
             reason = " ".join(str(error).split())
             self.unrendered[path] = ": ".join(filter(None, (type(error).__name__, reason)))
-            return 0
+            return
         try:
             write_whole(path, text)
         except OSError as error:
             self.unwritable[path] = error.strerror or str(error)
-            return 0
-        return len(text)
 
     @property
     def error_lines(self) -> list[str]:
@@ -107,32 +104,23 @@ class Journal:
 
     def __init__(self, artifact: Path) -> None:
         self._path = journal_path(artifact)
+        self._lines: list[str] = []
         self._size = 0
         """Bytes that the file has if nobody else changed it."""
 
-    @property
-    def size(self) -> int:
-        """Bytes that were appended."""
-        return self._size
+    def append(self, lines: Sequence[str], header: Callable[[], str]) -> None:
+        """Add lines to those of the finished tests before.
 
-    def append(
-        self,
-        new: Sequence[Record],
-        session: Callable[[], Mapping[str, Any]],
-        all_records: Callable[[], Sequence[Record]],
-    ) -> None:
-        """Add the records of a finished test.
-
-        Where the file is not as it was left, it is begun anew with all records.
+        Where the file is not as it was left, it is begun anew: with the header and all lines.
 
         Raises:
             OSError: it cannot be written.
         """
+        self._lines += lines
         if self._size and self._size == self._size_on_disk():
-            self._size = append(self._path, "".join(map(journal_line, new)))
+            self._size = append(self._path, "".join(lines))
             return
-        text = journal_header(session()) + "".join(map(journal_line, all_records()))
-        write_whole(self._path, text)
+        write_whole(self._path, header() + "".join(self._lines))
         self._size = self._size_on_disk()
 
     def remove(self) -> None:

@@ -25,6 +25,8 @@ class ArtifactKind(NamedTuple):
     """In the folder of all artifacts; without one, only the command line makes it."""
     of_pytest: bool = True
     """Whether pytest writes it. It has a JUnit file of its own, which gets our properties."""
+    at_intervals: bool = True
+    """Whether it is also written while tests run; not if it costs more than all others together."""
 
     def render(
         self,
@@ -48,8 +50,10 @@ KINDS = {
         ArtifactKind("json", "reporting.json_artifact:json_text", "performance-latency.json"),
         ArtifactKind("text", "reporting.table:summary_text", "benchmark-summary.txt"),
         ArtifactKind("markdown", "reporting.markdown:summary_markdown", "benchmark-summary.md"),
-        ArtifactKind("html", "reporting.html:report_html", "latency-report.html"),
-        ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", False),
+        ArtifactKind(
+            "html", "reporting.html:report_html", "latency-report.html", at_intervals=False
+        ),
+        ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", of_pytest=False),
         ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
         ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),
     )

@@ -10,7 +10,6 @@ from typing import Any, Final
 from ..errors import BudgetError, DurationError, QuantileError
 from .duration import format_exactly, parse_duration
 from .quantile import (
-    COLUMNS,
     MAXIMUM,
     format_percent,
     label,
@@ -18,7 +17,8 @@ from .quantile import (
     parse_quantile,
 )
 
-POSITIONAL: Final = tuple(map(label, COLUMNS))
+POSITIONAL: Final = ("p50", "p95", "p99")
+"""Positional arguments of the marker, whose signature stays whatever columns a table has."""
 _HIGHEST_ERRORS: Final = 1
 
 

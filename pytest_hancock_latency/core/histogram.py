@@ -12,7 +12,7 @@ observation of that rank.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -122,6 +122,22 @@ class Histogram:
         if not 1 <= at <= self.n:
             raise ValueError(f"rank {at} of {self.n} observations")
         return self._indexes[bisect_right(self._cumulated, at - 1)]
+
+    @property
+    def ends_ns(self) -> tuple[int, int]:
+        """The lowest latency of the first bucket that has any, and the highest of the last.
+
+        Raises:
+            ValueError: there is no observation.
+        """
+        if not self.counts:
+            raise ValueError("an empty histogram has no ends")
+        return lowest(next(iter(self.counts))), highest(next(reversed(self.counts)))
+
+    def before(self, index: int) -> int:
+        """How many observations are in buckets before this one."""
+        position = bisect_left(self._indexes, index)
+        return self._cumulated[position - 1] if position else 0
 
     def surely_over(self, limit_ns: int) -> int:
         """Observations that were above the limit wherever in their bucket they lay."""

@@ -20,8 +20,7 @@ P50: Final = Fraction(50, 100)
 P95: Final = Fraction(95, 100)
 P99: Final = Fraction(99, 100)
 COLUMNS: Final = (P50, P95, P99)
-"""The percentiles that are columns of every table, positional limits of a marker, and what is
-suggested; ascending."""
+"""The percentiles that are columns of every table and in every record; ascending."""
 
 _KEYWORD: Final = re.compile(r"p(\d+(?:[._]\d+)?)", re.ASCII)
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)

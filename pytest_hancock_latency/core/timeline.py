@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
@@ -61,10 +61,8 @@ class Timeline:
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists and numbers only."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in columns.items()}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:

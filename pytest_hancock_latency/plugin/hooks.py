@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,10 +28,17 @@ class Hooks:
             return changed
         return machine
 
-    def artifact_text(self, artifact: Plain) -> str | None:
-        """The text of the artifact, which hooks change first in place; None where one failed."""
+    def artifact_text(self, artifact_of: Callable[[], Plain]) -> str | None:
+        """The text of an artifact that hooks changed in place; None if there are none or one fails.
+
+        artifact_of: makes the artifact as plain data, if a hook is to see it.
+        """
+        hook = self._config.hook.pytest_latency_artifact
+        if not hook.get_hookimpls():
+            return None
+        artifact = artifact_of()
         with self._noting("pytest_latency_artifact"):
-            self._config.hook.pytest_latency_artifact(config=self._config, artifact=artifact)
+            hook(config=self._config, artifact=artifact)
             return artifact_text(artifact)
         return None
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,15 +11,17 @@ from ..artifact_file import ArtifactWriter, Journal
 from ..artifact_kinds import KINDS
 from ..core.record import Artifact, Record
 from ..core.record_json import Plain
-from ..reporting.json_artifact import artifact_of, artifact_text
+from ..reporting.json_artifact import (
+    artifact_of,
+    journal_header,
+    journal_line,
+    text_of_lines,
+)
 
 JSON: Final = "json"
-_LEAST_PAUSE_S: Final = 1.0
-_SHARE: Final = 20
-"""Artifacts that are made while tests run take at most a twentieth of the time."""
 _GROWTH: Final = 8
-"""The JSON artifact is written again when the journal is this many times what it was, so that all
-writing together, journal and final artifact included, is about three times the final size."""
+"""Artifacts are written again when there are so many times as many records, which costs a seventh
+of the last writing in all, whatever their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,10 @@ class Session:
 
     facts: Callable[[], Mapping[str, Any]]
     """What the JSON artifact begins with; asked for when it is first written."""
-    complete: Callable[[Plain], str | None]
-    """The text of the JSON artifact, which hooks may change first; None if a hook failed."""
+    complete: Callable[[Callable[[], Plain]], str | None]
+    """The text of the JSON artifact as hooks changed it; None without hooks, or if one failed."""
     baseline: Artifact | None = None
     """Earlier artifact that the HTML report compares with."""
-    clock: Callable[[], float] = time.monotonic
 
 
 class Ledger:
@@ -49,10 +49,11 @@ class Ledger:
         self._paths = paths
         self._session = session
         self._records: dict[str, Record] = {}
+        self._lines: dict[str, str] = {}
+        """The record of a title as a line of the journal."""
         self._journal = Journal(paths[JSON]) if JSON in paths else None
-        self._due = 0.0
-        self._written_at = 0
-        """Size of the journal when the JSON artifact was last written."""
+        self._written = 0
+        """Records in the artifacts when they were last written."""
         self.writer = ArtifactWriter()
 
     @property
@@ -68,47 +69,39 @@ class Ledger:
         for record in records:
             self._records.pop(record.title, None)
             self._records[record.title] = record
-        if not self._paths:
-            return
-        self._keep(records)
-        if self._session.clock() >= self._due:
-            self._write_some()
+        if self._journal is not None:
+            self._keep(records, self._journal)
+        if len(self._records) >= _GROWTH * self._written:
+            self._write_all([kind for kind in self._paths if KINDS[kind].at_intervals])
 
     def write(self) -> None:
         """Write every artifact for the last time."""
-        for kind in self._paths:
-            self._write(kind)
-        if self._journal and self._paths[JSON] not in self.writer.unwritable:
+        self._write_all(self._paths)
+        if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
 
-    def _keep(self, new: Sequence[Record]) -> None:
+    def _keep(self, records: Sequence[Record], journal: Journal) -> None:
         """Append to the journal; where that fails, at least try to write the artifact."""
-        if self._journal is None:
-            return
-        path = self._paths[JSON]
+        lines = {record.title: journal_line(record) for record in records}
+        for title, line in lines.items():
+            self._lines.pop(title, None)
+            self._lines[title] = line
         try:
-            self._journal.append(new, self._session.facts, lambda: self.records)
-            self.writer.unwritable.pop(path, None)
+            journal.append(list(lines.values()), lambda: journal_header(self._session.facts()))
+            self.writer.unwritable.pop(self._paths[JSON], None)
         except OSError:
             self._write(JSON)
 
-    def _write_some(self) -> None:
-        """Write what is worth its time now: summaries always, the JSON artifact when it grew."""
-        begin = self._session.clock()
-        for kind in self._paths:
-            if kind != JSON:
-                self._write(kind)
-        if self._journal and self._journal.size >= _GROWTH * self._written_at:
-            self._write(JSON)
-            self._written_at = self._journal.size
-        end = self._session.clock()
-        self._due = end + max(_LEAST_PAUSE_S, _SHARE * (end - begin))
+    def _write_all(self, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            self._write(kind)
+        self._written = len(self._records)
 
     def _write(self, kind: str) -> None:
         path, session = self._paths[kind], self._session
         if kind == JSON:
             # Not inside the writer: a hook may end the session, and that is not a failure.
-            text = session.complete(self._artifact()) or artifact_text(self._artifact())
+            text = session.complete(self._artifact) or self._text()
             self.writer.write(path, lambda: text)
             return
         self.writer.write(
@@ -117,3 +110,6 @@ class Ledger:
 
     def _artifact(self) -> Plain:
         return artifact_of(self.records, self._session.facts())
+
+    def _text(self) -> str:
+        return text_of_lines(self.records, self._lines.values(), self._session.facts())

@@ -36,8 +36,8 @@ def advice_lines(records: Sequence[Record]) -> list[str]:
 def _subject(titles: Sequence[str], total: int) -> str:
     if len(titles) == 1:
         return f"advice for {' '.join(titles[0].splitlines())}"
-    number = "all" if len(titles) == total else str(len(titles))
-    return f"advice for {number} samples"
+    every = "all " if len(titles) == total else ""
+    return f"advice for {every}{len(titles)} samples"
 
 
 def _cap_by_number(f: Figures) -> str:

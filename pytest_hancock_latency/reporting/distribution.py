@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from math import floor, log10
 from typing import Final
 
-from ..core.histogram import Histogram, highest
+from ..core.histogram import Histogram, highest, index_of
 
 _STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
 """Rows for each factor of ten that are tried, the most that fit being taken."""
@@ -16,7 +16,7 @@ _STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
 def log_edges(lowest: int, highest: int, rows: int) -> list[int]:
     """Ascending edges in ns around all latencies, equally far apart on a log scale.
 
-    There are at most `most` + 3 of them, unless even a row for each power of ten would be more.
+    There are at most `rows` + 3 of them, unless even a row for each power of ten would be more.
     """
     first, last, steps = 0, 0, 1
     for steps in reversed(_STEPS):
@@ -28,16 +28,14 @@ def log_edges(lowest: int, highest: int, rows: int) -> list[int]:
     return sorted({min(edges[0], lowest), *edges[1:-1], max(edges[-1], highest + 1)})
 
 
-def edges_around(histograms: Iterable[Histogram], rows: int) -> list[int]:
-    """Edges around every observation of these histograms, at least one of which has any."""
-    indexes = [index for histogram in histograms for index in histogram.counts]
-    return log_edges(highest(min(indexes)), highest(max(indexes)), rows)
+def edges_around(histograms: Collection[Histogram], rows: int) -> list[int]:
+    """Edges around every observation of these histograms, each of which has some."""
+    first = min(next(iter(histogram.counts)) for histogram in histograms)
+    last = max(next(reversed(histogram.counts)) for histogram in histograms)
+    return log_edges(highest(first), highest(last), rows)
 
 
 def counts_between(histogram: Histogram, edges: Sequence[int]) -> list[int]:
     """The observations in each row; a bucket belongs to the row that it ends in."""
-    counts = [0] * (len(edges) - 1)
-    for index, count in histogram.counts.items():
-        at = bisect_right(edges, highest(index)) - 1
-        counts[min(max(at, 0), len(counts) - 1)] += count
-    return counts
+    inner = [histogram.before(index_of(edge)) for edge in edges[1:-1]]
+    return [after - before for before, after in pairwise([0, *inner, histogram.n])]

@@ -8,7 +8,7 @@ package, `schema_text`; the history of formats is in docs/artifacts.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..core.histogram import RELATIVE_ERROR, SIGNIFICANT_DIGITS
@@ -41,14 +41,15 @@ def json_text(records: Sequence[Record], session: Mapping[str, Any], *_: object)
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
     """The artifact as plain data. session: machine, versions, settings, start."""
+    samples = [_sample(record) for record in records]
+    return {**_fields(records, session), "samples": samples}
+
+
+def _fields(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
+    """All but the samples."""
     outcomes = [record.outcome for record in records]
-    return {
-        "format": FORMAT,
-        **session,
-        "counts": {outcome.value: outcomes.count(outcome) for outcome in Outcome},
-        "histograms": _HISTOGRAMS,
-        "samples": [_sample(record) for record in records],
-    }
+    counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
+    return {"format": FORMAT, **session, "counts": counts, "histograms": _HISTOGRAMS}
 
 
 def _sample(record: Record) -> Plain:
@@ -113,11 +114,22 @@ def _check_format(plain: Mapping[str, Any]) -> None:
 
 def artifact_text(artifact: Plain) -> str:
     """The artifact as JSON text: a line for each field and each sample, ending in a line break."""
-    samples = artifact.get("samples", [])
-    fields = [f"{_json(k)}: {_json(v)}" for k, v in artifact.items() if k != "samples"]
-    lines = ",\n  ".join(_json(sample, _DENSE) for sample in samples)
-    fields.append(f'"samples": [\n  {lines}\n ]' if samples else '"samples": []')
-    return "{\n " + ",\n ".join(fields) + "\n}\n"
+    fields = {k: v for k, v in artifact.items() if k != "samples"}
+    return _text(fields, [_json(sample, _DENSE) for sample in artifact.get("samples", [])])
+
+
+def text_of_lines(
+    records: Sequence[Record], lines: Iterable[str], session: Mapping[str, Any]
+) -> str:
+    """The same text for records that are lines of a journal already."""
+    return _text(_fields(records, session), [line.rstrip("\n") for line in lines])
+
+
+def _text(fields: Plain, samples: Sequence[str]) -> str:
+    texts = [f"{_json(name)}: {_json(value)}" for name, value in fields.items()]
+    lines = ",\n  ".join(samples)
+    texts.append(f'"samples": [\n  {lines}\n ]' if samples else '"samples": []')
+    return "{\n " + ",\n ".join(texts) + "\n}\n"
 
 
 def schema_text() -> str:

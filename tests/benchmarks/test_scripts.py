@@ -62,10 +62,12 @@ def test_busy_machine(tmp_path: Path) -> None:
     }
 
 
-def test_artifact_size(tmp_path: Path) -> None:
-    rows = figures("artifact_size.py", tmp_path)["rows"]
+def test_artifact_cost(tmp_path: Path) -> None:
+    made = figures("artifact_cost.py", tmp_path, "--gates", "20")
+    rows = made["rows"]
     assert [354, 3_550, 20_000] == [row["observations"] for row in rows]
     assert rows[0]["total"] < 1_000_000
+    assert made["session"]["written"] <= 3
 
 
 def test_structure(tmp_path: Path) -> None:

@@ -64,6 +64,43 @@ def test_report_mode_never_fails(suite: pytest.Pytester, monkeypatch: pytest.Mon
     run(suite, monkeypatch, "--latency=report", ms="20").assert_outcomes(passed=1)
 
 
+def test_the_junit_properties_can_be_switched_off_for_loads_too(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(suite, monkeypatch, "--junitxml=junit.xml", "--latency-junit=off")
+    assert "latency." not in Path(suite.path, "junit.xml").read_text(encoding="utf-8")
+
+
+def test_the_judged_hook_sees_loads_too(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makeconftest(
+        """
+        def pytest_latency_judged(item, record):
+            print("judged", item.name, record.name, record.outcome)
+        """
+    )
+    result = run(suite, monkeypatch, "-s")
+    result.stdout.fnmatch_lines(["judged test_load GET /it within"])
+
+
+def test_in_mode_off_a_load_runs_for_a_second_and_nothing_is_judged(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.makepyfile(
+        """
+        def test_load(locust_run):
+            load = {"users": 50, "run_time": "1h"}
+            run = locust_run("load_profile.py", "Reporter", host="http://unused", **load)
+            assert run["GET /it"].n
+            assert run["GET /it"].outcome == "not judged"
+        """
+    )
+    result = run(suite, monkeypatch, "--latency=off", "--latency-json=a.json", ms="20")
+    result.assert_outcomes(passed=1)
+    assert [] == json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"]
+
+
 def test_a_load_that_measures_nothing_fails(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,7 @@ def test_every_sample_has_three_pictures_that_can_be_listened_to() -> None:
 
 
 def test_a_preempted_stretch_is_marked() -> None:
-    assert page().cssselect("#sample-2 svg text.machine")
+    assert page().cssselect("#sample-2 svg path.machine")
 
 
 def test_the_slowest_observations_say_what_happened() -> None:

@@ -58,24 +58,28 @@ def figure(picture: Picture) -> Element:
 
 def bottom_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
     """A horizontal axis below the plot; texts that would touch are left out."""
-    marks = [_line((LEFT, BOTTOM), (RIGHT, BOTTOM), "axis")]
+    lines, texts = [f"M{LEFT},{BOTTOM}H{RIGHT}"], []
     free_from = 0.0
     for x, text in ticks:
-        marks.append(_line((x, BOTTOM), (x, BOTTOM + 4), "axis"))
+        lines.append(f"M{x:g},{BOTTOM}v4")
         half = 3.2 * len(text)
         if x - half >= free_from:
-            marks.append(words(x, BOTTOM + 16, text, anchor="middle"))
+            texts.append(words(x, BOTTOM + 16, text, anchor="middle"))
             free_from = x + half + 4
-    return marks
+    return [element("path", d="".join(lines), class_="axis"), *texts]
 
 
 def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
     """A vertical axis with faint lines across the plot."""
-    marks = [_line((LEFT, TOP), (LEFT, BOTTOM), "axis")]
+    lines, texts = [], []
     for y, text in ticks:
-        marks.append(_line((LEFT, y), (RIGHT, y), "grid"))
-        marks.append(words(LEFT - 5, y + 4, text, anchor="end"))
-    return marks
+        lines.append(f"M{LEFT},{y:g}H{RIGHT}")
+        texts.append(words(LEFT - 5, y + 4, text, anchor="end"))
+    return [
+        element("path", d=f"M{LEFT},{TOP}V{BOTTOM}", class_="axis"),
+        element("path", d="".join(lines), class_="grid"),
+        *texts,
+    ]
 
 
 def limits_across(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Final
 
 from ...core.duration import format_duration
-from ...core.histogram import Histogram
+from ...core.histogram import Histogram, middle
 from ...core.quantile import P50, P95, P99
 from ...core.record import Record
 from ...core.timeline import Timeline
@@ -26,13 +27,12 @@ from .canvas import (
     limits_of,
     polyline,
     staircase,
-    words,
 )
 from .markup import Element, element
 from .scales import LogScale, TailScale, latency_range
 
 _BARS: Final = 48
-_POINTS: Final = 60
+_POINTS: Final = 40
 _RAW: Final = ("raw", "raw latency: what the clock said")
 _CODE: Final = ("code", "attributed: what the code took")
 _BEFORE: Final = ("before", "baseline, raw")
@@ -68,13 +68,12 @@ def tail(record: Record, baseline: Record | None = None) -> Picture | None:
         return None
     scale = _scale(record, histograms, BOTTOM, TOP)
     across = TailScale(histograms["raw"].n, LEFT, RIGHT)
-    quantiles = across.quantiles(_POINTS)[:-1]
+    quantiles = across.quantiles(_POINTS)
+    xs = [across.at(quantile) for quantile in quantiles]
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(across.ticks())]
     for name, histogram in histograms.items():
-        points = [
-            (across.at(float(q)), scale.at(histogram.quantile_ns(q or P50))) for q in quantiles if q
-        ]
-        marks.append(polyline(points, f"line {name}"))
+        ys = (scale.at(_about(histogram, quantile)) for quantile in quantiles)
+        marks.append(polyline(zip(xs, ys, strict=True), f"line {name}"))
     marks += limits_across(limits_of(record), scale)
     for part in limits_of(record):
         if part.limit.allowed and scale.holds(part.limit.limit_ns):
@@ -103,7 +102,7 @@ def over_time(record: Record) -> Picture | None:
 
 def _stretches(course: Timeline, scale: LogScale, room: float) -> Iterator[Element]:
     """One path for all of a kind: a page may hold hundreds of these pictures."""
-    spans, middles = [], []
+    spans, middles, machine, collector = [], [], [], []
     for at in range(len(course)):
         if not course.n[at]:
             continue
@@ -111,18 +110,16 @@ def _stretches(course: Timeline, scale: LogScale, room: float) -> Iterator[Eleme
         low, high = scale.at(course.median_ns[at]), scale.at(course.max_ns[at])
         spans.append(f"M{x:g},{low:g}V{high:g}")
         middles.append(f"M{x:g},{low:g}h0")
-        yield from _disturbances(course, at, x, high)
-    yield element("path", d="".join(spans), class_="span")
-    yield element("path", d="".join(middles), class_="middle")
-
-
-def _disturbances(course: Timeline, at: int, x: float, top: float) -> Iterator[Element]:
-    above = top - 4
-    if course.excused[at]:
-        yield words(x, above, "▲", anchor="middle", class_="machine")
-        above -= 8
-    if course.collected[at]:
-        yield words(x, above, "◆", anchor="middle", class_="collector")
+        above = high - 4
+        if course.excused[at]:
+            machine.append(f"M{x - 3:g},{above:g}h6l-3,-6z")
+            above -= 8
+        if course.collected[at]:
+            collector.append(f"M{x:g},{above:g}l3,-3l-3,-3l-3,3z")
+    kinds = {"span": spans, "middle": middles, "machine": machine, "collector": collector}
+    for class_, paths in kinds.items():
+        if paths:
+            yield element("path", d="".join(paths), class_=class_)
 
 
 def _time_ticks(course: Timeline) -> list[tuple[float, str]]:
@@ -146,18 +143,13 @@ def _histograms(record: Record, baseline: Record | None) -> dict[str, Histogram]
 
 
 def _scale(record: Record, histograms: dict[str, Histogram], start: int, end: int) -> LogScale:
-    ends = [
-        ns for histogram in histograms.values() for ns in (_least(histogram), _greatest(histogram))
-    ]
+    ends = [end for histogram in histograms.values() for end in histogram.ends_ns]
     return LogScale(*latency_range(ends, _limit_values(record)), start, end)
 
 
-def _least(histogram: Histogram) -> int:
-    return next(low for low, _, _ in histogram.buckets)
-
-
-def _greatest(histogram: Histogram) -> int:
-    return [high for _, high, _ in histogram.buckets][-1]
+def _about(histogram: Histogram, quantile: float) -> int:
+    """A quantile for the eye: rounding may take the next observation."""
+    return middle(histogram.bucket_of_rank(max(1, ceil(quantile * histogram.n))))
 
 
 def _limit_values(record: Record) -> list[int]:
@@ -173,7 +165,8 @@ def _in_words(record: Record, raw: Histogram) -> str:
         f"{name} {format_duration(raw.quantile_ns(q))}"
         for name, q in (("median", P50), ("p95", P95), ("p99", P99))
     )
-    ends = f"{format_duration(_least(raw))} to {format_duration(_greatest(raw))}"
+    least, greatest = map(format_duration, raw.ends_ns)
+    ends = f"{least} to {greatest}"
     limits = ", ".join(map(limit_words, limits_of(record))) or "none"
     return f"{raw.n} raw latencies from {ends}: {quantiles}. Limits: {limits}."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from functools import cache
 from typing import Final
 
 Element = ET.Element
@@ -18,12 +19,11 @@ def element(tag: str, *children: Child, **attributes: object) -> Element:
 
     Attributes that are None are left out, and so are children.
     """
-    element_ = Element(
-        tag, {_name(k): _printable(v) for k, v in attributes.items() if v is not None}
-    )
+    texts = {_name(k): _printable(str(v)) for k, v in attributes.items() if v is not None}
+    parent = Element(tag, texts)
     for child in children:
-        append(element_, child)
-    return element_
+        append(parent, child)
+    return parent
 
 
 def append(parent: Element, child: Child) -> None:
@@ -45,9 +45,10 @@ def html_text(root: Element) -> str:
     return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
 
 
-def _printable(value: object) -> str:
-    return _UNPRINTABLE.sub("\ufffd", str(value))
+def _printable(text: str) -> str:
+    return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
 
+@cache  # a few dozen names, hundreds of thousands of times
 def _name(attribute: str) -> str:
     return attribute.rstrip("_").replace("_", "-") if attribute != "viewBox" else attribute

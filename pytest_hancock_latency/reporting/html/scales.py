@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor, log10
 from typing import Final
 
@@ -18,7 +19,7 @@ _MOST_TICKS: Final = 6
 _ROOM: Final = 1.06
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LogScale:
     """Latencies from ``low`` to ``high`` in ns, equally far apart by their ratio."""
 
@@ -29,9 +30,16 @@ class LogScale:
 
     def at(self, ns: float) -> float:
         """The place of a latency; what lies beyond an end is put there."""
-        ns = min(max(ns, self.low), self.high)
-        share = log10(ns / self.low) / log10(self.high / self.low)
-        return round(self.start + share * (self.end - self.start), 1)
+        if ns <= self.low:
+            return self.start
+        if ns >= self.high:
+            return self.end
+        return round(self.start + log10(ns / self.low) * self._decade, 1)
+
+    @cached_property
+    def _decade(self) -> float:
+        """What a factor of ten takes."""
+        return (self.end - self.start) / log10(self.high / self.low)
 
     def holds(self, ns: float) -> bool:
         """Whether a latency lies on the scale."""
@@ -63,7 +71,7 @@ def _round_numbers(low: float, high: float, steps: tuple[int, ...]) -> list[int]
     return [step * 10**decade for decade in decades if decade >= 0 for step in steps]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TailScale:
     """Quantiles up to that of the largest of n observations; every nine takes the same room."""
 
@@ -76,12 +84,10 @@ class TailScale:
         share = min(1.0, log10(1 / (1 - quantile)) / self._nines)
         return round(self.start + share * (self.end - self.start), 1)
 
-    def quantiles(self, count: int) -> list[Fraction]:
-        """`count` quantiles, equally far apart in the picture."""
-        shares = (i / (count - 1) for i in range(count))
-        return [
-            Fraction(1 - 10 ** (-share * self._nines)).limit_denominator(10**9) for share in shares
-        ]
+    def quantiles(self, count: int) -> list[float]:
+        """`count` quantiles above 0 and below 1, equally far apart in the picture."""
+        shares = (i / (count + 1) for i in range(1, count + 1))
+        return [1 - 10 ** (-share * self._nines) for share in shares]
 
     def ticks(self) -> list[tuple[float, str]]:
         """Places and texts of p50, p90, p99 and so on, as far as n reaches."""
@@ -89,6 +95,6 @@ class TailScale:
         fit = [q for q in nines if (1 - q) * self.n >= 1]
         return [(self.at(float(q)), label(q)) for q in fit]
 
-    @property
+    @cached_property
     def _nines(self) -> float:
         return max(log10(max(2, self.n)), 0.31)

@@ -1,0 +1,93 @@
+"""What a record means for its run: whether it fails it, and the exit code of several."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
+from pytest_hancock_latency.core.judging.verdict import (
+    ExitCode,
+    FailureVerdict,
+    Outcome,
+    Verdict,
+    worst,
+)
+from pytest_hancock_latency.core.record import Record, exit_code_of, record_of
+from pytest_hancock_latency.core.sample import Observations, Sample
+
+MS = 1_000_000
+
+
+def record(outcome: Outcome, *, strict: bool = False, n: int = 10, failures: int = 0) -> Record:
+    verdict = Verdict((), FailureVerdict(Fraction(0), outcome, 0, n), n=n, elapsed_ns=0)
+    judged = None if outcome is Outcome.NOT_JUDGED else verdict
+    kinds = {"HTTP 500": failures} if failures else {}
+    return Record("t", "", n, kinds, {}, {}, verdict=judged, strict=strict)
+
+
+UNSURE = record(Outcome.INCONCLUSIVE, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("fails", "record"),
+    [
+        (False, record(Outcome.WITHIN)),
+        (True, record(Outcome.EXCEEDED)),
+        (False, record(Outcome.INCONCLUSIVE)),
+        (True, record(Outcome.INCONCLUSIVE, strict=True)),
+        (False, record(Outcome.WITHIN, strict=True)),
+        (False, record(Outcome.NOT_JUDGED, strict=True)),
+        (True, record(Outcome.INCONCLUSIVE, n=0)),
+        (True, record(Outcome.WITHIN, n=0)),
+        (False, record(Outcome.INCONCLUSIVE, n=0, failures=1)),
+        (False, record(Outcome.NOT_JUDGED, n=0)),
+    ],
+)
+def test_a_record_fails_its_run_by_one_rule(fails: bool, record: Record) -> None:
+    assert fails == record.fails
+
+
+@pytest.mark.parametrize(
+    ("code", "records"),
+    [
+        (ExitCode.HELD, [record(Outcome.WITHIN)]),
+        (ExitCode.HELD, [record(Outcome.WITHIN), record(Outcome.INCONCLUSIVE)]),
+        (
+            ExitCode.INCONCLUSIVE,
+            [record(Outcome.WITHIN), record(Outcome.INCONCLUSIVE, strict=True)],
+        ),
+        (ExitCode.EXCEEDED, [UNSURE, record(Outcome.EXCEEDED)]),
+        (ExitCode.USAGE, []),
+        (ExitCode.USAGE, [record(Outcome.NOT_JUDGED)]),
+        (ExitCode.USAGE, [record(Outcome.INCONCLUSIVE, n=0)]),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_record(code: ExitCode, records: list[Record]) -> None:
+    assert code == exit_code_of(records)
+
+
+def test_the_worst_part_is_the_outcome_of_the_whole() -> None:
+    assert Outcome.EXCEEDED is worst([Outcome.WITHIN, Outcome.EXCEEDED, Outcome.INCONCLUSIVE])
+    assert Outcome.INCONCLUSIVE is worst([Outcome.WITHIN, Outcome.INCONCLUSIVE])
+    assert Outcome.WITHIN is worst([])
+
+
+def test_a_record_and_its_verdict_come_from_the_same_observations() -> None:
+    raw = np.arange(1, 401, dtype=np.int64) * MS
+    attributed = raw.copy()
+    attributed[300:] -= 200 * MS
+    observations = Observations(raw, attributed, np.arange(400, dtype=np.int64) * 20 * MS)
+    judge = SequentialJudge(parse_terms({"p50": 250, "p95": 300}).budget(), Policy())
+    sample = Sample("", observations, verdict=judge.verdict(observations))
+    record = record_of(sample, "t")
+    assert record.verdict is not None
+    for part in record.verdict.limits:
+        assert part.over == int((raw > part.limit.limit_ns).sum())
+        assert part.over_attributed == int((attributed > part.limit.limit_ns).sum())
+    for name, (low_ns, high_ns) in record.bounds_ns.items():
+        assert low_ns is None or low_ns <= record.attributed_quantiles_ns[name]
+        assert high_ns is None or high_ns >= record.quantiles_ns[name]

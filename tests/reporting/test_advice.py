@@ -1,0 +1,115 @@
+"""Every advice in words, in full, and the same advice for many samples once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_hancock_latency.core.advice import Advice
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.sample import Measurement
+from pytest_hancock_latency.reporting.advice import _WORDS, advice_lines, advice_text
+
+MS = 1_000_000
+SENTENCES = {
+    Advice.of("cap-samples", limit="p99", needed=354, max_samples=300): (
+        "p99 needs 354 observations, max_samples=300 allows no more: raise it, or expect an "
+        "inconclusive verdict"
+    ),
+    Advice.of("cap-time", limit="p99", needed=354, fitting=40, time_limit_ns=5000 * MS): (
+        "p99 needs 354 observations, about 40 fit into 5 s: raise time_limit, or expect an "
+        "inconclusive verdict"
+    ),
+    Advice.of("tracer", tools="sys.settrace and sys.monitoring (coverage)"): (
+        "sys.settrace and sys.monitoring (coverage) was active: latencies include its work; "
+        "measure without coverage, debugger or profiler"
+    ),
+    Advice.of("first-call", first_ns=50 * MS, median_ns=2 * MS): (
+        "the first call took 50 ms, the median 2 ms: warm up, with warmup=5 for example"
+    ),
+    Advice.of("clock"): "the clock is coarser than 1 µs: short latencies are rounded",
+    Advice.of("single-core"): (
+        "only one core may be used: whatever else runs is in the way of the test"
+    ),
+    Advice.of("quota", cpus=0.5): (
+        "the container may use 0.5 of a CPU: the kernel pauses it when that is spent; "
+        "give it a whole one"
+    ),
+    Advice.of("unsteady-speed", factor=2.46): (
+        "the speed of the machine changed by a factor of 2.5 meanwhile: another guest of the host, "
+        "or its clock rate"
+    ),
+    Advice.of("saturated", concurrency=8, send_lag_ns=1970 * MS, per_second=100.0): (
+        "saturated: all 8 callers were busy when requests were due, the p99 send lag is 1.97 s; "
+        "the server is too slow for 100 requests/s, or concurrency= is too low"
+    ),
+    Advice.of("saturated-generator", send_lag_ns=60 * MS): (
+        "requests started 60 ms late at p99: the generator does not keep the schedule; the "
+        "latencies count from it all the same; more workers, or fewer arrivals"
+    ),
+    Advice.of("not-compared", why="it has no such sample"): (
+        "not compared with the baseline: it has no such sample"
+    ),
+    Advice.of("slower", before_ns=MS, after_ns=3 * MS, percent=200, allowed_percent="10"): (
+        "slower than the baseline: median attributed latency went from 1 ms to 3 ms "
+        "(+200 %, allowed 10 %)"
+    ),
+    Advice.of("generator-busy", process="worker a", busy_seconds=30, seconds=60): (
+        "worker a filled its core in 30 of 60 s: its own queue is in these latencies; "
+        "spread the users over more workers (--processes)"
+    ),
+    Advice.of("generator-late", process="the load generator", lag_ns=80 * MS): (
+        "the load generator noticed things 80 ms late at p99: its own queue is in these latencies; "
+        "give it a core of its own, or fewer users"
+    ),
+    Advice.of("worker-lost", process="worker a", requests=929, last_report_s=2.2): (
+        "worker a was lost: the 929 requests that it had reported until second 2 are counted, "
+        "what came after is not"
+    ),
+    Advice.of("worker-without-gate", process="worker a"): (
+        "worker a sends no histograms, none of its requests is counted: its locustfile does not "
+        "import pytest_hancock_latency.locust_gate"
+    ),
+    Advice.of("coordinated-omission", omitted=49, closed_p99_ns=5 * MS, open_p99_ns=960 * MS): (
+        "closed loop: while a user waits for an answer it asks for nothing, so a stall counts once "
+        "for each user; about 49 requests were never sent, and with them p99 would be near 960 ms "
+        "instead of 5 ms; OpenLoop measures it"
+    ),
+}
+
+
+@pytest.mark.parametrize(("advice", "sentence"), SENTENCES.items(), ids=lambda each: str(each)[:40])
+def test_advice_says_what_was_noticed_and_what_to_do(advice: Advice, sentence: str) -> None:
+    assert sentence == advice_text(advice)
+
+
+def test_every_kind_has_its_sentence_asserted() -> None:
+    assert set(_WORDS) == {advice.kind for advice in SENTENCES}
+
+
+def test_one_caller_alone_is_named_so() -> None:
+    alone = Advice.of("saturated", concurrency=0, send_lag_ns=60 * MS, per_second=5.0)
+    assert advice_text(alone).startswith("saturated: the caller was busy when requests were due")
+
+
+def test_advice_of_a_later_version_is_shown_by_its_figures() -> None:
+    assert "moon-phase: angle=3, name=full" == advice_text(
+        Advice.of("moon-phase", angle=3, name="full")
+    )
+    assert "moon-phase" == advice_text(Advice.of("moon-phase"))
+
+
+def test_the_same_advice_for_several_samples_is_one_line_with_their_number() -> None:
+    def record(number: int, *advice: Advice) -> Record:
+        measurement = Measurement(advice=advice)
+        return replace(Record(f"t::{number}", "", 1, {}, {}, {}), measurement=measurement)
+
+    clock, core = Advice.of("clock"), Advice.of("single-core")
+    assert [
+        f"advice for all 3 samples: {advice_text(clock)}",
+        f"advice for 2 samples: {advice_text(core)}",
+        f"advice for t::2: {advice_text(Advice.of('moon'))}",
+    ] == advice_lines(
+        [record(0, clock, core), record(1, clock, core), record(2, clock, Advice.of("moon"))]
+    )
