@@ -10,6 +10,7 @@ All arrays have one element per observation, shape (n,), integer nanoseconds unl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,8 @@ OWN_NOISE_NS: Final = 20_000
 STRUCTURAL_FROM: Final = 200
 PROBES_NEAR: Final = 5
 BLOCKING_SHARE: Final = 0.5
+PREEMPTED: Final = "preempted"
+SLOW_HOST: Final = "slow host"
 _QUIET: Final = 0.1
 _RAREST: Final = 0.02
 
@@ -69,6 +72,8 @@ class Attribution:
     """The same with all excused that the machine can possibly have taken: of the time asleep, only
     what nearly every observation spent so. A thread sleeps longer when what it waits for is kept
     from the core, and no counter of its own tells; but the machine only ever adds."""
+    excused: Mapping[str, Numbers]
+    """Time that the machine took, by its cause."""
 
 
 def waits_in_window(brackets: Brackets) -> Nanoseconds:
@@ -118,9 +123,15 @@ def attribute(circumstances: Circumstances) -> Attribution:
 
     c = circumstances
     structural = _low(c.wait[:STRUCTURAL_FROM], _QUIET) if blocks(c.blocked) else 0
-    latency = c.wall - np.maximum(0, c.wait - structural)
-    latency = latency - np.minimum(c.thread_cpu, latency) * (1 - 1 / c.speed)
-    return Attribution(_whole(latency), _whole(np.minimum(latency, _least(c))))
+    waited = np.maximum(0, c.wait - structural)
+    latency = c.wall - waited
+    slowed = np.minimum(c.thread_cpu, latency) * (1 - 1 / c.speed)
+    latency = latency - slowed
+    return Attribution(
+        attributed=_whole(latency),
+        least=_whole(np.minimum(latency, _least(c))),
+        excused={PREEMPTED: waited, SLOW_HOST: slowed},
+    )
 
 
 def _least(c: Circumstances) -> Numbers:

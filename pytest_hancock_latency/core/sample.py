@@ -18,7 +18,7 @@ from .judging.verdict import Outcome, Verdict
 from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 
 if TYPE_CHECKING:
-    from .attribution import Flags, Nanoseconds
+    from .attribution import Flags, Nanoseconds, Numbers
 
 from .budget import Limit
 
@@ -39,8 +39,8 @@ class Observations:
     """Whether the thread gave up its core by itself; None where that is unknown."""
     least_ns: Nanoseconds | None = None
     """The least that the code can have taken; only while measuring, for tests that block."""
-    wait_ns: Nanoseconds | None = None
-    """Run-queue wait inside each window; only while measuring."""
+    excused_ns: Mapping[str, Numbers] = field(default_factory=dict)
+    """Time that the machine took of each observation, by its cause; only while measuring."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)

@@ -45,12 +45,11 @@ def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slo
 def _slow(observations: Observations, position: int, collections: Sequence[int]) -> Slow:
     start, wall = int(observations.start_ns[position]), int(observations.wall_ns[position])
     attributed = int(observations.attributed_ns[position])
-    waited = int(observations.wait_ns[position]) if observations.wait_ns is not None else 0
-    causes = []
-    if waited > _WORTH_NAMING * wall:
-        causes.append("preempted")
-    if wall - waited - attributed > _WORTH_NAMING * wall:
-        causes.append("slow host")
+    causes = [
+        cause
+        for cause, excused_ns in observations.excused_ns.items()
+        if excused_ns[position] > _WORTH_NAMING * wall
+    ]
     at = bisect_left(collections, start)
     if at < len(collections) and collections[at] <= start + wall:
         causes.append("collector")

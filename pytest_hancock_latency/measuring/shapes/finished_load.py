@@ -87,7 +87,7 @@ class Part:
             start_ns=measured.start_ns - lag,
             blocked=measured.blocked,
             least_ns=least_ns,
-            wait_ns=measured.wait_ns,
+            excused_ns=measured.excused_ns,
         )
         return Part(corrected, self.begin, self.intended)
 
@@ -195,7 +195,11 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
         start_ns=start[order],
         blocked=together([part.blocked for part in columns]),
         least_ns=together([part.least_ns for part in columns]),
-        wait_ns=together([part.wait_ns for part in columns]),
+        excused_ns={
+            cause: together([part.excused_ns.get(cause) for part in columns])
+            for cause in columns[0].excused_ns
+            if all(cause in part.excused_ns for part in columns)
+        },
     )
 
 

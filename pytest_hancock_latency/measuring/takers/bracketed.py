@@ -136,7 +136,7 @@ class BracketTaker(Taker):
             start_ns=columns["start"] - self.begin,
             blocked=blocked,
             least_ns=attribution.least,
-            wait_ns=wait,
+            excused_ns=attribution.excused,
         )
 
     def _settle(self) -> None:
