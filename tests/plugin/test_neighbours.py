@@ -163,7 +163,7 @@ def test_coverage_is_noticed_and_never_fails_a_test_by_itself(
     result = suite.run("-p", "pytest_cov", "--cov=.", "--latency-json=artifact.json")
     result.assert_outcomes(passed=1)
     (sample,) = json.loads((suite.path / "artifact.json").read_text())["samples"]
-    (advice,) = (a for a in sample["measurement"]["advice"] if a["code"] == "tracer")
+    (advice,) = (a for a in sample["measurement"]["advice"] if a["kind"] == "tracer")
     assert re.fullmatch(
         r"sys\.(settrace|monitoring \(coverage\.py\)) was active: latencies include its work; "
         r"measure without coverage, debugger or profiler",
