@@ -5,38 +5,123 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 _SPIN: Final = """
 import os, time
-os.sched_setaffinity(0, {cores})
+if {cores}:
+    os.sched_setaffinity(0, {cores})
 end, parent = time.monotonic() + {seconds}, {parent}
 while time.monotonic() < end and os.getppid() == parent:
     for _ in range(100_000):
         pass
 """
+_BY_TURNS: Final = """
+import os, random, time
+end, parent = time.monotonic() + {seconds}, {parent}
+while time.monotonic() < end and os.getppid() == parent:
+    until = time.monotonic() + random.uniform(0.012, 0.030)
+    while time.monotonic() < until:
+        pass
+    time.sleep(random.uniform(0.060, 0.150))
+"""
+_COPY: Final = """
+import os, time
+one, end, parent = bytearray(64_000_000), time.monotonic() + {seconds}, {parent}
+while time.monotonic() < end and os.getppid() == parent:
+    other = bytes(one)
+"""
+_FSYNC: Final = """
+import os, time
+end, parent = time.monotonic() + {seconds}, {parent}
+file = os.open({folder!r} + "/" + str(os.getpid()), os.O_CREAT | os.O_RDWR)
+while time.monotonic() < end and os.getppid() == parent:
+    os.pwrite(file, b"x" * 1_000_000, 0)
+    os.fsync(file)
+"""
 
 
 @contextmanager
 def spinning(count: int, cores: set[int], longest_s: float) -> Iterator[None]:
-    """`count` processes that do nothing but run, pinned to `cores`, gone afterwards.
+    """`count` processes that do nothing but run, pinned to `cores` if there are any.
 
     They also end by themselves, when this process does or after `longest_s`.
     """
-    code = _SPIN.format(cores=cores, seconds=longest_s, parent=os.getpid())
-    spinners: list[subprocess.Popen[bytes]] = []
+    code = _SPIN.format(cores=cores or None, seconds=longest_s, parent=os.getpid())
+    with _running(count, code):
+        yield
+
+
+@contextmanager
+def busy_by_turns(count: int, longest_s: float) -> Iterator[None]:
+    """`count` processes that run for 12 to 30 ms every 60 to 150 ms."""
+    with _running(count, _BY_TURNS.format(seconds=longest_s, parent=os.getpid())):
+        yield
+
+
+@contextmanager
+def copying_memory(count: int, longest_s: float) -> Iterator[None]:
+    """`count` processes that copy more memory than a cache holds."""
+    with _running(count, _COPY.format(seconds=longest_s, parent=os.getpid())):
+        yield
+
+
+@contextmanager
+def committing(count: int, longest_s: float) -> Iterator[None]:
+    """`count` processes that write to a file here and wait for the disk."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        code = _FSYNC.format(seconds=longest_s, parent=os.getpid(), folder=folder)
+        with _running(count, code):
+            yield
+
+
+@contextmanager
+def half_a_core() -> Iterator[None]:
+    """This process and all that it starts in a control group that may use half a core.
+
+    Raises:
+        OSError: no such group may be made here.
+    """
+    root = Path("/sys/fs/cgroup")
+    versions = (("cpu.max", "50000 100000", root), ("cpu.cfs_quota_us", "50000", root / "cpu"))
+    for file, quota, folder in versions:
+        if not (folder / "cgroup.procs").exists():
+            continue
+        group = folder / f"half-a-core-{os.getpid()}"
+        with suppress(OSError):  # of version 2: controllers are handed down by the parent
+            (folder / "cgroup.subtree_control").write_text("+cpu", encoding="ascii")
+        group.mkdir()
+        if not (group / file).exists():
+            group.rmdir()
+            continue
+        (group / file).write_text(quota, encoding="ascii")
+        (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+        try:
+            yield
+        finally:
+            (folder / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+            group.rmdir()
+        return
+    raise OSError("this machine does not let us make a control group with a quota")
+
+
+@contextmanager
+def _running(count: int, code: str) -> Iterator[None]:
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):
-            spinners.append(subprocess.Popen([sys.executable, "-I", "-S", "-c", code]))
+            processes.append(subprocess.Popen([sys.executable, "-I", "-S", "-c", code]))
         time.sleep(0.3 if count else 0)  # until they have started
         yield
     finally:
-        for each in spinners:
+        for each in processes:
             each.kill()
-        for each in spinners:
+        for each in processes:
             each.wait()
 
 

@@ -62,6 +62,19 @@ def test_busy_machine(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    asked = ["--kinds", "pool", "--machines", "spinners-1", "--results", str(results)]
+    first = figures("busy_waits.py", tmp_path, *asked)
+    again = figures("busy_waits.py", tmp_path, *asked)
+    assert first == again
+    assert {
+        "pool p95 spinners-1 unchanged-0.5": 1,
+        "pool p95 spinners-1 computing-3": 1,
+    } == {cell: len(rows) for cell, rows in first["rows"].items()}
+
+
 def test_artifact_cost(tmp_path: Path) -> None:
     made = figures("artifact_cost.py", tmp_path, "--gates", "20")
     rows = made["rows"]
