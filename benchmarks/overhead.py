@@ -15,10 +15,12 @@ from __future__ import annotations
 import gc
 import inspect
 import random
+import statistics
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle, repeat
 from pathlib import Path
@@ -48,6 +50,8 @@ Measure = Callable[[Call, int], Sequence[float]]
 # Short enough to fit between two preemptions, now and then, on a busy machine.
 SHORT, LONG = 500, 5_500
 BRACKETED_SHORT, BRACKETED_LONG = 50, 250
+BLOCKED: Final = (100, 600)
+IN_TREE: Final = 4
 BLOCK: Final = 25
 CALM: Final = 0.1
 MILLION: Final = 1_000_000
@@ -265,6 +269,24 @@ def quantiles_ms(rounds: int) -> float:
     return least
 
 
+def blocked_ns(rounds: int) -> float:
+    """Around a call that waits for a thread, with four other threads in the waiting tree."""
+    with ThreadPoolExecutor(IN_TREE) as pool:
+        list(pool.map(time.sleep, [0.02] * IN_TREE))  # all of them have started
+
+        def call() -> None:
+            pool.submit(time.sleep, 0.0005).result()
+
+        def around(count: int) -> float:
+            begin = time.perf_counter_ns()
+            walls = with_attribution(call, count)
+            return time.perf_counter_ns() - begin - float(sum(walls))
+
+        short, long = BLOCKED
+        costs = [(around(long) - around(short)) / (long - short) for _ in range(rounds)]
+    return statistics.median(costs)
+
+
 def measured(rounds: int) -> dict[str, Any]:
     """All figures."""
     plain = {
@@ -285,6 +307,7 @@ def measured(rounds: int) -> dict[str, Any]:
     return {
         "ns_per_observation": marginal_ns(whole, nothing, (SHORT, LONG), rounds),
         "ns_outside_window": marginal_ns(bracketed, lasting(25_000), counts, rounds),
+        "ns_around_a_blocked_call": blocked_ns(min(rounds, 20)),
         "p50_over_bare_ns": p50_over_bare(hundred, lasting(100_000), 2 * rounds),
         "bytes_per_observation": memory(),
         "quantiles_of_a_million_ms": quantiles_ms(50),
@@ -298,6 +321,8 @@ def tables(figures: Mapping[str, Any]) -> list[str]:
     lines += [f"  {n:<22} {ns:9.1f} ns  {ns / per['bare loop']:6.2f} ×" for n, ns in per.items()]
     lines += ["cost per observation with attribution, outside the window"]
     lines += [f"  {n:<22} {ns / 1e3:9.2f} µs" for n, ns in figures["ns_outside_window"].items()]
+    lines += ["cost around a call that blocks, with four threads in the tree"]
+    lines += [f"  {'ours':<22} {figures['ns_around_a_blocked_call'] / 1e3:9.2f} µs"]
     lines += ["reported p50 of a call of 100 µs, over the bare loop's"]
     lines += [f"  {n:<22} {ns:+9.1f} ns" for n, ns in figures["p50_over_bare_ns"].items()]
     lines += ["kept per observation"]
@@ -321,6 +346,7 @@ def main() -> int:
     goals = [
         at_most("times the bare loop", per["ours"] / per["bare loop"], 1.5),
         at_most("ns outside the window", figures["ns_outside_window"]["ours"], 7_000),
+        at_most("ns around a blocked call", figures["ns_around_a_blocked_call"], 40_000),
         at_most("bytes kept", max(kept["ours"], kept["ours, attribution"]), 25),
         at_most("p50 over bare, ns", over["ours"], 20),
         at_most("p50 over bare with attribution, ns", over["ours, attribution"], 20),

@@ -15,12 +15,13 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pytest_hancock_latency.core.attribution import Circumstances, attribute, blocks
+from pytest_hancock_latency.core.attribution import Circumstances, Windows, attribute
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
 from pytest_hancock_latency.core.judging.evidence import boundaries
 from pytest_hancock_latency.core.judging.sequential import LOOK_EVERY_NS, Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS
 
 Nanoseconds = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -29,7 +30,9 @@ Flags = npt.NDArray[np.bool_]
 NS_PER_MS: Final = 1_000_000
 POLICY: Final = Policy(gates=200)
 """The default of the plugin in a build of 200 gates: a chance of 0.01/200 for a false alarm."""
-_BLOCKING_LOOK_NS: Final = 100_000_000
+_CALM: Final = 0.05
+"""A window in which the thread waited for a core for no more than this share was calm: recordings
+have no pressure file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +51,37 @@ class Columns:
         return Columns(*(getattr(self, each.name)[:n] for each in fields(self)))
 
     def observations(self) -> Observations:
-        """As the bracketing taker hands them to the judge."""
-        taken = attribute(Circumstances(self.wall, self.wait, self.cpu, self.speed, self.blocked))
-        return Observations(self.wall, taken.attributed, self.start, self.blocked, taken.least)
+        """As the bracketing taker hands them to the judge.
+
+        Who was waited for is not recorded, so that every call that blocked waited for something
+        unseen.
+        """
+        circumstances = Circumstances(
+            wall=self.wall,
+            own_wait=self.wait,
+            thread_cpu=self.cpu,
+            speed=self.speed,
+            blocked=self.blocked,
+            tree_wait=np.zeros_like(self.wait),
+            tree_cpu=self.cpu,
+            own_work=np.zeros_like(self.cpu),
+            unseen=self.blocked,
+            window=(self.start + self.wall) // WINDOW_NS,
+        )
+        windows = _windows(circumstances)
+        taken = attribute(circumstances, windows)
+        provisional = self.blocked & (circumstances.window == len(windows.calm) - 1)
+        return Observations(self.wall, taken.attributed, self.start, taken.excused, provisional)
+
+
+def _windows(circumstances: Circumstances) -> Windows:
+    """Accounting windows as far as they can be told from the thread alone; the last is open."""
+    n = int(circumstances.window[-1]) + 1 if len(circumstances.window) else 1
+    waited = np.bincount(circumstances.window, weights=circumstances.own_wait, minlength=n)
+    calm = waited <= _CALM * WINDOW_NS
+    calm[-1] = False
+    foreign = np.full(n, np.inf)
+    return Windows(foreign, throttled=np.zeros(n), calm=calm)
 
 
 class Feed(Protocol):
@@ -76,15 +107,13 @@ def decide(feed: Feed, budget: LatencyBudget, policy: Policy = POLICY) -> Outcom
     """Take observations until there is a verdict or the feed ends; the verdict."""
     judge, skip = SequentialJudge(budget, policy), _Skip(budget, policy)
     left = judge.look(feed.seen().observations())
-    looked = feed.now_ns
     while left:
         taken = feed.take(left, feed.now_ns + LOOK_EVERY_NS)
         if not taken:
             break
         left -= taken
-        if not left or skip.may_show_exceeded(feed, looked):
+        if not left or skip.may_show_exceeded(feed):
             left = judge.look(feed.seen().observations())
-            looked = feed.now_ns
     seen = feed.seen().observations()
     judge.look(seen)
     return judge.verdict(seen).outcome
@@ -94,12 +123,12 @@ class _Skip:
     """Leaves out looks that cannot show *exceeded*, which makes a simulation ten times faster.
 
     Attributed latency is never above raw latency, and evidence for *exceeded* grows with the count:
-    where even the raw count is too small, so is the attributed one. That is exact. For tests that
-    block, evidence is committed in windows of 50 ms, and looking every 100 ms is near enough.
+    where even the raw count is too small, so is the attributed one. That is exact. That the machine
+    is in the way is seen at a later look, which changes no verdict.
     """
 
     def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
-        alpha = policy.alpha_exceeded / len(budget.limits)
+        alpha = policy.alpha_of_part(budget)
         self._tables = [
             (limit.limit_ns, boundaries(limit.allowed, policy.alpha_within, alpha))
             for limit in budget.limits
@@ -107,15 +136,13 @@ class _Skip:
         self._over = [0] * len(self._tables)
         self._counted = 0
 
-    def may_show_exceeded(self, feed: Feed, looked_ns: int) -> bool:
+    def may_show_exceeded(self, feed: Feed) -> bool:
         """Whether the look that is due can show anything."""
         seen = feed.seen()
         fresh, n = seen.wall[self._counted :], len(seen.wall)
         self._counted = n
         for at, (limit_ns, _) in enumerate(self._tables):
             self._over[at] += int((fresh > limit_ns).sum())
-        if blocks(seen.blocked):
-            return feed.now_ns - looked_ns >= _BLOCKING_LOOK_NS
         return any(
             table.exceeded_until(over) >= n
             for over, (_, table) in zip(self._over, self._tables, strict=True)

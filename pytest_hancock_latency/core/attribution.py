@@ -1,9 +1,28 @@
-"""What of a latency the code took, and what the machine took.
+"""What part of a latency the code took, and what part the machine took.
 
 A thread that could run and was not running waits in the run queue of the kernel, which counts that
-time. Subtracting it from the wall-clock latency leaves what the code took; a reference probe that
-slows down tells of a slow host. Raw latency is never replaced: *exceeded* is counted on attributed
-latency, *within* on raw latency, so excusing can turn a failure into *inconclusive*, not a pass.
+time. A call that blocks sleeps while *other* threads and processes wait in that queue for it: those
+that it may wait for are its waiting tree. Subtracting these waits from the wall-clock latency
+leaves what the code took; a reference probe that slows down tells of a slow host. Raw latency is
+never replaced: *exceeded* is counted on attributed latency and *within* on raw latency, so that
+excusing can turn a failure into *inconclusive*, but never into a pass.
+
+Following the wait, for each observation that blocks and each accounting window of 250 ms or more:
+
+    waits      own run-queue wait + that of the tree      off   wall − own CPU time
+    candidate  min(waits, off)
+    foreign    what others consumed in the window: busy time of the CPUs less that of the tree,
+               plus the time for which a quota stopped the container
+    excused    candidate · min(1, foreign / sum of the candidates of the window)
+
+The machine cannot have taken more in a window than others consumed in it, so a burst that chokes
+itself on a quiet machine is its own fault. While a window is still open its foreign work is not
+known, and all candidates are excused: attributed latency can only rise later, so nothing is
+convicted early.
+
+Where a call waited for something that is not in the tree (a thread or program that came and went, a
+server on another machine), its time asleep is evidence only in calm windows. The process's own CPU
+time is never excused: on all CPUs at once, it takes at least its share of it.
 
 All arrays have one element per observation, shape (n,), integer nanoseconds unless said otherwise.
 """
@@ -26,13 +45,17 @@ READING_NS: Final = 5_000
 """How long reading the counters takes; waiting beyond it fell outside the timed window."""
 OWN_NOISE_NS: Final = 20_000
 """Process CPU time beyond the thread's own that reading one clock after the other explains."""
-STRUCTURAL_FROM: Final = 200
 PROBES_NEAR: Final = 5
-BLOCKING_SHARE: Final = 0.5
-PREEMPTED: Final = "preempted"
+"""Probes that tell of the host's speed near an observation; their median ignores two outliers."""
+WAITED: Final = "waited for a core"
+TREE_WAITED: Final = "what it waited for waited for a core"
+THROTTLED: Final = "throttled by the container's quota"
+UNSEEN: Final = "waited for something unseen on a busy machine"
 SLOW_HOST: Final = "slow host"
+_MOSTLY: Final = 0.5
+"""Share of the foreign work from which a window counts as one of throttling."""
 _QUIET: Final = 0.1
-_RAREST: Final = 0.02
+"""Quantile of the probes that stands for the host at its usual speed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +77,36 @@ class Circumstances:
     """What the machine did in each observation."""
 
     wall: Nanoseconds
-    wait: Nanoseconds
-    """Run-queue wait inside the timed window."""
+    own_wait: Nanoseconds
+    """Run-queue wait of the measuring thread inside the timed window, see `waits_in_window`."""
     thread_cpu: Nanoseconds
     speed: Numbers
     """Slowdown of the host, at least 1."""
     blocked: Flags
     """Whether the thread gave up its core by itself."""
+    tree_wait: Nanoseconds
+    """Run-queue wait of the others in the waiting tree, added up."""
+    tree_cpu: Nanoseconds
+    """CPU time of the whole tree, the measuring thread included."""
+    own_work: Nanoseconds
+    """CPU time of this process by the number of CPUs: no machine does it sooner."""
+    unseen: Flags
+    """Whether it may have waited for something that is not in the tree."""
+    window: Nanoseconds
+    """Index of the accounting window in which each of them ended."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """What others did in each accounting window, shape (windows,)."""
+
+    foreign: Numbers
+    """CPU time that others consumed and time for which a quota stopped the container, in ns;
+    infinite while it is not known."""
+    throttled: Numbers
+    """The part of it for which a quota stopped the container."""
+    calm: Flags
+    """Whether nearly nobody waited for a core; False while that is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +114,6 @@ class Attribution:
     """What the code took of each observation."""
 
     attributed: Nanoseconds
-    least: Nanoseconds
-    """The same with all excused that the machine can possibly have taken: of the time asleep, only
-    what nearly every observation spent so. A thread sleeps longer when what it waits for is kept
-    from the core, and no counter of its own tells; but the machine only ever adds."""
     excused: Mapping[str, Numbers]
     """Time that the machine took, by its cause."""
 
@@ -112,50 +154,58 @@ def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
     return slower
 
 
-def attribute(circumstances: Circumstances) -> Attribution:
+def candidates(circumstances: Circumstances, windows: Windows) -> Numbers:
+    """What may be excused in each window if others caused all of it, shape (windows,)."""
+    import numpy as np
+
+    totals: Numbers = np.bincount(
+        circumstances.window,
+        weights=_candidate(circumstances).astype(np.float64),
+        minlength=len(windows.foreign),
+    ).astype(np.float64)
+    return totals
+
+
+def attribute(
+    circumstances: Circumstances, windows: Windows, totals: Numbers | None = None
+) -> Attribution:
     """Attributed latency: raw latency less what the machine took.
 
-    A thread that hands its work to another process on its core waits in the run queue as part of
-    that pattern: where most observations block, the tenth percentile of the wait of the first 200
-    is not excused. A thread that never blocks has no such pattern.
+    The measuring thread's own wait is always excused in full; what is excused beyond it is bounded
+    by what others consumed in the window.
+
+    totals: `candidates` of all callers of a load together; by default those of this one.
     """
     import numpy as np
 
     c = circumstances
-    structural = _low(c.wait[:STRUCTURAL_FROM], _QUIET) if blocks(c.blocked) else 0
-    waited = np.maximum(0, c.wait - structural)
-    latency = c.wall - waited
-    slowed = np.minimum(c.thread_cpu, latency) * (1 - 1 / c.speed)
-    latency = latency - slowed
+    totals = candidates(c, windows) if totals is None else totals
+    shares = np.minimum(1.0, windows.foreign / np.maximum(1.0, totals))
+    off_cpu = np.maximum(0, c.wall - c.thread_cpu)
+    own = np.minimum(c.own_wait, off_cpu).astype(np.float64)
+    asleep = np.maximum(0, np.minimum(off_cpu, c.wall - c.own_work) - own)
+    tree = np.minimum(asleep, np.maximum(0, _candidate(c) * shares[c.window] - own))
+    hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
+    unseen = np.maximum(0, hidden - tree)
+    latency = c.wall - own - tree - unseen
+    slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.speed)
+    by_quota = (windows.throttled > _MOSTLY * windows.foreign)[c.window]
     return Attribution(
-        attributed=_whole(latency),
-        least=_whole(np.minimum(latency, _least(c))),
-        excused={PREEMPTED: waited, SLOW_HOST: slowed},
+        attributed=np.asarray(np.rint(latency - slowed), dtype=np.int64),
+        excused={
+            WAITED: np.where(by_quota, 0, own),
+            TREE_WAITED: np.where(by_quota, 0, tree),
+            THROTTLED: np.where(by_quota, own + tree, 0),
+            UNSEEN: unseen,
+            SLOW_HOST: slowed,
+        },
     )
 
 
-def _least(c: Circumstances) -> Numbers:
-    """CPU time, and no more time asleep than nearly every observation spent."""
+def _candidate(c: Circumstances) -> Nanoseconds:
+    """What others can have taken of each observation at the most."""
     import numpy as np
 
-    asleep = np.maximum(0, c.wall - c.thread_cpu - c.wait)
-    awake = c.wall - c.wait - asleep
-    shortest: Numbers = awake / c.speed + np.minimum(asleep, _low(asleep, _RAREST))
-    return shortest
-
-
-def blocks(blocked: Flags) -> bool:
-    """Whether a test gives up its core by itself in most of its observations."""
-    return bool(len(blocked) and blocked.mean() > BLOCKING_SHARE)
-
-
-def _low(values: Nanoseconds | Numbers, share: float) -> float:
-    import numpy as np
-
-    return float(np.quantile(values, share)) if len(values) else 0.0
-
-
-def _whole(values: Numbers) -> Nanoseconds:
-    import numpy as np
-
-    return np.asarray(np.rint(values), dtype=np.int64)
+    off_cpu = np.maximum(0, c.wall - c.thread_cpu)
+    candidate: Nanoseconds = np.where(c.blocked, np.minimum(c.own_wait + c.tree_wait, off_cpu), 0)
+    return candidate

@@ -165,6 +165,7 @@ def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict
 def _measurement_to_plain(measurement: Measurement) -> Plain:
     plain = _fields(measurement)
     plain["warmup_ns"] = list(measurement.warmup_ns)
+    plain["followed"] = list(measurement.followed)
     plain["slowest"] = [{**_fields(s), "causes": list(s.causes)} for s in measurement.slowest]
     plain["advice"] = [{"kind": a.kind, "figures": dict(a.figures)} for a in measurement.advice]
     return plain
@@ -178,6 +179,7 @@ def _fields(value: DataclassInstance) -> Plain:
 def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:
     values = dict(plain)
     values["warmup_ns"] = tuple(values["warmup_ns"])
+    values["followed"] = tuple(values.get("followed", ()))
     values["advice"] = tuple(Advice.of(a["kind"], **a["figures"]) for a in values["advice"])
     values["slowest"] = tuple(
         Slow(**{**slow, "causes": tuple(slow["causes"])}) for slow in values["slowest"]

@@ -35,12 +35,10 @@ class Observations:
     """Attributed latency: what the code took. The very same array where nothing is attributed."""
     start_ns: Nanoseconds
     """Start of each observation, counted from the start of measuring."""
-    blocked: Flags | None = None
-    """Whether the thread gave up its core by itself; None where that is unknown."""
-    least_ns: Nanoseconds | None = None
-    """The least that the code can have taken; only while measuring, for tests that block."""
     excused_ns: Mapping[str, Numbers] = field(default_factory=dict)
     """Time that the machine took of each observation, by its cause; only while measuring."""
+    provisional: Flags | None = None
+    """Whose attributed latency may still rise; None: nobody's."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
@@ -59,7 +57,7 @@ class Slow:
     wall_ns: int
     attributed_ns: int
     causes: tuple[str, ...] = ()
-    """``preempted``, ``slow host``, ``collector``; nothing: it is the code."""
+    """Those of `attribution`, or ``collector``; nothing: it is the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,8 @@ class Measurement:
     started_unix_s: float | None = None
     """By the wall clock; with the end, it places the histogram in time."""
     ended_unix_s: float | None = None
+    followed: tuple[str, ...] = ()
+    """Whose wait for a core was followed, in words; nothing where no call blocked."""
     send_lag_ns: int | None = None
     """p99 of the time from the intended to the real start; open loop only."""
     slowest: tuple[Slow, ...] = ()

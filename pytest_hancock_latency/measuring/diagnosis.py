@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
+from ..core.attribution import THROTTLED
 from ..core.sample import Observations, Slow
 from .environment import cores, cpu_quota
 
@@ -22,6 +23,7 @@ _WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
 _COARSE_CLOCK_S: Final = 1e-6
 _UNSTABLE: Final = 2
+_THROTTLED_PERCENT: Final = 1
 _FEWEST_PROBES: Final = 20
 
 
@@ -101,6 +103,10 @@ def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[
 
     if tools := tracers():
         yield Advice.of("tracer", tools=" and ".join(tools))
+    throttled_ns = observations.excused_ns.get(THROTTLED, np.zeros(1)).sum()
+    percent = round(100 * float(throttled_ns) / max(1, int(observations.wall_ns.sum())))
+    if percent >= _THROTTLED_PERCENT:
+        yield Advice.of("throttled", percent=percent)
     if warmup or len(observations) < _FIRST_CALL_TIMES:
         return
     first_ns, median_ns = int(observations.wall_ns[0]), int(np.median(observations.wall_ns))

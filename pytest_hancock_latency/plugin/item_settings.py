@@ -10,6 +10,7 @@ import pytest
 
 from ..core.budget import LatencyBudget, Terms
 from ..core.duration import NS_PER_S
+from ..core.judging.evidence import share_of_sample
 from ..core.judging.sequential import Policy, SequentialJudge
 from ..measuring.plan import Plan
 from .settings import Mode, Settings
@@ -46,17 +47,9 @@ class ItemSettings:
             most=max(1, most),
             gates=self.gates,
             window_ns=window_ns,
-            share=_share(earlier),
+            share=share_of_sample(earlier),
         )
         return SequentialJudge(self.budget, policy)
-
-
-def _share(earlier: int) -> float:
-    """Share of the test's chance of a false alarm for its next sample: 1, then 1/6, 1/12, …
-
-    The later ones add at most one half of the chance together, whatever their number.
-    """
-    return 1.0 if not earlier else 1 / ((earlier + 1) * (earlier + 2))
 
 
 def item_settings_of(

@@ -75,6 +75,13 @@ def _quota(f: Figures) -> str:
     )
 
 
+def _throttled(f: Figures) -> str:
+    return (
+        f"the container was throttled for {f['percent']} % of the time of these calls: "
+        "allow at least one CPU"
+    )
+
+
 def _unsteady_speed(f: Figures) -> str:
     return (
         f"the speed of the machine changed by a factor of {f['factor']:.1f} meanwhile: "
@@ -154,6 +161,7 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
         "only one core may be used: whatever else runs is in the way of the test"
     ),
     "quota": _quota,
+    "throttled": _throttled,
     "unsteady-speed": _unsteady_speed,
     "saturated": _saturated_callers,
     "saturated-generator": _saturated_generator,

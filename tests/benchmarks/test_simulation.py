@@ -65,12 +65,9 @@ def test_leaving_looks_out_changes_no_verdict(
     of = DISTRIBUTIONS["lognormal 0.3"]
     budget = engine.budget_of({share: of.quantile(share) / ratio for share in (0.5, 0.99)})
 
-    def judged() -> list[tuple[str, int]]:
-        said = []
-        for seed in range(5):
-            feed = preempted(0.005)(of, np.random.default_rng(seed))
-            said.append((str(engine.decide(feed, budget)), feed.n))
-        return said
+    def judged() -> list[str]:
+        feeds = [preempted(0.005)(of, np.random.default_rng(seed)) for seed in range(10)]
+        return [str(engine.decide(feed, budget)) for feed in feeds]
 
     skipping = judged()
     monkeypatch.setattr(engine._Skip, "may_show_exceeded", lambda *_: True)

@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_hancock_latency.core.attribution import (
+    SLOW_HOST,
+    THROTTLED,
+    TREE_WAITED,
+    UNSEEN,
+    WAITED,
     Brackets,
     Circumstances,
+    Windows,
     attribute,
+    candidates,
     slowdown,
     waits_in_window,
 )
@@ -62,35 +69,108 @@ def test_only_waiting_inside_the_window_for_others_is_excused(
     assert waits_in_window(bracket(**differences)).tolist() == [wait]
 
 
-def circumstances(n: int, *, blocked: bool = False, **columns: Any) -> Circumstances:
-    known = {"wall": 5 * MS, "wait": 0, "thread_cpu": 0, "speed": 1.0} | columns
+def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstances:
+    whole = {"wall": 5 * MS, "own_wait": 0, "thread_cpu": 0, "tree_wait": 0, "tree_cpu": 0} | {
+        "own_work": 0
+    }
+    filled = {name: np.zeros(n, np.int64) + columns.get(name, v) for name, v in whole.items()}
     return Circumstances(
-        blocked=np.full(n, blocked), **{k: np.zeros(n) + v for k, v in known.items()}
+        **filled,
+        speed=np.zeros(n) + columns.get("speed", 1.0),
+        blocked=np.full(n, blocked),
+        unseen=np.zeros(n, bool) | columns.get("unseen", False),
+        window=np.zeros(n, np.int64) + columns.get("window", 0),
     )
 
 
-def test_a_wait_that_nearly_every_call_of_a_blocking_test_has_is_its_own_pattern() -> None:
-    wait = np.full(300, 2 * MS)
-    wait[10] = 4 * MS
-    taken = attribute(circumstances(300, wait=wait, blocked=True)).attributed
-    assert (taken[0], taken[10]) == (5 * MS, 3 * MS)
+def windows(foreign: float, *, throttled: float = 0.0, calm: bool = True) -> Windows:
+    """One closed window, and the open one after it."""
+    return Windows(
+        foreign=np.array([foreign, np.inf]),
+        throttled=np.array([throttled, 0.0]),
+        calm=np.array([calm, False]),
+    )
 
 
-def test_a_thread_that_never_blocks_has_no_pattern_of_waiting() -> None:
-    taken = attribute(circumstances(300, wait=2 * MS)).attributed
-    assert set(taken.tolist()) == {3 * MS}
+QUIET, BUSY = windows(0, calm=True), windows(10_000 * MS, calm=False)
 
 
-def test_cpu_time_on_a_slow_host_is_scaled_by_the_probe() -> None:
-    taken = attribute(circumstances(1, wall=10 * MS, thread_cpu=8 * MS, speed=2.0))
-    assert taken.attributed.tolist() == [6 * MS]
+def attributed(circumstances: Circumstances, machine: Windows) -> list[int]:
+    return attribute(circumstances, machine).attributed.tolist()
 
 
-def test_the_least_that_a_sleeper_took_is_its_cpu_time_and_the_sleep_that_all_calls_have() -> None:
-    wall = np.full(100, 5 * MS)
-    wall[50:] = 20 * MS  # what it waits for is kept from the core
-    least = attribute(circumstances(100, wall=wall, thread_cpu=2 * MS, blocked=True)).least
-    assert set(least.tolist()) == {5 * MS}
+def test_the_own_wait_of_a_thread_that_never_blocks_is_excused_whatever_others_consumed() -> None:
+    waited = circumstances(1, own_wait=2 * MS, blocked=False)
+    assert attributed(waited, QUIET) == attributed(waited, BUSY) == [3 * MS]
+
+
+def test_the_wait_of_the_tree_is_excused_where_others_consumed_as_much() -> None:
+    assert attributed(circumstances(1, tree_wait=2 * MS), windows(2 * MS)) == [3 * MS]
+
+
+def test_a_tree_that_keeps_itself_from_the_core_is_its_own_fault() -> None:
+    assert attributed(circumstances(1, tree_wait=2 * MS), QUIET) == [5 * MS]
+
+
+def test_no_more_is_excused_in_a_window_than_others_consumed_in_it() -> None:
+    assert attributed(circumstances(4, tree_wait=2 * MS), windows(2 * MS)) == [4_500_000] * 4
+
+
+def test_callers_of_a_load_share_what_others_consumed() -> None:
+    one = circumstances(1, tree_wait=2 * MS)
+    machine = windows(2 * MS)
+    totals = candidates(one, machine) * 4
+    assert attribute(one, machine, totals).attributed.tolist() == [4_500_000]
+
+
+def test_no_more_is_excused_than_the_time_off_the_cpu() -> None:
+    assert attributed(circumstances(1, tree_wait=9 * MS, thread_cpu=2 * MS), BUSY) == [2 * MS]
+
+
+def test_the_wait_of_the_tree_is_no_excuse_for_a_call_that_did_not_block() -> None:
+    assert attributed(circumstances(1, tree_wait=2 * MS, blocked=False), BUSY) == [5 * MS]
+
+
+def test_everything_that_may_be_excused_is_while_the_window_is_open() -> None:
+    still_open = circumstances(1, tree_wait=2 * MS, window=1)
+    assert attributed(still_open, QUIET) == [3 * MS]
+
+
+def test_sleep_is_the_code_s_own_where_nothing_unseen_is_waited_for() -> None:
+    assert attributed(circumstances(1), BUSY) == [5 * MS]
+
+
+def test_waiting_for_something_unseen_is_evidence_in_calm_windows_only() -> None:
+    unseen = circumstances(1, unseen=True, thread_cpu=1 * MS)
+    assert (attributed(unseen, QUIET), attributed(unseen, BUSY)) == ([5 * MS], [1 * MS])
+
+
+def test_work_of_the_process_s_own_threads_is_never_excused() -> None:
+    unseen = circumstances(1, unseen=True, own_work=4 * MS, thread_cpu=1 * MS)
+    assert attributed(unseen, BUSY) == [4 * MS]
+
+
+@pytest.mark.parametrize(
+    ("columns", "machine", "cause"),
+    [
+        ({"own_wait": 2 * MS}, BUSY, WAITED),
+        ({"tree_wait": 2 * MS}, BUSY, TREE_WAITED),
+        ({"tree_wait": 2 * MS}, windows(10 * MS, throttled=9 * MS), THROTTLED),
+        ({"own_wait": 2 * MS}, windows(10 * MS, throttled=9 * MS), THROTTLED),
+        ({"unseen": True}, BUSY, UNSEEN),
+        ({"tree_cpu": 4 * MS, "speed": 2.0}, QUIET, SLOW_HOST),
+    ],
+)
+def test_excused_time_is_told_apart_by_its_cause(
+    columns: dict[str, Any], machine: Windows, cause: str
+) -> None:
+    excused = attribute(circumstances(1, **columns), machine).excused
+    assert [name for name, ns in excused.items() if ns[0] > 0] == [cause]
+
+
+def test_the_cpu_time_of_the_whole_tree_is_scaled_by_the_probe() -> None:
+    slow = circumstances(1, wall=10 * MS, thread_cpu=2 * MS, tree_cpu=8 * MS, speed=2.0)
+    assert attributed(slow, QUIET) == [6 * MS]
 
 
 def test_slowness_is_the_median_of_the_last_five_probes_over_the_quiet_ones() -> None:
@@ -103,25 +183,44 @@ def test_without_a_probe_the_host_is_taken_as_it_is() -> None:
 
 
 @given(
-    hnp.arrays(np.int64, 20, elements=st.integers(0, 10**10)),
-    hnp.arrays(np.int64, 20, elements=st.integers(0, 10**10)),
-    hnp.arrays(np.int64, 20, elements=st.integers(0, 10**10)),
+    hnp.arrays(np.int64, (6, 20), elements=st.integers(0, 10**10)),
     hnp.arrays(np.float64, 20, elements=st.floats(1, 100)),
+    hnp.arrays(np.bool_, (2, 20)),
+    hnp.arrays(np.float64, 3, elements=st.floats(0, 10**11)),
 )
-def test_attributed_latency_is_never_above_raw_latency_and_never_negative(
-    wall: np.ndarray, wait: np.ndarray, cpu: np.ndarray, speed: np.ndarray
+def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_add_up(
+    ns: np.ndarray, speed: np.ndarray, flags: np.ndarray, foreign: np.ndarray
 ) -> None:
-    for blocked in (False, True):
-        taken = attribute(
-            circumstances(
-                20,
-                wall=wall,
-                wait=np.minimum(wait, wall),
-                thread_cpu=cpu,
-                speed=speed,
-                blocked=blocked,
-            )
-        )
-        assert (taken.attributed <= wall).all()
-        assert (taken.least <= taken.attributed).all()
-        assert (taken.least >= 0).all()
+    wall, own_wait, thread_cpu, tree_wait, other_cpu, own_work = ns
+    known = Circumstances(
+        wall=wall,
+        own_wait=own_wait,
+        thread_cpu=thread_cpu,
+        speed=speed,
+        blocked=flags[0],
+        tree_wait=tree_wait,
+        tree_cpu=thread_cpu + other_cpu,
+        own_work=own_work,
+        unseen=flags[1],
+        window=np.arange(20) % 3,
+    )
+    machine = Windows(foreign, throttled=foreign / 2, calm=np.array([True, False, True]))
+    taken = attribute(known, machine)
+    assert (taken.attributed <= wall).all()
+    assert (taken.attributed >= 0).all()
+    total = sum(taken.excused.values())
+    np.testing.assert_allclose(wall - total, taken.attributed, atol=1)
+
+
+@given(
+    hnp.arrays(np.int64, 20, elements=st.integers(0, 10**9)),
+    hnp.arrays(np.int64, 20, elements=st.integers(0, 10**9)),
+    st.floats(0, 10**10),
+)
+def test_closing_a_window_never_makes_attributed_latency_less(
+    own_wait: np.ndarray, tree_wait: np.ndarray, foreign: float
+) -> None:
+    known = circumstances(20, wall=10**9, own_wait=own_wait, tree_wait=tree_wait)
+    before = attribute(known, windows(np.inf, calm=False)).attributed
+    after = attribute(known, windows(foreign, calm=True)).attributed
+    assert (after >= before - 1).all()

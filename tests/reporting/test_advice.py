@@ -32,6 +32,9 @@ SENTENCES = {
     Advice.of("single-core"): (
         "only one core may be used: whatever else runs is in the way of the test"
     ),
+    Advice.of("throttled", percent=38): (
+        "the container was throttled for 38 % of the time of these calls: allow at least one CPU"
+    ),
     Advice.of("quota", cpus=0.5): (
         "the container may use 0.5 of a CPU: the kernel pauses it when that is spent; "
         "give it a whole one"

@@ -51,9 +51,9 @@ class Tally:
 
 def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
     """The verdict on a tally; valid whenever counting stopped."""
-    alpha = policy.alpha_exceeded / len(budget.limits)
+    alpha = policy.alpha_of_part(budget)
     tables = [boundaries(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
-    failures = boundaries(budget.errors, policy.alpha_within, policy.alpha_exceeded)
+    failures = boundaries(budget.errors, policy.alpha_within, alpha)
     n = tally.raw.n
     return Verdict(
         limits=tuple(

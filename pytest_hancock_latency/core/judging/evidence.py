@@ -43,6 +43,14 @@ NEVER: Final = 2**62
 """A number of observations that nobody reaches."""
 
 
+def share_of_sample(earlier: int) -> float:
+    """Share of a test's chance of a false alarm for its next sample: 1/2, then 1/6, 1/12, …
+
+    However many there are, together they spend no more than that chance.
+    """
+    return 1 / ((earlier + 1) * (earlier + 2))
+
+
 def alpha_of_gate(gates: int) -> float:
     """Chance of a false alarm for each of `gates` gates, so that the build has 1 % at most."""
     return ALPHA_BUILD / max(_LEAST_GATES, gates)

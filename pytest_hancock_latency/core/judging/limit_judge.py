@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,12 +14,14 @@ from .verdict import FailureVerdict, LimitVerdict, Outcome, Reason
 
 if TYPE_CHECKING:
     from ..attribution import Flags, Nanoseconds
+    from ..sample import Observations
 
 _HOPELESS: Final = 0.55
 """Share of the allowed rate above which raw latency hardly ever passes: it is the highest odds
 ratio in the mixture for *within*, against which no evidence grows any more."""
-_PATIENCE: Final = 3
-"""How many times as many observations as attributed latency took to pass are worth waiting for."""
+_SPREAD: Final = 2
+"""Standard deviations by which the rate so far may be an accident: measuring stops for the machine
+where even the lower rate leaves no hope."""
 _FARTHEST: Final = 10_000_000
 """Observations beyond which a forecast is no help to anybody."""
 
@@ -36,15 +39,6 @@ class Counts:
     over_attributed: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Countable:
-    """The observations whose attributed latency may count as evidence for *exceeded*."""
-
-    attributed_ns: Nanoseconds
-    window: Nanoseconds
-    """Index of the deletion window in which each of them started."""
-
-
 class LimitJudge:
     """Judges one limit while its sample grows."""
 
@@ -58,25 +52,29 @@ class LimitJudge:
         self._table = table
         self._least = least
         self._counts = Counts(0, 0, 0)
-        self._attributed_passed_at: int | None = None
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
         return self._table.within_from(0)
 
-    def look(
-        self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds, countable: Sequence[Countable]
-    ) -> None:
-        """Take in all observations so far."""
-        self._counts = self._count(wall_ns, attributed_ns)
+    def look(self, observations: Observations, window: Nanoseconds, room: int) -> None:
+        """Take in all observations so far.
+
+        window: index of the deletion window in which each of them started.
+        room: observations that fit into the time and the cap, those so far included.
+        """
+        self._counts = self._count(observations.wall_ns, observations.attributed_ns)
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
             return  # valid whenever sampling stops, hence it stays
-        self.outcome = self._decide(countable)
-        self.settled = self.outcome is not None or self._machine_in_the_way()
+        self.outcome = self._decide(observations.attributed_ns, window)
+        self.settled = self.outcome is not None or (
+            self._excuses_are_final(observations) and self._machine_in_the_way(room)
+        )
 
     def next_look(self) -> int:
         """Further observations until the limit can be settled by passing at the soonest."""
-        return max(1, min(self._steps_to_within(), self._steps_to_attributed()))
+        counts = self._counts
+        return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def verdict(self, *, stopped: bool) -> LimitVerdict:
         """The verdict after the last look. stopped: another part of the budget ended it."""
@@ -95,23 +93,22 @@ class LimitJudge:
         over, attributed = (int((column > limit_ns).sum()) for column in (wall_ns, attributed_ns))
         return Counts(len(wall_ns), over, attributed)
 
-    def _decide(self, countable: Sequence[Countable]) -> Outcome | None:
-        if any(self._exceeded(observations) for observations in countable):
+    def _decide(self, attributed_ns: Nanoseconds, window: Nanoseconds) -> Outcome | None:
+        if self._exceeded(attributed_ns > self.limit.limit_ns, window):
             return Outcome.EXCEEDED
         counts = self._counts
         if counts.n >= max(self._least, self._table.within_from(counts.over)):
             return Outcome.WITHIN
         return None
 
-    def _exceeded(self, countable: Countable) -> bool:
-        over = countable.attributed_ns > self.limit.limit_ns
-        n, k = len(over), int(over.sum())
+    def _exceeded(self, over: Flags, window: Nanoseconds) -> bool:
+        n, k = self._counts.n, self._counts.over_attributed
         self.is_concentrated = False
         if k == 0 or self._table.exceeded_until(k) < n:
             return False
         if not self.limit.allowed:
             return True  # a statement about these very observations: none can be deleted
-        self.is_concentrated = not self._survives_deletion(countable.window, over)
+        self.is_concentrated = not self._survives_deletion(window, over)
         return not self.is_concentrated
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
@@ -121,27 +118,25 @@ class LimitJudge:
         exceeding = np.bincount(window, weights=over, minlength=len(totals)).astype(np.int64)
         return survives_deletion(self._table, totals, exceeding)
 
-    def _machine_in_the_way(self) -> bool:
-        """Whether attributed latency passes, raw latency does not, and waiting hardly helps."""
+    def _excuses_are_final(self, observations: Observations) -> bool:
+        """Whether no observation can still become an exceedance."""
+        if observations.provisional is None:
+            return True
+        limit_ns = self.limit.limit_ns
+        excused = (observations.wall_ns > limit_ns) & (observations.attributed_ns <= limit_ns)
+        return not bool((excused & observations.provisional).any())
+
+    def _machine_in_the_way(self, room: int) -> bool:
+        """Whether attributed latency passes, and raw latency will not in the room that is left."""
         n, over, attributed = self._counts.n, self._counts.over, self._counts.over_attributed
         if attributed == over or n < self._least:
             return False
         if n < self._table.within_from(attributed):
             return False
-        if self._attributed_passed_at is None:
-            self._attributed_passed_at = n
-        hopeless = over > _HOPELESS * float(self.limit.allowed) * n
-        return hopeless or n >= _PATIENCE * self._attributed_passed_at
-
-    def _steps_to_within(self) -> int:
-        counts = self._counts
-        return max(self._least, self._table.within_from(counts.over)) - counts.n
-
-    def _steps_to_attributed(self) -> int:
-        counts = self._counts
-        if self._attributed_passed_at is not None:
-            return _PATIENCE * self._attributed_passed_at - counts.n
-        return max(self._least, self._table.within_from(counts.over_attributed)) - counts.n
+        fewest = max(0.0, over - _SPREAD * math.sqrt(over)) / n
+        if fewest > _HOPELESS * self.limit.allowed:
+            return True
+        return not self._table.shows_within(room, over + round(fewest * (room - n)))
 
 
 def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of

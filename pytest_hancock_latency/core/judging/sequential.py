@@ -16,23 +16,18 @@ leave-one-out guard against one stall of the host, which no counter of the threa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from ..attribution import blocks
 from ..budget import LatencyBudget, Limit
 from ..sample import Observations
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
-from .limit_judge import Countable, LimitJudge, failure_verdict, too_many_failures
+from .limit_judge import LimitJudge, failure_verdict, too_many_failures
 from .verdict import Outcome, Verdict
 
-if TYPE_CHECKING:
-    from ..attribution import Flags
-
 LOOK_EVERY_NS: Final = 20_000_000
+"""Evidence for *exceeded* takes half a second anyway; looking costs about a millisecond."""
 DELETION_WINDOW_NS: Final = 250_000_000
-_COMMITS: Final = 5
-"""Windows of which evidence of a blocking test is committed, in one deletion window: 50 ms each."""
-_MOST_EXCUSED: Final = 0.05
+"""A stall of the host lasts less than two such windows as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,10 @@ class Policy:
         """Chance of a false alarm for the whole budget of one sample."""
         return alpha_of_gate(self.gates) * self.share
 
+    def alpha_of_part(self, budget: LatencyBudget) -> float:
+        """The same for each limit of the budget, and for its share of failures if some may fail."""
+        return self.alpha_exceeded / (len(budget.limits) + bool(budget.errors))
+
 
 class SequentialJudge:
     """Judges one sample against one budget, look by look."""
@@ -62,12 +61,12 @@ class SequentialJudge:
     def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
         self.budget = budget
         self._policy = policy
-        alpha = policy.alpha_exceeded / len(budget.limits)
+        alpha = policy.alpha_of_part(budget)
         self._limits = [
             LimitJudge(limit, boundaries(limit.allowed, policy.alpha_within, alpha), policy.least)
             for limit in budget.limits
         ]
-        self._failures = boundaries(budget.errors, policy.alpha_within, policy.alpha_exceeded)
+        self._failures = boundaries(budget.errors, policy.alpha_within, alpha)
 
     @property
     def undecided(self) -> tuple[Limit, ...]:
@@ -83,15 +82,18 @@ class SequentialJudge:
         """The fewest observations after which the whole budget can be within."""
         return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
 
-    def look(self, observations: Observations, failed: int = 0) -> int:
+    def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Take in all observations so far; the number of further ones until a pass is possible.
 
         0 means that there is nothing left to decide, or that the most observations are reached.
+
+        room: observations that fit into the time, those so far included; by default the most.
         """
+        room = self._policy.most if room is None else min(room, self._policy.most)
         n = len(observations)
-        countable = _countable(observations, self._policy.window_ns)
+        window = observations.start_ns // self._policy.window_ns
         for limit in self._limits:
-            limit.look(observations.wall_ns, observations.attributed_ns, countable)
+            limit.look(observations, window, room)
         if self._broken(n, failed) or n >= self._policy.most:
             return 0
         steps = [limit.next_look() for limit in self._limits if not limit.settled]
@@ -112,31 +114,3 @@ class SequentialJudge:
     def _broken(self, n: int, failed: int) -> bool:
         exceeded = any(limit.outcome is Outcome.EXCEEDED for limit in self._limits)
         return exceeded or too_many_failures(self._failures, failed, n + failed)
-
-
-def _countable(observations: Observations, window_ns: int) -> tuple[Countable, ...]:
-    """The sets of observations that may speak for *exceeded*; each may alone.
-
-    A thread that blocks and shares its core with what it waits for cannot be repaired observation
-    by observation. There, only finished 50 ms windows count of which at most 5 % was excused, or
-    else the least that the code can have taken.
-    """
-    window = observations.start_ns // window_ns
-    blocked, least_ns = observations.blocked, observations.least_ns
-    if blocked is None or least_ns is None or not blocks(blocked):
-        return (Countable(observations.attributed_ns, window),)
-    calm = _calm(observations, window_ns // _COMMITS)
-    return (
-        Countable(observations.attributed_ns[calm], window[calm]),
-        Countable(least_ns, window),
-    )
-
-
-def _calm(observations: Observations, length_ns: int) -> Flags:
-    import numpy as np
-
-    window = observations.start_ns // length_ns
-    excused = np.bincount(window, weights=observations.wall_ns - observations.attributed_ns)
-    elapsed = np.maximum(length_ns, np.bincount(window, weights=observations.wall_ns))
-    calm: Flags = (excused <= _MOST_EXCUSED * elapsed)[window] & (window < window[-1])
-    return calm

@@ -15,8 +15,9 @@ from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, slowest
 from ..plan import Plan
 from ..request import Request
-from ..takers import taker_for
+from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker, warm_up
+from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
 from .coroutines import take_awaiting
@@ -64,14 +65,20 @@ class Measuring:
         if self._watcher:
             self._stack.callback(self._watcher.done)
         self._probe = Probe(self._clock)
-        attribution = self._plan.attribution
+        limits = self._judge.budget.limits if self._judge else ()
+        has_maximum = any(not limit.allowed for limit in limits)
+        self._follower = self._stack.enter_context(Follower(self._clock))
         self.taker, self._why = taker_for(
-            self._stack, self._clock, self._probe, self._warmup, attribution=attribution
+            self._stack,
+            self._probe,
+            self._follower,
+            why_bare=why_bare(self._plan, self._warmup, has_maximum=has_maximum),
         )
         self._begin = self._clock()
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self._follower.finish()
         self._elapsed = self._clock() - self._begin
         self._stack.close()
 
@@ -106,6 +113,7 @@ class Measuring:
                 why_no_bracket=self._why,
                 warmup_ns=self._warmup,
                 elapsed_ns=self._elapsed,
+                followed=self._follower.words,
                 slowest=slowest(observations, collections),
                 advice=(self._early, *advice) if self._early else advice,
             ),
@@ -136,9 +144,15 @@ class Measuring:
         if self._judge is None:
             left = self._plan.samples - len(self.taker) - failed
             return max(0, left), now + self._plan.time_limit_ns
-        left = self._judge.look(self.taker.observations(), failed)
+        left = self._judge.look(self.taker.observations(), failed, self._room(now))
         after = self._clock()
         return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
+
+    def _room(self, now: int) -> int | None:
+        """Observations that fit into the time at the present pace; None before there is a pace."""
+        n = len(self.taker)
+        left = self._begin + self._plan.time_limit_ns - now
+        return n + max(0, left) * n // max(1, now - self._begin) if n else None
 
 
 class ClosedLoop:

@@ -11,16 +11,18 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import repeat
+from typing import NamedTuple
 
 from ...core.duration import NS_PER_S
 from ...errors import LatencyError
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Attempts, Load, Request
-from ..takers import taker_for
+from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
+from ..takers.follower import Follower
 from ..takers.host_speed import Probe
-from .finished_load import Finished, IntendedStarts, Part
+from .finished_load import Finished, IntendedStarts, parts_of
 
 
 async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> int:
@@ -58,27 +60,30 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
             await take_awaiting(taker, attempts.coroutine(position), 1, 0)
 
     with ExitStack() as stack:
-        taker, why_no_bracket = _shared_taker(stack, clock, plan)
+        taker, how = _shared_taker(stack, clock, plan)
         size = min(concurrency, len(load.calls))
         tasks = [asyncio.ensure_future(work(taker)) for _ in range(size)]
         await asyncio.sleep(0)
         begin = clock()
         release.set()
         await _all_done(tasks)
-    return _finished(attempts, taker, IntendedStarts(), (begin, concurrency, why_no_bracket))
+        how.follower.finish()
+    return _finished(
+        attempts, taker, IntendedStarts(), how._replace(begin=begin, concurrency=concurrency)
+    )
 
 
 async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock: Clock) -> Finished:
     """The open loop of coroutines: a task for each request, at its intended start."""
     _require_asyncio()
-    attempts, intended = load.attempts(), IntendedStarts()
+    attempts, intended = load.attempts(), IntendedStarts(is_queue=False)
 
     async def work(taker: Taker, position: int, due: int, woken_late: int) -> None:
         if await take_awaiting(taker, attempts.coroutine(position), 1, 0):
             intended.add(due, woken_late)
 
     with ExitStack() as stack:
-        taker, why_no_bracket = _shared_taker(stack, clock, plan)
+        taker, how = _shared_taker(stack, clock, plan)
         begin = clock()
         tasks = []
         for position, start in enumerate(starts):
@@ -88,7 +93,8 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
             woken_late = taker.waited_ns() - waited
             tasks.append(asyncio.ensure_future(work(taker, position, begin + start, woken_late)))
         await _all_done(tasks)
-    return _finished(attempts, taker, intended, (begin, 0, why_no_bracket))
+        how.follower.finish()
+    return _finished(attempts, taker, intended, how._replace(begin=begin))
 
 
 def _require_asyncio() -> None:
@@ -98,8 +104,24 @@ def _require_asyncio() -> None:
         raise LatencyError("bursts and rates of coroutines need a running asyncio loop") from None
 
 
-def _shared_taker(stack: ExitStack, clock: Clock, plan: Plan) -> tuple[Taker, str | None]:
-    return taker_for(stack, clock, Probe(clock), (), attribution=plan.attribution)
+class _How(NamedTuple):
+    """How a load of coroutines was made."""
+
+    follower: Follower
+    why_no_bracket: str | None
+    begin: int = 0
+    concurrency: int = 0
+
+
+def _shared_taker(stack: ExitStack, clock: Clock, plan: Plan) -> tuple[Taker, _How]:
+    """One taker for all tasks, since one thread runs them."""
+    follower = stack.enter_context(Follower(clock))
+    reason = why_bare(plan, ())
+    if reason is None:
+        follower.start()
+    probe = Probe(clock)
+    taker, why_no_bracket = taker_for(stack, probe, follower, follows=True, why_bare=reason)
+    return taker, _How(follower, why_no_bracket)
 
 
 async def _all_done(tasks: Sequence[asyncio.Future[None]]) -> None:
@@ -110,20 +132,15 @@ async def _all_done(tasks: Sequence[asyncio.Future[None]]) -> None:
             task.cancel()
 
 
-def _finished(
-    attempts: Attempts,
-    taker: Taker,
-    intended: IntendedStarts,
-    settings: tuple[int, int, str | None],
-) -> Finished:
-    begin, concurrency, why_no_bracket = settings
+def _finished(attempts: Attempts, taker: Taker, intended: IntendedStarts, how: _How) -> Finished:
     return Finished(
         name=attempts.load.name,
-        parts=[Part.of(taker, intended)],
-        begin=begin,
-        elapsed_ns=taker.clock() - begin,
+        parts=parts_of([(taker, intended)]),
+        begin=how.begin,
+        elapsed_ns=taker.clock() - how.begin,
         failures=dict(taker.failures),
         answers=tuple(attempts.answers),
-        concurrency=concurrency,
-        why_no_bracket=why_no_bracket,
+        concurrency=how.concurrency,
+        why_no_bracket=how.why_no_bracket,
+        followed=how.follower.words,
     )

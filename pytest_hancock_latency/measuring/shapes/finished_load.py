@@ -18,6 +18,7 @@ from ...core.quantile import P99, rank
 from ...core.sample import Measurement, Observations, Sample
 from ..diagnosis import advice_on, slowest
 from ..takers.bare import Taker
+from ..takers.bracketed import BracketTaker
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -38,6 +39,8 @@ JudgeOf = Callable[[int, int], SequentialJudge | None]
 class IntendedStarts:
     """When the requests that one taker observed should have started, in its order."""
 
+    is_queue: bool = True
+    """Whether each request waits for the one before it, as those of a calling thread do."""
     due: list[int] = field(default_factory=list)
     """On the clock."""
     woken_late: list[int] = field(default_factory=list)
@@ -57,11 +60,6 @@ class Part:
     begin: int
     intended: IntendedStarts = field(default_factory=IntendedStarts)
 
-    @classmethod
-    def of(cls, taker: Taker, intended: IntendedStarts | None = None) -> Part:
-        """Everything that a taker observed."""
-        return cls(taker.observations(), taker.begin, intended or IntendedStarts())
-
     def send_lag(self) -> Nanoseconds:
         """From the intended start of each observation to its start, never negative."""
         import numpy as np
@@ -71,25 +69,53 @@ class Part:
         return lag
 
     def from_intended_start(self) -> Part:
-        """The same observations, each counted from its intended start.
-
-        What the machine took while the caller was to wake up is excused.
-        """
-        import numpy as np
-
+        """The same observations, each counted from its intended start."""
         measured, lag = self.observations, self.send_lag()
-        woken_late = np.array(self.intended.woken_late, dtype=np.int64)
-        attributed_lag = lag - np.minimum(lag, woken_late)
-        least_ns = None if measured.least_ns is None else measured.least_ns + attributed_lag
         corrected = Observations(
             wall_ns=measured.wall_ns + lag,
-            attributed_ns=measured.attributed_ns + attributed_lag,
+            attributed_ns=self._attributed_from_intended_start(lag),
             start_ns=measured.start_ns - lag,
-            blocked=measured.blocked,
-            least_ns=least_ns,
             excused_ns=measured.excused_ns,
         )
         return Part(corrected, self.begin, self.intended)
+
+    def _attributed_from_intended_start(self, lag: Nanoseconds) -> Nanoseconds:
+        """Without what the machine took, of the request itself and of those before it.
+
+        A caller's queue is gone through again with attributed latencies (Lindley's recursion): it
+        begins a request when that is due, or when it would have been through with the one before.
+        """
+        import numpy as np
+
+        attributed, intended = self.observations.attributed_ns, self.intended
+        if not intended.is_queue:
+            woken_late = np.array(intended.woken_late, dtype=np.int64)
+            return attributed + lag - np.minimum(lag, woken_late)
+        free, latencies = 0, []
+        for due, latency in zip(intended.due, attributed.tolist(), strict=True):
+            free = max(due, free) + latency
+            latencies.append(free - due)
+        whole = self.observations.wall_ns + lag
+        through: Nanoseconds = np.minimum(np.array(latencies, dtype=np.int64), whole)
+        return through
+
+
+def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
+    """Everything that the takers of a load observed, attributed together."""
+    import numpy as np
+
+    bracketed = [taker for taker, _ in takers if isinstance(taker, BracketTaker)]
+    if not bracketed:
+        return [Part(taker.observations(), taker.begin, intended) for taker, intended in takers]
+    totals = np.stack([taker.candidates() for taker in bracketed]).sum(axis=0)
+    return [
+        Part(
+            taker.observations(totals) if isinstance(taker, BracketTaker) else taker.observations(),
+            taker.begin,
+            intended,
+        )
+        for taker, intended in takers
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +130,7 @@ class Finished:
     answers: tuple[Any, ...]
     concurrency: int
     why_no_bracket: str | None
+    followed: tuple[str, ...] = ()
 
 
 def judge_burst(load: Finished, judge_of: JudgeOf) -> Sample:
@@ -145,6 +172,7 @@ def _sample(
             bracket=load.why_no_bracket is None,
             why_no_bracket=load.why_no_bracket,
             elapsed_ns=elapsed_ns,
+            followed=load.followed,
             slowest=slowest(observations, ()),
             advice=(*measurement.advice, *advice_on(observations, (0,), ())),
         ),
@@ -193,8 +221,6 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
         wall_ns=np.concatenate([part.wall_ns for part in columns])[order],
         attributed_ns=np.concatenate([part.attributed_ns for part in columns])[order],
         start_ns=start[order],
-        blocked=together([part.blocked for part in columns]),
-        least_ns=together([part.least_ns for part in columns]),
         excused_ns={
             cause: together([part.excused_ns.get(cause) for part in columns])
             for cause in columns[0].excused_ns

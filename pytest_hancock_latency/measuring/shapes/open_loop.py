@@ -20,7 +20,7 @@ from ..clock import Clock
 from ..plan import Plan
 from ..request import Load
 from ..takers.bare import Taker
-from .finished_load import Finished, IntendedStarts, Part
+from .finished_load import Finished, IntendedStarts
 from .threads import Crew
 
 ARRIVALS: Final = ("constant", "poisson")
@@ -90,10 +90,11 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
     attempts, clock = load.attempts(), callers.clock
     crew = Crew(min(callers.concurrency, len(starts)), clock, attribution=plan.attribution)
 
-    def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
+    def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         intended = IntendedStarts()
         for position in positions:
             due = begin + starts[position]
+            crew.probe.run_if_due()
             waited = taker.waited_ns()
             early = due - clock()
             if early > 0:
@@ -103,7 +104,7 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
             taker.take(attempts.request(position), 1, 0)
             if len(taker) > before:
                 intended.add(due, waited)
-        return Part.of(taker, intended)
+        return intended
 
     crew.run(work, len(starts))
     return crew.finished(attempts, callers.concurrency)

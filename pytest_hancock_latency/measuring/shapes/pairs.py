@@ -15,11 +15,12 @@ from ..clock import Clock
 from ..diagnosis import slowest
 from ..plan import Plan
 from ..request import Request
-from ..takers import taker_for
-from ..takers.bare import Taker, warm_up
+from ..takers import taker_for, why_bare
+from ..takers.bare import warm_up
+from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
-from .finished_load import JudgeOf
+from .finished_load import IntendedStarts, JudgeOf, Part, parts_of
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
 
@@ -33,10 +34,9 @@ def measure_pairs(
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
         probe = Probe(clock)
-        kinds = [
-            taker_for(stack, clock, probe, min(warmups), attribution=plan.attribution)
-            for _ in requests
-        ]
+        follower = stack.enter_context(Follower(clock))
+        reason = why_bare(plan, min(warmups))
+        kinds = [taker_for(stack, probe, follower, why_bare=reason) for _ in requests]
         takers = [taker for taker, _ in kinds]
         begin = clock()
         for _ in range(pairs):
@@ -44,10 +44,12 @@ def measure_pairs(
             first = draw.getrandbits(1)
             for at in (first, 1 - first):
                 takers[at].take(requests[at], 1, 0)
+        follower.finish()
         elapsed = clock() - begin
+    parts = parts_of([(taker, IntendedStarts()) for taker in takers])
     pair = object()
     samples = (
-        _sample(requests[at], takers[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
+        _sample(requests[at], parts[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
     one, two = samples
@@ -56,13 +58,13 @@ def measure_pairs(
 
 def _sample(
     request: Request,
-    taker: Taker,
+    part: Part,
     judge_of: JudgeOf,
     pair: object,
     settings: tuple[tuple[int, ...], int, str | None],
 ) -> Sample:
     warmup_ns, elapsed_ns, why_no_bracket = settings
-    observations = taker.observations()
+    observations = part.observations
     judge = judge_of(len(observations), DELETION_WINDOW_NS)
     return Sample(
         name=request.name,

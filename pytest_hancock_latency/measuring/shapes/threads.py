@@ -16,10 +16,11 @@ from ..plan import Plan
 from ..request import Attempts, Load
 from ..takers import taker_for
 from ..takers.bare import Taker
+from ..takers.follower import Follower
 from ..takers.host_speed import Probe
-from .finished_load import Finished, Part
+from .finished_load import Finished, IntendedStarts, parts_of
 
-Work = Callable[[Taker, Iterator[int], int], Part]
+Work = Callable[[Taker, Iterator[int], int], IntendedStarts]
 """What a thread does from its release on: it makes the requests at the positions that it gets."""
 
 
@@ -28,15 +29,18 @@ class Crew:
 
     def __init__(self, size: int, clock: Clock, *, attribution: bool) -> None:
         self._clock = clock
-        self._attribution = attribution
+        self._why_bare = None if attribution else "attribution is switched off"
         self._size = size
         self._ready = threading.Barrier(size + 1, action=self._release)
-        self._trouble: list[BaseException] = []
+        self._errors: list[BaseException] = []
+        self._follower = Follower(clock)
+        self.probe = Probe(clock)
+        """Shared by all callers: whoever is free when it is due runs it."""
         self.begin = 0
         """When the threads were released, on the clock."""
-        self.parts: list[Part] = []
-        self.failures: Counter[str] = Counter()
-        self.why_no_bracket: str | None = None
+        self._takers: list[tuple[Taker, IntendedStarts]] = []
+        self._failures: Counter[str] = Counter()
+        self._why_no_bracket: str | None = None
 
     def run(self, work: Work, positions: int) -> None:
         """Share the positions among the threads, and wait for all of them.
@@ -49,42 +53,51 @@ class Crew:
             threading.Thread(target=self._serve, args=(work, shared), daemon=True)
             for _ in range(self._size)
         ]
-        for thread in threads:
-            thread.start()
-        self._ready.wait()
-        for thread in threads:
-            thread.join()
-        if self._trouble:
-            raise self._trouble[0]
+        with self._follower:
+            for thread in threads:
+                thread.start()
+            self._ready.wait()
+            for thread in threads:
+                thread.join()
+            self._follower.finish()
+        if self._errors:
+            raise self._errors[0]
 
     def finished(self, attempts: Attempts, concurrency: int) -> Finished:
         """The load that is over, after `run`."""
         return Finished(
             name=attempts.load.name,
-            parts=self.parts,
+            parts=parts_of(self._takers),
             begin=self.begin,
             elapsed_ns=self._clock() - self.begin,
-            failures=dict(self.failures),
+            failures=dict(self._failures),
             answers=tuple(attempts.answers),
             concurrency=concurrency,
-            why_no_bracket=self.why_no_bracket,
+            why_no_bracket=self._why_no_bracket,
+            followed=self._follower.words,
         )
 
     def _release(self) -> None:
+        if self._why_bare is None:
+            self._follower.start()
         self.begin = self._clock()
 
     def _serve(self, work: Work, positions: Iterator[int]) -> None:
         with ExitStack() as stack:
-            probe = Probe(self._clock)
-            taker, self.why_no_bracket = taker_for(
-                stack, self._clock, probe, (), attribution=self._attribution
+            self._follower.add_caller()
+            taker, self._why_no_bracket = taker_for(
+                stack,
+                self.probe,
+                self._follower,
+                follows=True,
+                why_bare=self._why_bare,
             )
             self._ready.wait()
             try:
-                self.parts.append(work(taker, positions, self.begin))
+                self._takers.append((taker, work(taker, positions, self.begin)))
             except BaseException as error:  # it belongs to the caller, not to a dying thread
-                self._trouble.append(error)
-            self.failures.update(taker.failures)
+                self._errors.append(error)
+            self._failures.update(taker.failures)
 
 
 def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
@@ -95,10 +108,11 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     attempts = load.attempts()
     crew = Crew(min(concurrency, len(load.calls)), clock, attribution=plan.attribution)
 
-    def work(taker: Taker, positions: Iterator[int], begin: int) -> Part:
+    def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         for position in positions:
             taker.take(attempts.request(position), 1, 0)
-        return Part.of(taker)
+            crew.probe.run_if_due()
+        return IntendedStarts()
 
     crew.run(work, len(load.calls))
     return crew.finished(attempts, concurrency)

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from statistics import median
 from typing import Final
 
-from ..clock import Clock
+from ..plan import Plan
 from .bare import BareTaker, Taker
 from .bracketed import BracketTaker
+from .follower import Follower
 from .host_speed import Probe
 from .schedstat import NoScheduler, Scheduler, voluntary_switches
 
@@ -17,21 +18,42 @@ SHORTEST_BRACKETED_NS: Final = 20_000
 
 
 def taker_for(
-    stack: ExitStack, clock: Clock, probe: Probe, warmup: Sequence[int], *, attribution: bool = True
+    stack: ExitStack,
+    probe: Probe,
+    follower: Follower,
+    *,
+    follows: bool = False,
+    why_bare: str | None = None,
 ) -> tuple[Taker, str | None]:
     """A taker for the calling thread, and why it is the bare one if it is.
 
-    What it opens is closed with the stack. warmup: latencies in ns of earlier calls.
+    What it opens is closed with the stack.
+
+    follower: shared by all takers of a load.
+    follows: whether calls are expected to block, so that their wait is followed from the first on.
+    why_bare: why the caller does not want a bracket, if it does not.
     """
-    if not attribution:
-        return BareTaker(clock), "attribution is switched off"
-    if warmup and median(warmup) < SHORTEST_BRACKETED_NS:
-        return BareTaker(clock), "a call takes less than the 20 µs that pay for a bracket"
+    if why_bare is not None:
+        return BareTaker(follower.clock), why_bare
     switches = voluntary_switches()
     if switches is None:
-        return BareTaker(clock), "this system does not count a thread's switches"
+        return BareTaker(follower.clock), "this system does not count a thread's switches"
     try:
         scheduler = stack.enter_context(Scheduler())
     except NoScheduler as error:
-        return BareTaker(clock), str(error)
-    return BracketTaker(clock, probe, scheduler, switches), None
+        return BareTaker(follower.clock), str(error)
+    return BracketTaker(
+        follower.clock, probe, (scheduler, switches), follower, follows=follows
+    ), None
+
+
+def why_bare(plan: Plan, warmup: Sequence[int], *, has_maximum: bool = False) -> str | None:
+    """Why calls with these latencies in ns are not worth a bracket; None if they are.
+
+    has_maximum: the budget limits the maximum, which a single jitter of the host would exceed.
+    """
+    if not plan.attribution:
+        return "attribution is switched off"
+    if warmup and median(warmup) < SHORTEST_BRACKETED_NS and not has_maximum:
+        return "a call takes less than the 20 µs that pay for a bracket"
+    return None

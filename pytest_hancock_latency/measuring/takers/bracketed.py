@@ -11,18 +11,36 @@ import os
 from array import array
 from collections.abc import Callable
 from itertools import repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ...core.attribution import Brackets, Circumstances, attribute, slowdown, waits_in_window
+from ...core.attribution import (
+    Brackets,
+    Circumstances,
+    attribute,
+    candidates,
+    slowdown,
+    waits_in_window,
+)
 from ...core.sample import Observations
 from ..clock import Clock
+from ..environment import cores
 from ..request import Request
 from .bare import Taker, column, extend, integers
+from .follower import SHORTEST_FOLLOWED_NS, Followed, Follower, Start
 from .host_speed import Probe
 from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
 
+if TYPE_CHECKING:
+    from ...core.attribution import Numbers
+
 _TIGHT_NS: Final = 50_000
+"""A reading that takes longer was interrupted: it takes 5 µs."""
 _TRIES: Final = 4
+"""On a core that is shared with many, no number of tries would do."""
+_UNBLOCKED: Final = 50
+"""Calls in a row that do not block, after which the tree is read no more."""
+Counters = tuple[Scheduler, Callable[[], int]]
+"""The scheduler's counters of the measuring thread, and a reader of its voluntary switches."""
 _READINGS: Final = (
     *("t0", "t1", "before", "after", "schedstat0", "schedstat1", "thread_cpu0", "thread_cpu1"),
     *("process_cpu0", "process_cpu1", "switches0", "switches1", "probe"),
@@ -31,17 +49,31 @@ _READINGS: Final = (
 
 
 class BracketTaker(Taker):
-    """The same with the thread's counters read as near to the window as possible."""
+    """The same with the thread's counters read as near to the window as possible.
+
+    Once a call has blocked, the waiting tree is read around each call as well, until calls block
+    no more.
+    """
 
     def __init__(
-        self, clock: Clock, probe: Probe, scheduler: Scheduler, switches: Callable[[], int]
+        self,
+        clock: Clock,
+        probe: Probe,
+        counters: Counters,
+        follower: Follower,
+        *,
+        follows: bool = False,
     ) -> None:
         super().__init__(clock)
         self._probe = probe
-        self._scheduler = scheduler
-        self._switches = switches
+        self._scheduler, self._switches = counters
+        self._follower = follower
+        self._follows = follows
+        self._since_blocked = 0
         self._readings: list[Any] = []
         self._columns = {name: array("q") for name in _COLUMNS}
+        self._followed: dict[int, Followed] = {}
+        """By the position of an observation that blocked."""
 
     def __len__(self) -> int:
         """Number of observations so far."""
@@ -49,9 +81,18 @@ class BracketTaker(Taker):
 
     def take(self, request: Request, count: int, until: int) -> None:
         """Take up to `count` observations, fewer when time is up or a request fails."""
+        follower = self._follower
+        if follower.is_started:
+            follower.close_if_due()
+            until = min(until, follower.due) if until else until
+        loop = self._take_following if self._follows else self._take
+        loop(request, count, until)
+
+    def _take(self, request: Request, count: int, until: int) -> None:
+        """Ends early, too, when a call has blocked for long: from then on the wait is followed."""
         clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
-        tight, empty_call = _TIGHT_NS, _nothing
+        tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
         readings = self._readings
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         for _ in repeat(None, count):
@@ -71,6 +112,10 @@ class BracketTaker(Taker):
             del answer  # freed here, not inside the next window
             readings += (t0, t1, before, after, line0, line1, cpu0, cpu1)
             readings += (process0, process1, switches0, switches1, probe)
+            if switches1 != switches0:
+                self._note_blocked(long=t1 - t0 >= shortest)
+                if self._follows:
+                    return
             if after >= until:
                 return
             # The next observation starts from here: the few µs of this loop count as its CPU time,
@@ -79,12 +124,35 @@ class BracketTaker(Taker):
             if checked:
                 cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
 
+    def _take_following(self, request: Request, count: int, until: int) -> None:
+        """The tree is read outside of everything else, once between two calls."""
+        clock, call, checked = self.clock, request.call, request.is_checked
+        start = self._follower.before()
+        for _ in repeat(None, count):
+            opening = self._open(start)
+            t0 = clock()
+            answer = call()
+            t1 = clock()
+            closed = self.closing(opening, t0, t1)
+            if checked and self.refuses(request, answer):
+                return
+            del answer  # freed here, not inside the next window
+            start = self.keep(closed)
+            if t1 >= until or not self._follows:
+                return
+            if checked:
+                start = self._follower.before()
+
     def opening(self) -> tuple[Any, ...]:
         """Readings before a window that is opened elsewhere."""
+        self._follower.close_if_due()
+        return self._open(self._follower.before() if self._follows else None)
+
+    def _open(self, start: Start | None) -> tuple[Any, ...]:
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), self._switches()
         before, line0 = self._tight(os.pread, self._scheduler.descriptor)
         _nothing()
-        return cpu0, process0, switches0, before, line0
+        return start, cpu0, process0, switches0, before, line0
 
     def waited_ns(self) -> int:
         """Run-queue wait of the thread so far."""
@@ -95,13 +163,34 @@ class BracketTaker(Taker):
         line1 = os.pread(self._scheduler.descriptor, LONGEST_LINE, 0)
         after = self.clock()
         cpu1, process1, switches1 = thread_cpu(), process_cpu(), self._switches()
-        cpu0, process0, switches0, before, line0 = opening
+        start, cpu0, process0, switches0, before, line0 = opening
         times = (t0, t1, before, after, line0, line1, cpu0, cpu1)
-        return (*times, process0, process1, switches0, switches1, self._probe.last)
+        readings = (*times, process0, process1, switches0, switches1, self._probe.last)
+        if start is None:
+            return readings, None
+        other_cpu_ns = process1 - process0 - (cpu1 - cpu0)
+        return readings, self._follower.after(start, other_cpu_ns)
 
-    def keep(self, closed: tuple[Any, ...]) -> None:
+    def keep(self, closed: tuple[Any, ...]) -> Any:
         """Take in an observation whose window was opened and closed elsewhere."""
-        self._readings += closed
+        readings, followed = closed
+        position = len(self)
+        self._readings += readings
+        t0, t1, *_, switches0, switches1, _ = readings
+        if switches1 != switches0:
+            self._note_blocked(long=t1 - t0 >= SHORTEST_FOLLOWED_NS)
+            if followed is not None:
+                self._followed[position] = followed[0]
+        elif self._follows:
+            self._since_blocked += 1
+            self._follows = self._since_blocked < _UNBLOCKED
+        return None if followed is None else followed[1]
+
+    def _note_blocked(self, *, long: bool) -> None:
+        """Windows are kept from the first call on that blocks; the tree, if it is worth it."""
+        self._follower.start()
+        self._since_blocked = 0
+        self._follows = self._follower.is_started and (long or self._follows)
 
     def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes]:
         """Read again until nothing came between: preemptions like to fall into the reading."""
@@ -112,31 +201,61 @@ class BracketTaker(Taker):
                 break
         return before, line
 
-    def observations(self) -> Observations:
-        """Everything taken so far, with what the code took of each."""
+    def observations(self, totals: Numbers | None = None) -> Observations:
+        """Everything taken so far, with what the code took of each.
+
+        totals: candidates of all callers of a load, where there are several.
+        """
+        circumstances = self._circumstances()
+        attribution = attribute(circumstances, self._follower.windows(), totals)
+        return Observations(
+            wall_ns=circumstances.wall,
+            attributed_ns=attribution.attributed,
+            start_ns=column(self._columns["start"]) - self.begin,
+            excused_ns=attribution.excused,
+            provisional=circumstances.blocked & (circumstances.window >= self._follower.closed),
+        )
+
+    def candidates(self) -> Numbers:
+        """What may be excused in each accounting window."""
+        return candidates(self._circumstances(), self._follower.windows())
+
+    def _circumstances(self) -> Circumstances:
+        import numpy as np
+
         self._settle()
         columns = {name: column(values) for name, values in self._columns.items()}
-        wait = waits_in_window(
-            Brackets(
-                wall=columns["wall"],
-                thread_cpu=columns["thread_cpu"],
-                process_cpu=columns["process_cpu"],
-                run_queue=columns["run_queue"],
-                gap_before=columns["gap_before"],
-                gap_after=columns["gap_after"],
-            )
-        )
-        speed = slowdown(column(self._probe.durations), columns["probe"])
+        wall, thread_cpu_ns = columns["wall"], columns["thread_cpu"]
         blocked = columns["switches"] > 0
-        circumstances = Circumstances(columns["wall"], wait, columns["thread_cpu"], speed, blocked)
-        attribution = attribute(circumstances)
-        return Observations(
-            wall_ns=columns["wall"],
-            attributed_ns=attribution.attributed,
-            start_ns=columns["start"] - self.begin,
+        window = self._follower.window_of(columns["start"] + wall)
+        unseen = blocked | self._follower.unseen_in(window)
+        tree_wait, tree_cpu = np.zeros_like(wall), thread_cpu_ns.copy()
+        if self._followed:
+            at = np.fromiter(self._followed, np.int64, len(self._followed))
+            rows = np.array(list(self._followed.values()), dtype=np.int64)
+            tree_wait[at] = rows[:, 0]
+            tree_cpu[at] += rows[:, 1]
+            unseen[at] &= (rows[:, 2] > 0) | self._follower.unseen_in(window[at])
+        return Circumstances(
+            wall=wall,
+            own_wait=waits_in_window(
+                Brackets(
+                    wall=wall,
+                    thread_cpu=thread_cpu_ns,
+                    process_cpu=columns["process_cpu"],
+                    run_queue=columns["run_queue"],
+                    gap_before=columns["gap_before"],
+                    gap_after=columns["gap_after"],
+                )
+            ),
+            thread_cpu=thread_cpu_ns,
+            speed=slowdown(column(self._probe.durations), columns["probe"]),
             blocked=blocked,
-            least_ns=attribution.least,
-            excused_ns=attribution.excused,
+            tree_wait=tree_wait,
+            tree_cpu=tree_cpu,
+            own_work=columns["process_cpu"] // cores(),
+            unseen=unseen,
+            window=window,
         )
 
     def _settle(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ...core.duration import format_duration, format_exactly
 from ...core.judging.verdict import LimitVerdict
@@ -51,10 +51,18 @@ def _circumstances(record: Record) -> Iterator[str]:
         yield f"p99 send lag {format_duration(measured.send_lag_ns)}"
     if measured.why_no_bracket:
         yield f"nothing attributed: {measured.why_no_bracket}"
+    if measured.followed:
+        yield f"follows the wait of {_listed(measured.followed)}"
     if record.attempt > 1:
         yield f"attempt {record.attempt}, pooled"
     if record.workers > 1:
         yield f"{record.workers} workers ran at a time"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """One, one and two, or one, two and three."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _quantiles(record: Record, baseline: Record | None) -> Element:

@@ -19,6 +19,7 @@ from pytest_hancock_latency.core.judging.evidence import (
     Mixture,
     alpha_of_gate,
     boundaries,
+    share_of_sample,
     shown_quantile,
 )
 
@@ -185,3 +186,9 @@ def test_as_many_observations_as_it_takes_at_this_rate_show_exceeded_and_hardly_
 
 def test_a_rate_that_is_allowed_never_shows_exceeded() -> None:
     assert Boundaries(Fraction(1, 2), 0.05, 1e-4).exceeded_at_rate(100, 50, 10**6) is None
+
+
+def test_all_samples_of_a_test_together_spend_its_chance_of_a_false_alarm_once() -> None:
+    shares = [share_of_sample(earlier) for earlier in range(1000)]
+    assert shares[:3] == [1 / 2, 1 / 6, 1 / 12]
+    assert sum(shares) == pytest.approx(1 - 1 / 1001)

@@ -1,0 +1,181 @@
+"""Follows the wait of blocked calls: the waiting tree, the accounting windows, and who has to know.
+
+All takers of one sample share a follower. It opens nothing and reads nothing before a call has
+blocked, so that calls which never block cost what they cost without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from ...core.attribution import Windows
+from ..clock import Clock
+from .foreign_work import ForeignWork, is_supported
+from .waiting_tree import Reading, WaitingTree, ended_children
+
+if TYPE_CHECKING:
+    from ...core.attribution import Flags, Nanoseconds
+
+SHORTEST_FOLLOWED_NS: Final = 100_000
+"""Reading a small tree takes 20 to 40 µs outside of the timed window; a shorter call would wait
+longer for that than for its answer."""
+_DEAD_THREADS_NS: Final = 50_000
+"""CPU time of the process that no living thread explains, from which one must have come and gone;
+the counters are read one after the other, which explains less."""
+_NEVER: Final = 2**62
+
+
+class Start(NamedTuple):
+    """What was read before a call."""
+
+    tree: Reading
+    ended: int
+
+
+class Followed(NamedTuple):
+    """What the tree did during one call."""
+
+    wait: int
+    """Run-queue wait, ns."""
+    cpu: int
+    """CPU time of all but the measuring thread, ns."""
+    unseen: bool
+    """Whether the call may have waited for something that is not in the tree."""
+
+
+class Follower:
+    """A context manager; what it opens is closed at its end."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._lock = threading.Lock()
+        self._tree = WaitingTree()
+        self._work: ForeignWork | None = None
+        self._callers = 0
+        self._blind: list[bool] = []
+        """By closed window: whether something unseen may be waited for."""
+        self._has_unseen = False
+        self._words: tuple[str, ...] = ()
+        self.due = _NEVER
+        """When the open window may be closed, on the clock."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._tree.close()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether a call has blocked, so that windows are kept."""
+        return self._work is not None
+
+    def add_caller(self) -> None:
+        """Tell of a thread that makes requests concurrently with others."""
+        with self._lock:
+            self._tree.exclude(threading.get_native_id())
+            self._callers += 1
+
+    def start(self) -> None:
+        """Begin: a call has blocked, or is expected to."""
+        with self._lock:
+            if self._work is not None or not is_supported():
+                return
+            self._tree.refresh()
+            self._work = ForeignWork(self.clock, self._tree)
+            self.due = self._work.due
+
+    def close_if_due(self) -> None:
+        """Close the open window if it is over, and see who belongs to the tree now."""
+        work = self._work
+        if work is None or self.clock() < self.due or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._close(work)
+        finally:
+            self._lock.release()
+
+    def finish(self) -> None:
+        """Close the last window: nothing more is measured."""
+        with self._lock:
+            if self._work is not None:
+                self._words = self._tree.words
+                self._work.close_window()
+                self._blind.append(self._tree.is_blind)
+
+    def before(self) -> Start:
+        """Read the tree before a call."""
+        if self._tree.has_changed():
+            with self._lock, suppress(OSError):
+                self._tree.refresh()
+        return Start(self._tree.read(), ended_children())
+
+    def after(self, start: Start, other_cpu_ns: int) -> tuple[Followed, Start]:
+        """What the tree did since the start, and the start of the next call.
+
+        other_cpu_ns: CPU time of this process during the call, less that of the measuring thread.
+        """
+        before, now = start.tree, Start(self._tree.read(), ended_children())
+        after = now.tree
+        threads_cpu = after.threads_cpu - before.threads_cpu
+        came_and_went = not self._callers and other_cpu_ns - threads_cpu > _DEAD_THREADS_NS
+        unseen = (
+            came_and_went
+            or now.ended != start.ended
+            or after.generation != before.generation
+            or self._tree.has_changed()
+            or self._tree.is_blind
+        )
+        self._has_unseen = self._has_unseen or unseen
+        cpu = threads_cpu + after.others_cpu - before.others_cpu
+        return Followed(max(0, after.wait - before.wait), max(0, cpu), unseen), now
+
+    def windows(self) -> Windows:
+        """The accounting windows so far."""
+        import numpy as np
+
+        if self._work is None:
+            return Windows(np.array([np.inf]), np.array([0.0]), np.array([False]))
+        return self._work.windows()
+
+    def window_of(self, ends: Nanoseconds) -> Nanoseconds:
+        """The index of the window in which each observation ended. ends: on the clock."""
+        import numpy as np
+
+        borders = np.array(self._work.ends if self._work else [], dtype=np.int64)
+        return np.searchsorted(borders, ends, side="left")
+
+    def unseen_in(self, window: Nanoseconds) -> Flags:
+        """Whether in these windows a connection was opened, or the tree was blind."""
+        import numpy as np
+
+        opened = self._work.opened if self._work else []
+        flags = [o or b for o, b in zip(opened, self._blind, strict=True)]
+        return np.array([*flags, False])[window]
+
+    @property
+    def closed(self) -> int:
+        """How many accounting windows are closed."""
+        return len(self._blind)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What was followed, in words; known once measuring is finished."""
+        if self._work is None:
+            return ()
+        unseen = self._has_unseen or any(self._work.opened) or any(self._blind)
+        return (*self._words, *(("something unseen",) if unseen else ()))
+
+    def _close(self, work: ForeignWork) -> None:
+        work.close_window()
+        self._tree.refresh()
+        self._blind.append(self._tree.is_blind)
+        self.due = work.due

@@ -1,0 +1,193 @@
+"""What others did on this machine, in accounting windows of a quarter of a second.
+
+Foreign work is the busy time of the CPUs that this process may use, stolen time included, less the
+CPU time of the waiting tree, plus the time for which a quota stopped the container. A window is
+calm where the kernel's pressure file says that some task waited for a core in at most a twentieth
+of it; without that file, where a quarter of the CPUs is idle.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ...core.attribution import Windows
+from ..clock import Clock
+from .waiting_tree import WaitingTree
+
+WINDOW_NS: Final = 250_000_000
+"""As long as the windows of the deletion guard. The counters of CPUs have ticks of 10 ms, so that
+much shorter windows would be all rounding."""
+COARSE_NS: Final = 50_000_000
+"""In a shorter window, a tick more of each CPU may have been busy than was counted."""
+CALM_PRESSURE: Final = 0.05
+CALM_IDLE: Final = 0.25
+_STAT: Final = Path("/proc/stat")
+_PRESSURE: Final = Path("/proc/pressure/cpu")
+_SNMP: Final = Path("/proc/net/snmp")
+_CGROUPS: Final = Path("/proc/self/cgroup")
+_CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+_NS_PER_US: Final = 1_000
+_IDLE_FIELDS: Final = (3, 4)
+"""Of a line of /proc/stat: idle, and idle while a disk works."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    """What is read at the border between two windows."""
+
+    at: int
+    busy_ns: float
+    idle_ns: float
+    tree_cpu_ns: int
+    throttled_ns: int
+    pressure_ns: int | None
+    opened: int
+    """Connections that were opened in this network namespace."""
+
+
+class ForeignWork:
+    """Keeps the accounting windows of one sample."""
+
+    def __init__(self, clock: Clock, tree: WaitingTree) -> None:
+        self._clock = clock
+        self._tree = tree
+        self._cpus = _allowed_cpus()
+        self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
+        self._throttling = _throttling_file()
+        self._foreign: list[float] = []
+        self._throttled: list[float] = []
+        self._calm: list[bool] = []
+        self.ends: list[int] = []
+        """End of each closed window, on the clock."""
+        self.opened: list[bool] = []
+        """Whether a connection was opened in each closed window."""
+        self._begin = self._read()
+
+    @property
+    def due(self) -> int:
+        """When the open window may be closed, on the clock."""
+        return self._begin.at + WINDOW_NS
+
+    def close_window(self) -> None:
+        """Close the open window, and begin the next."""
+        before, after = self._begin, self._read()
+        length = max(1, after.at - before.at)
+        uncounted = self._tick_ns * len(self._cpus) if length < COARSE_NS else 0.0
+        throttled = max(0, after.throttled_ns - before.throttled_ns)
+        own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
+        busy = max(0.0, after.busy_ns - before.busy_ns)
+        self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
+        self._throttled.append(throttled)
+        self._calm.append(self._is_calm(before, after, length))
+        self.opened.append(after.opened > before.opened)
+        self.ends.append(after.at)
+        self._begin = after
+
+    def windows(self) -> Windows:
+        """All windows; of the open one, which is the last, nothing is known yet."""
+        import numpy as np
+
+        return Windows(
+            foreign=np.array([*self._foreign, np.inf]),
+            throttled=np.array([*self._throttled, 0.0]),
+            calm=np.array([*self._calm, False]),
+        )
+
+    def _is_calm(self, before: _Counters, after: _Counters, length: int) -> bool:
+        if before.pressure_ns is not None and after.pressure_ns is not None:
+            return after.pressure_ns - before.pressure_ns <= CALM_PRESSURE * length
+        return after.idle_ns - before.idle_ns >= CALM_IDLE * length * len(self._cpus)
+
+    def _read(self) -> _Counters:
+        busy_ns, idle_ns = self._cpu_times()
+        return _Counters(
+            at=self._clock(),
+            busy_ns=busy_ns,
+            idle_ns=idle_ns,
+            tree_cpu_ns=self._tree.cpu_ns(),
+            throttled_ns=_throttled_ns(self._throttling),
+            pressure_ns=_pressure_ns(),
+            opened=_opened_connections(),
+        )
+
+    def _cpu_times(self) -> tuple[float, float]:
+        """Busy and idle time of the CPUs that this process may use, in ns."""
+        busy = idle = 0
+        for line in _lines(_STAT):
+            name, *fields = line.split()
+            if not name.startswith("cpu"):
+                break  # what follows is long, and about interrupts
+            if name[3:].isdigit() and int(name[3:]) in self._cpus:
+                times = list(map(int, fields[:8]))  # guest time is in user time already
+                resting = sum(times[at] for at in _IDLE_FIELDS)
+                idle += resting
+                busy += sum(times) - resting
+        return busy * self._tick_ns, idle * self._tick_ns
+
+
+def is_supported() -> bool:
+    """Whether this system tells what others do."""
+    return _STAT.exists()
+
+
+def _allowed_cpus() -> set[int]:
+    try:
+        return os.sched_getaffinity(0)
+    except AttributeError:
+        return set(range(os.cpu_count() or 1))
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ()
+
+
+def _pressure_ns() -> int | None:
+    """For how long some task has waited for a core since the machine started."""
+    for line in _lines(_PRESSURE):
+        kind, *fields = line.split()
+        if kind == "some":
+            with suppress(ValueError, IndexError):
+                return int(fields[-1].partition("=")[2]) * _NS_PER_US
+    return None
+
+
+def _opened_connections() -> int:
+    """TCP connections that were opened from here: ActiveOpens of /proc/net/snmp."""
+    lines = [line.split() for line in _lines(_SNMP) if line.startswith("Tcp:")]
+    with suppress(ValueError, IndexError):
+        names, values = lines[0], lines[1]
+        return int(values[names.index("ActiveOpens")])
+    return 0
+
+
+def _throttling_file() -> Path | None:
+    """Where the cgroup of this process counts for how long its quota stopped it."""
+    for line in _lines(_CGROUPS):
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for folder in (_CGROUP_ROOT / "cpu", _CGROUP_ROOT / "cpu,cpuacct", _CGROUP_ROOT):
+            for inside in (folder / path.lstrip("/"), folder):
+                if (inside / "cpu.stat").exists():
+                    return inside / "cpu.stat"
+    return None
+
+
+def _throttled_ns(file: Path | None) -> int:
+    """Of version 2 (µs) or version 1 (ns) of control groups; 0 without a quota."""
+    for line in _lines(file) if file else ():
+        name, _, value = line.partition(" ")
+        with suppress(ValueError):
+            if name == "throttled_usec":
+                return int(value) * _NS_PER_US
+            if name == "throttled_time":
+                return int(value)
+    return 0

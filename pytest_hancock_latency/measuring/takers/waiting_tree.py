@@ -1,0 +1,469 @@
+"""The waiting tree: threads that a blocked call may wait for, and how long they waited for a core.
+
+It has the other threads of this process, its living descendants, and the local processes at the
+other end of its sockets and pipes, with their descendants and so on. A connection is followed from
+the client to the server only, a pipe from the reader to the writer: what else a server serves is
+not waited for. Ancestors are left out,
+and so are descriptors 0 to 2, or the controller of pytest-xdist and a CI agent would join.
+
+Linux only: everything is read from /proc, and the peers of Unix sockets from the kernel's socket
+diagnosis (sock_diag(7)). What cannot be read is unseen, and the tree says so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from .schedstat import LONGEST_LINE
+
+PROC: Final = "/proc"
+MOST_THREADS: Final = 64
+"""Descriptors that are kept open at most. Reading 64 threads takes about 100 µs a call."""
+_SHARE_OF_LIMIT: Final = 4
+"""No more than a quarter of what this process may open: the tests need theirs."""
+_FIRST_DESCRIPTOR: Final = 3
+"""Standard input, output and error lead to whoever started the session."""
+_READING, _WRITING = "<", ">"
+_ESTABLISHED: Final = "01"
+_LISTENING: Final = "0A"
+_TCP_FILES: Final = ("tcp", "tcp6")
+
+# sock_diag(7): dump all Unix sockets with their names and peers.
+_NETLINK_SOCK_DIAG: Final = 4
+_SOCK_DIAG_BY_FAMILY: Final = 20
+_REQUEST_DUMP: Final = 0x301
+_ALL_STATES: Final = 0xFFFFFFFF
+_SHOW_NAME_AND_PEER: Final = 0x1 | 0x4
+_NAME, _PEER, _DONE = 0, 2, 3
+_MESSAGE: Final = struct.Struct("=IHHII")
+_UNIX_SOCKET: Final = struct.Struct("=BBBBIII")
+_ATTRIBUTE: Final = struct.Struct("=HH")
+
+
+class Reading(NamedTuple):
+    """Sums over the threads of the tree, the reading thread left out; nanoseconds."""
+
+    generation: int
+    threads_cpu: int
+    """CPU time of this process's other threads."""
+    others_cpu: int
+    """CPU time of the threads of other processes."""
+    threads_wait: int
+    others_wait: int
+
+    @property
+    def wait(self) -> int:
+        """Run-queue wait of all."""
+        return self.threads_wait + self.others_wait
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Which processes belong to the tree, and whether something is missing from it."""
+
+    processes: tuple[int, ...]
+    """Other processes, without this one."""
+    unseen: bool = False
+    """Whether a connection leads to something that is not in the tree, or is shared by others."""
+    words: tuple[str, ...] = ()
+    """The processes in words: ``1 child process (python)``, ``redis-server on port 6379``."""
+
+
+class WaitingTree:
+    """Reads the scheduler's counters of every thread in the tree, through files kept open."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[int, int], int] = {}
+        """Open schedstat by process and thread."""
+        self._own: list[int] = []
+        self._others: list[int] = []
+        self._callers: set[int] = set()
+        self._generation = 0
+        self._threads = 0
+        self._scan = Scan(())
+        self._scanned: object = None
+        self.is_complete = True
+        """Whether every thread of the tree is read."""
+
+    def exclude(self, thread_id: int) -> None:
+        """Leave out a thread that makes requests itself: no caller waits for another."""
+        self._callers.add(thread_id)
+
+    def refresh(self) -> None:
+        """See who belongs to the tree now; costs a fraction of a millisecond, rarely several."""
+        own = os.getpid()
+        self._scan_if_changed(own)
+        wanted = [(own, thread) for thread in _threads_of(own) if thread not in self._callers]
+        self._threads = _thread_count()
+        wanted += [(pid, thread) for pid in self._scan.processes for thread in _threads_of(pid)]
+        most = min(MOST_THREADS, _descriptor_limit() // _SHARE_OF_LIMIT)
+        self.is_complete = len(wanted) <= most
+        wanted = wanted[:most]
+        for key in self._files.keys() - set(wanted):
+            os.close(self._files.pop(key))
+        for key in wanted:
+            if key not in self._files:
+                with suppress(OSError):
+                    path = f"{PROC}/{key[0]}/task/{key[1]}/schedstat"
+                    self._files[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._own = [file for (pid, _), file in self._files.items() if pid == own]
+        self._others = [file for (pid, _), file in self._files.items() if pid != own]
+        self._generation += 1
+
+    def read(self) -> Reading:
+        """The counters now: about 1.3 µs a thread."""
+        threads_cpu, threads_wait = self._sums(self._own)
+        others_cpu, others_wait = self._sums(self._others)
+        return Reading(self._generation, threads_cpu, others_cpu, threads_wait, others_wait)
+
+    def has_changed(self) -> bool:
+        """Whether this process has another number of threads than at the last refresh."""
+        return _thread_count() != self._threads
+
+    def cpu_ns(self) -> int:
+        """CPU time of all processes of the tree, dead threads and ended children included."""
+        total = 0
+        for pid in (os.getpid(), *self._scan.processes):
+            with suppress(OSError):
+                total += _process_cpu_ns(pid)
+        return total + ended_children_cpu_ns()
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The other processes of the tree."""
+        return self._scan.processes
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the process may wait for something that is not in the tree."""
+        return self._scan.unseen or not self.is_complete
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is followed, in words: ``3 threads``, ``redis-server on port 6379``."""
+        threads = len(self._own)
+        named = (f"{threads} thread{'s' if threads > 1 else ''}",) if threads else ()
+        return (*named, *self._scan.words)
+
+    def close(self) -> None:
+        """Close every file."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        self._own, self._others = [], []
+
+    def _sums(self, files: Iterable[int]) -> tuple[int, int]:
+        cpu = wait = 0
+        for file in files:
+            try:
+                fields = os.pread(file, LONGEST_LINE, 0).split()
+            except OSError:  # the thread has ended
+                self._threads = -1
+                continue
+            cpu += int(fields[0])
+            wait += int(fields[1])
+        return cpu, wait
+
+    def _scan_if_changed(self, own: int) -> None:
+        """Look for peers only where descriptors or descendants have changed."""
+        descendants = tuple(_descendants(own))
+        state = (descendants, tuple(_links(own)))
+        if state != self._scanned:
+            self._scan = scan(own, descendants)
+            self._scanned = state
+
+
+def scan(own: int, descendants: Iterable[int]) -> Scan:
+    """The processes that `own` may wait for, found through descendants, sockets and pipes."""
+    sockets, holders = _Sockets.read(), _holders()
+    ancestors = set(_ancestors(own))
+    ports: dict[int, int] = dict.fromkeys(descendants, 0)
+    children = set(ports)
+    unseen, pending = False, [own, *ports]
+    while pending:
+        pid = pending.pop()
+        for link in _links(pid):
+            peer, port = sockets.peer_of(link)
+            if peer is None:
+                continue
+            ends = holders.get(peer, set())
+            unseen = unseen or not (ends or peer.startswith("pipe:"))
+            for process in ends - {pid, own} - ancestors - ports.keys():
+                ports[process] = port
+                pending.append(process)
+                for descendant in _descendants(process):
+                    if descendant not in ports:
+                        ports[descendant] = 0
+                        pending.append(descendant)
+    family = {own, *ports}
+    unseen = unseen or any(_serves_others(pid, sockets, holders, family) for pid in ports)
+    return Scan(
+        tuple(ports), unseen, (*_children_in_words(children), *_peers_in_words(ports, children))
+    )
+
+
+def _children_in_words(children: Collection[int]) -> Iterator[str]:
+    if children:
+        names = ", ".join(sorted({_name_of(pid) for pid in children}))
+        yield f"{len(children)} child process{'es' if len(children) > 1 else ''} ({names})"
+
+
+def _peers_in_words(ports: Mapping[int, int], children: Collection[int]) -> Iterator[str]:
+    for pid, port in ports.items():
+        if pid not in children:
+            yield _name_of(pid) + (f" on port {port}" if port else "")
+
+
+def _serves_others(
+    pid: int, sockets: _Sockets, holders: dict[str, set[int]], family: set[int]
+) -> bool:
+    """Whether a server has clients outside of the tree, whose requests queue with ours."""
+    for link in _links(pid):
+        client = sockets.client_of(link)
+        if client is not None and not holders.get(client, set()) & family:
+            return True
+    return False
+
+
+@dataclass(slots=True)
+class _Sockets:
+    """Who is connected with whom, by the links of descriptors: ``socket:[123]``."""
+
+    _remote: dict[str, str | None] = field(default_factory=dict)
+    """Client link to server link, or None for a connection that leaves this machine."""
+    _ports: dict[str, int] = field(default_factory=dict)
+    _clients: dict[str, str | None] = field(default_factory=dict)
+    """Server link to client link."""
+
+    @classmethod
+    def read(cls) -> _Sockets:
+        """All connections that this network namespace shows."""
+        sockets = cls()
+        sockets._read_tcp()
+        sockets._read_unix()
+        return sockets
+
+    def peer_of(self, link: str) -> tuple[str | None, int]:
+        """The link at the other end, from the client's side or of a pipe, and the server's port.
+
+        "" stands for an end that cannot be seen from here, None for a link that leads nowhere.
+        """
+        if link.startswith("pipe:"):
+            return (link[:-1] + _WRITING, 0) if link.endswith(_READING) else (None, 0)
+        if link not in self._remote:
+            return None, 0
+        return self._remote[link] or "", self._ports.get(link, 0)
+
+    def client_of(self, link: str) -> str | None:
+        """The client's link of a server's connection; "" if it is not on this machine."""
+        if link not in self._clients:
+            return None
+        return self._clients[link] or ""
+
+    def _read_tcp(self) -> None:
+        ends: dict[tuple[str, str], str] = {}
+        listening = set()
+        for name in _TCP_FILES:
+            for fields in _table(f"{PROC}/net/{name}"):
+                local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
+                if state == _LISTENING:
+                    listening.add(_port(local))
+                elif state == _ESTABLISHED:
+                    ends[_end(local), _end(remote)] = f"socket:[{inode}]"
+        for (local, remote), link in ends.items():
+            other = ends.get((remote, local))
+            if _port(local) in listening:
+                self._clients[link] = other
+            else:
+                self._remote[link] = other
+                self._ports[link] = _port(remote)
+
+    def _read_unix(self) -> None:
+        with suppress(OSError):
+            for inode, peer, is_named in _unix_sockets():
+                link, other = f"socket:[{inode}]", f"socket:[{peer}]"
+                if not peer:
+                    continue
+                if is_named:
+                    self._clients[link] = other
+                else:
+                    self._remote[link] = other
+
+
+def _unix_sockets() -> Iterator[tuple[int, int, bool]]:
+    """Inode, inode of the peer, and whether it has a name, of every Unix socket."""
+    body = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, _ALL_STATES, 0, _SHOW_NAME_AND_PEER, 0, 0)
+    header = _MESSAGE.pack(_MESSAGE.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(1)
+        kernel.send(header + body)
+        while True:
+            data = kernel.recv(1 << 16)
+            at = 0
+            while at < len(data):
+                length, kind, *_ = _MESSAGE.unpack_from(data, at)
+                if kind != _SOCK_DIAG_BY_FAMILY:  # the end, or an error
+                    return
+                yield _unix_socket(data[at + _MESSAGE.size : at + length])
+                at += (length + 3) & ~3
+
+
+def _unix_socket(message: bytes) -> tuple[int, int, bool]:
+    inode = _UNIX_SOCKET.unpack_from(message)[4]
+    peer, is_named, at = 0, False, _UNIX_SOCKET.size
+    while at + _ATTRIBUTE.size <= len(message):
+        length, kind = _ATTRIBUTE.unpack_from(message, at)
+        if kind == _PEER:
+            (peer,) = struct.unpack_from("=I", message, at + _ATTRIBUTE.size)
+        is_named = is_named or kind == _NAME
+        at += max(_ATTRIBUTE.size, (length + 3) & ~3)
+    return inode, peer, is_named
+
+
+def _table(path: str) -> Iterator[list[str]]:
+    try:
+        with open(path, encoding="ascii") as file:
+            lines = file.readlines()[1:]
+    except OSError:
+        return
+    yield from (line.split() for line in lines)
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _end(address: str) -> str:
+    """The same text for an address of IPv4, whether its socket is one of IPv4 or of IPv6."""
+    host, _, port = address.rpartition(":")
+    return f"{host[-8:] if host[:24] == _MAPPED else host}:{port}"
+
+
+_MAPPED: Final = "0000000000000000FFFF0000"
+"""How /proc/net/tcp6 begins an address of IPv4."""
+
+
+def _holders() -> dict[str, set[int]]:
+    """Processes by the links of their descriptors, as far as they may be looked at."""
+    holders: dict[str, set[int]] = defaultdict(set)
+    for entry in os.listdir(PROC):
+        if entry.isdigit():
+            for link in _links(int(entry)):
+                holders[link].add(int(entry))
+    return holders
+
+
+def _links(pid: int) -> list[str]:
+    """Sockets and pipes that a process has open, its standard streams left out.
+
+    A pipe has a mark for its end: who reads waits for who writes. Who writes hardly waits, and a
+    copy of the standard output must not lead to whoever reads the log.
+    """
+    links = []
+    folder = f"{PROC}/{pid}/fd"
+    with suppress(OSError):
+        for descriptor in os.listdir(folder):
+            if int(descriptor) < _FIRST_DESCRIPTOR:
+                continue
+            with suppress(OSError):
+                link = os.readlink(f"{folder}/{descriptor}")
+                if link.startswith("socket:"):
+                    links.append(link)
+                elif link.startswith("pipe:"):
+                    is_read = os.lstat(f"{folder}/{descriptor}").st_mode & stat.S_IRUSR
+                    links.append(link + (_READING if is_read else _WRITING))
+    return links
+
+
+def _threads_of(pid: int) -> list[int]:
+    """The threads of a process; of this one without the thread that asks."""
+    asking = threading.get_native_id() if pid == os.getpid() else 0
+    try:
+        threads = map(int, os.listdir(f"{PROC}/{pid}/task"))
+        return [thread for thread in threads if thread != asking]
+    except OSError:
+        return []
+
+
+def _thread_count() -> int:
+    """How many threads this process has, by the links of their folder; about 2 µs."""
+    try:
+        return os.stat(f"{PROC}/self/task").st_nlink
+    except OSError:
+        return 0
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for thread in _all_threads(pid):
+        try:
+            with open(f"{PROC}/{pid}/task/{thread}/children", encoding="ascii") as file:
+                children = [int(child) for child in file.read().split()]
+        except OSError:
+            continue
+        for child in children:
+            yield child
+            yield from _descendants(child)
+
+
+def _all_threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"{PROC}/{pid}/task")
+    except OSError:
+        return []
+
+
+def _ancestors(pid: int) -> Iterator[int]:
+    while pid > 1:
+        try:
+            with open(f"{PROC}/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                pid = int(file.read().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            return
+        yield pid
+
+
+def _name_of(pid: int) -> str:
+    try:
+        with open(f"{PROC}/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return str(pid)
+
+
+def _process_cpu_ns(pid: int) -> int:
+    """CPU time of a process with its dead threads: the clock of clock_getcpuclockid(3)."""
+    import time
+
+    return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def ended_children_cpu_ns() -> int:
+    """CPU time of the children of this process that have ended and were waited for."""
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((usage.ru_utime + usage.ru_stime) * 1e9)
+
+
+def ended_children() -> int:
+    """A number that grows whenever a child that has ended is waited for; about a microsecond."""
+    import resource
+
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_minflt + usage.ru_nvcsw
+
+
+def _descriptor_limit() -> int:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft > 0 else MOST_THREADS * _SHARE_OF_LIMIT

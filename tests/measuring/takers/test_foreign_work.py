@@ -1,0 +1,132 @@
+"""Accounting windows, from files of the kernel that are written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_hancock_latency.measuring.takers import foreign_work
+from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS, ForeignWork
+
+MS = 1_000_000
+TICK_MS = 10
+
+
+class Machine:
+    """Writes the files that are read, and is the clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = 0
+        self.tree_cpu = 0
+        self.write(busy=0, idle=0)
+
+    def __call__(self) -> int:
+        return self.now
+
+    def cpu_ns(self) -> int:
+        return self.tree_cpu
+
+    def write(self, *, busy: int, idle: int, **files: str) -> None:
+        """Ticks of the one CPU, user time and idle time; other files by their names."""
+        stat = (
+            f"cpu  0 0 0 0\ncpu0 {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu7 99 0 0 0 0 0 0 0 0 0\nintr 1\n"
+        )
+        for name, text in {"stat": stat, **files}.items():
+            (self.folder / name).write_text(text, encoding="ascii")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(foreign_work, "_STAT", tmp_path / "stat")
+    monkeypatch.setattr(foreign_work, "_PRESSURE", tmp_path / "pressure")
+    monkeypatch.setattr(foreign_work, "_SNMP", tmp_path / "snmp")
+    monkeypatch.setattr(foreign_work, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(foreign_work, "_CGROUP_ROOT", tmp_path / "fs")
+    monkeypatch.setattr(foreign_work, "_allowed_cpus", lambda: {0})
+    monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
+    (tmp_path / "fs" / "box").mkdir(parents=True)
+    return Machine(tmp_path)
+
+
+def one_window(machine: Machine, *, busy: int, idle: int, tree_cpu: int = 0, **files: Any) -> Any:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    machine.tree_cpu = tree_cpu
+    machine.write(busy=busy, idle=idle, **files)
+    assert work.due == WINDOW_NS
+    work.close_window()
+    return work
+
+
+def test_foreign_work_is_what_the_cpus_did_less_what_the_tree_did(machine: Machine) -> None:
+    work = one_window(machine, busy=20, idle=5, tree_cpu=150 * MS)
+    assert work.windows().foreign.tolist() == [50 * MS, float("inf")]
+    assert work.ends == [WINDOW_NS]
+
+
+def test_a_tree_that_did_it_all_leaves_nothing_to_others(machine: Machine) -> None:
+    work = one_window(machine, busy=20, idle=5, tree_cpu=210 * MS)
+    assert work.windows().foreign[0] == 0
+
+
+def test_in_a_window_of_a_few_ticks_one_more_may_have_been_busy(machine: Machine) -> None:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = 30 * MS
+    work.close_window()
+    assert work.windows().foreign[0] == TICK_MS * MS
+
+
+@pytest.mark.parametrize(("idle", "calm"), [(7, True), (6, False)])
+def test_without_a_pressure_file_a_window_is_calm_where_a_quarter_is_idle(
+    machine: Machine, idle: int, calm: bool
+) -> None:
+    work = one_window(machine, busy=25 - idle, idle=idle)
+    assert work.windows().calm.tolist() == [calm, False]
+
+
+@pytest.mark.parametrize(("waited_us", "calm"), [(12_500, True), (12_501, False)])
+def test_a_window_is_calm_where_a_task_waited_for_a_twentieth_of_it(
+    machine: Machine, waited_us: int, calm: bool
+) -> None:
+    line = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 total=0\n"
+    machine.write(busy=0, idle=0, pressure=line.format(1_000))
+    work = one_window(machine, busy=25, idle=0, pressure=line.format(1_000 + waited_us))
+    assert work.windows().calm[0] == calm
+
+
+@pytest.mark.parametrize(
+    ("groups", "file", "line"),
+    [
+        ("0::/box\n", "box/cpu.stat", "nr_throttled 3\nthrottled_usec {us}\n"),
+        ("4:cpu,cpuacct:/box\n0::/\n", "cpu/box/cpu.stat", "throttled_time {ns}\n"),
+        ("0::/elsewhere\n", "cpu.stat", "throttled_usec {us}\n"),
+    ],
+    ids=["version 2", "version 1", "a container sees its own group as the root"],
+)
+def test_time_for_which_a_quota_stopped_the_container_is_foreign(
+    machine: Machine, groups: str, file: str, line: str
+) -> None:
+    (machine.folder / "fs" / file).parent.mkdir(parents=True, exist_ok=True)
+    machine.write(busy=0, idle=0, **{"cgroup": groups, f"fs/{file}": line.format(us=0, ns=0)})
+    throttled = line.format(us=90_000, ns=90 * MS)
+    work = one_window(machine, busy=2, idle=23, **{f"fs/{file}": throttled})
+    assert work.windows().throttled.tolist() == [90 * MS, 0]
+    assert work.windows().foreign[0] == 110 * MS
+
+
+def test_a_window_in_which_a_connection_was_opened_is_known(machine: Machine) -> None:
+    line = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
+    machine.write(busy=0, idle=0, snmp=line.format(5))
+    assert one_window(machine, busy=1, idle=24, snmp=line.format(6)).opened == [True]
+
+
+def test_without_any_of_these_files_nothing_is_known_to_be_foreign(machine: Machine) -> None:
+    (machine.folder / "stat").unlink()
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    work.close_window()
+    assert work.windows().foreign[0] == 0
+    assert not work.windows().calm[0]

@@ -1,0 +1,258 @@
+"""Who belongs to the waiting tree: real threads, children, servers and sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_hancock_latency.measuring.takers.waiting_tree import (
+    MOST_THREADS,
+    WaitingTree,
+    ended_children,
+)
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+
+PYTHON = Path(sys.executable).name[:15]
+"""As the kernel names its processes: the first fifteen bytes."""
+ACCEPTING = """
+import os, socket, sys, time
+if os.fork():
+    os._exit(0)
+server = socket.socket(getattr(socket, sys.argv[1]))
+server.bind(("127.0.0.1", 0) if sys.argv[1] == "AF_INET" else sys.argv[2])
+server.listen()
+print(os.getpid(), server.getsockname()[1] if sys.argv[1] == "AF_INET" else 0, flush=True)
+kept = []
+while True:
+    kept.append(server.accept()[0])
+"""
+READING = """
+import os, time
+if os.fork():
+    os._exit(0)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def tree() -> Iterator[WaitingTree]:
+    with closing(WaitingTree()) as tree:
+        yield tree
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    done = threading.Event()
+    waiting = [threading.Thread(target=done.wait) for _ in range(count)]
+    for each in waiting:
+        each.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for each in waiting:
+            each.join()
+
+
+@contextmanager
+def child(code: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", code]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def stranger(family: str, path: str = "") -> Iterator[tuple[int, int]]:
+    """A server that is no descendant of this process: its number, and its port."""
+    command = [sys.executable, "-I", "-S", "-c", ACCEPTING, family, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid, port = map(int, starter.stdout.readline().split())
+    try:
+        yield pid, port
+    finally:
+        os.kill(pid, 9)
+
+
+def thread_count(tree: WaitingTree) -> int:
+    """Other threads of this process that are read; numpy has some of its own."""
+    tree.refresh()
+    words = [word.split()[0] for word in tree.words if word.endswith(("thread", "threads"))]
+    return int(words[0]) if words else 0
+
+
+def test_other_threads_of_this_process_are_in_the_tree(tree: WaitingTree) -> None:
+    before = thread_count(tree)
+    with threads(3):
+        assert tree.has_changed()
+        assert thread_count(tree) == before + 3
+
+
+def test_a_thread_that_makes_requests_itself_is_left_out(tree: WaitingTree) -> None:
+    before = thread_count(tree)
+    with threads(2):
+        tree.exclude(next(t.native_id or 0 for t in threading.enumerate()[1:]))
+        assert thread_count(tree) == before + 1
+
+
+def test_a_child_process_is_in_the_tree_with_its_cpu_time(tree: WaitingTree) -> None:
+    with child("while True: pass") as process:
+        tree.refresh()
+        begin = tree.read()
+        while tree.read().others_cpu - begin.others_cpu < 5_000_000:
+            time.sleep(0.01)
+        assert tree.processes == (process.pid,)
+        assert tree.words[-1] == f"1 child process ({PYTHON})"
+
+
+def test_the_cpu_time_of_the_tree_has_that_of_children_and_of_ended_ones(
+    tree: WaitingTree,
+) -> None:
+    tree.refresh()
+    before, ended = tree.cpu_ns(), ended_children()
+    subprocess.run([sys.executable, "-I", "-S", "-c", "for _ in range(10**6): pass"], check=True)
+    assert tree.cpu_ns() - before >= 5_000_000
+    assert ended_children() != ended
+
+
+def test_a_local_server_is_in_the_tree_by_its_connection(tree: WaitingTree) -> None:
+    with stranger("AF_INET") as (pid, port):
+        tree.refresh()
+        assert tree.processes == ()
+        with socket.create_connection(("127.0.0.1", port)):
+            tree.refresh()
+            assert tree.processes == (pid,)
+            assert tree.words[-1] == f"{PYTHON} on port {port}"
+            assert not tree.is_blind
+
+
+def test_a_server_of_a_unix_socket_is_in_the_tree(tree: WaitingTree, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with stranger("AF_UNIX", path) as (pid, _), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        tree.refresh()
+        assert tree.processes == (pid,)
+
+
+def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
+    with stranger("AF_INET") as (_, port), ExitStack() as stack:
+        stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        other = f"""
+import os, socket, time
+if os.fork():
+    os._exit(0)
+kept = socket.create_connection(("127.0.0.1", {port}))
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+        command = [sys.executable, "-I", "-S", "-c", other]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+            assert starter.stdout is not None
+            stack.callback(os.kill, int(starter.stdout.readline()), 9)
+        tree.refresh()
+        assert tree.is_blind
+
+
+def test_whoever_reads_what_this_process_writes_is_not_waited_for(tree: WaitingTree) -> None:
+    read, write = os.pipe()
+    command = [sys.executable, "-I", "-S", "-c", READING]
+    with subprocess.Popen(command, pass_fds=(read,), stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+    try:
+        os.close(read)
+        tree.refresh()
+        assert pid not in tree.processes
+    finally:
+        os.close(write)
+        os.kill(pid, 9)
+
+
+def test_whoever_writes_what_this_process_reads_is_waited_for(tree: WaitingTree) -> None:
+    read, write = os.pipe()
+    command = [sys.executable, "-I", "-S", "-c", READING]
+    with subprocess.Popen(command, pass_fds=(write,), stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+    try:
+        os.close(write)
+        tree.refresh()
+        assert pid in tree.processes
+    finally:
+        os.close(read)
+        os.kill(pid, 9)
+
+
+def test_ancestors_are_no_part_of_the_tree() -> None:
+    code = """
+import os, sys
+from pytest_hancock_latency.measuring.takers.waiting_tree import WaitingTree
+tree = WaitingTree()
+tree.refresh()
+print(os.getppid() in tree.processes)
+"""
+    read, write = os.pipe()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            pass_fds=(read, write),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        os.close(read)
+        os.close(write)
+    assert done.stdout == "False\n"
+
+
+def test_of_two_hundred_threads_some_are_read_and_the_tree_says_so(tree: WaitingTree) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with threads(200):
+        tree.refresh()
+        assert tree.is_blind
+        assert len(os.listdir("/proc/self/fd")) - before <= MOST_THREADS
+        tree.read()
+
+
+def test_no_descriptor_is_left_open() -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    with threads(5), child("input()"):
+        tree = WaitingTree()
+        for _ in range(3):
+            tree.refresh()
+        tree.close()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_threads_that_end_meanwhile_are_read_no_more(tree: WaitingTree) -> None:
+    before = thread_count(tree)
+    with threads(3):
+        tree.refresh()
+    tree.read()
+    assert tree.has_changed()
+    assert thread_count(tree) == before
+
+
+def test_a_process_that_ends_meanwhile_is_read_no_more(tree: WaitingTree) -> None:
+    with child("input()") as process:
+        tree.refresh()
+        process.kill()
+        process.wait()
+        tree.read()
+        tree.cpu_ns()
+        tree.refresh()
+        assert tree.processes == ()
