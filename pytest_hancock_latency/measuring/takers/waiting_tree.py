@@ -102,15 +102,17 @@ class WaitingTree:
         """See who belongs to the tree now; costs a fraction of a millisecond, rarely several."""
         own = os.getpid()
         self._scan_if_changed(own)
-        wanted = [(own, thread) for thread in _threads_of(own) if thread not in self._callers]
+        thread_keys = [(own, thread) for thread in _threads_of(own) if thread not in self._callers]
         self._threads = _thread_count()
-        wanted += [(pid, thread) for pid in self._scan.processes for thread in _threads_of(pid)]
-        most = min(MOST_THREADS, _descriptor_limit() // _SHARE_OF_LIMIT)
-        self.is_complete = len(wanted) <= most
-        wanted = wanted[:most]
-        for key in self._files.keys() - set(wanted):
+        thread_keys += [
+            (pid, thread) for pid in self._scan.processes for thread in _threads_of(pid)
+        ]
+        capacity = min(MOST_THREADS, _descriptor_limit() // _SHARE_OF_LIMIT)
+        self.is_complete = len(thread_keys) <= capacity
+        thread_keys = thread_keys[:capacity]
+        for key in self._files.keys() - set(thread_keys):
             os.close(self._files.pop(key))
-        for key in wanted:
+        for key in thread_keys:
             if key not in self._files:
                 with suppress(OSError):
                     path = f"{PROC}/{key[0]}/task/{key[1]}/schedstat"
@@ -151,8 +153,8 @@ class WaitingTree:
     def words(self) -> tuple[str, ...]:
         """What is followed, in words: ``3 threads``, ``redis-server on port 6379``."""
         threads = len(self._own)
-        named = (f"{threads} thread{'s' if threads > 1 else ''}",) if threads else ()
-        return (*named, *self._scan.words)
+        own_words = (f"{threads} thread{'s' if threads > 1 else ''}",) if threads else ()
+        return (*own_words, *self._scan.words)
 
     def close(self) -> None:
         """Close every file."""
@@ -280,23 +282,23 @@ class _Sockets:
                 elif state == _ESTABLISHED:
                     ends[_end(local), _end(remote)] = f"socket:[{inode}]"
         for (local, remote), link in ends.items():
-            other = ends.get((remote, local))
+            far_end = ends.get((remote, local))
             if _port(local) in listening:
-                self._clients[link] = other
+                self._clients[link] = far_end
             else:
-                self._remote[link] = other
+                self._remote[link] = far_end
                 self._ports[link] = _port(remote)
 
     def _read_unix(self) -> None:
         with suppress(OSError):
             for inode, peer, is_named in _unix_sockets():
-                link, other = f"socket:[{inode}]", f"socket:[{peer}]"
+                link, far_end = f"socket:[{inode}]", f"socket:[{peer}]"
                 if not peer:
                     continue
                 if is_named:
-                    self._clients[link] = other
+                    self._clients[link] = far_end
                 else:
-                    self._remote[link] = other
+                    self._remote[link] = far_end
 
 
 def _unix_sockets() -> Iterator[tuple[int, int, bool]]:
