@@ -95,6 +95,23 @@ class Circumstances:
     window: Nanoseconds
     """Index of the accounting window in which each of them ended."""
 
+    @property
+    def off_cpu(self) -> Nanoseconds:
+        """Time for which the measuring thread did not run."""
+        import numpy as np
+
+        off_cpu: Nanoseconds = np.maximum(0, self.wall - self.thread_cpu)
+        return off_cpu
+
+    @property
+    def candidate(self) -> Nanoseconds:
+        """The most that others can have taken of each observation."""
+        import numpy as np
+
+        waits = np.minimum(self.own_wait + self.tree_wait, self.off_cpu)
+        candidate: Nanoseconds = np.where(self.blocked, waits, 0)
+        return candidate
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
@@ -156,14 +173,14 @@ def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
 
 def candidates(circumstances: Circumstances, windows: Windows) -> Numbers:
     """What may be excused in each window if others caused all of it, shape (windows,)."""
+    return _by_window(circumstances.candidate, circumstances.window, windows)
+
+
+def _by_window(candidate: Nanoseconds, window: Nanoseconds, windows: Windows) -> Numbers:
     import numpy as np
 
-    totals: Numbers = np.bincount(
-        circumstances.window,
-        weights=_candidate(circumstances).astype(np.float64),
-        minlength=len(windows.foreign),
-    ).astype(np.float64)
-    return totals
+    totals = np.bincount(window, weights=candidate, minlength=len(windows.foreign))
+    return totals.astype(np.float64)
 
 
 def attribute(
@@ -178,13 +195,12 @@ def attribute(
     """
     import numpy as np
 
-    c = circumstances
-    totals = candidates(c, windows) if totals is None else totals
+    c, off_cpu, candidate = circumstances, circumstances.off_cpu, circumstances.candidate
+    totals = _by_window(candidate, c.window, windows) if totals is None else totals
     shares = np.minimum(1.0, windows.foreign / np.maximum(1.0, totals))
-    off_cpu = np.maximum(0, c.wall - c.thread_cpu)
     own = np.minimum(c.own_wait, off_cpu).astype(np.float64)
     asleep = np.maximum(0, np.minimum(off_cpu, c.wall - c.own_work) - own)
-    tree = np.minimum(asleep, np.maximum(0, _candidate(c) * shares[c.window] - own))
+    tree = np.minimum(asleep, np.maximum(0, candidate * shares[c.window] - own))
     hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
     unseen = np.maximum(0, hidden - tree)
     latency = c.wall - own - tree - unseen
@@ -200,12 +216,3 @@ def attribute(
             SLOW_HOST: slowed,
         },
     )
-
-
-def _candidate(c: Circumstances) -> Nanoseconds:
-    """What others can have taken of each observation at the most."""
-    import numpy as np
-
-    off_cpu = np.maximum(0, c.wall - c.thread_cpu)
-    candidate: Nanoseconds = np.where(c.blocked, np.minimum(c.own_wait + c.tree_wait, off_cpu), 0)
-    return candidate

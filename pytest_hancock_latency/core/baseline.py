@@ -54,10 +54,8 @@ class Change:
 
 def median_change(before: Record, after: Record) -> Change | None:
     """The change of the median of attributed latency; None where it is not known of both."""
-    old, new = _attributed(before), _attributed(after)
-    if old is None or new is None or not old.n or not new.n:
-        return None
-    return Change(old.quantile_ns(P50), new.quantile_ns(P50))
+    histograms = _attributed(before, after)
+    return _of_medians(*histograms) if histograms else None
 
 
 def judged_change(
@@ -67,10 +65,11 @@ def judged_change(
 
     compared: samples over which the chance of a false alarm is shared.
     """
-    change = median_change(before, after)
-    old, new = _attributed(before), _attributed(after)
-    if change is None or old is None or new is None:
+    histograms = _attributed(before, after)
+    if histograms is None:
         return Change(0, 0, why_not="no histogram on one side")
+    old, new = histograms
+    change = _of_medians(old, new)
     if min(old.n, new.n) < LEAST:
         return replace(change, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
     chance = chance_of_being_no_slower(old, new, allowed)
@@ -108,8 +107,15 @@ def _upper_tail(wins: float, ties: int, old: int, new: int) -> float:
     return erfc((wins - old * new / 2 - 0.5) / sqrt(2 * variance)) / 2
 
 
-def _attributed(record: Record) -> Histogram | None:
-    return record.attributed_histogram or record.histogram
+def _attributed(before: Record, after: Record) -> tuple[Histogram, Histogram] | None:
+    """The histograms that are compared; None where one of them is missing or empty."""
+    old = before.attributed_histogram or before.histogram
+    new = after.attributed_histogram or after.histogram
+    return (old, new) if old and new and old.n and new.n else None
+
+
+def _of_medians(old: Histogram, new: Histogram) -> Change:
+    return Change(old.quantile_ns(P50), new.quantile_ns(P50))
 
 
 def kind_of_machine(session: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ observation of that rank.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,7 +25,6 @@ from .quantile import rank
 
 if TYPE_CHECKING:
     from .attribution import Nanoseconds
-from collections import defaultdict
 
 RELATIVE_ERROR: Final = Fraction(1, 2048)
 """The most by which a quantile may differ from the observation it stands for, as a share of it."""

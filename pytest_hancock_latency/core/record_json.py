@@ -7,9 +7,8 @@ and says so in its name. Histograms are texts in HdrHistogram's V2 encoding, see
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .advice import Advice
 from .budget import Limit
@@ -26,10 +25,7 @@ from .judging.verdict import (
 from .quantile import parse_quantile
 from .record import Bounds, Record
 from .sample import Measurement, Slow
-from .timeline import Timeline
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from .timeline import Timeline, plain_fields
 
 Plain = dict[str, Any]
 
@@ -66,9 +62,9 @@ def from_plain(plain: Mapping[str, Any]) -> Record:
     Raises:
         KeyError, TypeError, ValueError: it is not the plain form of a record.
     """
-    fields = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
+    unchanged = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
     return Record(
-        **fields,
+        **unchanged,
         workers=plain["workers"],
         attempt=plain["attempt"],
         failures=dict(plain["failures"]),
@@ -116,7 +112,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
 
 
 def _limit_to_plain(part: LimitVerdict) -> Plain:
-    plain = {k: v for k, v in _fields(part).items() if k not in ("limit", "outcome", "reason")}
+    plain = {k: v for k, v in plain_fields(part).items() if k not in ("limit", "outcome", "reason")}
     return {
         "percentile": part.limit.label,
         "limit_ns": part.limit.limit_ns,
@@ -155,7 +151,7 @@ def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
 
 
 def _throughput_to_plain(throughput: ThroughputVerdict | None) -> Plain | None:
-    return {**_fields(throughput), "outcome": throughput.outcome.value} if throughput else None
+    return {**plain_fields(throughput), "outcome": throughput.outcome.value} if throughput else None
 
 
 def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict | None:
@@ -163,17 +159,10 @@ def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict
 
 
 def _measurement_to_plain(measurement: Measurement) -> Plain:
-    plain = _fields(measurement)
-    plain["warmup_ns"] = list(measurement.warmup_ns)
-    plain["followed"] = list(measurement.followed)
-    plain["slowest"] = [{**_fields(s), "causes": list(s.causes)} for s in measurement.slowest]
+    plain = plain_fields(measurement)
+    plain["slowest"] = [plain_fields(slow) for slow in measurement.slowest]
     plain["advice"] = [{"kind": a.kind, "figures": dict(a.figures)} for a in measurement.advice]
     return plain
-
-
-def _fields(value: DataclassInstance) -> Plain:
-    """The fields of a dataclass; unlike `asdict` it copies nothing, which is ten times faster."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
-from .budget import parse_share
+from .budget import Limit, parse_share
 from .duration import NS_PER_MS
 from .judging.paired import PairedComparison, compare
 from .judging.verdict import Outcome, Verdict
@@ -19,8 +19,6 @@ from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers
-
-from .budget import Limit
 
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from .attribution import Flags, Nanoseconds
     from .sample import Observations
 
@@ -61,8 +63,7 @@ class Timeline:
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists and numbers only."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in columns.items()}
+        return plain_fields(self)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:
@@ -75,6 +76,15 @@ class Timeline:
         if len({len(column) for column in columns.values()}) > 1:
             raise ValueError("the columns of a timeline differ in length")
         return cls(stretch_ns=int(plain["stretch_ns"]), **columns)
+
+
+def plain_fields(value: DataclassInstance) -> dict[str, Any]:
+    """The fields of a dataclass, tuples as lists.
+
+    Unlike `dataclasses.asdict` it does not go into them, which is ten times faster.
+    """
+    values = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in values}
 
 
 def _median_and_max(
