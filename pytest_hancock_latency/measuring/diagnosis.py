@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..core.advice import Advice
 from ..core.attribution import THROTTLED
 from ..core.sample import Observations, Slow
-from .environment import cores, cpu_quota
+from .environment import allowed_cpus, cpu_quota
 
 if TYPE_CHECKING:
     from ..core.judging.sequential import SequentialJudge
@@ -119,7 +119,7 @@ def _about_machine(probes: Sequence[int]) -> Iterator[Advice]:
 
     if time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:
         yield Advice.of("clock")
-    if cores() == 1:
+    if len(allowed_cpus()) == 1:
         yield Advice.of("single-core")
     quota = cpu_quota()
     if quota is not None and quota < 1:

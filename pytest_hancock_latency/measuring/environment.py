@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 _CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
-
-
 _CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
 _GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
@@ -24,7 +22,7 @@ def machine_info(folder: Path) -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
-        "cores": cores(),
+        "cores": len(allowed_cpus()),
         "cpu_quota": cpu_quota(),
         "governor": governor(),
         "load": load(),
@@ -86,12 +84,12 @@ def _memory_bytes() -> int | None:
         return None
 
 
-def cores() -> int:
-    """Cores that this process may run on."""
+def allowed_cpus() -> set[int]:
+    """The CPUs that this process may run on, by number."""
     try:
-        return len(os.sched_getaffinity(0))
+        return os.sched_getaffinity(0)
     except AttributeError:
-        return os.cpu_count() or 1
+        return set(range(os.cpu_count() or 1))
 
 
 def cpu_quota() -> float | None:

@@ -16,9 +16,8 @@ from typing import Any
 from ..errors import LatencyError
 
 Call = Callable[[], Any]
-
-
 Check = Callable[[Any], Any]
+Function = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +126,6 @@ def _timed_out(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or any("Timeout" in kind for kind in kinds)
 
 
-Function = Callable[..., Any]
-
-
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
     """A call without arguments; the bare function where there are none, for the least cost."""
     return partial(function, *args, **kwargs) if args or kwargs else function
@@ -137,8 +133,7 @@ def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, 
 
 def is_coroutine_function(function: Any) -> bool:
     """Whether calling it gives something to await; looks through `functools.partial`."""
-    while hasattr(function, "func"):  # of functools.partial
-        function = function.func
+    function = _unwrapped(function)
     call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
 
@@ -168,9 +163,18 @@ def calls_of(
 
 def name_of(function: Function) -> str:
     """How a function is called in a report."""
-    while hasattr(function, "func"):  # of functools.partial
-        function = function.func
+    function = _unwrapped(function)
     return getattr(function, "__name__", type(function).__name__)
+
+
+def _unwrapped(function: Any) -> Any:
+    """The function inside `functools.partial`, and nothing else.
+
+    A mock has every attribute that it is asked for, so only the type tells.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    return function
 
 
 def refuse_coroutine(answer: Any) -> None:

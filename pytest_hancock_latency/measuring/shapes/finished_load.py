@@ -104,18 +104,9 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     """Everything that the takers of a load observed, attributed together."""
     import numpy as np
 
-    bracketed = [taker for taker, _ in takers if isinstance(taker, BracketTaker)]
-    if not bracketed:
-        return [Part(taker.observations(), taker.begin, intended) for taker, intended in takers]
-    totals = np.stack([taker.candidates() for taker in bracketed]).sum(axis=0)
-    return [
-        Part(
-            taker.observations(totals) if isinstance(taker, BracketTaker) else taker.observations(),
-            taker.begin,
-            intended,
-        )
-        for taker, intended in takers
-    ]
+    candidates = [taker.candidates() for taker, _ in takers if isinstance(taker, BracketTaker)]
+    totals = np.sum(candidates, axis=0) if candidates else None
+    return [Part(taker.observations(totals), taker.begin, intended) for taker, intended in takers]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,18 +202,12 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
     start = np.concatenate([part.observations.start_ns + (part.begin - begin) for part in parts])
     order = np.argsort(start, kind="stable")
 
-    def together(optional: Sequence[Any]) -> Any:
-        """All columns in one, or None where one of them is unknown."""
-        if any(column is None for column in optional):
-            return None
-        return np.concatenate(optional)[order]
-
     return Observations(
         wall_ns=np.concatenate([part.wall_ns for part in columns])[order],
         attributed_ns=np.concatenate([part.attributed_ns for part in columns])[order],
         start_ns=start[order],
         excused_ns={
-            cause: together([part.excused_ns.get(cause) for part in columns])
+            cause: np.concatenate([part.excused_ns[cause] for part in columns])[order]
             for cause in columns[0].excused_ns
             if all(cause in part.excused_ns for part in columns)
         },

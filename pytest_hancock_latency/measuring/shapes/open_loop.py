@@ -88,7 +88,7 @@ class Callers:
 def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> Finished:
     """Make all requests at their intended starts, or as soon after as a caller is free."""
     attempts, clock = load.attempts(), callers.clock
-    crew = Crew(min(callers.concurrency, len(starts)), clock, attribution=plan.attribution)
+    crew = Crew(min(callers.concurrency, len(starts)), clock, plan)
 
     def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         intended = IntendedStarts()

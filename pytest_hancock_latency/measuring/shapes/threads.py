@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Attempts, Load
-from ..takers import taker_for
+from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.host_speed import Probe
@@ -27,9 +27,9 @@ Work = Callable[[Taker, Iterator[int], int], IntendedStarts]
 class Crew:
     """A number of threads; used once."""
 
-    def __init__(self, size: int, clock: Clock, *, attribution: bool) -> None:
+    def __init__(self, size: int, clock: Clock, plan: Plan) -> None:
         self._clock = clock
-        self._why_bare = None if attribution else "attribution is switched off"
+        self._why_bare = why_bare(plan, ())
         self._size = size
         self._ready = threading.Barrier(size + 1, action=self._release)
         self._errors: list[BaseException] = []
@@ -106,7 +106,7 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     Each thread makes its next request as soon as it has the answer to its last one.
     """
     attempts = load.attempts()
-    crew = Crew(min(concurrency, len(load.calls)), clock, attribution=plan.attribution)
+    crew = Crew(min(concurrency, len(load.calls)), clock, plan)
 
     def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         for position in positions:

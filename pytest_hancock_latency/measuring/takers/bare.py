@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.sample import Observations
 from ..clock import Clock
-from ..request import refuse_coroutine
+from ..request import Call, Request, refuse_coroutine
 
 if TYPE_CHECKING:
-    from ...core.attribution import Nanoseconds
-
-from ..request import Call, Request
+    from ...core.attribution import Nanoseconds, Numbers
 
 
 class Taker(ABC):
@@ -55,8 +53,11 @@ class Taker(ABC):
         """Take in an observation whose window was opened and closed elsewhere."""
 
     @abstractmethod
-    def observations(self) -> Observations:
-        """Everything taken so far."""
+    def observations(self, totals: Numbers | None = None) -> Observations:
+        """Everything taken so far.
+
+        totals: candidates of all callers of a load, where there are several.
+        """
 
     def window(self) -> Window:
         """A context manager that times its block."""
@@ -152,8 +153,8 @@ class BareTaker(Taker):
         """Take in an observation whose window was opened and closed elsewhere."""
         self._times += closed
 
-    def observations(self) -> Observations:
-        """Everything taken so far."""
+    def observations(self, totals: Numbers | None = None) -> Observations:
+        """Everything taken so far; nothing is attributed."""
         times = integers(self._times)
         self._times.clear()
         extend(self._start, times[::2])

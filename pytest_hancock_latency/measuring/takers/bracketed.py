@@ -23,7 +23,7 @@ from ...core.attribution import (
 )
 from ...core.sample import Observations
 from ..clock import Clock
-from ..environment import cores
+from ..environment import allowed_cpus
 from ..request import Request
 from .bare import Taker, column, extend, integers
 from .follower import SHORTEST_FOLLOWED_NS, Followed, Follower, Start
@@ -137,7 +137,8 @@ class BracketTaker(Taker):
             if checked and self.refuses(request, answer):
                 return
             del answer  # freed here, not inside the next window
-            start = self.keep(closed)
+            self.keep(closed)
+            _, start = closed[1]
             if t1 >= until or not self._follows:
                 return
             if checked:
@@ -171,7 +172,7 @@ class BracketTaker(Taker):
         other_cpu_ns = process1 - process0 - (cpu1 - cpu0)
         return readings, self._follower.after(start, other_cpu_ns)
 
-    def keep(self, closed: tuple[Any, ...]) -> Any:
+    def keep(self, closed: tuple[Any, ...]) -> None:
         """Take in an observation whose window was opened and closed elsewhere."""
         readings, followed = closed
         position = len(self)
@@ -184,7 +185,6 @@ class BracketTaker(Taker):
         elif self._follows:
             self._since_blocked += 1
             self._follows = self._since_blocked < _UNBLOCKED
-        return None if followed is None else followed[1]
 
     def _note_blocked(self, *, long: bool) -> None:
         """Windows are kept from the first call on that blocks; the tree, if it is worth it."""
@@ -202,10 +202,7 @@ class BracketTaker(Taker):
         return before, line
 
     def observations(self, totals: Numbers | None = None) -> Observations:
-        """Everything taken so far, with what the code took of each.
-
-        totals: candidates of all callers of a load, where there are several.
-        """
+        """Everything taken so far, with what the code took of each."""
         circumstances = self._circumstances()
         attribution = attribute(circumstances, self._follower.windows(), totals)
         return Observations(
@@ -228,14 +225,14 @@ class BracketTaker(Taker):
         wall, thread_cpu_ns = columns["wall"], columns["thread_cpu"]
         blocked = columns["switches"] > 0
         window = self._follower.window_of(columns["start"] + wall)
-        unseen = blocked | self._follower.unseen_in(window)
+        unseen = blocked.copy()
         tree_wait, tree_cpu = np.zeros_like(wall), thread_cpu_ns.copy()
         if self._followed:
             at = np.fromiter(self._followed, np.int64, len(self._followed))
             rows = np.array(list(self._followed.values()), dtype=np.int64)
             tree_wait[at] = rows[:, 0]
             tree_cpu[at] += rows[:, 1]
-            unseen[at] &= (rows[:, 2] > 0) | self._follower.unseen_in(window[at])
+            unseen[at] = rows[:, 2]
         return Circumstances(
             wall=wall,
             own_wait=waits_in_window(
@@ -253,8 +250,8 @@ class BracketTaker(Taker):
             blocked=blocked,
             tree_wait=tree_wait,
             tree_cpu=tree_cpu,
-            own_work=columns["process_cpu"] // cores(),
-            unseen=unseen,
+            own_work=columns["process_cpu"] // len(allowed_cpus()),
+            unseen=unseen | self._follower.unseen_in(window),
             window=window,
         )
 

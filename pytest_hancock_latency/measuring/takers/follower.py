@@ -7,8 +7,6 @@ blocked, so that calls which never block cost what they cost without it.
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ...core.attribution import Windows
@@ -54,9 +52,6 @@ class Follower:
         self._lock = threading.Lock()
         self._tree = WaitingTree()
         self._work: ForeignWork | None = None
-        self._callers = 0
-        self._blind: list[bool] = []
-        """By closed window: whether something unseen may be waited for."""
         self._has_unseen = False
         self._words: tuple[str, ...] = ()
         self.due = _NEVER
@@ -65,12 +60,7 @@ class Follower:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._tree.close()
 
     @property
@@ -82,7 +72,6 @@ class Follower:
         """Tell of a thread that makes requests concurrently with others."""
         with self._lock:
             self._tree.exclude(threading.get_native_id())
-            self._callers += 1
 
     def start(self) -> None:
         """Begin: a call has blocked, or is expected to."""
@@ -99,7 +88,8 @@ class Follower:
         if work is None or self.clock() < self.due or not self._lock.acquire(blocking=False):
             return
         try:
-            self._close(work)
+            work.close_window()
+            self.due = work.due
         finally:
             self._lock.release()
 
@@ -109,12 +99,11 @@ class Follower:
             if self._work is not None:
                 self._words = self._tree.words
                 self._work.close_window()
-                self._blind.append(self._tree.is_blind)
 
     def before(self) -> Start:
         """Read the tree before a call."""
         if self._tree.has_changed():
-            with self._lock, suppress(OSError):
+            with self._lock:
                 self._tree.refresh()
         return Start(self._tree.read(), ended_children())
 
@@ -126,7 +115,7 @@ class Follower:
         before, now = start.tree, Start(self._tree.read(), ended_children())
         after = now.tree
         threads_cpu = after.threads_cpu - before.threads_cpu
-        came_and_went = not self._callers and other_cpu_ns - threads_cpu > _DEAD_THREADS_NS
+        came_and_went = not self._tree.has_callers and other_cpu_ns - threads_cpu > _DEAD_THREADS_NS
         unseen = (
             came_and_went
             or now.ended != start.ended
@@ -157,25 +146,18 @@ class Follower:
         """Whether in these windows a connection was opened, or the tree was blind."""
         import numpy as np
 
-        opened = self._work.opened if self._work else []
-        flags = [o or b for o, b in zip(opened, self._blind, strict=True)]
+        flags = self._work.unseen if self._work else []
         return np.array([*flags, False])[window]
 
     @property
     def closed(self) -> int:
         """How many accounting windows are closed."""
-        return len(self._blind)
+        return len(self._work.ends) if self._work else 0
 
     @property
     def words(self) -> tuple[str, ...]:
         """What was followed, in words; known once measuring is finished."""
         if self._work is None:
             return ()
-        unseen = self._has_unseen or any(self._work.opened) or any(self._blind)
+        unseen = self._has_unseen or any(self._work.unseen)
         return (*self._words, *(("something unseen",) if unseen else ()))
-
-    def _close(self, work: ForeignWork) -> None:
-        work.close_window()
-        self._tree.refresh()
-        self._blind.append(self._tree.is_blind)
-        self.due = work.due

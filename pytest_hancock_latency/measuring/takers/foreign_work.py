@@ -17,6 +17,7 @@ from typing import Final
 
 from ...core.attribution import Windows
 from ..clock import Clock
+from ..environment import allowed_cpus
 from .waiting_tree import WaitingTree
 
 WINDOW_NS: Final = 250_000_000
@@ -56,7 +57,7 @@ class ForeignWork:
     def __init__(self, clock: Clock, tree: WaitingTree) -> None:
         self._clock = clock
         self._tree = tree
-        self._cpus = _allowed_cpus()
+        self._cpus = allowed_cpus()
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._throttling = _throttling_file()
         self._foreign: list[float] = []
@@ -64,8 +65,8 @@ class ForeignWork:
         self._calm: list[bool] = []
         self.ends: list[int] = []
         """End of each closed window, on the clock."""
-        self.opened: list[bool] = []
-        """Whether a connection was opened in each closed window."""
+        self.unseen: list[bool] = []
+        """Whether a connection was opened in each closed window, or the tree was blind."""
         self._begin = self._read()
 
     @property
@@ -74,7 +75,8 @@ class ForeignWork:
         return self._begin.at + WINDOW_NS
 
     def close_window(self) -> None:
-        """Close the open window, and begin the next."""
+        """Close the open window, and begin the next, after looking who belongs to the tree now."""
+        self._tree.refresh()
         before, after = self._begin, self._read()
         length = max(1, after.at - before.at)
         uncounted = self._tick_ns * len(self._cpus) if length < COARSE_NS else 0.0
@@ -84,7 +86,7 @@ class ForeignWork:
         self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
         self._throttled.append(throttled)
         self._calm.append(self._is_calm(before, after, length))
-        self.opened.append(after.opened > before.opened)
+        self.unseen.append(after.opened > before.opened or self._tree.is_blind)
         self.ends.append(after.at)
         self._begin = after
 
@@ -133,13 +135,6 @@ class ForeignWork:
 def is_supported() -> bool:
     """Whether this system tells what others do."""
     return _STAT.exists()
-
-
-def _allowed_cpus() -> set[int]:
-    try:
-        return os.sched_getaffinity(0)
-    except AttributeError:
-        return set(range(os.cpu_count() or 1))
 
 
 def _lines(path: Path) -> Iterable[str]:

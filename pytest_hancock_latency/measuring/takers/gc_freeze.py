@@ -7,7 +7,6 @@ measuring began is frozen, so that a large suite does not make every collection 
 from __future__ import annotations
 
 import gc
-from types import TracebackType
 from typing import Any, Self
 
 from ..clock import Clock
@@ -29,12 +28,7 @@ class Collector:
         gc.callbacks.append(self._note)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         gc.callbacks.remove(self._note)
         if self._froze:
             gc.unfreeze()

@@ -3,8 +3,8 @@
 It has the other threads of this process, its living descendants, and the local processes at the
 other end of its sockets and pipes, with their descendants and so on. A connection is followed from
 the client to the server only, a pipe from the reader to the writer: what else a server serves is
-not waited for. Ancestors are left out,
-and so are descriptors 0 to 2, or the controller of pytest-xdist and a CI agent would join.
+not waited for. Ancestors are left out, and so are descriptors 0 to 2, or the controller of
+pytest-xdist and a CI agent would join.
 
 Linux only: everything is read from /proc, and the peers of Unix sockets from the kernel's socket
 diagnosis (sock_diag(7)). What cannot be read is unseen, and the tree says so.
@@ -17,6 +17,7 @@ import socket
 import stat
 import struct
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -36,6 +37,8 @@ _READING, _WRITING = "<", ">"
 _ESTABLISHED: Final = "01"
 _LISTENING: Final = "0A"
 _TCP_FILES: Final = ("tcp", "tcp6")
+_MAPPED: Final = "0000000000000000FFFF0000"
+"""How /proc/net/tcp6 begins an address of IPv4."""
 
 # sock_diag(7): dump all Unix sockets with their names and peers.
 _NETLINK_SOCK_DIAG: Final = 4
@@ -43,7 +46,7 @@ _SOCK_DIAG_BY_FAMILY: Final = 20
 _REQUEST_DUMP: Final = 0x301
 _ALL_STATES: Final = 0xFFFFFFFF
 _SHOW_NAME_AND_PEER: Final = 0x1 | 0x4
-_NAME, _PEER, _DONE = 0, 2, 3
+_NAME, _PEER = 0, 2
 _MESSAGE: Final = struct.Struct("=IHHII")
 _UNIX_SOCKET: Final = struct.Struct("=BBBBIII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
@@ -72,6 +75,8 @@ class Scan:
 
     processes: tuple[int, ...]
     """Other processes, without this one."""
+    children: frozenset[int] = frozenset()
+    """Those of them that descend from this one."""
     unseen: bool = False
     """Whether a connection leads to something that is not in the tree, or is shared by others."""
     words: tuple[str, ...] = ()
@@ -91,6 +96,10 @@ class WaitingTree:
         self._threads = 0
         self._scan = Scan(())
         self._scanned: object = None
+        self._cpu: dict[int, int] = {}
+        """CPU time of each process when it was last counted."""
+        self._counted_cpu = 0
+        self._ended_cpu = ended_children_cpu_ns()
         self.is_complete = True
         """Whether every thread of the tree is read."""
 
@@ -98,10 +107,17 @@ class WaitingTree:
         """Leave out a thread that makes requests itself: no caller waits for another."""
         self._callers.add(thread_id)
 
+    @property
+    def has_callers(self) -> bool:
+        """Whether several threads make requests."""
+        return bool(self._callers)
+
     def refresh(self) -> None:
         """See who belongs to the tree now; costs a fraction of a millisecond, rarely several."""
         own = os.getpid()
+        self._count_cpu()
         self._scan_if_changed(own)
+        self._cpu = {pid: self._cpu_at_joining(pid) for pid in (own, *self._scan.processes)}
         thread_keys = [(own, thread) for thread in _threads_of(own) if thread not in self._callers]
         self._threads = _thread_count()
         thread_keys += [
@@ -132,12 +148,30 @@ class WaitingTree:
         return _thread_count() != self._threads
 
     def cpu_ns(self) -> int:
-        """CPU time of all processes of the tree, dead threads and ended children included."""
-        total = 0
-        for pid in (os.getpid(), *self._scan.processes):
-            with suppress(OSError):
-                total += _process_cpu_ns(pid)
-        return total + ended_children_cpu_ns()
+        """CPU time of the tree so far, dead threads and ended children included.
+
+        Only growth tells something. A child counts from its birth, a peer from when it joined.
+        """
+        self._count_cpu()
+        return self._counted_cpu
+
+    def _cpu_at_joining(self, pid: int) -> int:
+        if pid in self._cpu:
+            return self._cpu[pid]
+        return 0 if pid in self._scan.children else _process_cpu_ns(pid) or 0
+
+    def _count_cpu(self) -> None:
+        ended_cpu = ended_children_cpu_ns()
+        of_ended, self._ended_cpu = ended_cpu - self._ended_cpu, ended_cpu
+        for pid, before in self._cpu.items():
+            now = _process_cpu_ns(pid)
+            if now is not None:
+                self._counted_cpu += now - before
+                self._cpu[pid] = now
+            elif pid in self._scan.children:  # all of its time is in that of the ended children
+                of_ended -= before
+                self._cpu[pid] = 0
+        self._counted_cpu += max(0, of_ended)
 
     @property
     def processes(self) -> tuple[int, ...]:
@@ -189,7 +223,7 @@ def scan(own: int, descendants: Iterable[int]) -> Scan:
     sockets, holders = _Sockets.read(), _holders()
     ancestors = set(_ancestors(own))
     ports: dict[int, int] = dict.fromkeys(descendants, 0)
-    children = set(ports)
+    children = frozenset(ports)
     unseen, pending = False, [own, *ports]
     while pending:
         pid = pending.pop()
@@ -208,9 +242,8 @@ def scan(own: int, descendants: Iterable[int]) -> Scan:
                         pending.append(descendant)
     family = {own, *ports}
     unseen = unseen or any(_serves_others(pid, sockets, holders, family) for pid in ports)
-    return Scan(
-        tuple(ports), unseen, (*_children_in_words(children), *_peers_in_words(ports, children))
-    )
+    words = (*_children_in_words(children), *_peers_in_words(ports, children))
+    return Scan(tuple(ports), children, unseen, words)
 
 
 def _children_in_words(children: Collection[int]) -> Iterator[str]:
@@ -350,10 +383,6 @@ def _end(address: str) -> str:
     return f"{host[-8:] if host[:24] == _MAPPED else host}:{port}"
 
 
-_MAPPED: Final = "0000000000000000FFFF0000"
-"""How /proc/net/tcp6 begins an address of IPv4."""
-
-
 def _holders() -> dict[str, set[int]]:
     """Processes by the links of their descriptors, as far as they may be looked at."""
     holders: dict[str, set[int]] = defaultdict(set)
@@ -389,9 +418,12 @@ def _links(pid: int) -> list[str]:
 def _threads_of(pid: int) -> list[int]:
     """The threads of a process; of this one without the thread that asks."""
     asking = threading.get_native_id() if pid == os.getpid() else 0
+    return [thread for thread in _all_threads(pid) if thread != asking]
+
+
+def _all_threads(pid: int) -> list[int]:
     try:
-        threads = map(int, os.listdir(f"{PROC}/{pid}/task"))
-        return [thread for thread in threads if thread != asking]
+        return [int(thread) for thread in os.listdir(f"{PROC}/{pid}/task")]
     except OSError:
         return []
 
@@ -416,13 +448,6 @@ def _descendants(pid: int) -> Iterator[int]:
             yield from _descendants(child)
 
 
-def _all_threads(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"{PROC}/{pid}/task")
-    except OSError:
-        return []
-
-
 def _ancestors(pid: int) -> Iterator[int]:
     while pid > 1:
         try:
@@ -441,11 +466,15 @@ def _name_of(pid: int) -> str:
         return str(pid)
 
 
-def _process_cpu_ns(pid: int) -> int:
-    """CPU time of a process with its dead threads: the clock of clock_getcpuclockid(3)."""
-    import time
+def _process_cpu_ns(pid: int) -> int | None:
+    """CPU time of a process with its dead threads: the clock of clock_getcpuclockid(3).
 
-    return time.clock_gettime_ns((~pid << 3) | 2)
+    None where the process is gone.
+    """
+    try:
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except OSError:
+        return None
 
 
 def ended_children_cpu_ns() -> int:

@@ -26,6 +26,11 @@ class Machine:
     def __call__(self) -> int:
         return self.now
 
+    is_blind = False
+
+    def refresh(self) -> None:
+        """Nobody joins."""
+
     def cpu_ns(self) -> int:
         return self.tree_cpu
 
@@ -45,7 +50,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(foreign_work, "_SNMP", tmp_path / "snmp")
     monkeypatch.setattr(foreign_work, "_CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(foreign_work, "_CGROUP_ROOT", tmp_path / "fs")
-    monkeypatch.setattr(foreign_work, "_allowed_cpus", lambda: {0})
+    monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0})
     monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
     (tmp_path / "fs" / "box").mkdir(parents=True)
     return Machine(tmp_path)
@@ -120,7 +125,7 @@ def test_time_for_which_a_quota_stopped_the_container_is_foreign(
 def test_a_window_in_which_a_connection_was_opened_is_known(machine: Machine) -> None:
     line = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
     machine.write(busy=0, idle=0, snmp=line.format(5))
-    assert one_window(machine, busy=1, idle=24, snmp=line.format(6)).opened == [True]
+    assert one_window(machine, busy=1, idle=24, snmp=line.format(6)).unseen == [True]
 
 
 def test_without_any_of_these_files_nothing_is_known_to_be_foreign(machine: Machine) -> None:

@@ -24,10 +24,14 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ne
 
 PYTHON = Path(sys.executable).name[:15]
 """As the kernel names its processes: the first fifteen bytes."""
-ACCEPTING = """
+BUSY_S = 0.2
+"""CPU time of a stranger before anybody is connected to it."""
+ACCEPTING = f"""
 import os, socket, sys, time
 if os.fork():
     os._exit(0)
+while time.process_time() < {BUSY_S}:
+    pass
 server = socket.socket(getattr(socket, sys.argv[1]))
 server.bind(("127.0.0.1", 0) if sys.argv[1] == "AF_INET" else sys.argv[2])
 server.listen()
@@ -72,6 +76,21 @@ def child(code: str) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def with_pipe_end(descriptor: int) -> Iterator[int]:
+    """A process that is no descendant and holds this end of a pipe: its number."""
+    command = [sys.executable, "-I", "-S", "-c", READING]
+    with subprocess.Popen(
+        command, pass_fds=(descriptor,), stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+    try:
+        yield pid
+    finally:
+        os.kill(pid, 9)
 
 
 @contextmanager
@@ -128,6 +147,43 @@ def test_the_cpu_time_of_the_tree_has_that_of_children_and_of_ended_ones(
     assert ended_children() != ended
 
 
+def test_a_child_that_is_seen_late_counts_from_its_birth(tree: WaitingTree) -> None:
+    tree.refresh()
+    before = tree.cpu_ns()
+    with child("while True: pass"):
+        time.sleep(2 * BUSY_S)
+        tree.refresh()
+        assert tree.cpu_ns() - before >= BUSY_S / 2 * 1e9
+
+
+def test_a_server_counts_from_when_it_joins(tree: WaitingTree) -> None:
+    tree.refresh()
+    before = tree.cpu_ns()
+    with stranger("AF_INET") as (_, port), socket.create_connection(("127.0.0.1", port)):
+        tree.refresh()
+        assert tree.cpu_ns() - before < BUSY_S / 2 * 1e9
+
+
+def test_the_cpu_time_of_the_tree_stays_when_a_server_leaves_it(tree: WaitingTree) -> None:
+    with stranger("AF_INET") as (_, port):
+        with socket.create_connection(("127.0.0.1", port)):
+            tree.refresh()
+            before = tree.cpu_ns()
+        tree.refresh()
+        assert tree.cpu_ns() >= before
+
+
+def test_a_child_that_ends_is_not_counted_twice(tree: WaitingTree) -> None:
+    burning = f"import time\nwhile time.process_time() < {BUSY_S}: pass\ninput()"
+    command = [sys.executable, "-I", "-S", "-c", burning]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        time.sleep(3 * BUSY_S)
+        tree.refresh()
+        before = tree.cpu_ns()
+        process.communicate(b"\n")
+    assert tree.cpu_ns() - before < BUSY_S * 1e9 / 2
+
+
 def test_a_local_server_is_in_the_tree_by_its_connection(tree: WaitingTree) -> None:
     with stranger("AF_INET") as (pid, port):
         tree.refresh()
@@ -168,32 +224,18 @@ time.sleep(60)
 
 def test_whoever_reads_what_this_process_writes_is_not_waited_for(tree: WaitingTree) -> None:
     read, write = os.pipe()
-    command = [sys.executable, "-I", "-S", "-c", READING]
-    with subprocess.Popen(command, pass_fds=(read,), stdout=subprocess.PIPE, text=True) as starter:
-        assert starter.stdout is not None
-        pid = int(starter.stdout.readline())
-    try:
+    with with_pipe_end(read) as pid, os.fdopen(write, "wb"):
         os.close(read)
         tree.refresh()
         assert pid not in tree.processes
-    finally:
-        os.close(write)
-        os.kill(pid, 9)
 
 
 def test_whoever_writes_what_this_process_reads_is_waited_for(tree: WaitingTree) -> None:
     read, write = os.pipe()
-    command = [sys.executable, "-I", "-S", "-c", READING]
-    with subprocess.Popen(command, pass_fds=(write,), stdout=subprocess.PIPE, text=True) as starter:
-        assert starter.stdout is not None
-        pid = int(starter.stdout.readline())
-    try:
+    with with_pipe_end(write) as pid, os.fdopen(read, "rb"):
         os.close(write)
         tree.refresh()
         assert pid in tree.processes
-    finally:
-        os.close(read)
-        os.kill(pid, 9)
 
 
 def test_ancestors_are_no_part_of_the_tree() -> None:
