@@ -7,7 +7,7 @@ Read while pytest starts, so this module imports next to nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .artifact_kinds import KINDS
 
@@ -43,6 +43,12 @@ class Option(NamedTuple):
     def variable(self) -> str:
         """Its environment variable."""
         return f"{ENVIRONMENT}{self.name.upper()}"
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """How a parser has to be told of it: pytest's and argparse's take the same words."""
+        takes = {"metavar": self.metavar} if self.metavar else {"action": "store_true"}
+        return {"dest": self.key, "default": None, "help": self.help, **takes}
 
 
 SHARED = (

@@ -36,11 +36,7 @@ def add_options(parser: Any, **_: Any) -> None:
     """Register all options with Locust's parser."""
     group = parser.add_argument_group("Latency budgets")
     for option in OPTIONS:
-        keywords: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
-        if option.metavar:
-            group.add_argument(option.switch, metavar=option.metavar, **keywords)
-        else:
-            group.add_argument(option.switch, action="store_true", **keywords)
+        group.add_argument(option.switch, **option.keywords)
 
 
 def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) -> Settings:

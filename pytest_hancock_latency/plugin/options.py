@@ -8,7 +8,7 @@ Every pytest session loads this module, so it has only what the start of pytest 
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -43,12 +43,7 @@ def add_options(parser: pytest.Parser) -> None:
     """Register all options and ini values."""
     group = parser.getgroup("latency", "latency budgets")
     for option in OPTIONS:
-        keywords: dict[str, Any] = {"dest": option.key, "default": None, "help": option.help}
-        if option.metavar:
-            keywords["metavar"] = option.metavar
-        else:
-            keywords["action"] = "store_true"
-        group.addoption(option.switch, **keywords)
+        group.addoption(option.switch, **option.keywords)
         parser.addini(option.key, option.help, default=None)
 
 

@@ -84,16 +84,12 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         baseline=_path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         artifacts=artifact_paths(
-            {name: _path(values[name]) for name, kind in KINDS.items() if _is_option(kind.name)},
+            {kind: _path(values[kind]) for kind in KINDS if kind in values},
             _path(values["artifacts"]),
             config.invocation_params.dir / guide if guide else None,
             of_pytest=True,
         ),
     )
-
-
-def _is_option(kind: str) -> bool:
-    return bool(KINDS[kind].file_name and KINDS[kind].of_pytest)
 
 
 def _strongest(
