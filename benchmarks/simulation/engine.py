@@ -81,7 +81,7 @@ def _windows(circumstances: Circumstances) -> Windows:
     calm = waited <= _CALM * WINDOW_NS
     calm[-1] = False
     foreign = np.full(n, np.inf)
-    return Windows(foreign, throttled=np.zeros(n), calm=calm)
+    return Windows(foreign, throttled=np.zeros(n), calm=calm, disk=np.zeros(n))
 
 
 class Feed(Protocol):

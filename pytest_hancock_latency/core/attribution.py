@@ -20,6 +20,9 @@ itself on a quiet machine is its own fault. While a window is still open its for
 known, and all candidates are excused: attributed latency can only rise later, so nothing is
 convicted early.
 
+A call that commits to a disk waits for the commits of others. Where others wrote as well as the
+tree, its time asleep is excused up to the time for which a disk kept tasks waiting.
+
 Where a call waited for something that is not in the tree (a thread or program that came and went, a
 server on another machine), its time asleep is evidence only in calm windows. The process's own CPU
 time is never excused: on all CPUs at once, it takes at least its share of it.
@@ -51,6 +54,7 @@ WAITED: Final = "waited for a core"
 TREE_WAITED: Final = "what it waited for waited for a core"
 THROTTLED: Final = "throttled by the container's quota"
 UNSEEN: Final = "waited for something unseen on a busy machine"
+DISK: Final = "waited for a disk that others wrote to"
 SLOW_HOST: Final = "slow host"
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as one of throttling."""
@@ -124,6 +128,9 @@ class Windows:
     """The part of it for which a quota stopped the container."""
     calm: Flags
     """Whether nearly nobody waited for a core; False while that is not known."""
+    disk: Numbers
+    """Time for which a disk kept tasks waiting that others wrote to as well, in ns; 0 where the
+    tree or others wrote nothing, infinite while it is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,6 +190,15 @@ def _by_window(candidate: Nanoseconds, window: Nanoseconds, windows: Windows) ->
     return totals.astype(np.float64)
 
 
+def _up_to(bound: Numbers, sought: Numbers, window: Nanoseconds) -> Numbers:
+    """As much of what is sought as the bound of each window has, in equal shares."""
+    import numpy as np
+
+    totals = np.bincount(window, weights=sought, minlength=len(bound))
+    shares: Numbers = np.minimum(1.0, bound / np.maximum(1.0, totals))[window]
+    return sought * shares
+
+
 def attribute(
     circumstances: Circumstances, windows: Windows, totals: Numbers | None = None
 ) -> Attribution:
@@ -203,7 +219,8 @@ def attribute(
     tree = np.minimum(asleep, np.maximum(0, candidate * shares[c.window] - own))
     hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
     unseen = np.maximum(0, hidden - tree)
-    latency = c.wall - own - tree - unseen
+    disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)
+    latency = c.wall - own - tree - unseen - disk
     slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.speed)
     by_quota = (windows.throttled > _MOSTLY * windows.foreign)[c.window]
     return Attribution(
@@ -213,6 +230,7 @@ def attribute(
             TREE_WAITED: np.where(by_quota, 0, tree),
             THROTTLED: np.where(by_quota, own + tree, 0),
             UNSEEN: unseen,
+            DISK: disk,
             SLOW_HOST: slowed,
         },
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_hancock_latency.core.attribution import (
+    DISK,
     SLOW_HOST,
     THROTTLED,
     TREE_WAITED,
@@ -83,12 +84,15 @@ def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstan
     )
 
 
-def windows(foreign: float, *, throttled: float = 0.0, calm: bool = True) -> Windows:
+def windows(
+    foreign: float, *, throttled: float = 0.0, calm: bool = True, disk: float = 0.0
+) -> Windows:
     """One closed window, and the open one after it."""
     return Windows(
         foreign=np.array([foreign, np.inf]),
         throttled=np.array([throttled, 0.0]),
         calm=np.array([calm, False]),
+        disk=np.array([disk, np.inf]),
     )
 
 
@@ -132,8 +136,8 @@ def test_the_wait_of_the_tree_is_no_excuse_for_a_call_that_did_not_block() -> No
 
 
 def test_everything_that_may_be_excused_is_while_the_window_is_open() -> None:
-    still_open = circumstances(1, tree_wait=2 * MS, window=1)
-    assert attributed(still_open, QUIET) == [3 * MS]
+    still_open = circumstances(1, thread_cpu=1 * MS, tree_wait=2 * MS, window=1)
+    assert attributed(still_open, QUIET) == [1 * MS]
 
 
 def test_sleep_is_the_code_s_own_where_nothing_unseen_is_waited_for() -> None:
@@ -204,7 +208,8 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         unseen=flags[1],
         window=np.arange(20) % 3,
     )
-    machine = Windows(foreign, throttled=foreign / 2, calm=np.array([True, False, True]))
+    calm = np.array([True, False, True])
+    machine = Windows(foreign, throttled=foreign / 2, calm=calm, disk=foreign[::-1])
     taken = attribute(known, machine)
     assert (taken.attributed <= wall).all()
     assert (taken.attributed >= 0).all()
@@ -212,15 +217,28 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
     np.testing.assert_allclose(wall - total, taken.attributed, atol=1)
 
 
+def test_a_wait_for_a_disk_of_others_is_excused_as_far_as_it_kept_tasks_waiting() -> None:
+    known = circumstances(4, wall=5 * MS, thread_cpu=1 * MS)
+    taken = attribute(known, windows(0, disk=8 * MS))
+    assert taken.attributed.tolist() == [3 * MS] * 4
+    assert taken.excused[DISK].tolist() == [2 * MS] * 4
+
+
+def test_a_call_that_did_not_block_has_waited_for_no_disk() -> None:
+    known = circumstances(1, blocked=False, wall=5 * MS, thread_cpu=1 * MS)
+    assert attributed(known, windows(0, disk=80 * MS)) == [5 * MS]
+
+
 @given(
     hnp.arrays(np.int64, 20, elements=st.integers(0, 10**9)),
     hnp.arrays(np.int64, 20, elements=st.integers(0, 10**9)),
     st.floats(0, 10**10),
+    st.floats(0, 10**10),
 )
 def test_closing_a_window_never_makes_attributed_latency_less(
-    own_wait: np.ndarray, tree_wait: np.ndarray, foreign: float
+    own_wait: np.ndarray, tree_wait: np.ndarray, foreign: float, disk: float
 ) -> None:
     known = circumstances(20, wall=10**9, own_wait=own_wait, tree_wait=tree_wait)
-    before = attribute(known, windows(np.inf, calm=False)).attributed
-    after = attribute(known, windows(foreign, calm=True)).attributed
+    before = attribute(known, windows(np.inf, calm=False, disk=np.inf)).attributed
+    after = attribute(known, windows(foreign, calm=True, disk=disk)).attributed
     assert (after >= before - 1).all()

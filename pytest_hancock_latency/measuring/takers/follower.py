@@ -132,7 +132,8 @@ class Follower:
         import numpy as np
 
         if self._work is None:
-            return Windows(np.array([np.inf]), np.array([0.0]), np.array([False]))
+            unknown, none = np.array([np.inf]), np.array([0.0])
+            return Windows(foreign=unknown, throttled=none, calm=np.array([False]), disk=none)
         return self._work.windows()
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:

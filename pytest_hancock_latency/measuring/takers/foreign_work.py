@@ -4,6 +4,11 @@ Foreign work is the busy time of the CPUs that this process may use, stolen time
 CPU time of the waiting tree, plus the time for which a quota stopped the container. A window is
 calm where the kernel's pressure file says that some task waited for a core in at most a twentieth
 of it; without that file, where a quarter of the CPUs is idle.
+
+A call that commits to a disk waits for the commits of others, and no run-queue wait tells of it.
+Another pressure file tells for how long some task waited for a disk, whoever it was; so it counts
+only where others wrote as well as the tree. Who wrote is in `/proc/PID/io`, which is readable for
+the processes of one's own user: a database that runs as another user is not seen to write.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +29,16 @@ from .waiting_tree import WaitingTree
 WINDOW_NS: Final = 250_000_000
 """As long as the windows of the deletion guard. The counters of CPUs have ticks of 10 ms, so that
 much shorter windows would be all rounding."""
+OTHERS_SHARE: Final = 0.1
+"""Others have to write at least this much of what the tree writes. A gate on p95 is exceeded where
+a twentieth of the calls is late, and each commit of somebody else can make one of them late."""
 COARSE_NS: Final = 50_000_000
 """In a shorter window, a tick more of each CPU may have been busy than was counted."""
 CALM_PRESSURE: Final = 0.05
 CALM_IDLE: Final = 0.25
 _STAT: Final = Path("/proc/stat")
-_PRESSURE: Final = Path("/proc/pressure/cpu")
+_PRESSURE: Final = Path("/proc/pressure")
+_PROC: Final = Path("/proc")
 _SNMP: Final = Path("/proc/net/snmp")
 _CGROUPS: Final = Path("/proc/self/cgroup")
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
@@ -58,11 +68,13 @@ class ForeignWork:
         self._clock = clock
         self._tree = tree
         self._cpus = allowed_cpus()
+        self._disk = _DiskStalls(tree)
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._throttling = _throttling_file()
         self._foreign: list[float] = []
         self._throttled: list[float] = []
         self._calm: list[bool] = []
+        self._stalled: list[float] = []
         self.ends: list[int] = []
         """End of each closed window, on the clock."""
         self.unseen: list[bool] = []
@@ -86,6 +98,7 @@ class ForeignWork:
         self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
         self._throttled.append(throttled)
         self._calm.append(self._is_calm(before, after, length))
+        self._stalled.append(self._disk.since_last_look())
         self.unseen.append(after.opened > before.opened or self._tree.is_blind)
         self.ends.append(after.at)
         self._begin = after
@@ -98,6 +111,7 @@ class ForeignWork:
             foreign=np.array([*self._foreign, np.inf]),
             throttled=np.array([*self._throttled, 0.0]),
             calm=np.array([*self._calm, False]),
+            disk=np.array([*self._stalled, np.inf]),
         )
 
     def _is_calm(self, before: _Counters, after: _Counters, length: int) -> bool:
@@ -113,7 +127,7 @@ class ForeignWork:
             idle_ns=idle_ns,
             tree_cpu_ns=self._tree.cpu_ns(),
             throttled_ns=_throttled_ns(self._throttling),
-            pressure_ns=_pressure_ns(),
+            pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),
         )
 
@@ -132,6 +146,50 @@ class ForeignWork:
         return busy * self._tick_ns, idle * self._tick_ns
 
 
+class _DiskStalls:
+    """For how long a disk kept tasks waiting while both the tree and others wrote."""
+
+    def __init__(self, tree: WaitingTree) -> None:
+        self._tree = tree
+        self._own = _written(self._own_pids())
+        self._others = _written(_all_pids())
+        self._stalled_ns = _pressure_ns("io")
+
+    def since_last_look(self) -> float:
+        """In ns; 0 unless the tree and others wrote, infinite without a pressure file."""
+        own, before_own = _written(self._own_pids()), self._own
+        stalled_ns, before_ns = _pressure_ns("io"), self._stalled_ns
+        self._own, self._stalled_ns = own, stalled_ns
+        # What has joined the tree has not grown yet; whatever else is new was born since.
+        own_growth = sum(n - before_own.get(pid, n) for pid, n in own.items())
+        if own_growth <= 0:
+            return 0.0
+        others, before_others = _written(_all_pids()), self._others
+        self._others = others
+        growth = sum(n - before_others.get(pid, 0) for pid, n in others.items() if pid not in own)
+        if growth < OTHERS_SHARE * own_growth:
+            return 0.0
+        return inf if stalled_ns is None or before_ns is None else float(stalled_ns - before_ns)
+
+    def _own_pids(self) -> Iterable[int]:
+        return os.getpid(), *self._tree.processes
+
+
+def _all_pids() -> Iterable[int]:
+    return (int(entry) for entry in os.listdir(_PROC) if entry.isdigit())
+
+
+def _written(pids: Iterable[int]) -> dict[int, int]:
+    """Bytes that each process has caused to be written to disks, as far as it may be read."""
+    written = {}
+    for pid in pids:
+        for line in _lines(_PROC / str(pid) / "io"):
+            name, _, value = line.partition(": ")
+            if name == "write_bytes":
+                written[pid] = int(value)
+    return written
+
+
 def is_supported() -> bool:
     """Whether this system tells what others do."""
     return _STAT.exists()
@@ -144,9 +202,9 @@ def _lines(path: Path) -> Iterable[str]:
         return ()
 
 
-def _pressure_ns() -> int | None:
-    """For how long some task has waited for a core since the machine started."""
-    for line in _lines(_PRESSURE):
+def _pressure_ns(resource: str) -> int | None:
+    """For how long some task has waited for a core or a disk since the machine started."""
+    for line in _lines(_PRESSURE / resource):
         kind, *fields = line.split()
         if kind == "some":
             with suppress(ValueError, IndexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS, Fore
 
 MS = 1_000_000
 TICK_MS = 10
+SERVER, STRANGER = 1_000_001, 1_000_002
+"""Process numbers that Linux does not give in its default range of 32768 or 4 million."""
 
 
 class Machine:
@@ -27,6 +30,7 @@ class Machine:
         return self.now
 
     is_blind = False
+    processes = (SERVER,)
 
     def refresh(self) -> None:
         """Nobody joins."""
@@ -47,12 +51,16 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(foreign_work, "_STAT", tmp_path / "stat")
     monkeypatch.setattr(foreign_work, "_PRESSURE", tmp_path / "pressure")
+    monkeypatch.setattr(foreign_work, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(foreign_work, "_SNMP", tmp_path / "snmp")
     monkeypatch.setattr(foreign_work, "_CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(foreign_work, "_CGROUP_ROOT", tmp_path / "fs")
     monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0})
     monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
     (tmp_path / "fs" / "box").mkdir(parents=True)
+    (tmp_path / "pressure").mkdir()
+    for pid in (os.getpid(), SERVER, STRANGER):
+        (tmp_path / "proc" / str(pid)).mkdir(parents=True)
     return Machine(tmp_path)
 
 
@@ -97,8 +105,9 @@ def test_a_window_is_calm_where_a_task_waited_for_a_twentieth_of_it(
     machine: Machine, waited_us: int, calm: bool
 ) -> None:
     line = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 total=0\n"
-    machine.write(busy=0, idle=0, pressure=line.format(1_000))
-    work = one_window(machine, busy=25, idle=0, pressure=line.format(1_000 + waited_us))
+    machine.write(busy=0, idle=0, **{"pressure/cpu": line.format(1_000)})
+    pressure = {"pressure/cpu": line.format(1_000 + waited_us)}
+    work = one_window(machine, busy=25, idle=0, **pressure)
     assert work.windows().calm[0] == calm
 
 
@@ -126,6 +135,54 @@ def test_a_window_in_which_a_connection_was_opened_is_known(machine: Machine) ->
     line = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
     machine.write(busy=0, idle=0, snmp=line.format(5))
     assert one_window(machine, busy=1, idle=24, snmp=line.format(6)).unseen == [True]
+
+
+def written(**kilobytes: int) -> dict[str, str]:
+    """Files of what has been written, by ``own``, ``server`` and ``stranger``."""
+    pids = {"own": os.getpid(), "server": SERVER, "stranger": STRANGER}
+    line = "wchar: 9\nwrite_bytes: {}\ncancelled_write_bytes: 0\n"
+    return {f"proc/{pids[who]}/io": line.format(n * 1024) for who, n in kilobytes.items()}
+
+
+IO_STALLED = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "disk_ms"),
+    [
+        ({"own": 100, "stranger": 900}, {"own": 200, "stranger": 910}, 70),
+        ({"own": 100, "stranger": 900}, {"own": 200, "stranger": 909}, 0),
+        ({"own": 100, "stranger": 900}, {"own": 100, "stranger": 990}, 0),
+        (
+            {"own": 100, "server": 5, "stranger": 900},
+            {"own": 100, "server": 8, "stranger": 990},
+            70,
+        ),
+        ({"own": 100}, {"own": 200, "server": 900, "stranger": 0}, 0),
+        ({"own": 100}, {"own": 200, "stranger": 90}, 70),
+    ],
+    ids=[
+        "others wrote a tenth of it",
+        "others wrote less",
+        "the tree wrote nothing",
+        "a server of the tree wrote",
+        "a server that has joined is no stranger",
+        "a stranger that is new has written since",
+    ],
+)
+def test_a_disk_keeps_the_tree_waiting_where_it_and_others_write(
+    machine: Machine, before: dict[str, int], after: dict[str, int], disk_ms: int
+) -> None:
+    machine.write(busy=0, idle=0, **{"pressure/io": IO_STALLED.format(5_000)}, **written(**before))
+    files = {"pressure/io": IO_STALLED.format(75_000)} | written(**after)
+    work = one_window(machine, busy=1, idle=24, **files)
+    assert work.windows().disk.tolist() == [disk_ms * MS, float("inf")]
+
+
+def test_without_a_pressure_file_all_of_the_window_may_have_been_the_disk(machine: Machine) -> None:
+    machine.write(busy=0, idle=0, **written(own=1, stranger=1))
+    work = one_window(machine, busy=1, idle=24, **written(own=2, stranger=2))
+    assert work.windows().disk[0] == float("inf")
 
 
 def test_without_any_of_these_files_nothing_is_known_to_be_foreign(machine: Machine) -> None:
