@@ -34,9 +34,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who import
 from goals import Goal, at_most, conclude, parser
 from simulation.distributions import DISTRIBUTIONS, Distribution
 from simulation.engine import NS_PER_MS, Arriving, Prepared
-from simulation.noise import NOISES, Noise, clean, preempted
+from simulation.noise import NOISES, Noise, clean, in_phases, preempted
 from simulation.recorded import BLOCKING, NAMES, quiet_quantiles_ms, replay
 from simulation.rules import OURS, RULES, Answer, Limits, Rule, engine
+
+from pytest_hancock_latency.core.duration import NS_PER_S
 
 SHARES: Final = (0.5, 0.95, 0.99)
 QUICK, FULL = 8, 200
@@ -68,6 +70,8 @@ class Case:
     least: int = 4
     """Trials that it gets in any case."""
     rules: tuple[str, ...] = tuple(RULES)
+    least_time_ns: int = 0
+    """For our rule only."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,30 @@ def _recorded() -> Iterator[Case]:
             yield Case("trace", name, slower, partial(_replayed, name, slower), truth, 1 / 4)
 
 
+def _phases() -> Iterator[Case]:
+    """p95 alone, broken in slow phases; the ratio is that of the long-run rate to the allowed one.
+
+    Neighbouring calls are not independent here, and the evidence takes them to be: these figures
+    are shown and no goal.
+    """
+    of = DISTRIBUTIONS["lognormal 0.3"]
+    limits = {0.95: 5 * of.quantile(0.5)}
+    for least_s in (0, 2):
+        for mean_s in (0.3, 1.0, 2.0):
+            for ratio in (0.5, 0.8, 3.0):
+                name = f"{mean_s:g} s" + f", {least_s} s at least" * bool(least_s)
+                feed = partial(_drawn, of, in_phases(mean_s, ratio * 0.05))
+                yield Case(
+                    "phases",
+                    name,
+                    ratio,
+                    feed,
+                    limits,
+                    rules=(OURS,),
+                    least_time_ns=least_s * NS_PER_S,
+                )
+
+
 def _build() -> Iterator[Case]:
     of = DISTRIBUTIONS["lognormal 0.3"]
     for ratio in BUILD:
@@ -148,18 +176,23 @@ def _build() -> Iterator[Case]:
 @lru_cache
 def cases(groups: tuple[str, ...]) -> tuple[Case, ...]:
     """All rows, always in the same order: workers find theirs by its number."""
-    every = (*_independent(), *_clear_pass(), *_noisy(), *_recorded(), *_build())
+    every = (
+        *(*_independent(), *_clear_pass(), *_noisy()),
+        *(*_recorded(), *_build(), *_phases()),
+    )
     return tuple(case for case in every if case.group in groups)
 
 
-GROUPS: Final = ("iid", "clear pass", "noise", "trace", "build")
+GROUPS: Final = ("iid", "clear pass", "noise", "trace", "build", "phases")
 
 
 def measured(groups: tuple[str, ...], number: int, trials: int) -> list[Row]:
     """One case by all of its rules, each of which sees the same observations."""
     case = cases(groups)[number]
     times = max(case.least, round(trials * case.weight))
-    return [_row(case, name, RULES[name], times, number) for name in case.rules]
+    ours = partial(engine, least_time_ns=case.least_time_ns)
+    rules = {**RULES, OURS: ours}
+    return [_row(case, name, rules[name], times, number) for name in case.rules]
 
 
 def _row(case: Case, name: str, rule: Rule, trials: int, seed: int) -> Row:

@@ -97,10 +97,11 @@ class Feed(Protocol):
         """All that were taken."""
 
 
-def budget_of(budgets_ms: Mapping[float, float]) -> LatencyBudget:
+def budget_of(budgets_ms: Mapping[float, float], least_time_ns: int = 0) -> LatencyBudget:
     """A budget from limits in ms by quantile, 0.99 for p99."""
     limits = (Limit(Fraction(str(q)), round(ms * NS_PER_MS)) for q, ms in budgets_ms.items())
-    return LatencyBudget(tuple(sorted(limits, key=lambda limit: limit.quantile)))
+    ascending = tuple(sorted(limits, key=lambda limit: limit.quantile))
+    return LatencyBudget(ascending, least_time_ns=least_time_ns)
 
 
 def decide(feed: Feed, budget: LatencyBudget, policy: Policy = POLICY) -> Outcome:
@@ -112,7 +113,8 @@ def decide(feed: Feed, budget: LatencyBudget, policy: Policy = POLICY) -> Outcom
         if not taken:
             break
         left -= taken
-        if not left or skip.may_show_exceeded(feed):
+        is_due = 0 < budget.least_time_ns <= feed.now_ns
+        if not left or is_due or skip.may_show_exceeded(feed):
             left = judge.look(feed.seen().observations())
     seen = feed.seen().observations()
     judge.look(seen)

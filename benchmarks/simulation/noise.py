@@ -65,6 +65,29 @@ def slow_run(of: Distribution, random: np.random.Generator) -> Prepared:
     return _feed(of.draw(random, MOST) * factor, _nothing(MOST), seen)
 
 
+def in_phases(mean_s: float, share: float) -> Noise:
+    """Code, not a machine, that is slow in phases: half of its calls take ten times as long then.
+
+    mean_s: length of a slow phase, on average; it ends at any time with the same chance (Markov).
+    share: of the calls that are slow in the long run.
+    """
+
+    def noise(of: Distribution, random: np.random.Generator) -> Prepared:
+        code = of.draw(random, MOST)
+        slow_phases = 2 * share
+        call_ms = float(np.mean(code)) * (1 + 9 * share)
+        ends = call_ms / (1_000 * mean_s)
+        begins = ends * slow_phases / (1 - slow_phases)
+        slow, states = bool(random.random() < slow_phases), np.empty(MOST, bool)
+        for at, chance in enumerate(random.random(MOST)):
+            states[at] = slow
+            slow = chance >= ends if slow else chance < begins
+        hit = states & (random.random(MOST) < 1 / 2)
+        return _feed(code * np.where(hit, 10.0, 1.0), _nothing(MOST), np.ones(MOST))
+
+    return noise
+
+
 NOISES: Final[dict[str, Noise]] = {
     "preempted 0.5 %": preempted(0.005),
     "preempted 2 %": preempted(0.02),

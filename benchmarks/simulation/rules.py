@@ -32,9 +32,9 @@ _ANSWERS: Final = {
 }
 
 
-def engine(feed: Feed, limits: Limits) -> Answer:
+def engine(feed: Feed, limits: Limits, least_time_ns: int = 0) -> Answer:
     """The judge of the plugin."""
-    return _ANSWERS[decide(feed, budget_of(limits)).value]
+    return _ANSWERS[decide(feed, budget_of(limits, least_time_ns)).value]
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ class LatencyBudget:
     limits: tuple[Limit, ...]
     errors: Fraction = Fraction(0)
     """The share of requests that may fail."""
+    least_time_ns: int = 0
+    """No *within* before the sample spans this long, so that slow phases have time to show."""
 
     def __post_init__(self) -> None:
         if not self.limits:
@@ -78,6 +80,7 @@ class Terms:
     samples: int | None = None
     max_samples: int | None = None
     time_limit_ns: int | None = None
+    least_time_ns: int | None = None
     strict: bool | None = None
     regression: Fraction | None = None
     """By which share the median may be above that of the baseline."""
@@ -98,7 +101,7 @@ class Terms:
             BudgetError: no limit at all, or limits that get smaller as percentiles rise.
         """
         limits = tuple(Limit(q, ns) for q, ns in sorted(self.limits.items()))
-        return LatencyBudget(limits, self.errors or Fraction(0))
+        return LatencyBudget(limits, self.errors or Fraction(0), self.least_time_ns or 0)
 
 
 def parse_terms(arguments: Mapping[str, Any]) -> Terms:
@@ -120,6 +123,11 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
     terms = Terms(limits=limits, **settings)
     if terms.max_samples is not None and terms.samples is not None:
         check_counts(terms.samples, terms.max_samples)
+    if terms.least_time_ns and terms.time_limit_ns and terms.least_time_ns > terms.time_limit_ns:
+        raise BudgetError(
+            f"least_time={format_exactly(terms.least_time_ns)} is above "
+            f"time_limit={format_exactly(terms.time_limit_ns)}"
+        )
     return terms
 
 
@@ -200,6 +208,7 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "samples": ("samples", _count(1)),
     "max_samples": ("max_samples", _count(1)),
     "time_limit": ("time_limit_ns", _duration),
+    "least_time": ("least_time_ns", _duration),
     "strict": ("strict", _flag),
     "regression": ("regression", parse_share),
 }
@@ -215,6 +224,8 @@ def describe(budget: LatencyBudget) -> str:
     parts = [f"{limit.label} {format_exactly(limit.limit_ns)}" for limit in budget.limits]
     if budget.errors:
         parts.append(f"errors {format_percent(budget.errors)} %")
+    if budget.least_time_ns:
+        parts.append(f"for at least {format_exactly(budget.least_time_ns)}")
     return ", ".join(parts)
 
 

@@ -67,7 +67,7 @@ def budget_of(record: Record) -> LatencyBudget | None:
     if _by_guide(record):
         return ACCEPTABLE
     limits = tuple(part.limit for part in record.verdict.limits)
-    return LatencyBudget(limits, record.verdict.failures.allowed)
+    return LatencyBudget(limits, record.verdict.failures.allowed, record.verdict.least_time_ns)
 
 
 def _by_title(records: Sequence[Record]) -> list[list[Record]]:

@@ -100,6 +100,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
         "version": verdict.version,
         "n": verdict.n,
         "elapsed_ns": verdict.elapsed_ns,
+        "least_time_ns": verdict.least_time_ns,
         "limits": [_limit_to_plain(part) for part in verdict.limits],
         "failures": {
             "outcome": verdict.failures.outcome.value,
@@ -134,6 +135,7 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         ),
         n=plain["n"],
         elapsed_ns=plain["elapsed_ns"],
+        least_time_ns=plain.get("least_time_ns", 0),
         throughput=_throughput_from_plain(plain.get("throughput")),
         method=plain["method"],
         version=plain["version"],

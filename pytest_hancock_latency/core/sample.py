@@ -41,6 +41,11 @@ class Observations:
     def __len__(self) -> int:
         return len(self.wall_ns)
 
+    @property
+    def span_ns(self) -> int:
+        """From the start of measuring to the end of the last observation."""
+        return int((self.start_ns + self.wall_ns).max()) if len(self) else 0
+
     def without_circumstances(self) -> Observations:
         """Only what is kept of a sample: three columns."""
         return Observations(self.wall_ns, self.attributed_ns, self.start_ns)

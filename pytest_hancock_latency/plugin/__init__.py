@@ -38,8 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "latency_budget(p50, p95, p99, *, max, errors, name, warmup, samples, max_samples, "
-        "time_limit, strict, regression): latency budget of a test; numbers are milliseconds, "
-        "or one budget name",
+        "time_limit, least_time, strict, regression): latency budget of a test; "
+        "numbers are milliseconds, or one budget name",
     )
     if anything_set(config) or _controls_workers(config):
         _activation(config)

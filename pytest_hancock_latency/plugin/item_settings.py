@@ -18,6 +18,8 @@ from .settings import Mode, Settings
 _TIMEOUT_SHARE: Final = 0.4
 """Share of the timeout of pytest-timeout: measuring may take twice its time limit, and the body of
 the test needs some time as well."""
+_MOST_IN_LEAST_TIME: Final = 2_000_000
+"""About 50 MB of observations: two seconds of the quickest calls that there are."""
 _UNLIMITED_NS: Final = 2**62
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: every body runs once."""
@@ -69,8 +71,11 @@ def item_settings_of(
         plan=Plan(
             warmup=plan.warmup if own.warmup is None else own.warmup,
             samples=own.samples or plan.samples,
-            max_samples=_at_least(own.max_samples or plan.max_samples, own.samples),
-            time_limit_ns=min(own.time_limit_ns or plan.time_limit_ns, _timeout_ns(item)),
+            max_samples=_most(own, plan),
+            time_limit_ns=min(
+                max(own.time_limit_ns or plan.time_limit_ns, own.least_time_ns or 0),
+                _timeout_ns(item),
+            ),
             attribution=plan.attribution,
         ),
         budget=terms.budget() if terms else None,
@@ -104,9 +109,14 @@ def _ini(config: pytest.Config, name: str) -> Any:
         return None
 
 
-def _at_least(maximum: int, minimum: int | None) -> int:
-    """A marker that asks for more observations than the session's greatest number means them."""
-    return max(maximum, minimum or 0)
+def _most(own: Terms, plan: Plan) -> int:
+    """The greatest number of observations: a marker that asks for more than the session's means it.
+
+    A least time that quick calls would miss by that number lifts it, unless the marker sets it.
+    """
+    if own.max_samples:
+        return max(own.max_samples, own.samples or 0)
+    return max(plan.max_samples, own.samples or 0, _MOST_IN_LEAST_TIME if own.least_time_ns else 0)
 
 
 ITEM_SETTINGS = pytest.StashKey[ItemSettings]()

@@ -49,7 +49,7 @@ def explain(record: Record) -> list[str]:
             lines.append(_about_failures(verdict.failures, record))
         parts = [part for part in reversed(verdict.limits) if part.outcome is outcome]
         lines += [explain_limit(part, record) for part in parts]
-    return lines or [f"{Outcome.WITHIN}: {_counts_of_all_limits(verdict)}"]
+    return lines or [f"{Outcome.WITHIN}: {_counts_of_all_limits(verdict)}{_measured_for(verdict)}"]
 
 
 def headline(record: Record) -> str:
@@ -109,6 +109,11 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
 def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> str:
     if part.reason is Reason.STOPPED:
         return f"{count}; measuring ended because another limit was decided"
+    if part.reason is Reason.SHORT and verdict:
+        return (
+            f"{count}; measured for {format_duration(verdict.elapsed_ns)}, "
+            f"least_time is {format_exactly(verdict.least_time_ns)}"
+        )
     if part.reason is Reason.FEW:
         return f"{count}; {_what_is_missing(part, verdict)}"
     allowed = format_percent(part.limit.allowed)
@@ -179,6 +184,10 @@ def _about_failures(verdict: FailureVerdict, record: Record) -> str:
         f"{verdict.outcome} errors: {verdict.failed} of {verdict.attempts} requests failed "
         f"({share} %, allowed {allowed} %): {kinds}"
     )
+
+
+def _measured_for(verdict: Verdict) -> str:
+    return f"; measured for {format_duration(verdict.elapsed_ns)}" if verdict.elapsed_ns else ""
 
 
 def _counts_of_all_limits(verdict: Verdict) -> str:

@@ -18,8 +18,13 @@ from pytest_hancock_latency.core.budget import (
 
 VALID = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    "errors, name, warmup, samples, max_samples, time_limit, strict, regression"
+    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression"
 )
+
+
+def test_a_least_time_is_part_of_the_budget() -> None:
+    budget = parse_terms({"p99": "50ms", "least_time": "2s"}).budget()
+    assert describe(budget) == "p99 50 ms, for at least 2 s"
 
 
 def test_limits_are_sorted_by_their_percentile() -> None:
@@ -46,6 +51,10 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         ({"p99": 5, "samples": True}, "samples=True is not a whole number from 1 up"),
         ({"p99": 5, "warmup": -1}, "warmup=-1 is not a whole number from 0 up"),
         ({"p99": 5, "samples": 9, "max_samples": 5}, "samples=9 is above max_samples=5"),
+        (
+            {"p99": 5, "least_time": "3s", "time_limit": "2s"},
+            "least_time=3 s is above time_limit=2 s",
+        ),
         ({"p99": 5, "strict": "yes"}, "strict='yes' is neither True nor False"),
         ({"p99": 5, "name": " "}, "name=' ' is not a text"),
         ({"p99": 5, "errors": "many"}, "errors='many' is not a share: write a text such as '0.1%'"),

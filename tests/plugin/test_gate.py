@@ -86,6 +86,19 @@ def test_parameters(n, sample): sample(time.sleep, 0.0001)
     }
 
 
+def test_a_least_time_of_quick_calls_is_spanned_beyond_the_usual_number(suite: Suite) -> None:
+    suite.write(
+        """
+@latency_budget(p50=100, least_time="0.3s")
+def test_it(sample): sample(int)
+"""
+    )
+    sample = suite.artifact()["samples"][0]
+    assert sample["outcome"] == "within"
+    assert sample["n"] > 20_000
+    assert sample["verdict"]["elapsed_ns"] >= 300_000_000
+
+
 def test_a_named_budget_comes_from_pyproject_toml(suite: Suite, pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(
         """

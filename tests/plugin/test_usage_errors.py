@@ -11,7 +11,7 @@ from .conftest import Errors, Suite
 
 KEYWORDS = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    "errors, name, warmup, samples, max_samples, time_limit, strict, regression"
+    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression"
 )
 HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
 MARKERS = [

@@ -32,7 +32,7 @@ def part(
 
 def record(*parts: LimitVerdict, failures: FailureVerdict = NO_FAILURES, **kinds: int) -> Record:
     n = parts[0].n if parts else 0
-    verdict = Verdict(parts, failures, n=n, elapsed_ns=n * 40 * MS)
+    verdict = Verdict(parts, failures, n=n, elapsed_ns=n * 40 * MS, least_time_ns=20_000 * MS)
     return Record(
         "t.py::test",
         "",
@@ -154,8 +154,12 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
             "inconclusive p99: 4 of 400 over 50 ms (1 %, allowed 1 %); too near the limit to tell",
         ),
         (
+            part(P99, 50, Outcome.INCONCLUSIVE, Reason.SHORT, n=400, over=0, over_attributed=0),
+            "inconclusive p99: 0 of 400 over 50 ms; measured for 16 s, least_time is 20 s",
+        ),
+        (
             part(P99, 50, Outcome.WITHIN, Reason.SHOWN, n=354, over=0, over_attributed=0),
-            "within: p99 0 of 354 over 50 ms",
+            "within: p99 0 of 354 over 50 ms; measured for 14.2 s",
         ),
     ],
 )

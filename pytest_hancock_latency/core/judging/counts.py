@@ -57,16 +57,19 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
     n = tally.raw.n
     return Verdict(
         limits=tuple(
-            _judge_limit(limit, table, tally, policy.least)
+            _judge_limit(limit, table, tally, policy.least, budget.least_time_ns)
             for limit, table in zip(budget.limits, tables, strict=True)
         ),
         failures=failure_verdict(failures, budget.errors, tally.failed, n + tally.failed),
         n=n,
         elapsed_ns=tally.elapsed_ns,
+        least_time_ns=budget.least_time_ns,
     )
 
 
-def _judge_limit(limit: Limit, table: Table, tally: Tally, least: int) -> LimitVerdict:
+def _judge_limit(
+    limit: Limit, table: Table, tally: Tally, least: int, least_time_ns: int
+) -> LimitVerdict:
     """The verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
     over, over_attributed = tally.raw.maybe_over(limit_ns), tally.attributed.surely_over(limit_ns)
@@ -77,7 +80,9 @@ def _judge_limit(limit: Limit, table: Table, tally: Tally, least: int) -> LimitV
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
     if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
-        outcome = Outcome.WITHIN
+        if tally.elapsed_ns >= least_time_ns:
+            outcome = Outcome.WITHIN
+        otherwise = otherwise or Reason.SHORT
     return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
 
 

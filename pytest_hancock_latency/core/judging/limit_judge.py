@@ -42,7 +42,7 @@ class Counts:
 class LimitJudge:
     """Judges one limit while its sample grows."""
 
-    def __init__(self, limit: Limit, table: Table, least: int) -> None:
+    def __init__(self, limit: Limit, table: Table, least: int, least_time_ns: int = 0) -> None:
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
@@ -51,6 +51,8 @@ class LimitJudge:
         """The count shows *exceeded*, and only more time can show that it was no single stall."""
         self._table = table
         self._least = least
+        self._least_time_ns = least_time_ns
+        self._is_long_enough = False
         self._counts = Counts(0, 0, 0)
 
     def least_to_pass(self) -> int:
@@ -64,6 +66,7 @@ class LimitJudge:
         room: observations that fit into the time and the cap, those so far included.
         """
         self._counts = self._count(observations.wall_ns, observations.attributed_ns)
+        self._is_long_enough = observations.span_ns >= self._least_time_ns
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
             return  # valid whenever sampling stops, hence it stays
         self.outcome = self._decide(observations.attributed_ns, window)
@@ -74,18 +77,22 @@ class LimitJudge:
     def next_look(self) -> int:
         """Further observations until the limit can be settled by passing at the soonest."""
         counts = self._counts
+        if self._lacks_time_to_pass:
+            return _FARTHEST
         return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def verdict(self, *, stopped: bool) -> LimitVerdict:
         """The verdict after the last look. stopped: another part of the budget ended it."""
-        stall = Reason.STALL if self.is_concentrated else None
+        otherwise = Reason.SHORT if self._lacks_time_to_pass else None
+        if self.is_concentrated:
+            otherwise = Reason.STALL
         return limit_verdict(
             self.limit,
             self._table,
             self._counts,
             self.outcome,
             least=self._least,
-            otherwise=Reason.STOPPED if stopped else stall,
+            otherwise=Reason.STOPPED if stopped else otherwise,
         )
 
     def _count(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds) -> Counts:
@@ -96,10 +103,16 @@ class LimitJudge:
     def _decide(self, attributed_ns: Nanoseconds, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(attributed_ns > self.limit.limit_ns, window):
             return Outcome.EXCEEDED
-        counts = self._counts
-        if counts.n >= max(self._least, self._table.within_from(counts.over)):
-            return Outcome.WITHIN
-        return None
+        return Outcome.WITHIN if self._passes and self._is_long_enough else None
+
+    @property
+    def _passes(self) -> bool:
+        """Whether the counts show *within*."""
+        return self._counts.n >= max(self._least, self._table.within_from(self._counts.over))
+
+    @property
+    def _lacks_time_to_pass(self) -> bool:
+        return self._passes and not self._is_long_enough
 
     def _exceeded(self, over: Flags, window: Nanoseconds) -> bool:
         n, k = self._counts.n, self._counts.over_attributed

@@ -63,7 +63,12 @@ class SequentialJudge:
         self._policy = policy
         alpha = policy.alpha_of_part(budget)
         self._limits = [
-            LimitJudge(limit, boundaries(limit.allowed, policy.alpha_within, alpha), policy.least)
+            LimitJudge(
+                limit,
+                boundaries(limit.allowed, policy.alpha_within, alpha),
+                policy.least,
+                budget.least_time_ns,
+            )
             for limit in budget.limits
         ]
         self._failures = boundaries(budget.errors, policy.alpha_within, alpha)
@@ -109,6 +114,7 @@ class SequentialJudge:
             failures=failure_verdict(self._failures, self.budget.errors, failed, n + failed),
             n=n,
             elapsed_ns=elapsed_ns,
+            least_time_ns=self.budget.least_time_ns,
         )
 
     def _broken(self, n: int, failed: int) -> bool:

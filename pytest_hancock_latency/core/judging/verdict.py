@@ -73,6 +73,8 @@ class Reason(StrEnum):
     """The exceedance rate is too near the allowed one to tell."""
     STALL = "stall"
     """The exceedances suffice, but nearly all fell into one short time."""
+    SHORT = "short"
+    """The counts would pass, but the sample does not span the least time of its budget."""
     MACHINE = "machine"
     """Attributed latency would pass, but the machine took too much time for raw latency to."""
     BETWEEN = "between"
@@ -143,6 +145,8 @@ class Verdict:
     elapsed_ns: int
     throughput: ThroughputVerdict | None = None
     """Of sustained load; None where it was not judged."""
+    least_time_ns: int = 0
+    """The time that the budget asks the sample to span."""
     method: str = METHOD
     version: int = VERSION
 

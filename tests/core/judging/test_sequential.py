@@ -56,6 +56,26 @@ def test_far_inside_its_limits_a_sample_is_within_at_exactly_this_many(
     assert judge.verdict(seen([FAST] * taken)).outcome is Outcome.WITHIN
 
 
+def test_no_sample_is_within_before_it_spans_the_least_time() -> None:
+    judge, taken = judge_of(p95=10, least_time="2s"), 70
+    judge.look(seen([FAST] * 70))
+    while judge.look(seen([FAST] * taken)):
+        taken += 1
+    assert taken == 201  # one observation each 10 ms, from 0 on, takes 1 ms
+    assert judge.verdict(seen([FAST] * taken)).outcome is Outcome.WITHIN
+
+
+def test_a_sample_that_ends_before_the_least_time_says_so() -> None:
+    judge = judge_of(p95=10, least_time="2s")
+    (part,) = verdict_on(judge, seen([FAST] * 70)).limits
+    assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.SHORT)
+
+
+def test_code_over_its_limit_is_exceeded_before_the_least_time() -> None:
+    judge = judge_of(p95=10, least_time="10s")
+    assert verdict_on(judge, seen([SLOW] * 100)).outcome is Outcome.EXCEEDED
+
+
 def test_no_sample_is_within_before_the_least_number_of_observations() -> None:
     judge = judge_of(least=50, p50=10)
     assert judge.look(seen([FAST] * 49)) == 1
