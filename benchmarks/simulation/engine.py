@@ -57,7 +57,9 @@ class Columns:
         unseen.
         """
         circumstances = Circumstances(
+            start=self.start,
             wall=self.wall,
+            run_queue=self.wait,
             own_wait=self.wait,
             thread_cpu=self.cpu,
             speed=self.speed,

@@ -9,7 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from pytest_hancock_latency.core.attribution import READING_NS, Brackets, slowdown, waits_in_window
+from pytest_hancock_latency.core.attribution import (
+    READING_NS,
+    Brackets,
+    slowdown,
+    waits_in_window,
+    without_own_threads,
+)
 
 from .engine import Columns, Flags, Nanoseconds, Numbers, Prepared
 
@@ -45,19 +51,17 @@ def recording(name: str) -> Recording:
     with np.load(FOLDER / f"{name}.npz") as read:
         column = {each: read[each].astype(np.int64) for each in read.files}
     nothing = np.full(len(column["wall"]), READING_NS)
-    wait = waits_in_window(
-        Brackets(
-            wall=column["wall"],
-            thread_cpu=column["thread_cpu"],
-            process_cpu=column["process_cpu"],
-            run_queue=column["run_queue"],
-            gap_before=nothing,  # what fell outside of the window was taken off by the recorder
-            gap_after=nothing,
-        )
+    brackets = Brackets(
+        wall=column["wall"],
+        thread_cpu=column["thread_cpu"],
+        process_cpu=column["process_cpu"],
+        run_queue=column["run_queue"],
+        gap_before=nothing,  # what fell outside of the window was taken off by the recorder
+        gap_after=nothing,
     )
     return Recording(
         wall=column["wall"],
-        wait=wait,
+        wait=without_own_threads(waits_in_window(brackets), brackets),
         cpu=column["thread_cpu"],
         since_previous=column["since_previous"],
         blocked=column["voluntary_switches"] > 0,

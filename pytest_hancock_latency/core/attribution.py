@@ -7,9 +7,10 @@ leaves what the code took; a reference probe that slows down tells of a slow hos
 never replaced: *exceeded* is counted on attributed latency and *within* on raw latency, so that
 excusing can turn a failure into *inconclusive*, but never into a pass.
 
-Following the wait, for each observation that blocks and each accounting window of 250 ms or more:
+Following the wait, for each observation and each accounting window of 250 ms or more:
 
-    waits      own run-queue wait + that of the tree      off   wall − own CPU time
+    waits      own run-queue wait, and that of the tree where the call blocked
+    off        wall − own CPU time
     candidate  min(waits, off)
     foreign    what others consumed in the window: busy time of the CPUs less that of the tree,
                plus the time for which a quota stopped the container
@@ -32,8 +33,8 @@ All arrays have one element per observation, shape (n,), integer nanoseconds unl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -80,9 +81,13 @@ class Brackets:
 class Circumstances:
     """What the machine did in each observation."""
 
+    start: Nanoseconds
+    """On the clock."""
     wall: Nanoseconds
-    own_wait: Nanoseconds
+    run_queue: Nanoseconds
     """Run-queue wait of the measuring thread inside the timed window, see `waits_in_window`."""
+    own_wait: Nanoseconds
+    """The part of it for which no other thread of the process ran, see `without_own_threads`."""
     thread_cpu: Nanoseconds
     speed: Numbers
     """Slowdown of the host, at least 1."""
@@ -112,8 +117,8 @@ class Circumstances:
         """The most that others can have taken of each observation."""
         import numpy as np
 
-        waits = np.minimum(self.own_wait + self.tree_wait, self.off_cpu)
-        candidate: Nanoseconds = np.where(self.blocked, waits, 0)
+        waits = self.run_queue + np.where(self.blocked, self.tree_wait, 0)
+        candidate: Nanoseconds = np.minimum(waits, self.off_cpu)
         return candidate
 
 
@@ -143,20 +148,54 @@ class Attribution:
 
 
 def waits_in_window(brackets: Brackets) -> Nanoseconds:
-    """Run-queue wait that fell into the timed window and was not caused by the process itself.
+    """Run-queue wait that fell into the timed window.
 
-    Wait that fits into the time around the window is credited to it, not to the observation, and
-    CPU time burnt meanwhile by the process's own other threads is never excused.
+    Wait that fits into the time around the window is credited to it, not to the observation.
     """
     import numpy as np
 
     b = brackets
     off_cpu = np.maximum(0, b.wall - b.thread_cpu)
     outside = np.maximum(0, b.gap_after - READING_NS) + np.maximum(0, b.gap_before - READING_NS)
-    inside = np.maximum(0, b.run_queue - outside)
-    own = np.maximum(0, b.process_cpu - b.thread_cpu - OWN_NOISE_NS)
-    waits: Nanoseconds = np.maximum(0, np.minimum(inside, off_cpu) - own)
+    waits: Nanoseconds = np.minimum(np.maximum(0, b.run_queue - outside), off_cpu)
     return waits
+
+
+def without_own_threads(waits: Nanoseconds, brackets: Brackets) -> Nanoseconds:
+    """The same less the CPU time that the process's other threads burnt meanwhile.
+
+    They may have been on the core that the measuring thread waited for, so that only the rest is
+    the machine's whatever others consumed.
+    """
+    import numpy as np
+
+    burnt = brackets.process_cpu - brackets.thread_cpu - OWN_NOISE_NS
+    rest: Nanoseconds = np.maximum(0, waits - np.maximum(0, burnt))
+    return rest
+
+
+def waiting_for_each_other(callers: Sequence[Circumstances]) -> list[Circumstances]:
+    """Callers of one load, each with the run-queue waits of the others added to its tree's.
+
+    Threads of one process share its interpreter lock: a caller sleeps while another one has the
+    lock and waits for a core. A wait is spread evenly over its call.
+    """
+    import numpy as np
+
+    courses = []
+    for c in callers:
+        ends = np.stack([c.start, c.start + c.wall], axis=1).ravel()
+        waited = np.cumsum(c.run_queue)
+        courses.append((ends, np.stack([waited - c.run_queue, waited], axis=1).ravel()))
+    together = []
+    for at, c in enumerate(callers):
+        others = np.zeros(len(c.wall))
+        for ends, waited in (*courses[:at], *courses[at + 1 :]):
+            if len(ends):
+                until = np.interp(c.start + c.wall, ends, waited)
+                others += until - np.interp(c.start, ends, waited)
+        together.append(replace(c, tree_wait=c.tree_wait + others.astype(np.int64)))
+    return together
 
 
 def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:

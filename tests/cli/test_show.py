@@ -63,7 +63,8 @@ def test_an_early_artifact_has_no_picture_and_says_so(command: Command) -> None:
     assert ended.out == (
         "sample                             n  p50   p95   p99  limits (ms)   verdict\n"
         "tests/test_demo.py::test_health  354  1.1  1.88  2.34  10 / 25 / 50  within\n\n"
-        "within: p50 0 of 354 over 10 ms, p95 0 of 354 over 25 ms, p99 0 of 354 over 50 ms; measured for 440 ms\n\n"
+        "within: p50 0 of 354 over 10 ms, p95 0 of 354 over 25 ms, p99 0 of 354 over 50 ms; "
+        "measured for 440 ms\n\n"
         "no picture: tests/test_demo.py::test_health has no histogram: "
         "it was measured by an early version, measure again\n"
     )

@@ -23,7 +23,9 @@ from pytest_hancock_latency.core.attribution import (
     attribute,
     candidates,
     slowdown,
+    waiting_for_each_other,
     waits_in_window,
+    without_own_threads,
 )
 
 MS = 1_000_000
@@ -67,13 +69,15 @@ def bracket(**differences: int) -> Brackets:
 def test_only_waiting_inside_the_window_for_others_is_excused(
     differences: dict[str, int], wait: int
 ) -> None:
-    assert waits_in_window(bracket(**differences)).tolist() == [wait]
+    brackets = bracket(**differences)
+    assert without_own_threads(waits_in_window(brackets), brackets).tolist() == [wait]
 
 
 def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstances:
     whole = {"wall": 5 * MS, "own_wait": 0, "thread_cpu": 0, "tree_wait": 0, "tree_cpu": 0} | {
         "own_work": 0
     }
+    whole |= {"start": 0, "run_queue": columns.get("own_wait", 0)}
     filled = {name: np.zeros(n, np.int64) + columns.get(name, v) for name, v in whole.items()}
     return Circumstances(
         **filled,
@@ -133,6 +137,26 @@ def test_no_more_is_excused_than_the_time_off_the_cpu() -> None:
 
 def test_the_wait_of_the_tree_is_no_excuse_for_a_call_that_did_not_block() -> None:
     assert attributed(circumstances(1, tree_wait=2 * MS, blocked=False), BUSY) == [5 * MS]
+
+
+def test_a_wait_while_own_threads_ran_is_excused_as_far_as_others_consumed() -> None:
+    waited = circumstances(2, run_queue=2 * MS, own_wait=0, blocked=False)
+    assert attributed(waited, QUIET) == [5 * MS] * 2
+    assert attributed(waited, windows(1 * MS, calm=False)) == [4_500_000] * 2
+    assert attributed(waited, BUSY) == [3 * MS] * 2
+
+
+def test_callers_of_a_load_wait_for_each_other_as_far_as_their_calls_overlap() -> None:
+    first = circumstances(2, start=np.array([0, 10 * MS]), wall=10 * MS, run_queue=4 * MS)
+    second = circumstances(1, start=5 * MS, wall=10 * MS, run_queue=6 * MS)
+    third = circumstances(0)
+    waits = [c.tree_wait.tolist() for c in waiting_for_each_other([first, second, third])]
+    assert waits == [[3 * MS, 3 * MS], [4 * MS], []]
+
+
+def test_a_single_caller_waits_for_no_other() -> None:
+    (alone,) = waiting_for_each_other([circumstances(1, run_queue=4 * MS, tree_wait=1 * MS)])
+    assert alone.tree_wait.tolist() == [1 * MS]
 
 
 def test_everything_that_may_be_excused_is_while_the_window_is_open() -> None:
@@ -197,7 +221,9 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
 ) -> None:
     wall, own_wait, thread_cpu, tree_wait, other_cpu, own_work = ns
     known = Circumstances(
+        start=np.cumsum(wall),
         wall=wall,
+        run_queue=own_wait + other_cpu,
         own_wait=own_wait,
         thread_cpu=thread_cpu,
         speed=speed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.advice import Advice
+from ...core.attribution import candidates, waiting_for_each_other
 from ...core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ...core.judging.verdict import Verdict
 from ...core.quantile import P99, rank
@@ -104,9 +105,23 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     """Everything that the takers of a load observed, attributed together."""
     import numpy as np
 
-    candidates = [taker.candidates() for taker, _ in takers if isinstance(taker, BracketTaker)]
-    totals = np.sum(candidates, axis=0) if candidates else None
-    return [Part(taker.observations(totals), taker.begin, intended) for taker, intended in takers]
+    bracketed = [taker for taker, _ in takers if isinstance(taker, BracketTaker)]
+    if not bracketed:
+        return [Part(taker.observations(), taker.begin, intended) for taker, intended in takers]
+    callers = waiting_for_each_other([taker.circumstances() for taker in bracketed])
+    totals = np.sum([candidates(caller, bracketed[0].windows) for caller in callers], axis=0)
+    attributed = {
+        taker: taker.attributed(caller, totals)
+        for taker, caller in zip(bracketed, callers, strict=True)
+    }
+    return [
+        Part(
+            attributed[taker] if taker in attributed else taker.observations(),
+            taker.begin,
+            intended,
+        )
+        for taker, intended in takers
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

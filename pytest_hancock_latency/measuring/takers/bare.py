@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..request import Call, Request, refuse_coroutine
 
 if TYPE_CHECKING:
-    from ...core.attribution import Nanoseconds, Numbers
+    from ...core.attribution import Nanoseconds
 
 
 class Taker(ABC):
@@ -53,11 +53,8 @@ class Taker(ABC):
         """Take in an observation whose window was opened and closed elsewhere."""
 
     @abstractmethod
-    def observations(self, totals: Numbers | None = None) -> Observations:
-        """Everything taken so far.
-
-        totals: candidates of all callers of a load, where there are several.
-        """
+    def observations(self) -> Observations:
+        """Everything taken so far."""
 
     def window(self) -> Window:
         """A context manager that times its block."""
@@ -153,7 +150,7 @@ class BareTaker(Taker):
         """Take in an observation whose window was opened and closed elsewhere."""
         self._times += closed
 
-    def observations(self, totals: Numbers | None = None) -> Observations:
+    def observations(self) -> Observations:
         """Everything taken so far; nothing is attributed."""
         times = integers(self._times)
         self._times.clear()

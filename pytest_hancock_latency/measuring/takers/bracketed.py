@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ...core.attribution import (
     Brackets,
     Circumstances,
+    Windows,
     attribute,
-    candidates,
     slowdown,
     waits_in_window,
+    without_own_threads,
 )
 from ...core.sample import Observations
 from ..clock import Clock
@@ -201,23 +202,34 @@ class BracketTaker(Taker):
                 break
         return before, line
 
-    def observations(self, totals: Numbers | None = None) -> Observations:
+    def observations(self) -> Observations:
         """Everything taken so far, with what the code took of each."""
-        circumstances = self._circumstances()
-        attribution = attribute(circumstances, self._follower.windows(), totals)
+        return self.attributed(self.circumstances())
+
+    def attributed(
+        self, circumstances: Circumstances, totals: Numbers | None = None
+    ) -> Observations:
+        """The observations with these circumstances, with what the code took of each.
+
+        totals: `candidates` of all callers of a load, where there are several.
+        """
+        attribution = attribute(circumstances, self.windows, totals)
+        is_bounded = circumstances.blocked | (circumstances.run_queue > circumstances.own_wait)
         return Observations(
             wall_ns=circumstances.wall,
             attributed_ns=attribution.attributed,
-            start_ns=column(self._columns["start"]) - self.begin,
+            start_ns=circumstances.start - self.begin,
             excused_ns=attribution.excused,
-            provisional=circumstances.blocked & (circumstances.window >= self._follower.closed),
+            provisional=is_bounded & (circumstances.window >= self._follower.closed),
         )
 
-    def candidates(self) -> Numbers:
-        """What may be excused in each accounting window."""
-        return candidates(self._circumstances(), self._follower.windows())
+    @property
+    def windows(self) -> Windows:
+        """What others did, in each accounting window so far."""
+        return self._follower.windows()
 
-    def _circumstances(self) -> Circumstances:
+    def circumstances(self) -> Circumstances:
+        """What the machine did in each observation so far."""
         import numpy as np
 
         self._settle()
@@ -233,18 +245,20 @@ class BracketTaker(Taker):
             tree_wait[at] = rows[:, 0]
             tree_cpu[at] += rows[:, 1]
             unseen[at] = rows[:, 2]
-        return Circumstances(
+        brackets = Brackets(
             wall=wall,
-            own_wait=waits_in_window(
-                Brackets(
-                    wall=wall,
-                    thread_cpu=thread_cpu_ns,
-                    process_cpu=columns["process_cpu"],
-                    run_queue=columns["run_queue"],
-                    gap_before=columns["gap_before"],
-                    gap_after=columns["gap_after"],
-                )
-            ),
+            thread_cpu=thread_cpu_ns,
+            process_cpu=columns["process_cpu"],
+            run_queue=columns["run_queue"],
+            gap_before=columns["gap_before"],
+            gap_after=columns["gap_after"],
+        )
+        waits = waits_in_window(brackets)
+        return Circumstances(
+            start=columns["start"],
+            wall=wall,
+            run_queue=waits,
+            own_wait=without_own_threads(waits, brackets),
             thread_cpu=thread_cpu_ns,
             speed=slowdown(column(self._probe.durations), columns["probe"]),
             blocked=blocked,

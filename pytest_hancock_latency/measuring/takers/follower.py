@@ -132,8 +132,8 @@ class Follower:
         import numpy as np
 
         if self._work is None:
-            unknown, none = np.array([np.inf]), np.array([0.0])
-            return Windows(foreign=unknown, throttled=none, calm=np.array([False]), disk=none)
+            nothing = np.array([0.0])
+            return Windows(nothing, throttled=nothing, calm=np.array([False]), disk=nothing)
         return self._work.windows()
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:
