@@ -83,7 +83,13 @@ def _windows(circumstances: Circumstances) -> Windows:
     calm = waited <= _CALM * WINDOW_NS
     calm[-1] = False
     foreign = np.full(n, np.inf)
-    return Windows(foreign, throttled=np.zeros(n), calm=calm, disk=np.zeros(n))
+    return Windows(
+        foreign,
+        throttled=np.zeros(n),
+        calm=calm,
+        disk=np.zeros(n),
+        busy_children=np.zeros(n, bool),
+    )
 
 
 class Feed(Protocol):

@@ -136,6 +136,8 @@ class Windows:
     disk: Numbers
     """Time for which a disk kept tasks waiting that others wrote to as well, in ns; 0 where the
     tree or others wrote nothing, infinite while it is not known."""
+    busy_children: Flags
+    """Whether children of the process took cores; False while that is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,8 +245,8 @@ def attribute(
 ) -> Attribution:
     """Attributed latency: raw latency less what the machine took.
 
-    The measuring thread's own wait is always excused in full; what is excused beyond it is bounded
-    by what others consumed in the window.
+    The measuring thread's own wait is excused in full, unless children of the process were busy;
+    what is excused beyond it is bounded by what others consumed in the window.
 
     totals: `candidates` of all callers of a load together; by default those of this one.
     """
@@ -253,9 +255,11 @@ def attribute(
     c, off_cpu, candidate = circumstances, circumstances.off_cpu, circumstances.candidate
     totals = _by_window(candidate, c.window, windows) if totals is None else totals
     shares = np.minimum(1.0, windows.foreign / np.maximum(1.0, totals))
+    by_others = candidate * shares[c.window]
     own = np.minimum(c.own_wait, off_cpu).astype(np.float64)
+    own = np.where(windows.busy_children[c.window], np.minimum(own, by_others), own)
     asleep = np.maximum(0, np.minimum(off_cpu, c.wall - c.own_work) - own)
-    tree = np.minimum(asleep, np.maximum(0, candidate * shares[c.window] - own))
+    tree = np.minimum(asleep, np.maximum(0, by_others - own))
     hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
     unseen = np.maximum(0, hidden - tree)
     disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)

@@ -89,7 +89,12 @@ def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstan
 
 
 def windows(
-    foreign: float, *, throttled: float = 0.0, calm: bool = True, disk: float = 0.0
+    foreign: float,
+    *,
+    throttled: float = 0.0,
+    calm: bool = True,
+    disk: float = 0.0,
+    busy_children: bool = False,
 ) -> Windows:
     """One closed window, and the open one after it."""
     return Windows(
@@ -97,6 +102,7 @@ def windows(
         throttled=np.array([throttled, 0.0]),
         calm=np.array([calm, False]),
         disk=np.array([disk, np.inf]),
+        busy_children=np.array([busy_children, False]),
     )
 
 
@@ -144,6 +150,13 @@ def test_a_wait_while_own_threads_ran_is_excused_as_far_as_others_consumed() -> 
     assert attributed(waited, QUIET) == [5 * MS] * 2
     assert attributed(waited, windows(1 * MS, calm=False)) == [4_500_000] * 2
     assert attributed(waited, BUSY) == [3 * MS] * 2
+
+
+def test_an_own_wait_next_to_busy_children_is_excused_as_far_as_others_consumed() -> None:
+    waited = circumstances(2, own_wait=2 * MS, blocked=False)
+    assert attributed(waited, windows(0, busy_children=True)) == [5 * MS] * 2
+    assert attributed(waited, windows(1 * MS, busy_children=True)) == [4_500_000] * 2
+    assert attributed(waited, windows(10 * MS, busy_children=True)) == [3 * MS] * 2
 
 
 def test_callers_of_a_load_wait_for_each_other_as_far_as_their_calls_overlap() -> None:
@@ -235,7 +248,9 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         window=np.arange(20) % 3,
     )
     calm = np.array([True, False, True])
-    machine = Windows(foreign, throttled=foreign / 2, calm=calm, disk=foreign[::-1])
+    machine = Windows(
+        foreign, throttled=foreign / 2, calm=calm, disk=foreign[::-1], busy_children=~calm
+    )
     taken = attribute(known, machine)
     assert (taken.attributed <= wall).all()
     assert (taken.attributed >= 0).all()

@@ -74,6 +74,8 @@ class Measuring:
             self._follower,
             why_bare=why_bare(self._plan, self._warmup, has_maximum=has_maximum),
         )
+        if self._why is None:
+            self._follower.start_if_family()
         self._begin = self._clock()
         return self
 

@@ -73,6 +73,11 @@ class Follower:
         with self._lock:
             self._tree.exclude(threading.get_native_id())
 
+    def start_if_family(self) -> None:
+        """Begin where this process has children: what they burn is no excuse for its waits."""
+        if self._tree.has_children():
+            self.start()
+
     def start(self) -> None:
         """Begin: a call has blocked, or is expected to."""
         with self._lock:
@@ -133,7 +138,8 @@ class Follower:
 
         if self._work is None:
             nothing = np.array([0.0])
-            return Windows(nothing, throttled=nothing, calm=np.array([False]), disk=nothing)
+            no = np.array([False])
+            return Windows(nothing, throttled=nothing, calm=no, disk=nothing, busy_children=no)
         return self._work.windows()
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:

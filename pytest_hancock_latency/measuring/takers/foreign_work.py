@@ -36,6 +36,8 @@ COARSE_NS: Final = 50_000_000
 """In a shorter window, a tick more of each CPU may have been busy than was counted."""
 CALM_PRESSURE: Final = 0.05
 CALM_IDLE: Final = 0.25
+_BUSY_CHILDREN: Final = 0.05
+"""Share of one CPU from which children of the test are in the way of its own thread."""
 _STAT: Final = Path("/proc/stat")
 _PRESSURE: Final = Path("/proc/pressure")
 _PROC: Final = Path("/proc")
@@ -55,6 +57,7 @@ class _Counters:
     busy_ns: float
     idle_ns: float
     tree_cpu_ns: int
+    children_cpu_ns: int
     throttled_ns: int
     pressure_ns: int | None
     opened: int
@@ -75,6 +78,7 @@ class ForeignWork:
         self._throttled: list[float] = []
         self._calm: list[bool] = []
         self._stalled: list[float] = []
+        self._busy_children: list[bool] = []
         self.ends: list[int] = []
         """End of each closed window, on the clock."""
         self.unseen: list[bool] = []
@@ -98,6 +102,8 @@ class ForeignWork:
         self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
         self._throttled.append(throttled)
         self._calm.append(self._is_calm(before, after, length))
+        children = after.children_cpu_ns - before.children_cpu_ns
+        self._busy_children.append(children >= _BUSY_CHILDREN * length)
         self._stalled.append(self._disk.since_last_look())
         self.unseen.append(after.opened > before.opened or self._tree.is_blind)
         self.ends.append(after.at)
@@ -112,6 +118,7 @@ class ForeignWork:
             throttled=np.array([*self._throttled, 0.0]),
             calm=np.array([*self._calm, False]),
             disk=np.array([*self._stalled, np.inf]),
+            busy_children=np.array([*self._busy_children, False]),
         )
 
     def _is_calm(self, before: _Counters, after: _Counters, length: int) -> bool:
@@ -126,6 +133,7 @@ class ForeignWork:
             busy_ns=busy_ns,
             idle_ns=idle_ns,
             tree_cpu_ns=self._tree.cpu_ns(),
+            children_cpu_ns=self._tree.children_cpu_ns(),
             throttled_ns=_throttled_ns(self._throttling),
             pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),

@@ -31,9 +31,13 @@ class Machine:
 
     is_blind = False
     processes = (SERVER,)
+    children_cpu = 0
 
     def refresh(self) -> None:
         """Nobody joins."""
+
+    def children_cpu_ns(self) -> int:
+        return self.children_cpu
 
     def cpu_ns(self) -> int:
         return self.tree_cpu
@@ -83,6 +87,16 @@ def test_foreign_work_is_what_the_cpus_did_less_what_the_tree_did(machine: Machi
 def test_a_tree_that_did_it_all_leaves_nothing_to_others(machine: Machine) -> None:
     work = one_window(machine, busy=20, idle=5, tree_cpu=210 * MS)
     assert work.windows().foreign[0] == 0
+
+
+@pytest.mark.parametrize(("percent", "busy"), [(5, True), (4, False)])
+def test_children_are_busy_from_a_twentieth_of_a_cpu(
+    machine: Machine, percent: int, busy: bool
+) -> None:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now, machine.children_cpu = WINDOW_NS, WINDOW_NS * percent // 100
+    work.close_window()
+    assert work.windows().busy_children.tolist() == [busy, False]
 
 
 def test_in_a_window_of_a_few_ticks_one_more_may_have_been_busy(machine: Machine) -> None:

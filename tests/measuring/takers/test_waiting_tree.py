@@ -39,6 +39,7 @@ print(os.getpid(), server.getsockname()[1] if sys.argv[1] == "AF_INET" else 0, f
 kept = []
 while True:
     kept.append(server.accept()[0])
+    kept[-1].send(b".")
 """
 READING = """
 import os, time
@@ -106,6 +107,13 @@ def stranger(family: str, path: str = "") -> Iterator[tuple[int, int]]:
         os.kill(pid, 9)
 
 
+def connected(port: int) -> socket.socket:
+    """A connection that the stranger has accepted: before that, nobody holds its other end."""
+    client = socket.create_connection(("127.0.0.1", port))
+    client.recv(1)
+    return client
+
+
 def thread_count(tree: WaitingTree) -> int:
     """Other threads of this process that are read; numpy has some of its own."""
     tree.refresh()
@@ -159,14 +167,14 @@ def test_a_child_that_is_seen_late_counts_from_its_birth(tree: WaitingTree) -> N
 def test_a_server_counts_from_when_it_joins(tree: WaitingTree) -> None:
     tree.refresh()
     before = tree.cpu_ns()
-    with stranger("AF_INET") as (_, port), socket.create_connection(("127.0.0.1", port)):
+    with stranger("AF_INET") as (_, port), connected(port):
         tree.refresh()
         assert tree.cpu_ns() - before < BUSY_S / 2 * 1e9
 
 
 def test_the_cpu_time_of_the_tree_stays_when_a_server_leaves_it(tree: WaitingTree) -> None:
     with stranger("AF_INET") as (_, port):
-        with socket.create_connection(("127.0.0.1", port)):
+        with connected(port):
             tree.refresh()
             before = tree.cpu_ns()
         tree.refresh()
@@ -188,29 +196,43 @@ def test_a_local_server_is_in_the_tree_by_its_connection(tree: WaitingTree) -> N
     with stranger("AF_INET") as (pid, port):
         tree.refresh()
         assert tree.processes == ()
-        with socket.create_connection(("127.0.0.1", port)):
+        with connected(port):
             tree.refresh()
             assert tree.processes == (pid,)
             assert tree.words[-1] == f"{PYTHON} on port {port}"
             assert not tree.is_blind
 
 
+def test_a_server_that_accepts_late_is_looked_for_again(tree: WaitingTree) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            tree.refresh()
+            assert tree.is_blind
+            accepted, _ = listening.accept()
+            with accepted:
+                tree.refresh()
+                assert not tree.is_blind
+
+
 def test_a_server_of_a_unix_socket_is_in_the_tree(tree: WaitingTree, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with stranger("AF_UNIX", path) as (pid, _), socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
+        client.recv(1)
         tree.refresh()
         assert tree.processes == (pid,)
 
 
 def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
     with stranger("AF_INET") as (_, port), ExitStack() as stack:
-        stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        stack.enter_context(connected(port))
         other = f"""
 import os, socket, time
 if os.fork():
     os._exit(0)
 kept = socket.create_connection(("127.0.0.1", {port}))
+kept.recv(1)
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
