@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import socket
 import sqlite3
 import subprocess
@@ -29,7 +30,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from http.client import HTTPConnection
@@ -84,11 +85,13 @@ class Cost:
     steps: int = 0
     computing_steps: int = 0
     sleeping_s: float = 0.0
+    every: int = 1
+    """Only every so many calls, on average, sleep."""
 
     def spend(self) -> None:
         """Spend it."""
         work(self.steps + self.computing_steps)
-        if self.sleeping_s:
+        if self.sleeping_s and (self.every == 1 or random.randrange(self.every) == 0):
             time.sleep(self.sleeping_s)
 
 
@@ -98,9 +101,7 @@ def own_thread(cost: Cost) -> Iterator[Call]:
     yield cost.spend
 
 
-@contextmanager
-def fastapi_client(cost: Cost) -> Iterator[Call]:
-    """FastAPI's test client, which answers from another thread."""
+def _fastapi_client(cost: Cost) -> Any:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
@@ -111,24 +112,20 @@ def fastapi_client(cost: Cost) -> Iterator[Call]:
         cost.spend()
         return {"ok": True}
 
-    with TestClient(app) as client:
+    return TestClient(app)
+
+
+@contextmanager
+def fastapi_client(cost: Cost) -> Iterator[Call]:
+    """FastAPI's test client, which answers from another thread."""
+    with _fastapi_client(cost) as client:
         yield partial(client.get, "/")
 
 
 @contextmanager
 def fastapi_bare(cost: Cost) -> Iterator[Call]:
     """The same client without ``with``: a new thread for every request."""
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
-
-    app = FastAPI()
-
-    @app.get("/")
-    def answer() -> dict[str, bool]:
-        cost.spend()
-        return {"ok": True}
-
-    yield partial(TestClient(app).get, "/")
+    yield partial(_fastapi_client(cost).get, "/")
 
 
 @contextmanager
@@ -293,6 +290,8 @@ class Handler:
     ratio: float
     """Its quantile over its limit."""
     how: str = ""
+    every: int = 1
+    """Only every so many calls, on average, are slow: a tenth for p95, 3 % for p99."""
 
 
 HANDLERS: Final = (
@@ -302,7 +301,12 @@ HANDLERS: Final = (
     Handler("computing-3", 3, "computing"),
     Handler("sleeping-1.5", 1.5, "sleeping"),
     Handler("sleeping-3", 3, "sleeping"),
+    Handler("tenth-sleeping-2", 2, "sleeping", 10),
+    Handler("third-of-tenth-sleeping-4", 4, "sleeping", 33),
+    Handler("busy-children", 2, "children"),
 )
+CHILDREN: Final = 4
+"""Busy ones that a test has started and forgotten: each of two cores has three that want it."""
 
 
 @dataclass(frozen=True)
@@ -373,8 +377,15 @@ def prepared(cell: Cell, quiet: Quiet) -> tuple[Cost, LatencyBudget]:
         steps = round(extra_s * quiet.steps_per_s * kind.computes_at / shared)
         return replace(cost, computing_steps=steps), budget
     if handler.how == "sleeping":
-        return replace(cost, sleeping_s=extra_s), budget
+        return replace(cost, sleeping_s=extra_s, every=handler.every), budget
     return cost, budget
+
+
+def surroundings(cell: Cell) -> AbstractContextManager[None]:
+    """What the test has started itself, besides what it measures."""
+    if next(each for each in HANDLERS if each.name == cell.handler).how == "children":
+        return spinning(CHILDREN, set(), LONGEST_S)
+    return nullcontext()
 
 
 def run_worker(chosen: argparse.Namespace) -> int:
@@ -382,7 +393,7 @@ def run_worker(chosen: argparse.Namespace) -> int:
     cell, quiet = Cell(**json.loads(chosen.worker)), Quiet(**json.loads(chosen.quiet))
     kind, (cost, budget) = KINDS[cell.kind], prepared(cell, quiet)
     for _ in range(chosen.gates):
-        with kind.opened(cost) as call:
+        with kind.opened(cost) as call, surroundings(cell):
             begin = time.perf_counter()
             sample = take(kind, call, sampler_of(budget))
             seconds = time.perf_counter() - begin
