@@ -197,7 +197,9 @@ def parse_share(keyword: str, value: object) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise wrong from None
     if not 0 <= share < _HIGHEST_ERRORS:
-        raise BudgetError(f"{keyword}={value!r} must lie between 0 % and 100 %")
+        raise BudgetError(
+            f"{keyword}={value!r} must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %"
+        )
     return share
 
 

@@ -105,6 +105,8 @@ class Sample:
     """When each garbage collection began, from the start of measuring; where that was watched."""
     pair: object = None
     """What two samples that were measured in pairs have in common."""
+    is_switched_off: bool = False
+    """Mode ``off``: nothing was measured or judged, and ``assert sample(f).within`` holds."""
 
     def __len__(self) -> int:
         return len(self.observations)
@@ -160,8 +162,10 @@ class Sample:
 
     @property
     def within(self) -> bool:
-        """Whether the verdict is *within*."""
-        return self.verdict is not None and self.verdict.outcome is Outcome.WITHIN
+        """Whether the verdict is *within*; in mode ``off``, in which there is none, it holds."""
+        if self.verdict is None:
+            return self.is_switched_off
+        return self.verdict.outcome is Outcome.WITHIN
 
     def __getattr__(self, name: str) -> float:
         match = _ATTRIBUTE.fullmatch(name)

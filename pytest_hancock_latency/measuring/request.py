@@ -18,6 +18,8 @@ from ..errors import LatencyError
 Call = Callable[[], Any]
 Check = Callable[[Any], Any]
 Function = Callable[..., Any]
+Failures = tuple[type[Exception], ...]
+"""Exceptions that are failed requests; whatever else a request raises is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +77,47 @@ class Attempts:
 
     def request(self, position: int) -> Request:
         """The call at a position, its answer kept."""
-        call, answers = self.load.calls[position], self.answers
+        call, answers = attempting(self.load.calls[position], (Exception,)), self.answers
 
         def attempt() -> Any:
-            try:
-                answers[position] = answer = call()
-            except Exception as error:
-                answers[position] = answer = error
+            answers[position] = answer = call()
             return answer
 
-        return Attempted(attempt, self.load.name, self.load.check or refuse_coroutine)
+        return Attempted(attempt, self.load.name, after(refuse_unfinished, self.load.check))
 
     def coroutine(self, position: int) -> Request:
         """The same for a coroutine function."""
-        call, answers = self.load.calls[position], self.answers
+        call, answers = attempting_coroutine(self.load.calls[position], (Exception,)), self.answers
 
         async def attempt() -> Any:
-            try:
-                answers[position] = answer = await call()
-            except Exception as error:
-                answers[position] = answer = error
+            answers[position] = answer = await call()
             return answer
 
         return Attempted(attempt, self.load.name, self.load.check)
+
+
+def attempting(call: Call, failures: Failures) -> Call:
+    """A call that gives these exceptions instead of raising them."""
+
+    def attempt() -> Any:
+        try:
+            return call()
+        except failures as error:
+            return error
+
+    return attempt
+
+
+def attempting_coroutine(call: Call, failures: Failures) -> Call:
+    """The same for a call whose answer is awaited."""
+
+    async def attempt() -> Any:
+        try:
+            return await call()
+        except failures as error:
+            return error
+
+    return attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +152,29 @@ def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, 
 
 
 def is_coroutine_function(function: Any) -> bool:
-    """Whether calling it gives something to await; looks through `functools.partial`."""
+    """Whether it is declared as one; looks through `functools.partial`.
+
+    What is not may still give something to await, which only a call shows: see `Unfinished`.
+    """
     function = _unwrapped(function)
     call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
+
+
+def require_function(function: object, caller: str) -> None:
+    """Raise LatencyError for what is no function, such as the answer of one.
+
+    caller: the name of what was called with it, for the message.
+    """
+    kind = type(function)
+    if callable(function) and not hasattr(kind, "status_code"):  # Werkzeug's answers are callable
+        return
+    if inspect.iscoroutine(function):
+        function.close()
+    raise LatencyError(
+        f"{caller}() needs a function, and got {_kind_of(function)}: pass the function and its "
+        f"arguments, not its answer, as in {caller}(client.get, '/health')"
+    )
 
 
 def calls_of(
@@ -164,7 +203,8 @@ def calls_of(
 def name_of(function: Function) -> str:
     """How a function is called in a report."""
     function = _unwrapped(function)
-    return getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "__name__", None)  # a proxy may give anything for it
+    return name if isinstance(name, str) else type(function).__name__
 
 
 def _unwrapped(function: Any) -> Any:
@@ -177,11 +217,63 @@ def _unwrapped(function: Any) -> Any:
     return function
 
 
-def refuse_coroutine(answer: Any) -> None:
-    """Raise LatencyError for an answer that has to be awaited: the request is not made yet."""
-    if inspect.iscoroutine(answer):
-        answer.close()
-        raise LatencyError(
-            "the call gave a coroutine that nobody awaits: "
-            "pass the coroutine function itself, and await the sample"
+class Unfinished(LatencyError):
+    """The answer of a call is something that has not run yet: to await, or to iterate."""
+
+    def __init__(self, message: str, answer: Any, *, can_be_awaited: bool) -> None:
+        super().__init__(message)
+        self.answer = answer
+        self.can_be_awaited = can_be_awaited
+
+    def discard(self) -> None:
+        """Drop the answer without a warning that nobody awaited it."""
+        if inspect.iscoroutine(self.answer) or inspect.isgenerator(self.answer):
+            self.answer.close()
+        elif callable(cancel := getattr(self.answer, "cancel", None)):  # of a task
+            cancel()
+
+
+def offer_unfinished(answer: Any) -> None:
+    """Raise `Unfinished` for an answer that has not run yet, whose latency is that of nothing."""
+    if inspect.isawaitable(answer):
+        raise Unfinished(
+            f"the call gave {_kind_of(answer)}, which nobody awaits: nothing was measured. "
+            "Write `await sample(...)` in an async test; bursts and rates need a function that is "
+            "declared with `async def`",
+            answer,
+            can_be_awaited=True,
         )
+    if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+        raise Unfinished(
+            f"the call gave {_kind_of(answer)}, which nobody iterates: none of its code ran. "
+            "Measure a function that goes through it, such as `lambda: list(stream())`",
+            answer,
+            can_be_awaited=False,
+        )
+
+
+def refuse_unfinished(answer: Any) -> None:
+    """The same where nobody could await the answer: it is discarded."""
+    try:
+        offer_unfinished(answer)
+    except Unfinished as unfinished:
+        unfinished.discard()
+        raise
+
+
+def after(first: Check, check: Check | None) -> Check:
+    """A check that does both, the first one before the other, if there is one."""
+    if check is None:
+        return first
+
+    def both(answer: Any) -> Any:
+        first(answer)
+        return check(answer)
+
+    return both
+
+
+def _kind_of(answer: Any) -> str:
+    """``a coroutine``, ``an async_generator``, ``a Future``."""
+    name = type(answer).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

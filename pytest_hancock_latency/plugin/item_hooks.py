@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest import TestCase
 
 import pytest
 
@@ -96,11 +97,16 @@ class ItemHooks:
         if settings is None or settings.mode is Mode.OFF or body is None or _uses_sampler(item):
             yield
             return
-        setattr(item, "obj", measured(body, self.sampler(item)))  # noqa: B010 - no such attribute in Item
+        replacement = measured(body, self.sampler(item))
+        setattr(item, "obj", replacement)  # noqa: B010 - no such attribute in Item
+        case = getattr(item, "instance", None)
+        if isinstance(case, TestCase):  # pytest-django runs the case itself, without `item.obj`
+            setattr(case, item.name, replacement)
         try:
             yield
         finally:
             setattr(item, "obj", body)  # noqa: B010
+            vars(case or self).pop(item.name, None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -170,10 +176,12 @@ class ItemHooks:
         if settings is None or settings.mode is Mode.OFF:
             return
         if sampler is not None and sampler.unfinished:
-            names = ", ".join(map(repr, sampler.unfinished))
+            names = ", ".join(
+                repr(name) if name else "without a name" for name in sampler.unfinished
+            )
             raise BudgetExceeded(
                 f"sample {names} was begun and never finished: "
-                "await what coroutine functions give, and do not leave its rounds"
+                "write `await sample(...)` for what is awaited, and do not leave its rounds"
             )
         if sampler is None or not sampler.called:
             raise BudgetExceeded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, overload
@@ -16,16 +16,27 @@ from ..core.sample import Sample
 from ..errors import LatencyError
 from ..measuring.clock import Clock, system_clock
 from ..measuring.request import (
+    Attempted,
+    Call,
     Check,
+    Failures,
     Function,
     Load,
     Request,
+    Unfinished,
+    after,
+    attempting,
+    attempting_coroutine,
     called_with,
     calls_of,
     is_coroutine_function,
     name_of,
+    offer_unfinished,
+    refuse_unfinished,
+    require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, Rounds, Watcher
+from ..measuring.shapes.coroutines import is_in_event_loop
 from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
@@ -59,14 +70,19 @@ class Sampler:
     _begun: list[str] = field(default_factory=list)
     _rounds: Rounds | None = None
 
+    def __repr__(self) -> str:
+        names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
+        return f"<sample of {self.settings.test}: {names}>"
+
     @overload
     def __call__(
         self,
-        function: Callable[..., Coroutine[Any, Any, Any]],
+        function: Callable[..., Awaitable[Any]],
         /,
         *args: Any,
         name: str = ...,
         check: Check | None = ...,
+        failures: Failures = ...,
         **kwargs: Any,
     ) -> Awaitable[Sample]: ...
 
@@ -78,6 +94,7 @@ class Sampler:
         *args: Any,
         name: str = ...,
         check: Check | None = ...,
+        failures: Failures = ...,
         **kwargs: Any,
     ) -> Sample: ...
 
@@ -88,22 +105,36 @@ class Sampler:
         *args: Any,
         name: str = "",
         check: Check | None = None,
+        failures: Failures = (),
         **kwargs: Any,
     ) -> Any:
         """Call `function(*args, **kwargs)` again and again, until there is a verdict.
 
-        Warms up first, stops at a bound of the plan at the latest, returns the `Sample`. A
-        coroutine function is awaited in the running loop: ``await sample(fetch)``. What it raises
-        is raised at once.
+        Warms up first, stops at a bound of the plan at the latest, returns the `Sample`. In an
+        async test, a function whose answers are awaited is written ``await sample(fetch)``; one
+        that is not declared as a coroutine function is called once more, to see its answer.
 
         name: names the sample, where a test has several.
         check: looks at each answer outside the timed window; one for which it returns something
             false (but not None) or raises AssertionError is a failure, no observation.
+        failures: exceptions that are failed requests and count for the budget's `errors`; any
+            other is raised at once.
         """
-        request = Request(called_with(function, args, kwargs), self._new(name), check)
+        require_function(function, "sample")
+        warmed = self._warmed()
+        target = _Target(called_with(function, args, kwargs), self._new(name), check, failures)
         if is_coroutine_function(function):
-            return self._awaiting(request)
-        return self._keep(self._loop().measure(request, self._judge(), self._warmed()))
+            return self._awaiting(target, warmed)
+        is_first_seen = warmed is None and self.settings.plan.warmup > 0  # by the warm-up
+        request = target.request(offers_unfinished=not is_first_seen)
+        try:
+            measured = self._loop().measure(request, self._judge(), warmed)
+        except Unfinished as unfinished:
+            if unfinished.can_be_awaited and is_in_event_loop():
+                return self._awaiting(target, warmed, unfinished.answer)
+            unfinished.discard()
+            raise
+        return self._keep(measured)
 
     def burst(
         self,
@@ -180,19 +211,36 @@ class Sampler:
         pairs: int = 100,
         names: tuple[str, str] | None = None,
     ) -> tuple[Sample, Sample]:
-        """Measure two functions in pairs, in random order within each, for `faster_than`."""
-        if is_coroutine_function(one) or is_coroutine_function(other):
-            raise LatencyError("sample.pairs() compares functions, not coroutine functions")
-        first, second = names or (name_of(one), name_of(other))
-        requests = Request(one, self._new(first)), Request(other, self._new(second))
+        """Measure two functions in pairs, in random order within each, for `faster_than`.
+
+        names: of the two samples; by default those of the functions, numbered where they are alike.
+        """
+        for function in (one, other):
+            require_function(function, "sample.pairs")
+            if is_coroutine_function(function):
+                raise LatencyError(
+                    f"sample.pairs() compares functions, and {name_of(function)} is a coroutine "
+                    "function: measure each with `await sample(...)`"
+                )
+        first, second = names or _names_of(one, other)
+        check = None if self.settings.plan.warmup else refuse_unfinished
+        requests = (
+            Request(one, self._new(first), check),
+            Request(other, self._new(second), check),
+        )
         measured = measure_pairs(requests, pairs, self.settings.plan, self.clock, self._judge_of)
         for sample in measured:
             self._keep(sample)
         return measured
 
-    async def _awaiting(self, request: Request) -> Sample:
-        loop = self._loop()
-        return self._keep(await loop.measure_coroutine(request, self._judge(), self._warmed()))
+    async def _awaiting(
+        self, target: _Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
+    ) -> Sample:
+        """first: an answer that was got before it was known that it has to be awaited."""
+        if first is not None:
+            await first
+        request = target.awaited_request()
+        return self._keep(await self._loop().measure_coroutine(request, self._judge(), warmed))
 
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.shapes.coroutines import burst_awaiting
@@ -217,8 +265,9 @@ class Sampler:
         """The name of the next sample of the test."""
         name = name or self.settings.name
         if name in self._begun or any(sample.name == name for sample in self.samples):
+            which = f"sample {name!r}" if name else "a sample without a name"
             raise LatencyError(
-                f"sample {name!r} was measured already in this test: give each its own name=..."
+                f"{which} was measured already in this test: give each its own name=..."
             )
         self._begun.append(name)
         return name
@@ -243,8 +292,9 @@ class Sampler:
         sample = self._timed(sample)
         self._begun.remove(sample.name)
         self.called = True
-        if self.settings.mode is not Mode.OFF:
-            self.samples.append(sample)
+        if self.settings.mode is Mode.OFF:
+            return replace(sample, is_switched_off=True)
+        self.samples.append(sample)
         return sample
 
     def _timed(self, sample: Sample) -> Sample:
@@ -264,7 +314,34 @@ class Sampler:
         return self.settings.judge(len(self.samples), most, window_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What one sample measures, before it is known whether its answers are awaited."""
+
+    call: Call
+    name: str
+    check: Check | None
+    failures: Failures
+
+    def request(self, *, offers_unfinished: bool) -> Request:
+        check = after(offer_unfinished, self.check) if offers_unfinished else self.check
+        if not self.failures:
+            return Request(self.call, self.name, check)
+        return Attempted(attempting(self.call, self.failures), self.name, check)
+
+    def awaited_request(self) -> Request:
+        if not self.failures:
+            return Request(self.call, self.name, self.check)
+        return Attempted(attempting_coroutine(self.call, self.failures), self.name, self.check)
+
+
 SAMPLER = pytest.StashKey[Sampler]()
+
+
+def _names_of(one: Function, other: Function) -> tuple[str, str]:
+    """Two of a name, such as two lambdas, are told apart by a number."""
+    first, second = name_of(one), name_of(other)
+    return (f"{first} 1", f"{first} 2") if first == second else (first, second)
 
 
 class Warmup:
@@ -272,6 +349,9 @@ class Warmup:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
+
+    def __repr__(self) -> str:
+        return f"<warmup of {self._sampler.settings.test}>"
 
     def __call__(
         self, function: Callable[..., Any], /, *args: Any, times: int = 5, **kwargs: Any

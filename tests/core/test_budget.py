@@ -58,7 +58,10 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         ({"p99": 5, "strict": "yes"}, "strict='yes' is neither True nor False"),
         ({"p99": 5, "name": " "}, "name=' ' is not a text"),
         ({"p99": 5, "errors": "many"}, "errors='many' is not a share: write a text such as '0.1%'"),
-        ({"p99": 5, "errors": "100%"}, "errors='100%' must lie between 0 % and 100 %"),
+        (
+            {"p99": 5, "errors": "100%"},
+            "errors='100%' must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %",
+        ),
         ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a text such as '0.1%'"),
     ],
 )

@@ -191,7 +191,7 @@ def test_forgotten(sample):
 """
 NEVER_FINISHED = (
     "sample 'load' was begun and never finished: "
-    "await what coroutine functions give, and do not leave its rounds"
+    "write `await sample(...)` for what is awaited, and do not leave its rounds"
 )
 
 

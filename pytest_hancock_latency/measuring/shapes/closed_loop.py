@@ -14,7 +14,7 @@ from ...errors import LatencyError
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, slowest
 from ..plan import Plan
-from ..request import Request
+from ..request import Request, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker, warm_up
 from ..takers.follower import Follower
@@ -189,7 +189,7 @@ class ClosedLoop:
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        return warm_up(request.call, self.plan.warmup, self.clock)
+        return warm_up(request.call, self.plan.warmup, self.clock, offer_unfinished)
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
         taker, unchecked = BareTaker(self.clock), Request(request.call)

@@ -8,6 +8,7 @@ await; everything but that loop is shared.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import repeat
@@ -97,11 +98,23 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
     return _finished(attempts, taker, intended, how._replace(begin=begin))
 
 
-def _require_asyncio() -> None:
+def is_in_event_loop() -> bool:
+    """Whether the caller runs in a loop of asyncio or trio, so that what it gets can be awaited."""
+    trio = sys.modules.get("trio")
+    return _is_in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
+
+
+def _is_in_asyncio() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        raise LatencyError("bursts and rates of coroutines need a running asyncio loop") from None
+        return False
+    return True
+
+
+def _require_asyncio() -> None:
+    if not _is_in_asyncio():
+        raise LatencyError("bursts and rates of coroutines need a running asyncio loop")
 
 
 class _How(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.sample import Observations
 from ..clock import Clock
-from ..request import Call, Request, refuse_coroutine
+from ..request import Call, Check, Request, refuse_unfinished
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -179,13 +179,15 @@ def column(values: array[int]) -> Nanoseconds:
     return np.array(values, dtype=np.int64)
 
 
-def warm_up(call: Call, times: int, clock: Clock) -> tuple[int, ...]:
+def warm_up(
+    call: Call, times: int, clock: Clock, check: Check = refuse_unfinished
+) -> tuple[int, ...]:
     """Latencies in ns of `times` calls.
 
     Raises:
-        LatencyError: the call gives a coroutine, so nothing of the request would be measured.
+        Unfinished: an answer has not run yet, so that nothing of the request would be measured.
     """
-    taker, request = BareTaker(clock), Request(call, check=refuse_coroutine)
+    taker, request = BareTaker(clock), Request(call, check=check)
     for _ in range(times):
         taker.take(request, 1, 0)
     return taker.walls

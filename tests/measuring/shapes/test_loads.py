@@ -6,11 +6,14 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
+from xmlrpc.client import ServerProxy
 
 import numpy as np
 import pytest
+from flask import Response
 
 from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
@@ -411,10 +414,15 @@ def test_the_order_within_pairs_is_random_and_the_same_in_every_run() -> None:
 
 def test_two_samples_of_one_name_are_refused_in_pairs_too() -> None:
     with pytest.raises(LatencyError) as refused:
-        sampler(ManualClock()).pairs(int, int)
+        sampler(ManualClock()).pairs(int, float, names=("one", "one"))
     assert str(refused.value) == (
-        "sample 'int' was measured already in this test: give each its own name=..."
+        "sample 'one' was measured already in this test: give each its own name=..."
     )
+
+
+def test_two_lambdas_of_a_pair_are_numbered() -> None:
+    pair = sampler().pairs(lambda: 1, lambda: 2, pairs=2)
+    assert [sample.name for sample in pair] == ["<lambda> 1", "<lambda> 2"]
 
 
 def test_coroutine_functions_are_refused_in_pairs() -> None:
@@ -423,27 +431,147 @@ def test_coroutine_functions_are_refused_in_pairs() -> None:
 
     with pytest.raises(LatencyError) as refused:
         sampler(ManualClock()).pairs(int, fetch)
-    assert str(refused.value) == "sample.pairs() compares functions, not coroutine functions"
+    assert str(refused.value) == (
+        "sample.pairs() compares functions, and fetch is a coroutine function: "
+        "measure each with `await sample(...)`"
+    )
+
+
+# --- answers that have not run yet ----------------------------------------------------------------
 
 
 NOBODY_AWAITS = (
-    "the call gave a coroutine that nobody awaits: "
-    "pass the coroutine function itself, and await the sample"
+    "the call gave a coroutine, which nobody awaits: nothing was measured. "
+    "Write `await sample(...)` in an async test; "
+    "bursts and rates need a function that is declared with `async def`"
 )
+SHAPES = {
+    "one after the other": lambda measure, call: measure(call),
+    "burst": lambda measure, call: measure.burst([call], check=bool),
+    "rate": lambda measure, call: measure.at_rate(call, per_second=100, duration="20ms"),
+    "pair": lambda measure, call: measure.pairs(call, int, pairs=2),
+}
 
 
-@pytest.mark.parametrize("shape", ["one after the other", "burst"])
-def test_a_call_that_gives_a_coroutine_is_refused(shape: str) -> None:
-    async def fetch() -> None:
-        """Never awaited."""
+async def fetch_nothing() -> None:
+    """Never awaited where it must not be."""
 
-    def hidden() -> Any:
-        return fetch()
 
-    measure = sampler(ManualClock(), p50=5)
+@pytest.mark.parametrize("warmup", [0, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_call_that_gives_a_coroutine_is_refused(shape: str, warmup: int) -> None:
+    measure = sampler(plan=Plan(warmup=warmup, samples=1, attribution=False), p50=500)
     with pytest.raises(LatencyError) as refused:
-        measure(hidden) if shape != "burst" else measure.burst([hidden])
+        SHAPES[shape](measure, lambda _=None: fetch_nothing())
     assert str(refused.value) == NOBODY_AWAITS
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_generator_that_nobody_iterates_is_refused(shape: str) -> None:
+    def stream() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(LatencyError) as refused:
+        SHAPES[shape](sampler(p50=500), stream)
+    assert str(refused.value) == (
+        "the call gave a generator, which nobody iterates: none of its code ran. "
+        "Measure a function that goes through it, such as `lambda: list(stream())`"
+    )
+
+
+class Call:
+    """Awaitable, but no coroutine, as a call of grpc.aio and a request of aiohttp are."""
+
+    def __init__(self, awaited: list[int]) -> None:
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from asyncio.sleep(0).__await__()
+        self._awaited.append(1)
+
+
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_whatever_is_awaitable_is_awaited_in_an_async_test(warmup: int) -> None:
+    awaited: list[int] = []
+    plan = Plan(warmup=warmup, samples=20, max_samples=20, attribution=False)
+
+    async def test() -> list[Sample]:
+        measure = sampler(plan=plan, p50=500)
+        return [
+            await measure(lambda: Call(awaited), name="an object"),
+            await measure(lambda: asyncio.ensure_future(fetch_nothing()), name="a task"),
+            await measure(lambda _=None: fetch_nothing(), name="a lambda"),
+            await measure(AsyncMock(), name="a mock"),
+        ]
+
+    samples = asyncio.run(test())
+    assert [sample.verdict.outcome for sample in samples if sample.verdict] == ["within"] * 4
+    assert len(awaited) == 1 + warmup + samples[0].n
+
+
+def test_a_sample_of_something_to_await_is_not_finished_until_it_is_awaited() -> None:
+    async def test() -> tuple[str, ...]:
+        measure = sampler(p50=500)
+        measure(lambda: Call([]), name="forgotten").close()
+        return measure.unfinished
+
+    assert asyncio.run(test()) == ("forgotten",)
+
+
+@pytest.mark.parametrize("mock", [MagicMock(), ServerProxy("http://127.0.0.1:1/").echo])
+def test_what_has_every_attribute_that_is_asked_for_is_a_function_like_others(mock: Any) -> None:
+    refused = (ConnectionError,)
+    sample = sampler(p50=500, errors="99%")(mock, failures=refused)
+    assert sample.n + sample.failed > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [("<html>", "a str"), (Response("hello"), "a Response"), (None, "a NoneType")],
+    ids=["text", "an answer of Flask's client", "nothing"],
+)
+def test_the_answer_of_a_function_is_no_function(given: Any, kind: str) -> None:
+    with pytest.raises(LatencyError) as refused:
+        sampler()(given)
+    assert str(refused.value) == (
+        f"sample() needs a function, and got {kind}: pass the function and its arguments, "
+        "not its answer, as in sample(client.get, '/health')"
+    )
+
+
+# --- exceptions as failures -----------------------------------------------------------------------
+
+
+def test_an_exception_that_is_named_is_a_failed_request() -> None:
+    calls = iter(range(10**9))
+
+    def flaky() -> None:
+        if next(calls) % 50 == 7:
+            raise ConnectionResetError
+
+    plan = Plan(warmup=0, samples=200, attribution=False)
+    sample = sampler(plan=plan, p50=500, errors="10%")(flaky, failures=(ConnectionError,))
+    assert sample.verdict is not None
+    assert (sample.verdict.outcome, list(sample.failures)) == ("within", ["ConnectionResetError"])
+
+
+def test_an_exception_that_is_named_is_a_failed_request_of_a_coroutine_too() -> None:
+    async def refused() -> None:
+        raise ConnectionRefusedError
+
+    async def test() -> Sample:
+        measure = sampler(p50=500, errors="10%")
+        sample: Sample = await measure(refused, failures=(ConnectionError,))
+        return sample
+
+    sample = asyncio.run(test())
+    assert sample.verdict is not None
+    assert sample.verdict.failures.outcome is Outcome.EXCEEDED
+
+
+def test_any_other_exception_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        sampler(errors="10%", p50=5)(lambda: 1 / 0, failures=(ConnectionError,))
 
 
 def test_samples_that_were_not_measured_in_pairs_cannot_be_compared() -> None:
