@@ -6,13 +6,16 @@ session that is killed leaves the journal, which every reader here takes in plac
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .artifact_kinds import KINDS
 from .core.record import Artifact
 from .errors import ArtifactError, LatencyError
+from .input_file import read_input
 from .reporting.json_artifact import artifact_in, journal_in
 from .reporting.writer import append, check_writable, write_whole
 
@@ -27,26 +30,37 @@ def journal_path(artifact: Path) -> Path:
 def read_artifact(path: Path) -> Artifact:
     """What the artifact in a file says; of a session that was killed, what its journal says.
 
+    path: of the file, or of a folder with a performance-latency.json.
+
     Raises:
-        ArtifactError: the file cannot be read or is not an artifact; the text starts with its path.
+        ArtifactError: the file cannot be read, or is not an artifact, or a damaged one; the text is
+            one line that starts with its path.
     """
-    source = _newest(path)
-    try:
-        text = source.read_text(encoding="utf-8", errors="replace")
-        return journal_in(text) if source.name.endswith(_JOURNAL) else artifact_in(text)
-    except OSError as error:
-        raise ArtifactError(f"{source}: {error.strerror}") from None
-    except ArtifactError as error:
-        raise ArtifactError(f"{source} {error}") from None
+    source = artifact_source(path)
+    return artifact_of(read_input(source, ArtifactError), source)
 
 
-def _newest(path: Path) -> Path:
-    """The journal where there is one that is not older than the artifact, else the artifact."""
+def artifact_source(path: Path) -> Path:
+    """The file to read: in a folder its artifact; the journal where that is not older."""
+    if os.path.isdir(path):
+        path = path / KINDS["json"].file_name
     journal = journal_path(path)
     with suppress(OSError):
         if not path.exists() or path.stat().st_mtime_ns <= journal.stat().st_mtime_ns:
             return journal if journal.is_file() else path
     return path
+
+
+def artifact_of(content: bytes, source: Path) -> Artifact:
+    """What the content of this file says.
+
+    Raises:
+        ArtifactError: it is not an artifact, or a damaged one; the text starts with the path.
+    """
+    try:
+        return journal_in(content) if source.name.endswith(_JOURNAL) else artifact_in(content)
+    except ArtifactError as error:
+        raise ArtifactError(f"{source} {error}") from None
 
 
 def check_artifacts(paths: Mapping[str, Path]) -> None:

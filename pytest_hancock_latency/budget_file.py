@@ -17,6 +17,7 @@ from typing import Any
 
 from .core.budget import Terms, parse_terms
 from .errors import BudgetError, LatencyError
+from .input_file import read_input
 
 
 def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
@@ -26,11 +27,11 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
         error: it cannot be read; the text starts with the path.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise error(f"{path}: {failure.strerror}") from None
+        return tomllib.loads(read_input(path, error).decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise error(f"{path}: not a TOML file: {failure}") from None
+    except RecursionError:
+        raise error(f"{path}: not a TOML file that can be read: nested too deeply") from None
 
 
 def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:

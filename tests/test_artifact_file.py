@@ -25,7 +25,8 @@ SESSION = {"started_unix_s": 1.5, "machine": {"cores": 2}}
 
 
 def record(name: str, n: int = 1) -> Record:
-    return Record(name, "", n, {}, {"max": 5}, {}, not_judged="no budget")
+    quantiles_ns = dict.fromkeys(("p50", "p95", "p99", "max"), 5)
+    return Record(name, "", n, {}, quantiles_ns, {}, not_judged="no budget")
 
 
 def header() -> str:
@@ -101,7 +102,11 @@ def test_a_removed_journal_is_gone(tmp_path: Path) -> None:
     [
         ("", "is not a latency artifact (performance-latency.json)"),
         ("[]\n", "is not a latency artifact (performance-latency.json)"),
-        ('{"format":1}\n{}\n', "is not a latency artifact (performance-latency.json)"),
+        ('{"format":1}\n{}\n', "is damaged at line 2, test: missing"),
+        (
+            '{"format":1}\n{\n',
+            "is not JSON: Expecting property name enclosed in double quotes (line 2, column 2)",
+        ),
         ('{"format":7}\n', "has format 7; this version reads 1"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from ..core.judging.verdict import ExitCode
@@ -41,9 +42,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         exit_code: int = options.run(options)
     except LatencyError as error:
-        print(f"hancock-latency: {error}", file=sys.stderr)
+        _complain(str(error))
+        return ExitCode.USAGE
+    except Exception:
+        # Python's own exit code for an exception is 1, which means exceeded here.
+        _complain(f"an error of its own; please report it:\n{traceback.format_exc()}")
         return ExitCode.USAGE
     return exit_code
+
+
+def _complain(text: str) -> None:
+    if sys.stderr is not None:  # it is None where the caller closed it
+        print(f"hancock-latency: {text}", file=sys.stderr)
 
 
 class _Version(argparse.Action):

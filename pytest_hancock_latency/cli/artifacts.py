@@ -80,6 +80,8 @@ def put(text: str, path: Path | None) -> None:
 
 def _print(text: str) -> None:
     """Write to standard output; a reader that has seen enough, such as ``head``, is no error."""
+    if sys.stdout is None:
+        raise ArtifactError("cannot write to standard output: it is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our letters shows the rest
     try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..artifact_file import read_artifact
+from ..artifact_file import artifact_of, artifact_source
 from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_terms
 from ..core.hdr_histogram import PREFIX, decode
@@ -17,6 +17,7 @@ from ..core.merging import judged_anew
 from ..core.quantile import looks_like_quantile
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError
+from ..input_file import read_input
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
 from .artifacts import add_output, exit_code, put, session_of, titles
@@ -88,14 +89,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _read(path: Path, unit_ns: int) -> Artifact:
     """An artifact, or a histogram as an artifact with one sample."""
+    source = artifact_source(path)
+    content = read_input(source, ArtifactError)
+    if not content.startswith(PREFIX.encode("ascii")):
+        return artifact_of(content, source)
     try:
-        start = path.read_bytes()[: len(PREFIX)]
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from None
-    if start != PREFIX.encode("ascii"):
-        return read_artifact(path)
-    try:
-        text = path.read_text("ascii", errors="replace")
+        text = content.decode("ascii", errors="replace")
         return Artifact({}, [_record(path.stem, decode(text, unit_ns))])
     except ValueError as error:
         raise ArtifactError(f"{path}: {error}") from None

@@ -122,7 +122,23 @@ def decode(text: str, unit_ns: int = 1) -> Histogram:
             counts[bucket] = counts.get(bucket, 0) + count
         return _bounded(counts)
     except ValueError as error:
-        raise ValueError(f"not an HdrHistogram (V2): {error}") from None
+        raise _invalid(error) from None
+
+
+def unpacked_size(text: str) -> int:
+    """How many bytes a V2 text decompresses to, which is at least the number of its buckets.
+
+    Raises:
+        ValueError: it does not decompress, or to more than 4 MiB.
+    """
+    try:
+        return len(_payload(text))
+    except ValueError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: ValueError) -> ValueError:
+    return ValueError(f"not an HdrHistogram (V2): {error}")
 
 
 def _bounded(counts: dict[int, int]) -> Histogram:

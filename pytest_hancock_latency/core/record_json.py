@@ -6,13 +6,14 @@ and says so in its name. Histograms are texts in HdrHistogram's V2 encoding, see
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..errors import BudgetError, QuantileError
+from . import hdr_histogram
 from .advice import Advice
-from .budget import Limit
-from .hdr_histogram import decode, encode
+from .budget import LatencyBudget, Limit, parse_share
 from .histogram import Histogram
 from .judging.verdict import (
     FailureVerdict,
@@ -22,12 +23,17 @@ from .judging.verdict import (
     ThroughputVerdict,
     Verdict,
 )
-from .quantile import parse_quantile
-from .record import Bounds, Record
+from .quantile import label, parse_quantile
+from .record import Bounds, Record, quantiles_of
 from .sample import Measurement, Slow
 from .timeline import Timeline, plain_fields
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Plain = dict[str, Any]
+_T = TypeVar("_T")
+_HISTOGRAMS: Final = ("histogram", "attributed_histogram")
 
 
 def to_plain(record: Record) -> Plain:
@@ -56,36 +62,99 @@ def to_plain(record: Record) -> Plain:
     return plain
 
 
+class InvalidRecord(ValueError):
+    """A plain form whose fields have the right types and contradict each other."""
+
+    def __init__(self, field: str, what: object) -> None:
+        super().__init__(str(what))
+        self.field = field
+        """The path of the wrong field."""
+
+
 def from_plain(plain: Mapping[str, Any]) -> Record:
-    """A record from its plain form; what later versions added may be absent.
+    """A record from its plain form; fields that later versions added may be absent, or be there.
+
+    The plain form is valid by the schema of artifacts, see `reporting.artifact_schema`.
 
     Raises:
-        KeyError, TypeError, ValueError: it is not the plain form of a record.
+        InvalidRecord: two of its fields contradict each other, or a histogram cannot be read.
     """
-    unchanged = {k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")}
-    return Record(
-        **unchanged,
+    quantiles_ns = dict(plain["quantiles_ns"])
+    record = Record(
+        **{k: plain[k] for k in ("test", "name", "n", "strict", "not_judged", "worker")},
         workers=plain["workers"],
         attempt=plain["attempt"],
         failures=dict(plain["failures"]),
-        quantiles_ns=dict(plain["quantiles_ns"]),
+        quantiles_ns=quantiles_ns,
         attributed_quantiles_ns=dict(plain["attributed_quantiles_ns"]),
         bounds_ns={k: _bounds_from_plain(v) for k, v in plain.get("bounds_ns", {}).items()},
-        histogram=_decoded(plain.get("histogram")),
-        attributed_histogram=_decoded(plain.get("attributed_histogram")),
-        timeline=Timeline.from_plain(plain["timeline"]) if plain.get("timeline") else None,
+        histogram=_decoded(plain, "histogram"),
+        attributed_histogram=_decoded(plain, "attributed_histogram"),
+        timeline=_timeline_from_plain(plain.get("timeline")),
         budget_name=plain.get("budget_name"),
         verdict=_verdict_from_plain(plain["verdict"]) if plain["verdict"] else None,
         measurement=_measurement_from_plain(plain["measurement"]),
     )
+    _check(record, plain["outcome"])
+    return record
+
+
+def _check(record: Record, outcome: str) -> None:
+    """Raise InvalidRecord where fields contradict each other."""
+    for name in _HISTOGRAMS:
+        histogram: Histogram | None = getattr(record, name)
+        if histogram is not None and histogram.n != record.n:
+            raise InvalidRecord(name, f"it has {histogram.n} observations, n is {record.n}")
+    if record.histogram is None and record.attributed_histogram is not None:
+        raise InvalidRecord("attributed_histogram", "there is no histogram of raw latency")
+    for name in map(label, sorted(quantiles_of(record.verdict)) if record.n else ()):
+        if name not in record.quantiles_ns:
+            raise InvalidRecord("quantiles_ns", f"{name} is missing")
+    try:
+        for name in record.quantiles_ns:
+            parse_quantile(name)
+    except QuantileError as error:
+        raise InvalidRecord("quantiles_ns", error) from None
+    if outcome != record.outcome:
+        raise InvalidRecord(
+            "outcome", f"{outcome!r}, but its verdict says {record.outcome.value!r}"
+        )
+
+
+def unpacked_size(plain: Mapping[str, Any]) -> int:
+    """How many bytes the histograms of a plain form decompress to.
+
+    Raises:
+        InvalidRecord: one of them does not decompress, or is too large by itself.
+    """
+    return sum(_of_histogram(plain, name, hdr_histogram.unpacked_size) or 0 for name in _HISTOGRAMS)
 
 
 def _encoded(histogram: Histogram | None) -> str | None:
-    return encode(histogram) if histogram else None
+    return hdr_histogram.encode(histogram) if histogram else None
 
 
-def _decoded(text: str | None) -> Histogram | None:
-    return decode(text) if text else None
+def _decoded(plain: Mapping[str, Any], name: str) -> Histogram | None:
+    return _of_histogram(plain, name, hdr_histogram.decode)
+
+
+def _of_histogram(plain: Mapping[str, Any], name: str, read: Callable[[str], _T]) -> _T | None:
+    text = plain.get(name)
+    if text is None:
+        return None
+    try:
+        return read(text)
+    except ValueError as error:
+        raise InvalidRecord(name, error) from None
+
+
+def _timeline_from_plain(plain: Mapping[str, Any] | None) -> Timeline | None:
+    if plain is None:
+        return None
+    try:
+        return Timeline.from_plain(plain)
+    except ValueError as error:
+        raise InvalidRecord("timeline", error) from None
 
 
 def _bounds_from_plain(plain: list[int | None]) -> Bounds:
@@ -124,14 +193,20 @@ def _limit_to_plain(part: LimitVerdict) -> Plain:
 
 
 def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
-    failures = plain["failures"]
+    failures = _known(FailureVerdict, plain["failures"])
+    limits = tuple(
+        _limit_from_plain(part, f"verdict.limits[{index}]")
+        for index, part in enumerate(plain["limits"])
+    )
+    try:
+        allowed = parse_share("allowed", failures["allowed"])
+        LatencyBudget(tuple(part.limit for part in limits), allowed)
+    except BudgetError as error:
+        raise InvalidRecord("verdict", error) from None
     return Verdict(
-        limits=tuple(_limit_from_plain(part) for part in plain["limits"]),
+        limits=limits,
         failures=FailureVerdict(
-            allowed=Fraction(failures["allowed"]),
-            outcome=Outcome(failures["outcome"]),
-            failed=failures["failed"],
-            attempts=failures["attempts"],
+            **{**failures, "allowed": allowed, "outcome": Outcome(failures["outcome"])}
         ),
         n=plain["n"],
         elapsed_ns=plain["elapsed_ns"],
@@ -142,14 +217,20 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _limit_from_plain(plain: Mapping[str, Any]) -> LimitVerdict:
-    own_fields = ("percentile", "limit_ns", "outcome", "reason")
-    return LimitVerdict(
-        limit=Limit(parse_quantile(plain["percentile"]), plain["limit_ns"]),
-        outcome=Outcome(plain["outcome"]),
-        reason=Reason(plain["reason"]),
-        **{k: v for k, v in plain.items() if k not in own_fields},
-    )
+def _limit_from_plain(plain: Mapping[str, Any], path: str) -> LimitVerdict:
+    try:
+        limit = Limit(parse_quantile(plain["percentile"]), plain["limit_ns"])
+    except QuantileError as error:
+        raise InvalidRecord(f"{path}.percentile", error) from None
+    if not plain["over_attributed"] <= plain["over"] <= plain["n"]:
+        raise InvalidRecord(
+            path,
+            f"over_attributed {plain['over_attributed']}, over {plain['over']} and "
+            f"n {plain['n']} do not ascend",
+        )
+    values = {**_known(LimitVerdict, plain), "limit": limit}
+    values["outcome"], values["reason"] = Outcome(plain["outcome"]), Reason(plain["reason"])
+    return LimitVerdict(**values)
 
 
 def _throughput_to_plain(throughput: ThroughputVerdict | None) -> Plain | None:
@@ -157,7 +238,11 @@ def _throughput_to_plain(throughput: ThroughputVerdict | None) -> Plain | None:
 
 
 def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict | None:
-    return ThroughputVerdict(**{**plain, "outcome": Outcome(plain["outcome"])}) if plain else None
+    if plain is None:
+        return None
+    return ThroughputVerdict(
+        **{**_known(ThroughputVerdict, plain), "outcome": Outcome(plain["outcome"])}
+    )
 
 
 def _measurement_to_plain(measurement: Measurement) -> Plain:
@@ -167,12 +252,19 @@ def _measurement_to_plain(measurement: Measurement) -> Plain:
     return plain
 
 
+def _known(kind: type[DataclassInstance], plain: Mapping[str, Any]) -> Plain:
+    """The values that a dataclass has fields for, without those that a later version added."""
+    return {field.name: plain[field.name] for field in fields(kind) if field.name in plain}
+
+
 def _measurement_from_plain(plain: Mapping[str, Any]) -> Measurement:
-    values = dict(plain)
+    values = _known(Measurement, plain)
     values["warmup_ns"] = tuple(values["warmup_ns"])
     values["followed"] = tuple(values.get("followed", ()))
-    values["advice"] = tuple(Advice.of(a["kind"], **a["figures"]) for a in values["advice"])
+    values["advice"] = tuple(
+        Advice(a["kind"], tuple(a["figures"].items())) for a in plain["advice"]
+    )
     values["slowest"] = tuple(
-        Slow(**{**slow, "causes": tuple(slow["causes"])}) for slow in values["slowest"]
+        Slow(**{**_known(Slow, slow), "causes": tuple(slow["causes"])}) for slow in plain["slowest"]
     )
     return Measurement(**values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -66,16 +66,16 @@ class Timeline:
         return plain_fields(self)
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Self:
-        """The timeline of this plain form.
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The timeline of this plain form, which may have more fields.
 
         Raises:
-            TypeError, ValueError: it is not the plain form of one.
+            ValueError: its columns differ in length.
         """
-        columns = {k: tuple(map(int, v)) for k, v in plain.items() if k != "stretch_ns"}
-        if len({len(column) for column in columns.values()}) > 1:
-            raise ValueError("the columns of a timeline differ in length")
-        return cls(stretch_ns=int(plain["stretch_ns"]), **columns)
+        stretch_ns, *columns = (plain[field.name] for field in fields(cls))
+        if len(set(map(len, columns))) > 1:
+            raise ValueError("the columns differ in length")
+        return cls(stretch_ns, *map(tuple, columns))
 
 
 def plain_fields(value: DataclassInstance) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from ..core.advice import Advice
@@ -15,11 +16,13 @@ Figures = Mapping[str, Any]
 def advice_text(advice: Advice) -> str:
     """One sentence, or two with a semicolon between: what was seen and what to do.
 
-    Advice of a kind that this version does not know is shown by its kind and figures.
+    Advice of a kind, or with figures, that this version does not know is shown by its kind and
+    figures.
     """
     words = _WORDS.get(advice.kind)
     if words is not None:
-        return words(advice.figures)
+        with suppress(LookupError, TypeError, ValueError, ArithmeticError):
+            return words(advice.figures)
     figures = ", ".join(f"{name}={figure}" for name, figure in advice.figures.items())
     return f"{advice.kind}: {figures}" if figures else advice.kind
 

@@ -1,8 +1,9 @@
 """The JSON artifact: every record of a session, with the circumstances of the session.
 
 Format 1. Adding a field is no breaking change; renaming, removing or reinterpreting one is, and
-raises the number. Durations are integer nanoseconds and end in ``_ns``. The schema is in the
-package, `schema_text`; the history of formats is in docs/artifacts.md.
+raises the number. Durations are integer nanoseconds and end in ``_ns``. Every file is checked
+against the schema, `artifact_schema`, before anything is made of it; the history of formats is in
+docs/artifacts.md.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from typing import Any, Final
 from ..core.histogram import RELATIVE_ERROR, SIGNIFICANT_DIGITS
 from ..core.judging.verdict import Outcome
 from ..core.record import Artifact, Record
-from ..core.record_json import Plain, from_plain, to_plain
+from ..core.record_json import InvalidRecord, Plain, from_plain, to_plain, unpacked_size
 from ..errors import ArtifactError
 from .advice import advice_text
+from .artifact_schema import DEEPEST, check_artifact, check_sample, check_session, damaged
 
 FORMAT: Final = 1
 _OF_RECORDS: Final = ("format", "counts", "histograms", "samples")
 """Fields that are made of the records; all others are facts about the session."""
-_NOT_PLAIN: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What reading a plain form raises for something else."""
 _NO_ARTIFACT: Final = "is not a latency artifact (performance-latency.json)"
+_LEAST_UNPACKED: Final = 1024 * 1024
+"""Bytes that the histograms of a file may decompress to, however small it is; larger files as many
+more as they have bytes themselves. Ours have half as many: a byte is up to 80 bytes of memory."""
 _DENSE: Final = (",", ":")
 """Separators that leave no room: the samples are nearly all of a large artifact."""
 _HISTOGRAMS: Final = {
@@ -62,19 +65,19 @@ def _sample(record: Record) -> Plain:
     return plain
 
 
-def artifact_in(text: str) -> Artifact:
-    """What the text of an artifact says.
+def artifact_in(data: bytes) -> Artifact:
+    """What an artifact in JSON says, in UTF-8, UTF-16 or UTF-32, with or without a BOM.
 
     Raises:
-        ArtifactError: it is not an artifact, or of a format that this version does not know.
+        ArtifactError: it is not an artifact, it is damaged, or of a format that this version does
+            not know.
     """
-    try:
-        plain = json.loads(text)
-        _check_format(plain)
-        records = [from_plain(sample) for sample in plain["samples"]]
-    except _NOT_PLAIN as error:
-        raise ArtifactError(_NO_ARTIFACT) from error
-    return Artifact({k: v for k, v in plain.items() if k not in _OF_RECORDS}, records)
+    plain = _parsed(data)
+    _check_format(plain)
+    check_artifact(plain)
+    places = {f"samples[{index}]": sample for index, sample in enumerate(plain["samples"])}
+    session = {k: v for k, v in plain.items() if k not in _OF_RECORDS}
+    return Artifact(session, _records(places, "{}.{}", len(data)))
 
 
 def journal_header(session: Mapping[str, Any]) -> str:
@@ -87,29 +90,70 @@ def journal_line(record: Record) -> str:
     return _line(_sample(record))
 
 
-def journal_in(text: str) -> Artifact:
+def journal_in(data: bytes) -> Artifact:
     """What the journal of a session that was killed says.
 
     A line that was being written then is left out. A record that came again, from a rerun, counts
     by its last line.
 
     Raises:
-        ArtifactError: it is not a journal, or of a format that this version does not know.
+        ArtifactError: it is not a journal, it is damaged, or of a format that this version does not
+            know.
     """
-    lines = text.split("\n")[:-1]  # what follows the last line break was not finished
-    try:
-        session = json.loads(lines[0])
-        _check_format(session)
-        records = [from_plain(json.loads(line)) for line in lines[1:]]
-    except (*_NOT_PLAIN, IndexError) as error:
-        raise ArtifactError(_NO_ARTIFACT) from error
+    lines = data.split(b"\n")[:-1]  # what follows the last line break was not finished
+    if not lines:
+        raise ArtifactError(_NO_ARTIFACT)
+    session, *samples = (_parsed(line, f"line {number}") for number, line in enumerate(lines, 1))
+    _check_format(session)
+    check_session(session, "line 1")
+    places = {f"line {number}": sample for number, sample in enumerate(samples, 2)}
+    for place, sample in places.items():
+        check_sample(sample, place)
+    records = _records(places, "{}, {}", len(data))
     del session["format"]
     return Artifact(session, list({record.title: record for record in records}.values()))
 
 
-def _check_format(plain: Mapping[str, Any]) -> None:
+def _parsed(data: bytes, place: str = "") -> Any:
+    """What a JSON text says. place: for messages, where it is not a whole file."""
+    if not data.strip():
+        raise ArtifactError(_NO_ARTIFACT)
+    try:
+        return json.loads(data)
+    except UnicodeDecodeError as error:
+        raise damaged(place or f"byte {error.start}", f"it is not {error.encoding}") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        where = f"{place}, column {error.colno}" if place else where
+        raise ArtifactError(f"is not JSON: {error.msg} ({where})") from None
+    except (RecursionError, ValueError) as error:  # or a number of more than 4300 digits
+        deep = isinstance(error, RecursionError)
+        what = f"nested deeper than {DEEPEST} levels" if deep else "a number is too long"
+        raise damaged(place, what) from None
+
+
+def _check_format(plain: object) -> None:
+    if not isinstance(plain, dict) or "format" not in plain:
+        raise ArtifactError(_NO_ARTIFACT)
     if plain["format"] != FORMAT:
-        raise ArtifactError(f"has format {plain['format']!r}; this version reads {FORMAT}")
+        raise ArtifactError(f"has format {plain['format']!r:.40}; this version reads {FORMAT}")
+
+
+def _records(places: Mapping[str, Plain], path: str, size: int) -> list[Record]:
+    """The records of samples by their places in a file of this size. path: place, then field.
+
+    Histograms that would fill the memory are refused before they are made.
+    """
+    records, unpacked, limit = [], 0, _LEAST_UNPACKED + size
+    for place, sample in places.items():
+        try:
+            unpacked += unpacked_size(sample)
+            if unpacked > limit:
+                raise ArtifactError(f"has histograms that decompress to more than {limit} bytes")
+            records.append(from_plain(sample))
+        except InvalidRecord as error:
+            raise damaged(path.format(place, error.field), error) from None
+    return records
 
 
 def artifact_text(artifact: Plain) -> str:
@@ -130,14 +174,6 @@ def _text(fields: Plain, samples: Sequence[str]) -> str:
     lines = ",\n  ".join(samples)
     texts.append(f'"samples": [\n  {lines}\n ]' if samples else '"samples": []')
     return "{\n " + ",\n ".join(texts) + "\n}\n"
-
-
-def schema_text() -> str:
-    """The JSON Schema of the artifact, as it is published."""
-    from importlib.resources import files
-
-    text: str = files(__package__).joinpath("artifact.schema.json").read_text(encoding="utf-8")
-    return text
 
 
 def _line(plain: Plain) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from pytest_hancock_latency.core.record_json import to_plain
-from pytest_hancock_latency.reporting.json_artifact import schema_text
+from pytest_hancock_latency.reporting.artifact_schema import schema_text
 
 from ..reporting import gold
 from .conftest import Command

@@ -212,7 +212,7 @@ def test_an_early_artifact_cannot_be_judged_anew(command: Command) -> None:
     ("content", "why"),
     [
         (None, ": No such file or directory"),
-        (b"\xff\xfe", " is not a latency artifact (performance-latency.json)"),
+        (b"\xfd\xfd", " is damaged at byte 0: it is not utf-8"),
         (b"{}", " is not a latency artifact (performance-latency.json)"),
         (b"HISTFAAA", ": not an HdrHistogram (V2): it has a header of 6 bytes, not 8"),
     ],

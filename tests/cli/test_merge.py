@@ -10,7 +10,7 @@ import jsonschema
 
 from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.reporting.json_artifact import schema_text
+from pytest_hancock_latency.reporting.artifact_schema import schema_text
 
 from ..reporting import gold
 from .conftest import Command

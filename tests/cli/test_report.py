@@ -169,10 +169,14 @@ NO_ARTIFACT = "is not a latency artifact (performance-latency.json)"
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("{", NO_ARTIFACT),
+        ("", NO_ARTIFACT),
+        (
+            "{\n1",
+            "is not JSON: Expecting property name enclosed in double quotes (line 2, column 1)",
+        ),
         ("[]", NO_ARTIFACT),
         ("{}", NO_ARTIFACT),
-        (json.dumps({"format": 1, "samples": [{}]}), NO_ARTIFACT),
+        (json.dumps({"format": 1, "samples": []}), "is damaged at counts: missing"),
         (json.dumps({"format": 9, "samples": []}), "has format 9; this version reads 1"),
     ],
 )

@@ -163,7 +163,7 @@ def test_a_margin_that_cannot_be_meant_is_one_clear_line(
 
 
 def nothing() -> Record:
-    return replace(unjudged(1), n=0, quantiles_ns={}, attributed_quantiles_ns={}, bounds_ns={})
+    return Record("t::empty", "", 0, {}, {}, {}, not_judged="no budget")
 
 
 @pytest.mark.parametrize("records", [[], [nothing()]], ids=["no sample", "an empty sample"])

@@ -64,5 +64,5 @@ def test_the_plain_form_gives_back_the_timeline() -> None:
 def test_columns_of_different_lengths_are_refused() -> None:
     plain = timeline(observations([5, 7], [5, 1], [0, 60])).to_plain()
     plain["n"] = plain["n"][:-1]
-    with pytest.raises(ValueError, match=r"^the columns of a timeline differ in length$"):
+    with pytest.raises(ValueError, match=r"^the columns differ in length$"):
         Timeline.from_plain(plain)

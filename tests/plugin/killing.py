@@ -19,7 +19,8 @@ from typing import Any, Final
 import jsonschema
 
 from pytest_hancock_latency.artifact_file import journal_path, read_artifact
-from pytest_hancock_latency.reporting.json_artifact import artifact_of, schema_text
+from pytest_hancock_latency.reporting.artifact_schema import schema_text
+from pytest_hancock_latency.reporting.json_artifact import artifact_of
 
 GATES: Final = 40
 SUITE: Final = f"""\

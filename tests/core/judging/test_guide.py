@@ -10,8 +10,8 @@ from pytest_hancock_latency.core.judging.counts import RunningTally
 from pytest_hancock_latency.core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from pytest_hancock_latency.core.judging.sequential import Policy
 from pytest_hancock_latency.core.judging.verdict import Outcome, Reason, ThroughputVerdict, Verdict
-from pytest_hancock_latency.core.quantile import P99
-from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.quantile import P99, label
+from pytest_hancock_latency.core.record import Record, quantiles_of
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
 
 
@@ -72,9 +72,9 @@ def test_a_limit_says_where_exceeded_begins() -> None:
 
 def test_a_record_keeps_the_verdict_of_the_guide_in_its_plain_form() -> None:
     throughput = ThroughputVerdict(Outcome.WITHIN, 40.0, 0.01, -0.02, 0.03, 60_000_000_000)
-    record = Record(
-        "GET /health", "", 1000, {}, {}, {}, verdict=judged([300], throughput=throughput)
-    )
+    verdict = judged([300], throughput=throughput)
+    quantiles_ns = {label(quantile): 5 for quantile in quantiles_of(verdict)}
+    record = Record("GET /health", "", 1000, {}, quantiles_ns, {}, verdict=verdict)
     assert record.verdict == from_plain(to_plain(record)).verdict
 
 
