@@ -17,7 +17,7 @@ from .core.record import Artifact
 from .errors import ArtifactError, LatencyError
 from .input_file import read_input
 from .reporting.json_artifact import artifact_in, journal_in
-from .reporting.writer import append, check_writable, write_whole
+from .reporting.writer import append, check_writable, is_written_once, write_whole
 
 _JOURNAL = ".journal"
 
@@ -89,9 +89,11 @@ class ArtifactWriter:
     """Files that the system refused, with its reason."""
     unrendered: dict[Path, str] = field(default_factory=dict)
     """Files whose renderer failed, with the exception."""
+    _last: dict[Path, str] = field(default_factory=dict)
+    """The latest text for each pipe and device, which get one text and not several."""
 
     def write(self, path: Path, render: Callable[[], str]) -> None:
-        """Write one artifact in one step."""
+        """Write one artifact in one step; what goes to a pipe or a device waits for `finish`."""
         self.unwritable.pop(path, None)
         self.unrendered.pop(path, None)
         try:
@@ -100,6 +102,18 @@ class ArtifactWriter:
             reason = " ".join(str(error).split())
             self.unrendered[path] = ": ".join(filter(None, (type(error).__name__, reason)))
             return
+        if is_written_once(path):
+            self._last[path] = text
+            return
+        self._write(path, text)
+
+    def finish(self) -> None:
+        """Write the latest texts to pipes and devices: nothing is written after this."""
+        for path, text in self._last.items():
+            self._write(path, text)
+        self._last.clear()
+
+    def _write(self, path: Path, text: str) -> None:
         try:
             write_whole(path, text)
         except OSError as error:
@@ -114,10 +128,11 @@ class ArtifactWriter:
 
 
 class Journal:
-    """The records of a session so far, in a file that only grows."""
+    """The records of a session so far, in a file that only grows; none next to a device."""
 
     def __init__(self, artifact: Path) -> None:
         self._path = journal_path(artifact)
+        self._is_kept = not is_written_once(artifact)
         self._lines: list[str] = []
         self._size = 0
         """Bytes that the file has if nobody else changed it."""
@@ -130,6 +145,8 @@ class Journal:
         Raises:
             OSError: it cannot be written.
         """
+        if not self._is_kept:
+            return
         self._lines += lines
         if self._size and self._size == self._size_on_disk():
             self._size = append(self._path, "".join(lines))

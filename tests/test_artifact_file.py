@@ -147,7 +147,7 @@ def test_an_artifact_that_cannot_be_written_is_known_before_anything_is_measured
 ) -> None:
     with pytest.raises(LatencyError) as caught:
         check_artifacts({"json": tmp_path})
-    assert f"cannot write the latency artifact {tmp_path}: is a directory" == str(caught.value)
+    assert f"cannot write the latency artifact {tmp_path}: Is a directory" == str(caught.value)
 
 
 # --- kinds and shared options -----------------------------------------------------------------

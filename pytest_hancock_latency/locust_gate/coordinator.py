@@ -167,6 +167,7 @@ class Coordinator:
         self._ticker.kill(block=False)
         if self._decided is None or self.collecting.take_news():
             self._decide()
+        self._writer.finish()
         code = exit_code_of(self._decided or [])
         self._environment.process_exit_code = int(
             ExitCode.USAGE if self._writer.unwritable else code

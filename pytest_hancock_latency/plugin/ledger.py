@@ -77,6 +77,7 @@ class Ledger:
     def write(self) -> None:
         """Write every artifact for the last time."""
         self._write_all(self._paths)
+        self.writer.finish()
         if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
 

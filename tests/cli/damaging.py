@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import copy
 import io
 import json
 import random
@@ -122,7 +123,7 @@ def odd(dice: random.Random) -> Any:
         return dice.choice((bomb, lambda _: endless()))(dice.choice((1, 50, 50_000)))
     if dice.random() < 0.05:
         return {"kind": dice.choice(KINDS_OF_ADVICE), "figures": {}}
-    return dice.choice(ODD)
+    return copy.deepcopy(dice.choice(ODD))
 
 
 Place = tuple[Any, Any]

@@ -143,3 +143,18 @@ def test_a_folder_that_may_not_be_written_to_is_one_clear_line(tmp_path: Path) -
         "",
         f"hancock-latency: cannot write {closed / 'out.txt'}: Permission denied\n",
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+def test_a_pipe_as_output_is_written_to_and_stays_one(
+    command: Command, tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    pipe, read = tmp_path / "pipe", tmp_path / "read"
+    os.mkfifo(pipe)
+    with read.open("wb") as file:
+        reader = subprocess.Popen(["cat", pipe], stdout=file)
+    assert command(*with_output(asked, pipe)).err == ""
+    assert reader.wait() == 0
+    assert read.read_text(encoding="utf-8").endswith("\n")
+    assert pipe.is_fifo()
