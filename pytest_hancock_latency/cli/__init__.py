@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ..core.judging.verdict import ExitCode
 from ..errors import LatencyError
+from ..reporting.wording import printable
 from . import compare, gate, merge, report, show, suggest
 
 _EXAMPLES = """\
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         exit_code: int = options.run(options)
     except LatencyError as error:
-        _complain(str(error))
+        _complain(printable(str(error)))
         return ExitCode.USAGE
     except Exception:
         # Python's own exit code for an exception is 1, which means exceeded here.

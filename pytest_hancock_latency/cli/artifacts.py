@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
 from ..errors import ArtifactError
+from ..reporting.wording import printable
 from ..reporting.writer import write_whole
 
 _SHOWN: Final = 12
@@ -51,7 +52,7 @@ def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
 
 def titles(records: Sequence[Record]) -> str:
     """The titles of samples for an error message, which has no room for all of them."""
-    names = list(dict.fromkeys(record.title for record in records))
+    names = list(dict.fromkeys(printable(record.title) for record in records))
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "no sample") + rest
 

@@ -20,7 +20,7 @@ from ..artifact_file import ArtifactWriter
 from ..artifact_kinds import KINDS
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Record, exit_code_of
-from ..reporting.wording import headline
+from ..reporting.wording import headline, printable
 from .collecting import Collecting
 from .diagnosis import about_participants
 from .facts import Facts
@@ -146,7 +146,7 @@ class Coordinator:
         exceeded = [record for record in records if record.outcome is Outcome.EXCEEDED]
         if not exceeded:
             return
-        reasons = "; ".join(f"{record.title}: {headline(record)}" for record in exceeded)
+        reasons = "; ".join(f"{printable(record.title)}: {headline(record)}" for record in exceeded)
         logger.warning("stopping, since a latency budget is exceeded: %s", reasons)
         options = self._environment.parsed_options
         if options is not None and options.headless:

@@ -8,7 +8,7 @@ from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
-from ..reporting.wording import explain
+from ..reporting.wording import explain, printable
 from .participants import LOCAL, Participant, State
 
 NOTHING = "no request was made: nothing is shown, and nothing passes"
@@ -22,7 +22,7 @@ def summary_lines(records: Sequence[Record], participants: Iterable[Participant]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
     for record in records:
         if record.outcome is not Outcome.WITHIN:
-            lines += [f"{record.title}: {line}" for line in explain(record)]
+            lines += [f"{printable(record.title)}: {line}" for line in explain(record)]
     return [*lines, *advice_lines(records), *_about(participants)]
 
 

@@ -11,7 +11,7 @@ from ..core.record import Record
 from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
-from ..reporting.wording import explain, headline
+from ..reporting.wording import explain, headline, printable
 
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed
@@ -39,7 +39,7 @@ def headlines(records: list[Record]) -> str:
     """What the summary line says."""
     texts = []
     for record in records:
-        name = f"{record.name}: " if record.name else ""
+        name = f"{printable(record.name)}: " if record.name else ""
         strict = " (strict)" if record.outcome is Outcome.INCONCLUSIVE else ""
         texts.append(f"{name}{headline(record)}{strict}")
     return "; ".join(texts)

@@ -6,6 +6,7 @@ its records along with its report; a worker that dies loses nothing that it had 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -122,7 +123,8 @@ class ItemHooks:
         if os.getpid() == self._reporting_process:
             self._local[report.nodeid] = records
         else:
-            setattr(report, RECORDS, [to_plain(record) for record in records])
+            # As JSON: xdist sends no half letters, which names may have.
+            setattr(report, RECORDS, [json.dumps(to_plain(record)) for record in records])
         return report
 
     def _finish(self, item: pytest.Item, *, judged: bool) -> None:

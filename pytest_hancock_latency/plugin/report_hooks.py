@@ -5,6 +5,7 @@ One process, this one, owns the artifacts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from ..core.record import Record
 from ..core.record_json import from_plain
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
-from ..reporting.wording import explain
+from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
 from .ledger import Ledger
@@ -50,8 +51,8 @@ class ReportHooks:
         """Take the records of a finished test into the ledger."""
         if report.when != "call":
             return
-        plain = getattr(report, RECORDS, [])
-        records = [*map(from_plain, plain), *self._local_records(report.nodeid)]
+        sent = map(json.loads, getattr(report, RECORDS, []))
+        records = [*map(from_plain, sent), *self._local_records(report.nodeid)]
         if records:
             self._ledger.add(records)
             self._github.note_place(records[0].test, report)
@@ -90,7 +91,7 @@ class ReportHooks:
         for record in records:
             if record.outcome is Outcome.INCONCLUSIVE:
                 for line in explain(record):
-                    terminalreporter.write_line(f"{record.title}: {line}", yellow=True)
+                    terminalreporter.write_line(f"{printable(record.title)}: {line}", yellow=True)
         lines = [*advice_lines(records), self._github.problem or "", *self._github.lines(records)]
         for line in filter(None, lines):
             terminalreporter.write_line(line)

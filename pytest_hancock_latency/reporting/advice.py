@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..core.advice import Advice
 from ..core.duration import format_duration, format_exactly
 from ..core.record import Record
+from .wording import printable
 
 Figures = Mapping[str, Any]
 
@@ -22,9 +23,9 @@ def advice_text(advice: Advice) -> str:
     words = _WORDS.get(advice.kind)
     if words is not None:
         with suppress(LookupError, TypeError, ValueError, ArithmeticError):
-            return words(advice.figures)
+            return printable(words(advice.figures))
     figures = ", ".join(f"{name}={figure}" for name, figure in advice.figures.items())
-    return f"{advice.kind}: {figures}" if figures else advice.kind
+    return printable(f"{advice.kind}: {figures}" if figures else advice.kind)
 
 
 def advice_lines(records: Sequence[Record]) -> list[str]:
@@ -38,7 +39,7 @@ def advice_lines(records: Sequence[Record]) -> list[str]:
 
 def _subject(titles: Sequence[str], total: int) -> str:
     if len(titles) == 1:
-        return f"advice for {' '.join(titles[0].splitlines())}"
+        return f"advice for {printable(titles[0])}"
     every = "all " if len(titles) == total else ""
     return f"advice for {every}{len(titles)} samples"
 

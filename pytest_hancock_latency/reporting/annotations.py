@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.record import Record
-from .wording import explain, headline
+from .wording import explain, headline, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def annotation_lines(
 
 def _line(record: Record, place: Place | None, gating: bool) -> str:
     level = "error" if gating and record.fails else "warning"
-    properties = {"title": f"latency budget {record.outcome}: {record.title}"}
+    properties = {"title": f"latency budget {record.outcome}: {printable(record.title)}"}
     if place is not None:
         where = {"file": place.file} | ({} if place.line is None else {"line": str(place.line)})
         properties = where | properties

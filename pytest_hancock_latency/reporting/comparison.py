@@ -12,6 +12,7 @@ from ..core.duration import format_duration
 from ..core.quantile import format_percent
 from ..core.record import Record
 from .table import aligned
+from .wording import printable
 
 _HEADINGS: Final = ("sample", "median before", "after", "change", "p99 before", "after", "")
 _NUMBERS: Final = frozenset({1, 2, 3, 4, 5})
@@ -51,7 +52,7 @@ def comparison_text(comparison: BaselineComparison) -> str:
     lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
     lines += ["", _conclusion(comparison)]
     for names, where in ((comparison.only_before, "baseline"), (comparison.only_after, "new one")):
-        lines += [f"only in the {where}: {name}" for name in names]
+        lines += [f"only in the {where}: {printable(name)}" for name in names]
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +60,7 @@ def _cells(pair: Compared) -> tuple[str, ...]:
     change = pair.change
     is_known = bool(change.before_ns)
     return (
-        pair.after.title,
+        printable(pair.after.title),
         format_duration(change.before_ns) if is_known else "–",
         format_duration(change.after_ns) if is_known else "–",
         f"{change.percent:+d} %" if is_known else "–",
@@ -77,7 +78,7 @@ def _conclusion(comparison: BaselineComparison) -> str:
     if comparison.other_machine:
         return (
             f"nothing is judged: the baseline is of another kind of machine "
-            f"({comparison.other_machine}), and no test mends that"
+            f"({printable(comparison.other_machine)}), and no test mends that"
         )
     return (
         f"{comparison.slower} of {len(comparison.compared)} slower: the median is shown to be "

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from ..core.duration import NS_PER_MS, NS_PER_S
 from ..core.record import Record
-from .wording import explain, headline
+from .wording import explain, headline, printable
 
 
 def is_ours(name: str) -> bool:
@@ -16,8 +16,11 @@ def is_ours(name: str) -> bool:
 
 
 def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
-    """Names and values, prefixed ``latency.`` and, where a sample has a name, by it as well."""
-    prefix = f"latency.{record.name}." if record.name else "latency."
+    """Names and values, prefixed ``latency.`` and, where a sample has a name, by it as well.
+
+    Both have only characters that XML can have: pytest sees to that for values alone.
+    """
+    prefix = f"latency.{printable(record.name)}." if record.name else "latency."
     yield f"{prefix}verdict", record.outcome.value
     yield f"{prefix}n", str(record.n)
     yield f"{prefix}failed", str(sum(record.failures.values()))
@@ -53,20 +56,15 @@ def junit_text(records: Sequence[Record], *_: object) -> str:
 def _add_case(suite: ElementTree.Element, record: Record) -> None:
     elapsed = _seconds(record.measurement.elapsed_ns)
     case = ElementTree.SubElement(
-        suite, "testcase", classname="locust", name=_text(record.title), time=elapsed
+        suite, "testcase", classname="locust", name=printable(record.title), time=elapsed
     )
     properties = ElementTree.SubElement(case, "properties")
     for name, value in junit_properties(record):
-        ElementTree.SubElement(properties, "property", name=_text(name), value=_text(value))
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     if record.fails:
-        failure = ElementTree.SubElement(case, "failure", message=_text(headline(record)))
-        failure.text = _text("\n".join(explain(record)))
+        failure = ElementTree.SubElement(case, "failure", message=headline(record))
+        failure.text = "\n".join(explain(record))
 
 
 def _seconds(ns: int) -> str:
     return f"{ns / NS_PER_S:.3f}"
-
-
-def _text(text: str) -> str:
-    """Without the control characters that XML cannot have; names of requests may have any."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from ..core.record import Record
 from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows
-from .wording import EMOJI, explain
+from .wording import EMOJI, explain, printable
+
+_LINKED: Final = re.compile(r"[@#!%](?=\w)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.I)
+"""What begins a mention, a link to an issue, a merge request or a milestone, or an address: a space
+of no width after it, and it begins none. A backslash or an entity before it would not do."""
 
 
 def summary_markdown(records: Sequence[Record], *_: object) -> str:
@@ -22,7 +28,7 @@ def summary_markdown(records: Sequence[Record], *_: object) -> str:
         lines.append(_line([*cells[:-1], f"{EMOJI[record.outcome]} {cells[-1]}"]))
     notable = [record for record in ordered if record.outcome.needs_attention]
     for record in notable:
-        lines += ["", f"**{_escaped(record.title)}**", ""]
+        lines += ["", f"**{_escaped(printable(record.title))}**", ""]
         lines += [f"- {_escaped(line)}" for line in explain(record)]
     return "\n".join(lines) + "\n"
 
@@ -32,6 +38,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    for character in ("\\", "|", "<", "*", "_", "`", "["):
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")
+    """The text as it is: no markup, and nothing that GitHub or GitLab would link or notify of."""
+    text = text.replace("&", "&amp;")
+    text = re.sub(r"[\\|<*_`\[~]", r"\\\g<0>", text)
+    return re.sub(_LINKED, "\\g<0>&#8203;", text)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from ..core.duration import format_duration, plain_ms
 from ..core.quantile import format_percent
 from ..core.suggestion import Suggestion, together
+from .wording import printable
 
 
 def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
@@ -55,7 +56,7 @@ def _explained(margin: Fraction, note: str) -> str:
 def _reasons(group: Sequence[Suggestion], *, titled: bool) -> Iterator[str]:
     for suggestion in group:
         if titled:
-            yield f"# {' '.join(suggestion.record.title.splitlines())}"
+            yield f"# {printable(suggestion.record.title)}"
         yield from _reasons_of_one(suggestion)
 
 
@@ -78,8 +79,10 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _toml_text(text: str) -> str:
-    # A JSON string is a TOML basic string, but for the one escape that JSON may leave out.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # A JSON string is a TOML basic string, but for what JSON need not escape. TOML has no half
+    # letters at all.
+    quoted = json.dumps(text.encode("utf-8", "replace").decode("utf-8"), ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
 def _key(percentile: str) -> str:

@@ -11,7 +11,7 @@ from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
 from ..core.quantile import COLUMNS, label
 from ..core.record import Record
 from .advice import advice_lines
-from .wording import explain
+from .wording import explain, printable
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
@@ -49,7 +49,7 @@ def _row(record: Record) -> Row:
     limits = record.verdict.limits if record.verdict else ()
     by_label = {part.limit.label: part for part in limits}
     return Row(
-        sample=record.title,
+        sample=printable(record.title),
         n=str(record.n) + (f" +{sum(record.failures.values())}✗" if record.failures else ""),
         quantiles=tuple(_cell(name, record.quantiles_ns, by_label) for name in PERCENTILES),
         limits=_limits(limits),
@@ -92,7 +92,6 @@ def table_lines(records: Sequence[Record]) -> list[str]:
 
 def _shortened(title: str) -> str:
     """A title on one line, without its middle where it would push every figure away."""
-    title = " ".join(title.splitlines())
     if len(title) <= _LONGEST:
         return title
     half = (_LONGEST - 1) // 2
@@ -125,7 +124,7 @@ def summary_text(records: Sequence[Record], *_: object) -> str:
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table_lines(records), "", count_line(records)]
     for record in records:
         if record.outcome is not Outcome.WITHIN:
-            lines += ["", record.title, *(f"  {line}" for line in explain(record))]
+            lines += ["", printable(record.title), *(f"  {line}" for line in explain(record))]
     if advice := advice_lines(records):
         lines += ["", *advice]
     return "\n".join(lines) + "\n"

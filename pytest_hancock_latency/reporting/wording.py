@@ -36,11 +36,25 @@ _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
 
 
+def printable(text: str) -> str:
+    r"""A name on one line, with what would steer a terminal or turn its text around as escapes.
+
+    Line breaks become spaces. Every other character without a shape of its own becomes ``\x1b``,
+    ``\u202e`` and so on: control characters, those of direction, half letters.
+    """
+    line = " ".join(text.splitlines())
+    if line.isprintable():
+        return line
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
+    )
+
+
 def explain(record: Record) -> list[str]:
     """The evidence of a record, one line for each part that is not within; the worst first."""
     verdict = record.verdict
     if verdict is None:
-        return [f"{Outcome.NOT_JUDGED}: {record.not_judged}"]
+        return [_why_not_judged(record)]
     lines = []
     for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
         if verdict.throughput and verdict.throughput.outcome is outcome:
@@ -56,7 +70,7 @@ def headline(record: Record) -> str:
     """The reason on one short line, for a summary that has no room for more."""
     verdict = record.verdict
     if verdict is None:
-        return f"{Outcome.NOT_JUDGED}: {record.not_judged}"
+        return _why_not_judged(record)
     part = verdict.decisive
     if part is None:
         return _without_limit(record, verdict)
@@ -65,6 +79,10 @@ def headline(record: Record) -> str:
         observed, limit = format_against(observed_ns, limit_ns)
         return f"{part.limit.label} {observed} > {limit}, {part.over_attributed} of {part.n} over"
     return explain_limit(part, record)
+
+
+def _why_not_judged(record: Record) -> str:
+    return f"{Outcome.NOT_JUDGED}: {printable(str(record.not_judged))}"
 
 
 def _without_limit(record: Record, verdict: Verdict) -> str:
@@ -178,7 +196,7 @@ def _time_for(observations: int, verdict: Verdict | None) -> str:
 
 
 def _about_failures(verdict: FailureVerdict, record: Record) -> str:
-    kinds = ", ".join(f"{kind} ×{count}" for kind, count in record.failures.items())
+    kinds = ", ".join(f"{printable(kind)} ×{count}" for kind, count in record.failures.items())
     share, allowed = _percent(verdict.failed, verdict.attempts), format_percent(verdict.allowed)
     return (
         f"{verdict.outcome} errors: {verdict.failed} of {verdict.attempts} requests failed "
@@ -219,7 +237,7 @@ def progress_line(test: str, progress: Progress) -> str:
     """
     name = f"{test} [{progress.name}]" if progress.name else test
     count = len(progress.observations)
-    parts = [f"{name}: {count} in {format_duration(progress.elapsed_ns)}"]
+    parts = [f"{printable(name)}: {count} in {format_duration(progress.elapsed_ns)}"]
     if count:
         sample = Sample(name, progress.observations)
         parts += [f"{p} {format_duration(sample.quantile_ns(p))}" for p in ("p50", "p99")]

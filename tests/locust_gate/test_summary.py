@@ -110,3 +110,10 @@ def test_what_lies_between_the_two_limits_is_explained() -> None:
         "inconclusive p50: 400 of 400 over 100 ms (100 %, allowed 50 %); "
         "more than is acceptable, and not shown to be more than 500 ms"
     ] == explain(record)
+
+
+def test_names_of_requests_cannot_steer_the_terminal() -> None:
+    odd = [replace(record, test="GET /\x1b[2J\u202e") for record in records(700)]
+    lines = summary_lines(odd, [])
+    assert all(line.isprintable() for line in lines)
+    assert r"GET /\x1b[2J\u202e: exceeded p50" in lines[5]

@@ -103,3 +103,25 @@ def test_with_properties_the_strict_schema_refuses_and_nothing_else_is_the_reaso
 )
 def test_the_schemas_refuse_what_their_readers_refuse(grammar: str, fault: str) -> None:
     assert faults(grammar, etree.ElementTree(etree.fromstring(fault)))
+
+
+ODD_NAMES = """
+@latency_budget(p99=500, max_samples=2, samples=1)
+def test_odd(sample):
+    for name in ("half \\ud800", "nul \\x00 esc \\x1b[31m", "rtl \\u202e"):
+        sample(time.sleep, 0, name=name)
+"""
+
+
+def test_odd_names_of_samples_leave_a_document_and_a_summary(
+    suite: Suite, workers: tuple[str, ...]
+) -> None:
+    suite.write(ODD_NAMES)
+    run = suite.run("--junitxml=junit.xml", *workers)
+    names = etree.parse(suite.path / "junit.xml").xpath(".//property/@name")
+    assert [
+        r"latency.half \ud800.verdict",
+        r"latency.nul \x00 esc \x1b[31m.verdict",
+        r"latency.rtl \u202e.verdict",
+    ] == [name for name in names if name.endswith(".verdict")]
+    run.stdout.fnmatch_lines(["=* latency budgets =*", r"test_it.py::test_odd [[]half \ud800] *"])

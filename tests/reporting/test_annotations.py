@@ -93,21 +93,22 @@ def test_a_file_without_a_line_is_named_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "escaped"),
+    ("raw", "file", "title"),
     [
-        ("100%", "100%25"),
-        ("%0A", "%250A"),
-        ("a\nb\rc", "a%0Ab%0Dc"),
-        ("x::error::y", "x%3A%3Aerror%3A%3Ay"),
-        ("a,file=/etc/passwd", "a%2Cfile=/etc/passwd"),
+        ("100%", "100%25", "100%25"),
+        ("%0A", "%250A", "%250A"),
+        ("a\nb\rc", "a%0Ab%0Dc", "a b c"),
+        ("x::error::y", "x%3A%3Aerror%3A%3Ay", "x%3A%3Aerror%3A%3Ay"),
+        ("a,file=/etc/passwd", "a%2Cfile=/etc/passwd", "a%2Cfile=/etc/passwd"),
     ],
 )
-def test_nothing_in_a_name_ends_the_command_or_begins_another(raw: str, escaped: str) -> None:
+def test_nothing_in_a_name_ends_the_command_or_begins_another(
+    raw: str, file: str, title: str
+) -> None:
     named = replace(EXCEEDED, test=f"t.py::test[{raw}]")
     (line,) = annotation_lines([named], {named.test: Place(f"{raw}.py", 1)})
     assert line.startswith(
-        f"::error file={escaped}.py,line=1,"
-        f"title=latency budget exceeded%3A t.py%3A%3Atest[{escaped}]::"
+        f"::error file={file}.py,line=1,title=latency budget exceeded%3A t.py%3A%3Atest[{title}]::"
     )
     assert "\n" not in line
     assert "\r" not in line

@@ -1,0 +1,136 @@
+"""Names that a test, a sample, a failure or a worker may have: none steers what shows them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from xml.etree import ElementTree
+
+import pytest
+
+from pytest_hancock_latency.core.advice import Advice
+from pytest_hancock_latency.core.baseline import judged_change
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.suggestion import suggest
+from pytest_hancock_latency.plugin.failing import details, headlines
+from pytest_hancock_latency.reporting.advice import advice_text
+from pytest_hancock_latency.reporting.annotations import annotation_lines
+from pytest_hancock_latency.reporting.comparison import (
+    BaselineComparison,
+    Compared,
+    comparison_text,
+)
+from pytest_hancock_latency.reporting.junit import junit_properties, junit_text
+from pytest_hancock_latency.reporting.markdown import summary_markdown
+from pytest_hancock_latency.reporting.suggestions import suggestions_markers, suggestions_toml
+from pytest_hancock_latency.reporting.table import summary_text
+from pytest_hancock_latency.reporting.wording import printable
+
+from . import gold
+
+ODD = "a\x1b[31m\x00\x9b\u202e\u200b\ud800\ufffe\x7f\r\u2028b"
+SHOWN = r"a\x1b[31m\x00\x9b\u202e\u200b\ud800\ufffe\x7f  b"
+
+
+def odd(name: str = ODD) -> Record:
+    """A record with this name everywhere."""
+    exceeded = gold.record("became_slow")
+    verdict = exceeded.verdict
+    assert verdict is not None
+    failed = replace(verdict.failures, outcome=verdict.outcome, failed=1)
+    return replace(
+        exceeded,
+        test=name,
+        name=name,
+        failures={name: 1},
+        verdict=replace(verdict, failures=failed),
+        measurement=replace(
+            exceeded.measurement, advice=(Advice.of("tracer", tools=name), Advice.of(name))
+        ),
+    )
+
+
+def compared(record: Record) -> str:
+    change = judged_change(record, record, Fraction(1, 10))
+    pair = Compared(record, record, change)
+    return comparison_text(BaselineComparison([pair], [ODD], [ODD], Fraction(1, 10), ODD))
+
+
+@pytest.mark.parametrize(
+    "render",
+    [
+        lambda record: summary_text([record]),
+        lambda record: summary_markdown([record]),
+        lambda record: details([record]) + headlines([record]),
+        lambda record: "\n".join(annotation_lines([record], {})),
+        lambda record: suggestions_toml([suggest(record, Fraction(1, 5))], Fraction(1, 5)),
+        lambda record: suggestions_markers([suggest(record, Fraction(1, 5))], Fraction(1, 5)),
+        compared,
+    ],
+    ids=["text", "markdown", "failing", "github", "toml", "markers", "compare"],
+)
+def test_what_people_read_has_nothing_that_steers_a_terminal(
+    render: Callable[[Record], str],
+) -> None:
+    text = render(odd())
+    assert [] == [c for c in text.replace("\n", "") if not c.isprintable()]
+    shown = [SHOWN, SHOWN.replace("\\", "\\\\").replace("[", "\\["), r"a\u001b[31m\u0000\U0000009b"]
+    assert any(each in text for each in shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (ODD, SHOWN),
+        ("GET /é 日本 👍", "GET /é 日本 👍"),
+        ("two\nlines\tand a tab", r"two lines\tand a tab"),
+    ],
+)
+def test_only_what_has_no_shape_of_its_own_is_escaped(name: str, shown: str) -> None:
+    assert shown == printable(name)
+
+
+def test_advice_of_an_odd_kind_is_escaped() -> None:
+    assert SHOWN == advice_text(Advice.of(ODD))
+
+
+def test_the_name_of_a_suggested_budget_is_the_name_itself() -> None:
+    name = ODD.replace("\ud800", "").replace("\ufffe", "")
+    text = suggestions_toml([suggest(odd(name), Fraction(1, 5))], Fraction(1, 5))
+    assert [name] == list(tomllib.loads(text)["budgets"])
+
+
+def test_junit_of_odd_names_is_a_document_that_every_parser_takes() -> None:
+    document = ElementTree.fromstring(junit_text([odd()]).encode("utf-8"))
+    case = document.find(".//testcase")
+    assert case is not None
+    assert f"{SHOWN} [{SHOWN}]" == case.get("name")
+
+
+def test_properties_for_junit_have_only_characters_that_xml_can_have() -> None:
+    texts = [text for pair in junit_properties(odd()) for text in pair]
+    assert f"latency.{SHOWN}.verdict" == texts[0]
+    assert all(text.isprintable() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("@name of @org/team", "@&#8203;name of @&#8203;org/team"),
+        (
+            "#1, GH-1, owner/project#2, !3, %4",
+            "#&#8203;1, GH-&#8203;1, owner/project#&#8203;2, !&#8203;3, %&#8203;4",
+        ),
+        ("&#64;name", "&amp;#&#8203;64;name"),
+        ("https://github.com/o/r/issues/1", "https:&#8203;//github.com/o/r/issues/1"),
+        ("www.example.com", "www&#8203;.example.com"),
+        ("100 % @ 5 # of", "100 % @ 5 # of"),
+        ("~a~ <b> `c` [d]", r"\~a\~ \<b> \`c\` \[d]"),
+    ],
+)
+def test_a_name_notifies_nobody_in_a_pull_request(name: str, shown: str) -> None:
+    text = summary_markdown([replace(gold.record("became_slow"), test=name)])
+    assert f"\n**{shown}**\n" in text
+    assert f"\n| {shown} |" in text
