@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 from time import perf_counter
+from typing import cast
 
-from hancock_app.backends import Backend, BackendFailure, Checkable, Mode, Streaming
+from hancock_app.backends import (
+    Backend,
+    BackendFailure,
+    BackendUnavailable,
+    Checkable,
+    Mode,
+    Streaming,
+)
 from hancock_app.errors import ApiError
 from hancock_app.observability.metrics import Metrics
 
@@ -40,19 +48,30 @@ class LanguageModel:
 
     def answer(self, text: str, mode: Mode) -> str:
         """Return the answer to `text`; raises an `ApiError` with status 502, 503 or 504."""
-        with self._call():
-            return self._backend.answer(text, mode)
+        return "".join(self._pieces(text, mode, streamed=False))
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
         """Yield the answer in pieces, or in one piece if the backend cannot stream.
 
         Raises an `ApiError` with status 502, 503 or 504, at the first piece or a later one.
         """
+        return self._pieces(text, mode, streamed=isinstance(self._backend, Streaming))
+
+    def _pieces(self, text: str, mode: Mode, *, streamed: bool) -> Iterator[str]:
         with self._call():
-            if isinstance(self._backend, Streaming):
-                yield from self._backend.stream(text, mode)
+            if streamed:
+                pieces = cast(Streaming, self._backend).stream(text, mode)
             else:
-                yield self._backend.answer(text, mode)
+                pieces = iter((self._backend.answer(text, mode),))
+            is_empty = True
+            for piece in pieces:
+                if not _is_sendable(piece):
+                    raise BackendUnavailable("the model returned something other than text")
+                if piece:
+                    is_empty = False
+                    yield str(piece)
+            if is_empty:
+                raise BackendUnavailable("the model returned an empty answer")
 
     def check(self) -> None:
         """Raise a `BackendFailure` if the backend knows that it would not answer."""
@@ -88,6 +107,17 @@ class LanguageModel:
             if self._slots is not None:
                 self._slots.release()
             self._metrics.model_call_finished(outcome, self._clock() - start)
+
+
+def _is_sendable(piece: object) -> bool:
+    """Whether JSON can carry `piece`: text, without a lone surrogate."""
+    if not isinstance(piece, str):
+        return False
+    try:
+        piece.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _error_of(failure: BackendFailure) -> ApiError:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from hancock_app.webhooks.keys import key_of
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -183,6 +185,8 @@ class Settings:
             self._require_seconds(name)
         for name in _PRINTABLE:
             self._require_printable(name)
+        for name in ("webhook_secret", "webhook_old_secret"):
+            self._require_key(name)
         self._require_storage()
         if self.llm_backend != CANNED:
             self._require_endpoint()
@@ -217,6 +221,16 @@ class Settings:
         value = getattr(self, name)
         if not (isinstance(value, str) and value.isascii() and value.isprintable()):
             _invalid(name, "expected printable ASCII characters only")
+
+    def _require_key(self, name: str) -> None:
+        secret = getattr(self, name)
+        try:
+            # An empty one is no secret. `whsec_` alone, from a variable that is not set, would be
+            # an empty key, with which anybody can sign.
+            if secret:
+                key_of(secret)
+        except ValueError as error:
+            _invalid(name, str(error))
 
     def _require_storage(self) -> None:
         if self.shares_storage and not self.rate_limit_storage.startswith(_REDIS_SCHEMES):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from wsgiref.types import WSGIEnvironment
 
 from hancock_app.edge import HEADERS
@@ -15,7 +16,11 @@ from hancock_app.observability.metrics import Metrics
 # The setting is in requests per minute.
 SPAN_S = 60
 # Parsing an address takes longer than counting it; clients that are active now fit in here.
-_CACHED_NETWORKS = 4096
+_CACHED_CLIENTS = 4096
+# An address, and the port that some proxies add: 192.0.2.1:443, [2001:db8::1]:443.
+_ADDRESS = re.compile(r"\[(?P<v6>[^\]]+)\](:\d+)?|(?P<v4>[\d.]+):\d+", re.ASCII)
+# The client of requests whose address is none: one for all of them, or each would be a new client.
+UNKNOWN = "unknown"
 
 
 class RateLimit:
@@ -51,21 +56,22 @@ class RateLimit:
             )
 
 
+@lru_cache(maxsize=_CACHED_CLIENTS)
 def client_of(address: str) -> str:
     """The client behind `address`: for IPv6 its /64, the smallest network a subscriber gets.
 
-    >>> client_of("2001:db8::1")
+    A port is left out. All texts that are not an address are one client.
+
+    >>> client_of("[2001:db8::1]:443")
     '2001:db8::/64'
     """
-    return _network_of(address) if ":" in address else address
-
-
-@lru_cache(maxsize=_CACHED_NETWORKS)
-def _network_of(address: str) -> str:
+    match = _ADDRESS.fullmatch(address)
     try:
-        parsed = IPv6Address(address)
+        parsed = ip_address((match["v6"] or match["v4"]) if match else address)
     except ValueError:
-        return address
+        return UNKNOWN
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

@@ -60,7 +60,7 @@ class RedisReplays:
 
     def claim(self, delivery_id: str, ttl_s: int) -> bool:
         """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
-        # Hashed, since senders choose the id and may choose any text of any length.
+        # Hashed, since senders choose the id and may choose any text.
         digest = hashlib.sha256(delivery_id.encode("utf-8", "replace")).hexdigest()
         try:
             return bool(self._redis.set(f"hancock:webhook:{digest}", b"", nx=True, ex=ttl_s))

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from wsgiref.types import WSGIEnvironment
 
 from hancock_app.errors import ApiError
+from hancock_app.webhooks.keys import key_of
 from hancock_app.webhooks.replays import Replays
-from hancock_app.webhooks.standard_webhooks import Delivery, key_of, parse_delivery
+from hancock_app.webhooks.standard_webhooks import Delivery, parse_delivery
 
 SIGNATURE_HEADER = "X-Hancock-Signature"
 # Five minutes either way, as the reference libraries of Standard Webhooks allow.
@@ -31,6 +32,8 @@ def sign(secret: str, body: bytes) -> str:
 
 class Signatures:
     """Verify that a webhook was signed with one of `secrets`; without secrets, refuse all.
+
+    Raises `ValueError` if a secret is not a valid key; empty ones are left out.
 
     With `standard_only`, only Standard Webhooks are accepted. `clock` is in seconds since 1970.
     """

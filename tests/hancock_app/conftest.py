@@ -23,7 +23,7 @@ DEADLINE_S = 60.0
 @pytest.fixture
 def client() -> FlaskClient:
     """A client of an application without a limit, with a webhook secret."""
-    return create_app(Settings(rate_limit=0, webhook_secret="whsec")).test_client()
+    return create_app(Settings(rate_limit=0, webhook_secret="a-secret-of-tests")).test_client()
 
 
 class HandClock:

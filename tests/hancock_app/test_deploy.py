@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hancock_app import Settings, create_app
+
+from ..programs import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SERVER_VARIABLES = {"HANCOCK_HOST", "HANCOCK_PORT", "WEB_CONCURRENCY"}
@@ -50,8 +53,10 @@ def test_the_autoscaler_aims_at_70_percent_cpu_and_80_percent_memory() -> None:
 
 
 def test_probes_never_ask_the_model() -> None:
-    (container,) = the("Deployment")["spec"]["template"]["spec"]["containers"]
-    probes = [container[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    containers = the("Deployment")["spec"]["template"]["spec"]["containers"]
+    names = ("startupProbe", "livenessProbe", "readinessProbe")
+    probes = [container[name] for container in containers for name in names if name in container]
+    assert len(probes) == 4
     assert {probe["httpGet"]["path"] for probe in probes} == {"/health"}
 
 
@@ -63,6 +68,34 @@ def test_kubernetes_sets_only_variables_that_there_are() -> None:
 def test_the_settings_of_kubernetes_are_good_ones() -> None:
     environ = the("ConfigMap")["data"] | the("Secret")["stringData"]
     assert Settings.from_env(environ).shares_storage
+
+
+def test_kubernetes_has_the_proxy_that_compose_has() -> None:
+    text = (DEPLOY / "nginx" / "nginx.conf").read_text(encoding="utf-8")
+    assert the("ConfigMap", "hancock-proxy")["data"] == {"nginx.conf": text}
+
+
+def test_requests_reach_hancock_through_the_proxy_alone() -> None:
+    (port,) = the("Service")["spec"]["ports"]
+    assert port["targetPort"] == "proxy"
+    yaml = pytest.importorskip("yaml")
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert services["hancock"]["ports"] == ["127.0.0.1:5000:8080"]
+    assert services["proxy"]["network_mode"] == "service:hancock"
+
+
+def test_sixteen_silent_connections_hold_nobody_up_behind_the_proxy() -> None:
+    """And what else `deploy/nginx/nginx.conf` promises; without the proxy: see the script."""
+    needs("nginx", "nginx")
+    show = Path(__file__).parent / "shows" / "silence.py"
+    done = subprocess.run(
+        [sys.executable, show, "--proxy-only"],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_compose_and_the_image_set_only_variables_that_there_are() -> None:

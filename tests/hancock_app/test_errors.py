@@ -15,7 +15,9 @@ from hancock_app import Settings, create_app
 
 from .refusals import refused
 
-LIMITED = create_app(Settings(api_key="key", rate_limit=1_000_000, webhook_secret="whsec"))
+LIMITED = create_app(
+    Settings(api_key="key", rate_limit=1_000_000, webhook_secret="a-secret-of-tests")
+)
 
 
 def test_an_unknown_address(client: FlaskClient) -> None:

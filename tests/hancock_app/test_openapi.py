@@ -14,7 +14,7 @@ from hancock_app.openapi import document
 from hancock_app.webhooks.signatures import sign
 
 EVENT = b'{"event":"alert"}'
-SIGNED = {"X-Hancock-Signature": sign("whsec", EVENT)}
+SIGNED = {"X-Hancock-Signature": sign("a-secret-of-tests", EVENT)}
 
 
 def test_it_is_served(client: FlaskClient) -> None:

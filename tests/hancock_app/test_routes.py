@@ -43,6 +43,6 @@ def test_ask_answers_in_the_mode_that_is_asked_for(client: FlaskClient) -> None:
 
 def test_a_signed_webhook_is_accepted(client: FlaskClient) -> None:
     body = b'{"event":"alert"}'
-    headers = {"X-Hancock-Signature": sign("whsec", body)}
+    headers = {"X-Hancock-Signature": sign("a-secret-of-tests", body)}
     answer = client.post("/v1/webhook", data=body, headers=headers)
     assert (answer.status_code, answer.json) == (200, {"status": "accepted"})

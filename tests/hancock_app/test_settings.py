@@ -23,7 +23,7 @@ def test_every_variable_is_read() -> None:
     environ = {
         "HANCOCK_API_KEY": "key",
         "HANCOCK_RATE_LIMIT": "7",
-        "HANCOCK_WEBHOOK_SECRET": "whsec",
+        "HANCOCK_WEBHOOK_SECRET": "a-secret-of-tests",
         "HANCOCK_LLM_BACKEND": "ollama",
         "HANCOCK_LLM_URL": "http://127.0.0.1:1234/v1",
         "HANCOCK_LLM_MODEL": "tiny",
@@ -39,14 +39,14 @@ def test_every_variable_is_read() -> None:
         "HANCOCK_LLM_CONCURRENCY": "6",
         "HANCOCK_HEALTH_TTL": "5s",
         "HANCOCK_LOG_LEVEL": "INFO",
-        "HANCOCK_WEBHOOK_OLD_SECRET": "old",
+        "HANCOCK_WEBHOOK_OLD_SECRET": "an-old-secret-of-tests",
         "HANCOCK_WEBHOOK_SCHEME": "standard",
     }
     assert set(environ) == {setting.metadata["variable"] for setting in fields(Settings)}
     expected = Settings(
         api_key="key",
         rate_limit=7,
-        webhook_secret="whsec",
+        webhook_secret="a-secret-of-tests",
         canned_delay_s=0.4,
         rate_limit_storage="redis://127.0.0.1:6379/0",
         storage_on_failure="closed",
@@ -62,14 +62,14 @@ def test_every_variable_is_read() -> None:
         llm_timeout_s=5.0,
         llm_retries=0,
         nvidia_api_key="nvidia-key",
-        webhook_old_secret="old",
+        webhook_old_secret="an-old-secret-of-tests",
         webhook_scheme="standard",
     )
     assert Settings.from_env(environ) == expected
 
 
 def test_secrets_do_not_show() -> None:
-    shown = repr(Settings(api_key="top-secret", webhook_secret="top-secret"))
+    shown = repr(Settings(api_key="top-secret", webhook_secret="top-secret-of-tests"))
     assert "top-secret" not in shown
 
 

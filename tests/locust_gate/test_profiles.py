@@ -54,7 +54,7 @@ def test_every_command_of_the_guide_works(line: str, paths: set[str], tmp_path: 
 
 def test_key_and_secret_of_the_environment_are_used(tmp_path: Path) -> None:
     line = "locust -f tests/load_test_locust.py --headless -u 50 -r 50 MixedUser"
-    secrets = {"HANCOCK_API_KEY": "a-key", "HANCOCK_WEBHOOK_SECRET": "a-secret"}
+    secrets = {"HANCOCK_API_KEY": "a-key", "HANCOCK_WEBHOOK_SECRET": "a-secret-of-the-profiles"}
     with served() as host:
         ran = command(line, host, tmp_path, **secrets)
         counted = counted_by(host)

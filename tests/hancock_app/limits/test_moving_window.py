@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hancock_app.limits.moving_window import MemoryWindow, RedisWindow
+from hancock_app.limits.moving_window import MAX_CLIENTS, MemoryWindow, RedisWindow
 from hancock_app.storage import connect
 
 THREADS = 64
@@ -116,3 +117,22 @@ def test_a_shared_window_moves(redis_server: Any, clock: Any) -> None:
     assert (first.admitted, first.used) == (True, 1)
     admitted = [window.take("a", 2, 60).admitted for _ in range(3)]
     assert admitted == [True, False, False]
+
+
+def test_the_number_of_clients_in_memory_is_bounded(clock: Any) -> None:
+    window = MemoryWindow(clock, max_clients=3)
+    for client in ("a", "b", "c", "a", "d"):
+        assert window.take(client, 2, 60).admitted
+    assert len(window) == 3
+    assert not window.take("a", 2, 60).admitted  # the longest idle one, b, was forgotten
+
+
+def test_200_000_clients_take_less_than_100_mb() -> None:
+    tracemalloc.start()
+    window = MemoryWindow()
+    for number in range(200_000):
+        window.take(f"192.{number >> 16}.{number >> 8 & 255}.{number & 255}", 60, 60)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(window) == MAX_CLIENTS
+    assert size < 100_000_000

@@ -91,11 +91,50 @@ def test_a_guessed_key_counts() -> None:
         ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("fe80::1%eth0", "fe80::/64"),
-        ("no:address", "no:address"),
-        ("", ""),
+        ("no:address", "unknown"),
+        ("", "unknown"),
     ],
 )
 def test_a_client_is_an_address_or_the_network_that_one_subscriber_has(
     address: str, client: str
 ) -> None:
     assert client_of(address) == client
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:443", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("[2001:db8::1]:443", "2001:db8::/64"),
+        ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_a_port_makes_no_client_of_its_own(address: str, client: str) -> None:
+    assert client_of(address) == client
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "-", "unknown", "_hidden", "192.0.2.1:", "192.0.2.999", "1:2", "[x]:1", "a" * 8000],
+)
+def test_what_is_no_address_is_one_client_for_all(address: str) -> None:
+    assert client_of(address) == "unknown"
+
+
+def test_a_proxy_that_adds_ports_has_the_limit_of_its_clients() -> None:
+    app = create_app(Settings(rate_limit=2, trusted_proxies=1))
+    statuses = [
+        app.test_client()
+        .post(
+            "/v1/ask",
+            json={"question": "hi"},
+            headers={"X-Forwarded-For": f"192.0.2.1:{port}"},
+        )
+        .status_code
+        for port in range(5000, 5004)
+    ]
+    assert statuses == [200, 200, 429, 429]

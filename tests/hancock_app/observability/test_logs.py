@@ -76,7 +76,7 @@ def test_a_line_stays_one_line(lines: Lines) -> None:
 
 
 def test_no_secret_and_no_body_is_logged(lines: Lines) -> None:
-    settings = Settings(api_key="key-secret", webhook_secret="hook-secret")
+    settings = Settings(api_key="key-secret", webhook_secret="hook-secret-of-tests")
     client = create_app(settings).test_client()
     for key in ("key-secret", "wrong-secret"):
         headers = {"Authorization": f"Bearer {key}", "X-Hancock-Signature": "sha256=sig-secret"}

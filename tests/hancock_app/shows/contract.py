@@ -25,7 +25,7 @@ CHECKS = (
     "unsupported_method",
 )
 LEAST = 10_000
-SECRET = "schemathesis"
+SECRET = "schemathesis-secret"
 HOOKS = f"""
 import random, sys
 import schemathesis

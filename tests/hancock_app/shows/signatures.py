@@ -14,8 +14,9 @@ from serving import verdict
 from werkzeug.test import EnvironBuilder
 
 from hancock_app import Settings, create_app
+from hancock_app.webhooks.keys import key_of
 from hancock_app.webhooks.signatures import sign
-from hancock_app.webhooks.standard_webhooks import Delivery, key_of
+from hancock_app.webhooks.standard_webhooks import Delivery
 
 CASES = 100_000
 SECRET = "a secret of some length"

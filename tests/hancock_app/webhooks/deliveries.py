@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from hancock_app.errors import ApiError
+from hancock_app.webhooks.keys import key_of
 from hancock_app.webhooks.replays import MemoryReplays
 from hancock_app.webhooks.signatures import Signatures
-from hancock_app.webhooks.standard_webhooks import Delivery, key_of
+from hancock_app.webhooks.standard_webhooks import Delivery
 
 BODY = b'{"event":"alert"}'
 

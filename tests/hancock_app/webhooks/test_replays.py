@@ -11,8 +11,9 @@ import pytest
 from hancock_app import Settings, create_app
 from hancock_app.errors import ApiError
 from hancock_app.storage import StorageUnavailable, connect
+from hancock_app.webhooks.keys import key_of
 from hancock_app.webhooks.replays import MemoryReplays, RedisReplays
-from hancock_app.webhooks.standard_webhooks import Delivery, key_of
+from hancock_app.webhooks.standard_webhooks import Delivery
 
 from .deliveries import SECRET, deliver, headers, signatures
 

@@ -10,7 +10,7 @@ from hancock_app.webhooks.signatures import sign
 
 from .deliveries import BODY, NOW, SECRET, headers, reason, signatures
 
-RIGHT = sign("whsec", BODY)
+RIGHT = sign("a-secret-of-tests", BODY)
 
 
 def test_a_signature_is_what_the_guide_says() -> None:
@@ -39,7 +39,7 @@ def test_a_body_that_was_not_signed_is_refused(client: FlaskClient) -> None:
         " " + RIGHT,
         "sha1=" + RIGHT[7:],
         sign("other", BODY),
-        sign("whsec", BODY + b" "),
+        sign("a-secret-of-tests", BODY + b" "),
         "sha256=é",
         "\x00",
         "\ud800",
@@ -61,7 +61,7 @@ def test_without_a_secret_webhooks_are_off() -> None:
 
 
 def test_a_signed_body_that_is_no_object_is_refused(client: FlaskClient) -> None:
-    headers = {"X-Hancock-Signature": sign("whsec", b"[]")}
+    headers = {"X-Hancock-Signature": sign("a-secret-of-tests", b"[]")}
     answer = client.post("/v1/webhook", data=b"[]", headers=headers)
     assert answer.status_code == 400
 
@@ -77,11 +77,16 @@ def test_one_good_signature_among_several_is_enough() -> None:
 
 
 def test_the_old_secret_is_good_too() -> None:
-    assert signatures(NOW, "new", SECRET).check(headers(), BODY) == "msg_1"
+    assert signatures(NOW, "new-secret-of-tests", SECRET).check(headers(), BODY) == "msg_1"
 
 
 def test_a_secret_without_a_prefix_is_the_key_itself() -> None:
-    assert signatures(NOW, "plain").check(headers(secret="plain"), BODY) == "msg_1"
+    assert (
+        signatures(NOW, "plain-secret-of-tests").check(
+            headers(secret="plain-secret-of-tests"), BODY
+        )
+        == "msg_1"
+    )
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
@@ -102,7 +107,11 @@ def test_an_old_or_early_delivery_is_refused(seconds: int) -> None:
         {"HTTP_WEBHOOK_ID": "msg_1\ud800"},
         {"HTTP_WEBHOOK_TIMESTAMP": str(NOW + 1)},
         {"HTTP_WEBHOOK_SIGNATURE": headers()["HTTP_WEBHOOK_SIGNATURE"].lower()},
-        {"HTTP_WEBHOOK_SIGNATURE": headers(secret="other")["HTTP_WEBHOOK_SIGNATURE"]},
+        {
+            "HTTP_WEBHOOK_SIGNATURE": headers(secret="other-secret-of-tests")[
+                "HTTP_WEBHOOK_SIGNATURE"
+            ]
+        },
     ],
 )
 def test_whatever_is_changed_the_signature_no_longer_matches(changed: dict[str, str]) -> None:
