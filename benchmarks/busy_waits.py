@@ -41,7 +41,14 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import Goal, at_most, conclude, parser
-from machine import busy_by_turns, committing, copying_memory, half_a_core, spinning
+from machine import (
+    busy_by_turns,
+    committing,
+    copying_memory,
+    folder_on_disk,
+    half_a_core,
+    spinning,
+)
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
 from pytest_hancock_latency.measuring.plan import Plan
@@ -212,7 +219,7 @@ def redis(cost: Cost) -> Iterator[Call]:
 @contextmanager
 def sqlite(cost: Cost) -> Iterator[Call]:
     """A commit to a file."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with folder_on_disk() as folder:
         database = sqlite3.connect(Path(folder) / "rows.db")
         database.execute("create table rows (x integer)")
 

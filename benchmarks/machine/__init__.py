@@ -47,6 +47,17 @@ while time.monotonic() < end and os.getppid() == parent:
 
 
 @contextmanager
+def folder_on_disk() -> Iterator[str]:
+    """A folder for files that are forced to the disk, which the usual one for short-lived files may
+    not be on; in ``build``, which is ignored.
+    """
+    parent = Path(__file__).resolve().parents[2] / "build"
+    parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield folder
+
+
+@contextmanager
 def spinning(count: int, cores: set[int], longest_s: float) -> Iterator[None]:
     """`count` processes that do nothing but run, pinned to `cores` if there are any.
 
@@ -74,7 +85,7 @@ def copying_memory(count: int, longest_s: float) -> Iterator[None]:
 @contextmanager
 def committing(count: int, longest_s: float) -> Iterator[None]:
     """`count` processes that write to a file here and wait for the disk."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with folder_on_disk() as folder:
         code = _FSYNC.format(seconds=longest_s, parent=os.getpid(), folder=folder)
         with _running(count, code):
             yield
