@@ -13,11 +13,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .core.budget import Terms, parse_terms
-from .errors import BudgetError, LatencyError
+from .errors import BudgetError, LatencyError, did_you_mean
 from .input_file import read_input
+
+SECTION: Final = "hancock-latency"
+"""Of the table ``tool``."""
+BUDGETS: Final = "budgets"
+TABLES: Final = (BUDGETS, "profiles")
+"""All that may stand in our section."""
 
 
 def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
@@ -42,7 +48,11 @@ def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
     Raises:
         BudgetError: the file or one of its budgets cannot be read; the text starts with its path.
     """
-    table = _budget_table(read_toml(path, BudgetError), path)
+    content = read_toml(path, BudgetError)
+    section = _section(content, path)
+    table = section.get(BUDGETS, content.get(BUDGETS))
+    if table is not None and not isinstance(table, dict):
+        raise BudgetError(f"{path}: 'budgets' must be a table of budgets by name")
     if table is None and not required:
         return {}
     if table is None:
@@ -53,15 +63,24 @@ def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
     return {name: _terms(path, name, entry) for name, entry in table.items()}
 
 
-def _budget_table(content: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+def check_tables(path: Path) -> None:
+    """Raise BudgetError where a file has a table of ours that nothing reads."""
+    _section(read_toml(path, BudgetError), path)
+
+
+def _section(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Our part of a file that tools share."""
     tool = content.get("tool", {})
-    section = tool.get("hancock-latency", {}) if isinstance(tool, dict) else {}
-    table = section.get("budgets") if isinstance(section, dict) else None
-    if table is None:
-        table = content.get("budgets")
-    if table is not None and not isinstance(table, dict):
-        raise BudgetError(f"{path}: 'budgets' must be a table of budgets by name")
-    return table
+    section = tool.get(SECTION, {}) if isinstance(tool, dict) else {}
+    if not isinstance(section, dict):
+        raise BudgetError(f"{path}: 'tool.{SECTION}' must be a table")
+    for key in section:
+        if key not in TABLES:
+            near = did_you_mean(key, TABLES)
+            raise BudgetError(
+                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: valid are {', '.join(TABLES)}"
+            )
+    return section
 
 
 def _terms(path: Path, name: str, entry: object) -> Terms:

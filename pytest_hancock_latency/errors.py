@@ -13,6 +13,18 @@ The first five are also `ValueError`: they say that an input was wrong, and thei
 that an edge can put behind the place where the input came from.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, valid: Iterable[str]) -> str:
+    """`` (did you mean "p99"?)`` for the nearest valid word, to append; nothing if none is near."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, list(valid), n=1)
+    return f' (did you mean "{nearest[0]}"?)' if nearest else ""
+
 
 class LatencyError(Exception):
     """Base of all errors raised on purpose by this package."""

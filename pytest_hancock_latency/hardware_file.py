@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from .budget_file import read_toml
 from .core.hardware import BUILT_IN, Mismatch, Profile, mismatches, parse_profile
-from .errors import ProfileError
+from .errors import ProfileError, did_you_mean
 
 _REQUIRED: Final = "require:"
 
@@ -34,7 +34,8 @@ def read_profile(name: str, path: Path) -> Profile:
         if name in BUILT_IN:
             return BUILT_IN[name]
         names = ", ".join(f'"{profile}"' for profile in sorted({*table, *BUILT_IN}))
-        raise ProfileError(f'{path}: unknown profile "{name}": known are {names}')
+        near = did_you_mean(name, {*table, *BUILT_IN})
+        raise ProfileError(f'{path}: unknown profile "{name}"{near}: known are {names}')
     entry = table[name]
     if not isinstance(entry, dict):
         raise ProfileError(f'{path}: profile "{name}" must be a table such as cores = 4')

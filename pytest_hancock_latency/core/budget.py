@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Final
 
-from ..errors import BudgetError, DurationError, QuantileError
+from ..errors import BudgetError, DurationError, QuantileError, did_you_mean
 from .duration import format_exactly, parse_duration
 from .quantile import (
     MAXIMUM,
+    P50,
     format_percent,
     label,
     looks_like_quantile,
     parse_quantile,
 )
 
+PERCENTILES: Final = "percentiles"
+"""The keyword of a mapping of limits, in which any percentile may be limited."""
+_USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
+"""What a mistyped percentile may have been meant to be."""
 POSITIONAL: Final = ("p50", "p95", "p99")
 """Positional arguments of the marker, whose signature stays whatever columns a table has."""
 _HIGHEST_ERRORS: Final = 1
@@ -116,10 +121,15 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
         if keyword in _READERS:
             target, read = _READERS[keyword]
             settings[target] = read(keyword, value)
+        elif keyword == PERCENTILES:
+            limits |= _percentiles(value)
         elif looks_like_quantile(keyword):
-            limits[_quantile(keyword)] = _duration(keyword, value)
+            quantile = _quantile(keyword)
+            _refuse_low(keyword, value, quantile)
+            limits[quantile] = _duration(keyword, value)
         else:
-            raise BudgetError(f"unknown keyword {keyword!r}: {_VALID}")
+            near = did_you_mean(keyword, (*_USUAL, "max", PERCENTILES, *_READERS))
+            raise BudgetError(f"unknown keyword {keyword!r}{near}: {_VALID}")
     terms = Terms(limits=limits, **settings)
     if terms.max_samples is not None and terms.samples is not None:
         check_counts(terms.samples, terms.max_samples)
@@ -129,6 +139,23 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
             f"time_limit={format_exactly(terms.time_limit_ns)}"
         )
     return terms
+
+
+def _refuse_low(keyword: str, value: object, quantile: Fraction) -> None:
+    """A limit below p50 is far more often a slip of the keyboard than meant."""
+    if quantile < P50:
+        near = did_you_mean(keyword, _USUAL)
+        raise BudgetError(
+            f"{keyword}={value!r} would limit the fastest {label(quantile)[1:]} % of the requests"
+            f"{near}: write percentiles={{{keyword!r}: {value!r}}} if that is what you want"
+        )
+
+
+def _percentiles(value: object) -> dict[Fraction, int]:
+    """Limits of any percentiles, those below p50 too: ``percentiles={"p10": 5, "p99": 50}``."""
+    if not isinstance(value, Mapping):
+        raise BudgetError(f"percentiles={value!r} is not a mapping such as {{'p10': 5}}")
+    return {_quantile(str(name)): _duration(str(name), limit) for name, limit in value.items()}
 
 
 def check_counts(samples: int, max_samples: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from ..errors import ProfileError
+from ..errors import ProfileError, did_you_mean
 
 _GB: Final = 10**9
 _GIB: Final = 2**30
@@ -76,7 +76,8 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
     keys = [field.name for field in fields(Profile)]
     for key in entry:
         if key not in keys:
-            raise ProfileError(f"unknown key {key!r}: valid are {', '.join(keys)}")
+            near = did_you_mean(key, keys)
+            raise ProfileError(f"unknown key {key!r}{near}: valid are {', '.join(keys)}")
     return Profile(
         cores=_span(entry, "cores"),
         memory_gb=_span(entry, "memory_gb"),

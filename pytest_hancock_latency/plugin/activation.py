@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,7 +19,7 @@ from .item_hooks import ItemHooks
 from .item_settings import ITEM_SETTINGS, item_settings_of
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
-from .report_hooks import USAGE_ERRORS, ReportHooks
+from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
 from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings
@@ -44,14 +45,14 @@ class Activation:
                 complete=hooks.artifact_text,
                 baseline=baseline.artifact if baseline else None,
             )
-            report_hooks = ReportHooks(
+            self._report_hooks = ReportHooks(
                 _ledger(self.settings, session),
                 self._facts,
                 _github(config, self.settings),
                 hooks,
                 self._item_hooks.take_records,
             )
-            config.pluginmanager.register(report_hooks, REPORT_HOOKS)
+            config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """The sampler of a test."""
@@ -73,11 +74,23 @@ class Activation:
                 errors[str(error)] = None
             else:
                 self._give(item, terms, len(marked))
+        self._note_unused()
         errors |= dict.fromkeys(self._facts.refusals())
         if errors:
             self._refuse(errors, items)
         elif JSON in self.settings.artifacts and not _is_worker(self._config):
             _ = self._facts.plain  # now, so that git does not run beside the first sample
+
+    def _note_unused(self) -> None:
+        """Tell of budgets that nothing uses, in a run of the whole suite."""
+        chosen = self._config.option
+        whole = all(Path(each).is_dir() for each in self._config.args)
+        if not whole or chosen.keyword or chosen.markexpr or not self._named.unused:
+            return
+        if _is_worker(self._config):
+            self._config.workeroutput[REMARKS] = [self._named.unused]  # type: ignore[attr-defined]
+        else:
+            self._report_hooks.remarks[self._named.unused] = None
 
     def _refuse(self, errors: dict[str, None], items: list[pytest.Item]) -> None:
         if not _is_worker(self._config):

@@ -8,9 +8,9 @@ from typing import Any, Final, overload
 
 import pytest
 
-from ..budget_file import read_budgets
+from ..budget_file import check_tables, read_budgets
 from ..core.budget import Terms, parse_terms, positional_terms
-from ..errors import BudgetError
+from ..errors import BudgetError, did_you_mean
 from .settings import Settings
 
 Limit = int | float | str
@@ -80,9 +80,22 @@ class NamedBudgets:
     def __init__(self, settings: Settings, config: pytest.Config) -> None:
         self._path = settings.budgets
         self._fallback = config.rootpath / "pyproject.toml"
+        self._file = self._path or self._fallback
         self._budgets: Mapping[str, Terms] | None = None
+        self._used: set[str] = set()
         if self._path is not None:  # named on purpose: an error in it is one even if none asks
             self._budgets = read_budgets(self._path)
+        elif self._fallback.exists():
+            check_tables(self._fallback)
+
+    @property
+    def unused(self) -> str:
+        """The budgets that no test has asked for, in words; nothing where there are none."""
+        names = sorted(set(self._budgets or ()) - self._used)
+        if not names:
+            return ""
+        listed = ", ".join(f'"{name}"' for name in names)
+        return f"budgets of {self._file.name} that no test of this run uses: {listed}"
 
     def get(self, name: str) -> Terms:
         """The terms of a named budget.
@@ -93,10 +106,11 @@ class NamedBudgets:
         if self._budgets is None:
             self._budgets = self._read()
         if name in self._budgets:
+            self._used.add(name)
             return self._budgets[name]
         names = ", ".join(f'"{name_}"' for name_ in sorted(self._budgets)) or "none"
-        file = self._path or self._fallback
-        raise BudgetError(f'unknown budget "{name}": {file.name} has {names}')
+        near = did_you_mean(name, self._budgets)
+        raise BudgetError(f'unknown budget "{name}"{near}: {self._file.name} has {names}')
 
     def _read(self) -> Mapping[str, Terms]:
         if self._fallback.exists():

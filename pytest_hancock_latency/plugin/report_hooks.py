@@ -26,6 +26,8 @@ RECORDS: Final = "latency_records"
 """Where a test report from another process carries the plain form of its records."""
 USAGE_ERRORS: Final = "latency_usage_errors"
 """Where a worker's output carries what is wrong with its settings and budgets."""
+REMARKS: Final = "latency_remarks"
+"""Where it carries what the reader should know besides."""
 
 
 class ReportHooks:
@@ -46,6 +48,7 @@ class ReportHooks:
         self._hooks = hooks
         self._local_records = local_records
         self.usage_errors: dict[str, None] = {}
+        self.remarks: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records of a finished test into the ledger."""
@@ -60,8 +63,9 @@ class ReportHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker of xdist that could not read a budget says so when it ends."""
-        for message in getattr(node, "workeroutput", {}).get(USAGE_ERRORS, []):
-            self.usage_errors[message] = None
+        output = getattr(node, "workeroutput", {})
+        self.usage_errors |= dict.fromkeys(output.get(USAGE_ERRORS, []))
+        self.remarks |= dict.fromkeys(output.get(REMARKS, []))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -86,7 +90,7 @@ class ReportHooks:
         for line in table_lines(records):
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"{count_line(records)} ({UNIT_NOTE})")
-        for remark in self._facts.remarks():
+        for remark in (*self._facts.remarks(), *self.remarks):
             terminalreporter.write_line(remark, yellow=True)
         for record in records:
             if record.outcome is Outcome.INCONCLUSIVE:

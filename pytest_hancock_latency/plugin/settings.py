@@ -14,7 +14,7 @@ import pytest
 from ..artifact_kinds import KINDS
 from ..core.budget import check_counts
 from ..core.duration import parse_duration
-from ..errors import BudgetError, DurationError, ProfileError, SettingError
+from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import Plan
 from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
@@ -130,7 +130,8 @@ def _mode(text: str) -> Mode:
     try:
         return Mode(text)
     except ValueError:
-        raise SettingError(f"unknown mode {text!r}: valid are gate, report and off") from None
+        near = did_you_mean(str(text), list(Mode))
+        raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
 
 
 def _count(minimum: int) -> Callable[[Any], int]:

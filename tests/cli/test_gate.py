@@ -141,7 +141,10 @@ DURATION = "write a number of milliseconds or a text such as '250us', '10ms' or 
             "p950=1",
             "p950 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
         ),
-        ("p50=1,errors=200%", "errors='200%' must lie between 0 % and 100 %"),
+        (
+            "p50=1,errors=200%",
+            "errors='200%' must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %",
+        ),
         (
             "p50=5,p99=3",
             "p99=3 ms is below p50=5 ms: limits must not get smaller as percentiles rise",

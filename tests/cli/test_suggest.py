@@ -149,8 +149,8 @@ def test_the_margin_is_given_and_told(
 @pytest.mark.parametrize(
     ("margin", "why"),
     [
-        ("50", "must lie between 0 % and 100 %"),
-        ("-5%", "must lie between 0 % and 100 %"),
+        ("50", "must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %"),
+        ("-5%", "must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %"),
         ("x", "is not a share: write a text such as '0.1%'"),
     ],
 )

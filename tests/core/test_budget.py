@@ -22,6 +22,11 @@ VALID = (
 )
 
 
+def test_a_mapping_may_limit_any_percentile() -> None:
+    budget = parse_terms({"percentiles": {"p9": 5, "p99": "50ms"}, "p50": 10}).budget()
+    assert describe(budget) == "p9 5 ms, p50 10 ms, p99 50 ms"
+
+
 def test_a_least_time_is_part_of_the_budget() -> None:
     budget = parse_terms({"p99": "50ms", "least_time": "2s"}).budget()
     assert describe(budget) == "p99 50 ms, for at least 2 s"
@@ -35,7 +40,19 @@ def test_limits_are_sorted_by_their_percentile() -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"p9x": 3}, f"unknown keyword 'p9x': {VALID}"),
+        ({"p9x": 3}, f"unknown keyword 'p9x' (did you mean \"p99\"?): {VALID}"),
+        ({"smaples": 3}, f"unknown keyword 'smaples' (did you mean \"samples\"?): {VALID}"),
+        ({"wombats": 3}, f"unknown keyword 'wombats': {VALID}"),
+        (
+            {"p9": 5},
+            'p9=5 would limit the fastest 9 % of the requests (did you mean "p99"?): '
+            "write percentiles={'p9': 5} if that is what you want",
+        ),
+        ({"percentiles": 5}, "percentiles=5 is not a mapping such as {'p10': 5}"),
+        (
+            {"percentiles": {"p0": 5}},
+            "p0 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
+        ),
         ({}, f"no limit is given: {VALID}"),
         ({"samples": 5}, f"no limit is given: {VALID}"),
         ({"p50": -1}, "p50: -1 is not a duration: it must be greater than zero"),

@@ -103,7 +103,8 @@ def test_a_single_number_means_exactly_that(value: object, span: Span) -> None:
     [
         (
             {"core": 4},
-            "unknown key 'core': valid are cores, memory_gb, free_disk_gb, python, architecture",
+            "unknown key 'core' (did you mean \"cores\"?): "
+            "valid are cores, memory_gb, free_disk_gb, python, architecture",
         ),
         ({"cores": "many"}, "cores = 'many' is neither a number nor a range such as \"2-4\""),
         ({"cores": True}, 'cores = True is neither a number nor a range such as "2-4"'),

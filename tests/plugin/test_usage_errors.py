@@ -15,7 +15,7 @@ KEYWORDS = (
 )
 HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
 MARKERS = [
-    ("p9x=3", f"unknown keyword 'p9x': {KEYWORDS}"),
+    ("p9x=3", f"unknown keyword 'p9x' (did you mean \"p99\"?): {KEYWORDS}"),
     ("p50=-1", "p50: -1 is not a duration: it must be greater than zero"),
     ("p50='abc'", f"p50: 'abc' is not a duration: {HOW}"),
     (
@@ -138,7 +138,16 @@ BUDGET_FILES = [
         '[budgets."GET /"]\np50 = -1',
         'budget "GET /": p50: -1 is not a duration: it must be greater than zero',
     ),
-    ('[budgets."GET /"]\np9x = 1', f"budget \"GET /\": unknown keyword 'p9x': {KEYWORDS}"),
+    (
+        '[budgets."GET /"]\np9x = 1',
+        f'budget "GET /": unknown keyword \'p9x\' (did you mean "p99"?): {KEYWORDS}',
+    ),
+    (
+        '[tool.hancock-latency.budget."GET /"]\np99 = 1',
+        'unknown table [tool.hancock-latency.budget] (did you mean "budgets"?): '
+        "valid are budgets, profiles",
+    ),
+    ("[tool]\nhancock-latency = 5", "'tool.hancock-latency' must be a table"),
 ]
 NO_BUDGETS = (
     'no budgets: expected tables such as [budgets."GET /health"] or '
@@ -171,8 +180,36 @@ def test_an_unknown_budget_is_named_with_those_that_exist(suite: Suite, errors: 
     suite.write(TEST.format(arguments='"GET /helth"'))
     assert errors(f"--latency-budgets={file}") == [
         "ERROR: test_it.py::test_health: latency_budget: "
-        'unknown budget "GET /helth": budgets.toml has "GET /health", "other"'
+        'unknown budget "GET /helth" (did you mean "GET /health"?): '
+        'budgets.toml has "GET /health", "other"'
     ]
+
+
+def test_an_unknown_table_of_pyproject_toml_is_named_even_if_no_test_names_a_budget(
+    suite: Suite, errors: Errors
+) -> None:
+    file = suite.path / "pyproject.toml"
+    file.write_text("[tool.hancock-latency.budgtes.x]\np50 = 1\n")
+    suite.write(TEST.format(arguments="10"))
+    assert errors() == [
+        f"ERROR: {file}: unknown table [tool.hancock-latency.budgtes] "
+        '(did you mean "budgets"?): valid are budgets, profiles'
+    ]
+
+
+UNUSED = 'budgets of pyproject.toml that no test of this run uses: "GET /b", "GET /c"'
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_budgets_that_a_whole_run_did_not_use_are_one_line(
+    suite: Suite, workers: tuple[str, ...]
+) -> None:
+    table = "[tool.hancock-latency.budgets.'GET /{}']\np50 = 500\n"
+    (suite.path / "pyproject.toml").write_text("".join(map(table.format, "abc")))
+    suite.write(TEST.format(arguments='"GET /a"'))
+    suite.run(*workers).stdout.fnmatch_lines(UNUSED)
+    suite.run(*workers, "test_it.py").stdout.no_fnmatch_line("*no test of this run uses*")
+    suite.run(*workers, "-k", "health").stdout.no_fnmatch_line("*no test of this run uses*")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs /proc or a device that is no folder")
@@ -188,7 +225,7 @@ def test_an_artifact_that_cannot_be_written_is_named_before_any_test(
 def test_a_folder_is_no_place_for_an_artifact(suite: Suite, errors: Errors, tmp_path: Path) -> None:
     suite.write(TEST.format(arguments="10"))
     assert errors(f"--latency-json={suite.path}") == [
-        f"ERROR: cannot write the latency artifact {suite.path}: is a directory"
+        f"ERROR: cannot write the latency artifact {suite.path}: Is a directory"
     ]
 
 

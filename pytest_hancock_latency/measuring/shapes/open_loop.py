@@ -15,7 +15,7 @@ from random import Random
 from typing import Final
 
 from ...core.duration import NS_PER_S, format_exactly, parse_duration
-from ...errors import LatencyError
+from ...errors import LatencyError, did_you_mean
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Load
@@ -51,7 +51,10 @@ class Schedule:
             LatencyError: it cannot be meant; `DurationError` is one.
         """
         if arrivals not in ARRIVALS:
-            raise LatencyError(f"unknown arrivals {arrivals!r}: valid are {', '.join(ARRIVALS)}")
+            near = did_you_mean(str(arrivals), ARRIVALS)
+            raise LatencyError(
+                f"unknown arrivals {arrivals!r}{near}: valid are {', '.join(ARRIVALS)}"
+            )
         if isinstance(per_second, bool) or not isinstance(per_second, int | float):
             raise LatencyError(f"per_second={per_second!r} is not a number")
         duration_ns = parse_duration(duration)
