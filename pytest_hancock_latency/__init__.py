@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+pytest_plugins = ("hancock_latency",)
+"""``-p pytest_hancock_latency`` means the plugin, whose name as an entry point is another."""
+
 _HOMES = {
     "latency_budget": "plugin.marker",
     "Sampler": "plugin.sampler",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
+from typing import Final
 
 from ..errors import ArtifactError
 from .budget import LatencyBudget, describe
@@ -23,6 +24,8 @@ from .quantile import MAXIMUM, label
 from .record import Record, bounds_in_histograms, quantiles_of
 from .sample import Measurement
 
+_ABOUT_THE_RUN: Final = ("cap-samples", "cap-time", "slower", "not-compared")
+"""Kinds of advice that are not true of the same counts under another budget or in other company."""
 _SLOWEST = 5
 
 
@@ -57,7 +60,7 @@ def judged_anew(record: Record, budget: LatencyBudget, gates: int, least: int = 
         ArtifactError: the record has no histogram.
     """
     verdict = judge_counts(_tally(record), budget, Policy(least=least, gates=gates))
-    return _with_verdict(record, verdict)
+    return _with_verdict(replace(record, measurement=_without_plans(record.measurement)), verdict)
 
 
 def budget_of(record: Record) -> LatencyBudget | None:
@@ -143,7 +146,7 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
     ends = [part.ended_unix_s for part in parts if part.ended_unix_s is not None]
     lags = [part.send_lag_ns for part in parts if part.send_lag_ns is not None]
     slowest = sorted(chain(*(part.slowest for part in parts)), key=lambda slow: -slow.wall_ns)
-    return replace(
+    together = replace(
         parts[0],
         bracket=all(part.bracket for part in parts),
         elapsed_ns=sum(part.elapsed_ns for part in parts),
@@ -153,6 +156,13 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
         slowest=tuple(slowest[:_SLOWEST]),
         advice=tuple(dict.fromkeys(chain(*(part.advice for part in parts)))),
     )
+    return _without_plans(together)
+
+
+def _without_plans(measurement: Measurement) -> Measurement:
+    """Without the advice that was about the run's own plan, budget or baseline."""
+    advice = tuple(each for each in measurement.advice if each.kind not in _ABOUT_THE_RUN)
+    return replace(measurement, advice=advice)
 
 
 def _tally(record: Record) -> Tally:

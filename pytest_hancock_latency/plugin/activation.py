@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,11 @@ class Activation:
     """Reads the settings and registers the hooks that this process needs."""
 
     def __init__(self, config: pytest.Config) -> None:
+        if find_spec("numpy") is None:
+            raise pytest.UsageError(
+                "pytest-hancock-latency measures with numpy, which is not installed: "
+                "pip install numpy"
+            )
         self._config = config
         self.settings, self._named = _usable(config)
         hooks = Hooks(config)

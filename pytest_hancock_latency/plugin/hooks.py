@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ class Hooks:
         changed = dict(machine)
         with self._noting("pytest_latency_machine_info"):
             self._config.hook.pytest_latency_machine_info(config=self._config, machine=changed)
+            _require_json(changed, "machine")
             return changed
         return machine
 
@@ -39,6 +41,7 @@ class Hooks:
         artifact = artifact_of()
         with self._noting("pytest_latency_artifact"):
             hook(config=self._config, artifact=artifact)
+            _require_json(artifact, "artifact")
             return artifact_text(artifact)
         return None
 
@@ -50,6 +53,20 @@ class Hooks:
             yield
         except pytest.exit.Exception:  # somebody means to end the session
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = " ".join(str(error).split())
             self.failures[name] = ": ".join(filter(None, [type(error).__name__, message]))
+
+
+def _require_json(value: object, path: str) -> None:
+    """Raise ValueError for what a file of JSON cannot hold, with the path to it."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{path} is {value}, which JSON does not have")
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{path} has the key {key!r}, which is not a text")
+            _require_json(inner, f"{path}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for at, inner in enumerate(value):
+            _require_json(inner, f"{path}[{at}]")

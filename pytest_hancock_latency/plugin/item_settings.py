@@ -16,8 +16,8 @@ from ..measuring.plan import Plan
 from .settings import Mode, Settings
 
 _TIMEOUT_SHARE: Final = 0.4
-"""Share of the timeout of pytest-timeout: measuring may take twice its time limit, and the body of
-the test needs some time as well."""
+"""Share of the timeout of pytest-timeout: measuring may overrun its time limit by a second, and the
+body of the test needs some time as well."""
 _MOST_IN_LEAST_TIME: Final = 2_000_000
 """About 50 MB of observations: two seconds of the quickest calls that there are."""
 _UNLIMITED_NS: Final = 2**62

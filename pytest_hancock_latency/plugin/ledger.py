@@ -102,7 +102,11 @@ class Ledger:
         path, session = self._paths[kind], self._session
         if kind == JSON:
             # Not inside the writer: a hook may end the session, and that is not a failure.
-            text = session.complete(self._artifact) or self._text()
+            try:
+                text = session.complete(self._artifact) or self._text()
+            except BaseException:  # so may Ctrl-C
+                self.writer.write(path, self._text)
+                raise
             self.writer.write(path, lambda: text)
             return
         self.writer.write(

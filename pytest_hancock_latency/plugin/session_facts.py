@@ -15,7 +15,7 @@ import pytest
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from .hooks import Hooks
-from .settings import Settings
+from .settings import Mode, Settings
 
 
 class SessionFacts:
@@ -50,6 +50,11 @@ class SessionFacts:
         """What the reader of the results should know of this machine."""
         profile = self._settings.profile
         return profile.remarks(self._measured) if profile else []
+
+    @property
+    def mode(self) -> Mode:
+        """What this session does with budgets."""
+        return self._settings.mode
 
     @property
     def machine(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..core.duration import format_against, format_ms, plain_ms
 from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
-from ..core.quantile import COLUMNS, label
+from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
 from .advice import advice_lines
 from .wording import explain, printable
@@ -52,7 +52,7 @@ def _row(record: Record) -> Row:
         sample=printable(record.title),
         n=str(record.n) + (f" +{sum(record.failures.values())}✗" if record.failures else ""),
         quantiles=tuple(_cell(name, record.quantiles_ns, by_label) for name in PERCENTILES),
-        limits=_limits(limits),
+        limits=_limits(record),
         verdict=_verdict(record),
     )
 
@@ -67,21 +67,27 @@ def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, Limit
     return amount if unit == "ms" else format_ms(quantiles_ns[name])
 
 
-def _limits(limits: Sequence[LimitVerdict]) -> str:
-    if not limits:
+def _limits(record: Record) -> str:
+    if record.verdict is None:
         return "–"
+    limits, errors = record.verdict.limits, record.verdict.failures.allowed
+    allowed = f", errors {format_percent(errors)} %" if errors else ""
     labels = tuple(part.limit.label for part in limits)
     texts = [plain_ms(part.limit.limit_ns) for part in limits]
     if labels == PERCENTILES:
-        return " / ".join(texts)
-    return ", ".join(f"{name} {text}" for name, text in zip(labels, texts, strict=True))
+        return " / ".join(texts) + allowed
+    return ", ".join(f"{name} {text}" for name, text in zip(labels, texts, strict=True)) + allowed
 
 
 def _verdict(record: Record) -> str:
-    decisive = record.verdict.decisive if record.verdict else None
-    if decisive is None or record.outcome is Outcome.WITHIN:
+    """The outcome, with what decided it: a limit, the errors or the throughput."""
+    verdict = record.verdict
+    if verdict is None or record.outcome is Outcome.WITHIN:
         return record.outcome
-    return f"{record.outcome} {decisive.limit.label}"
+    if verdict.decisive is not None:
+        return f"{record.outcome} {verdict.decisive.limit.label}"
+    of_failures = verdict.failures.outcome is record.outcome
+    return f"{record.outcome} {'errors' if of_failures else 'requests/s'}"
 
 
 def table_lines(records: Sequence[Record]) -> list[str]:

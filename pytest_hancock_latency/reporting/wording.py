@@ -119,14 +119,14 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
     count = f"{part.over} of {part.n} over {limit}"
     if part.outcome is Outcome.WITHIN:
         return f"{head}: {count}"
+    if part.reason is Reason.STOPPED:
+        return f"{part.limit.label}: {count}, not needed for the verdict"
     if part.reason is Reason.MACHINE:
         return f"{head} (machine): {count}, {_excused(part)}while another process held the CPU"
     return f"{head}: {_inconclusive(part, record.verdict, count)}"
 
 
 def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> str:
-    if part.reason is Reason.STOPPED:
-        return f"{count}; measuring ended because another limit was decided"
     if part.reason is Reason.SHORT and verdict:
         return (
             f"{count}; measured for {format_duration(verdict.elapsed_ns)}, "
@@ -175,6 +175,8 @@ def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
     shows = f"shows {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
     if part.needed is None:
         return f"{shows}not {part.limit.label}"
+    if quantile >= part.limit.quantile:
+        return f"{shows}but no pass before {part.needed} observations (samples={part.needed})"
     return (
         f"{shows}{part.limit.label} needs {part.needed} observations "
         f"({_time_for(part.needed, verdict)} at this pace)"

@@ -63,10 +63,12 @@ def test_the_table_is_that_of_the_new_budget(command: Command, tmp_path: Path) -
     assert ended.code == 0
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
-        "sample                    n  p50  p95  p99  limits (ms)                   verdict\n"
-        "test_it.py::test_health  60   90   90   90  p50 100, p99.9 500, max 1000  "
-        "inconclusive p99.9\n"
-        "t::other                  6    1    1    1  –                             not judged\n\n"
+        "sample                    n  p50  p95  p99  "
+        "limits (ms)                               verdict\n"
+        "test_it.py::test_health  60   90   90   90  "
+        "p50 100, p99.9 500, max 1000, errors 1 %  inconclusive p99.9\n"
+        "t::other                  6    1    1    1  "
+        "–                                         not judged\n\n"
         "1 inconclusive, 1 not judged\n\n"
         "test_it.py::test_health\n"
         "  inconclusive p99.9: 0 of 60 over 500 ms; "
@@ -184,7 +186,9 @@ def test_a_budget_of_the_file_may_ask_for_more_observations(
     file = budgets(tmp_path, test_health={"p50": 10, "samples": 7})
     ended = command("gate", artifact, "--budgets", file, "--strict")
     assert ended.code == 3
-    assert "p50 needs 7 observations" in ended.out
+    assert "0 of 6 over 10 ms; shows p53.8, but no pass before 7 observations (samples=7)" in (
+        ended.out
+    )
 
 
 def test_the_judged_artifact_has_the_new_budget_and_its_name(

@@ -68,13 +68,14 @@ def test_odd_percentiles_the_maximum_and_failures_are_told(
     assert ended.code == 1
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
-        "sample                          n  p50  p95  p99  limits (ms)                verdict\n"
-        "test_it.py::test_health  400 +40✗    1    1    1  p75 5, p99.9 50, max 1000  exceeded\n\n"
+        "sample                          n  p50  p95  p99  "
+        "limits (ms)                            verdict\n"
+        "test_it.py::test_health  400 +40✗    1    1    1  "
+        "p75 5, p99.9 50, max 1000, errors 1 %  exceeded errors\n\n"
         "1 exceeded\n\n"
         "test_it.py::test_health\n"
         "  exceeded errors: 40 of 440 requests failed (9.1 %, allowed 1 %): status 503 ×40\n"
-        "  inconclusive p99.9: 0 of 400 over 50 ms; "
-        "measuring ended because another limit was decided\n"
+        "  p99.9: 0 of 400 over 50 ms, not needed for the verdict\n"
     )
 
 

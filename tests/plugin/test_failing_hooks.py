@@ -28,6 +28,7 @@ def ended(suite: Suite, hook: str, *arguments: str) -> tuple[int, list[str], dic
 FAILURES = [
     ("raise ValueError('no\\n  such thing')", "ValueError: no such thing"),
     ("raise KeyError", "KeyError"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
 ]
 
 
@@ -55,14 +56,41 @@ def test_a_machine_hook_that_raises_is_one_line_and_changes_nothing(suite: Suite
     assert artifact["machine"]["cores"]
 
 
-def test_what_a_hook_adds_that_json_cannot_hold_is_its_failure(suite: Suite) -> None:
-    code, errors, artifact = ended(suite, f"{ARTIFACT}: artifact['it'] = {{('a', 'b'): 1}}")
-    assert errors == [
-        "ERROR: the hook pytest_latency_artifact failed: "
-        "TypeError: keys must be str, int, float, bool or None, not tuple"
-    ]
+@pytest.mark.parametrize(
+    ("added", "why"),
+    [
+        ("{('a', 'b'): 1}", "artifact['it'] has the key ('a', 'b'), which is not a text"),
+        ("{'a': [{7: 1}]}", "artifact['it']['a'][0] has the key 7, which is not a text"),
+        ("(1.0, float('nan'))", "artifact['it'][1] is nan, which JSON does not have"),
+        ("-float('inf')", "artifact['it'] is -inf, which JSON does not have"),
+    ],
+)
+def test_what_a_hook_adds_that_json_cannot_hold_is_its_failure(
+    suite: Suite, added: str, why: str
+) -> None:
+    code, errors, artifact = ended(suite, f"{ARTIFACT}: artifact['it'] = {added}")
+    assert errors == [f"ERROR: the hook pytest_latency_artifact failed: ValueError: {why}"]
     assert code == pytest.ExitCode.USAGE_ERROR
     assert len(artifact["samples"]) == 1
+
+
+def test_a_fact_about_the_machine_that_json_cannot_hold_is_its_hook_s_failure(
+    suite: Suite,
+) -> None:
+    _, errors, artifact = ended(suite, f"{MACHINE}: machine['load'] = float('nan')")
+    assert errors == [
+        "ERROR: the hook pytest_latency_machine_info failed: "
+        "ValueError: machine['load'] is nan, which JSON does not have"
+    ]
+    assert artifact["machine"]["load"] is None or artifact["machine"]["load"]
+
+
+def test_ctrl_c_in_a_hook_costs_no_artifact(suite: Suite) -> None:
+    suite.write(f"def {ARTIFACT}: raise KeyboardInterrupt", "conftest.py")
+    suite.write(ONE)
+    suite.run("--latency-json=a.json")
+    artifact = json.loads((suite.path / "a.json").read_text(encoding="utf-8"))
+    assert [sample["outcome"] for sample in artifact["samples"]] == ["within"]
 
 
 def test_a_failing_hook_hides_no_failing_test(suite: Suite) -> None:

@@ -142,6 +142,46 @@ def test_report_mode_measures_and_never_fails(suite: Suite) -> None:
     result.stdout.re_match_lines([r"test_it.py::test_slow .* exceeded p9[59]"])
 
 
+def test_report_mode_says_in_the_heading_that_nothing_can_fail(suite: Suite) -> None:
+    suite.write(SLOW)
+    suite.run("--latency=report").stdout.fnmatch_lines(
+        "*= latency budgets (mode report: nothing can fail) =*"
+    )
+
+
+def test_in_off_mode_a_sample_is_within(suite: Suite) -> None:
+    suite.write(
+        """
+@latency_budget(p50=1)
+def test_it(sample): assert sample(time.sleep, 0.002).within
+"""
+    )
+    suite.run("--latency=off").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("autoload", ["", "1"])
+def test_the_name_of_the_package_loads_the_plugin_as_well(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, autoload: str
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", autoload)
+    pytester.makepyfile("def test_it(sample): assert sample(int).n == 50")
+    arguments = ("-p", "pytest_hancock_latency", "-p", "no:cacheprovider")
+    pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+
+
+def test_without_numpy_a_gated_suite_says_what_to_install(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.write("import importlib.util, sys\nsys.modules['numpy'] = None", "conftest.py")
+    suite.write(FAST)
+    result = suite.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        "ERROR: pytest-hancock-latency measures with numpy, which is not installed: "
+        "pip install numpy"
+    )
+
+
 def test_off_mode_runs_each_body_once_and_measures_nothing(suite: Suite) -> None:
     suite.write(
         """
@@ -271,7 +311,8 @@ def test_both(sample):
     )
     result = suite.run()
     result.stdout.fnmatch_lines(
-        "E *LatencyError: sample '' was measured already in this test: give each its own name=..."
+        "E *LatencyError: a sample without a name was measured already in this test: "
+        "give each its own name=..."
     )
 
 

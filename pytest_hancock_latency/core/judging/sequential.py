@@ -90,7 +90,8 @@ class SequentialJudge:
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Take in all observations so far; the number of further ones until a pass is possible.
 
-        0 means that there is nothing left to decide, or that the most observations are reached.
+        0 means that there is nothing left to decide, or that the most observations are reached and
+        show no more than they will.
 
         room: observations that fit into the time, those so far included; by default the most.
         """
@@ -99,9 +100,11 @@ class SequentialJudge:
         window = observations.start_ns // self._policy.window_ns
         for limit in self._limits:
             limit.look(observations, window, room)
-        if self._broken(n, failed) or n >= self._policy.most:
+        if self._broken(n, failed):
             return 0
         steps = [limit.next_look() for limit in self._limits if not limit.settled]
+        if n >= self._policy.most:
+            return min(steps) if steps and self.lacks_only_time else 0
         return min([*steps, self._policy.most - n]) if steps else 0
 
     def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Final, Protocol, Self
 
 from ...core.advice import Advice
+from ...core.duration import NS_PER_S
 from ...core.judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ...core.judging.verdict import Verdict
 from ...core.sample import Measurement, Observations, Progress, Sample
@@ -22,8 +23,9 @@ from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
 from .coroutines import take_awaiting
 
-PATIENCE: Final = 2
-"""How many time limits to measure where the evidence suffices, but for the deletion of windows."""
+PATIENCE_NS: Final = NS_PER_S
+"""How much longer to measure where the evidence suffices, but may all be one stall: two deletion
+windows of a stall, and as much without it."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
 
@@ -57,6 +59,8 @@ class Measuring:
         self._early = advice_before(judge, loop.plan, warmup) if judge else None
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
+        self._full_at = 0
+        """When the greatest number of observations was reached, and more were needed."""
 
     def __enter__(self) -> Self:
         if self._early and self._watcher:
@@ -128,10 +132,17 @@ class Measuring:
         return self._judge.verdict(observations, self.taker.failures.total(), self._elapsed)
 
     def _deadline(self) -> int:
-        """When to stop at the latest; later where a count needs only more time to convict."""
-        limit = self._plan.time_limit_ns
-        patient = self._judge is not None and self._judge.lacks_only_time
-        return self._begin + (PATIENCE * limit if patient else limit)
+        """When to stop at the latest; later where a count needs only more time to convict.
+
+        The greatest number of observations is overrun for as long as the time limit.
+        """
+        deadline = self._begin + self._plan.time_limit_ns
+        if self._judge is None or not self._judge.lacks_only_time:
+            return deadline
+        if len(self.taker) >= self._plan.max_samples:
+            self._full_at = self._full_at or self._clock()
+            deadline = min(deadline, self._full_at)
+        return deadline + PATIENCE_NS
 
     def _progress(self, judge: SequentialJudge, now: int) -> Progress:
         observations = self.taker.observations()

@@ -91,13 +91,34 @@ def test_measuring_ends_with_the_call_during_which_the_time_is_up() -> None:
     assert sample.verdict.n == 4
 
 
-def test_measuring_goes_on_for_up_to_twice_the_time_where_only_time_can_convict() -> None:
+def test_measuring_goes_on_for_up_to_a_second_where_only_time_can_convict() -> None:
     def stalls(call: int) -> int:
         return 20 * MS if 20 <= call <= 40 else 80 * MS if call > 1000 else MS
 
     plan = Plan(warmup=0, samples=1, time_limit_ns=500 * MS, attribution=False)
     sample = measured(Service(stalls), plan, p99=10)
-    assert 600 * MS <= sample.measurement.elapsed_ns <= 1001 * MS
+    assert 600 * MS <= sample.measurement.elapsed_ns <= 1501 * MS
+
+
+def test_the_most_observations_are_overrun_by_up_to_a_second_to_tell_slow_code_from_a_stall() -> (
+    None
+):
+    plan = Plan(warmup=0, samples=1, max_samples=60, attribution=False)
+    sample = measured(Service(5 * MS), plan, p50=1)
+    assert sample.verdict is not None
+    assert (sample.verdict.outcome, sample.n > 60) == (Outcome.EXCEEDED, True)
+    assert sample.measurement.elapsed_ns <= 1300 * MS
+
+
+def test_a_stall_that_fills_the_most_observations_stays_undecided() -> None:
+    def stalls(call: int) -> int:
+        return 5 * MS if call <= 60 else MS // 10
+
+    plan = Plan(warmup=0, samples=1, max_samples=60, attribution=False)
+    sample = measured(Service(stalls), plan, p50=1)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is not Outcome.EXCEEDED
+    assert sample.measurement.elapsed_ns <= 1301 * MS
 
 
 def test_measuring_ends_at_the_most_observations() -> None:
