@@ -16,6 +16,21 @@ that an edge can put behind the place where the input came from.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+
+def hides_frame(excinfo: Any) -> bool:
+    """For ``__tracebackhide__`` of a module: whether pytest leaves its frames out of a traceback.
+
+    excinfo: pytest's `ExceptionInfo`.
+
+    What a request raises is about the request, and a `LatencyError` about how it was called; only
+    for what goes wrong in this package itself its own frames tell something.
+    """
+    if excinfo.errisinstance(LatencyError):
+        return True
+    innermost = excinfo.traceback[-1].frame.f_globals.get("__name__")
+    return not str(innermost).startswith(__package__)
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import LatencyError
+from ..errors import LatencyError, hides_frame
+
+__tracebackhide__ = hides_frame
 
 Call = Callable[[], Any]
 Check = Callable[[Any], Any]

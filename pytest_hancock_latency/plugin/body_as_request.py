@@ -6,8 +6,11 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
+from ..errors import hides_frame
 from ..measuring.request import is_coroutine_function
 from .sampler import Sampler
+
+__tracebackhide__ = hides_frame
 
 
 def measured(body: Callable[..., Any], sampler: Sampler) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ import pytest
 from ..core.record import Record, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
+from ..errors import hides_frame
 from ..reporting.junit import is_ours, junit_properties
 from .baseline import Baseline
 from .body_as_request import measured
@@ -28,6 +29,8 @@ from .live import Live
 from .report_hooks import RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
+
+__tracebackhide__ = hides_frame
 
 LOAD_RECORDS = pytest.StashKey[list[Record]]()
 """Records of the loads that a test ran in another process, judged there."""

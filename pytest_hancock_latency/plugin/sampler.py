@@ -13,7 +13,7 @@ import pytest
 from ..core.duration import NS_PER_S
 from ..core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..core.sample import Sample
-from ..errors import LatencyError
+from ..errors import LatencyError, hides_frame
 from ..measuring.clock import Clock, system_clock
 from ..measuring.request import (
     Attempted,
@@ -44,6 +44,8 @@ from ..measuring.shapes.threads import burst
 from ..measuring.takers.bare import warm_up
 from .item_settings import ItemSettings
 from .settings import Mode
+
+__tracebackhide__ = hides_frame
 
 MOST_AT_ONCE: Final = 32
 CALLERS: Final = 8

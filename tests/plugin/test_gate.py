@@ -182,6 +182,23 @@ def test_without_numpy_a_gated_suite_says_what_to_install(
     )
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def test_it(sample): sample(broken)",
+        "def test_it(sample): sample.burst([broken], check=broken)",
+        "def test_it(): broken()",
+        "def test_it(sample): sample('no function')",
+    ],
+    ids=["sample", "burst", "whole test", "misuse"],
+)
+def test_a_traceback_has_frames_of_the_suite_only(suite: Suite, body: str) -> None:
+    suite.write(f"def broken(*_): raise ZeroDivisionError\n\n@latency_budget(p50=1)\n{body}\n")
+    result = suite.run()
+    result.assert_outcomes(failed=1)
+    assert not [line for line in result.outlines if "pytest_hancock_latency/" in line]
+
+
 def test_off_mode_runs_each_body_once_and_measures_nothing(suite: Suite) -> None:
     suite.write(
         """

@@ -11,7 +11,7 @@ from ...core.duration import NS_PER_S
 from ...core.judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ...core.judging.verdict import Verdict
 from ...core.sample import Measurement, Observations, Progress, Sample
-from ...errors import LatencyError
+from ...errors import LatencyError, hides_frame
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, slowest
 from ..plan import Plan
@@ -22,6 +22,8 @@ from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
 from .coroutines import take_awaiting
+
+__tracebackhide__ = hides_frame
 
 PATIENCE_NS: Final = NS_PER_S
 """How much longer to measure where the evidence suffices, but may all be one stall: two deletion

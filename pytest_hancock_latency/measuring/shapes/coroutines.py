@@ -15,7 +15,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from ...core.duration import NS_PER_S
-from ...errors import LatencyError
+from ...errors import LatencyError, hides_frame
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Attempts, Load, Request
@@ -24,6 +24,8 @@ from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.host_speed import Probe
 from .finished_load import Finished, IntendedStarts, parts_of
+
+__tracebackhide__ = hides_frame
 
 
 async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> int:

@@ -15,13 +15,15 @@ from random import Random
 from typing import Final
 
 from ...core.duration import NS_PER_S, format_exactly, parse_duration
-from ...errors import LatencyError, did_you_mean
+from ...errors import LatencyError, did_you_mean, hides_frame
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Load
 from ..takers.bare import Taker
 from .finished_load import Finished, IntendedStarts
 from .threads import Crew
+
+__tracebackhide__ = hides_frame
 
 ARRIVALS: Final = ("constant", "poisson")
 MOST_REQUESTS: Final = 1_000_000

@@ -11,6 +11,7 @@ from typing import Final
 
 from ...core.judging.sequential import DELETION_WINDOW_NS
 from ...core.sample import Measurement, Sample
+from ...errors import hides_frame
 from ..clock import Clock
 from ..diagnosis import slowest
 from ..plan import Plan
@@ -21,6 +22,8 @@ from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
 from .finished_load import IntendedStarts, JudgeOf, Part, parts_of
+
+__tracebackhide__ = hides_frame
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+from ...errors import hides_frame
 from ..clock import Clock
 from ..plan import Plan
 from ..request import Attempts, Load
@@ -19,6 +20,8 @@ from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.host_speed import Probe
 from .finished_load import Finished, IntendedStarts, parts_of
+
+__tracebackhide__ = hides_frame
 
 Work = Callable[[Taker, Iterator[int], int], IntendedStarts]
 """What a thread does from its release on: it makes the requests at the positions that it gets."""

@@ -13,11 +13,14 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ...core.sample import Observations
+from ...errors import hides_frame
 from ..clock import Clock
 from ..request import Call, Check, Request, refuse_unfinished
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
+
+__tracebackhide__ = hides_frame
 
 
 class Taker(ABC):

@@ -23,6 +23,7 @@ from ...core.attribution import (
     without_own_threads,
 )
 from ...core.sample import Observations
+from ...errors import hides_frame
 from ..clock import Clock
 from ..environment import allowed_cpus
 from ..request import Request
@@ -33,6 +34,8 @@ from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, th
 
 if TYPE_CHECKING:
     from ...core.attribution import Numbers
+
+__tracebackhide__ = hides_frame
 
 _TIGHT_NS: Final = 50_000
 """A reading that takes longer was interrupted: it takes 5 µs."""
