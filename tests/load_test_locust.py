@@ -4,6 +4,7 @@
     locust -f tests/load_test_locust.py --headless -u 50 -r 5 -t 5m --host URL ReadOnlyUser
     locust -f tests/load_test_locust.py --host URL --class-picker    # the web page, port 8089
 
+Without the name of a class, the two that only read run, so that nobody pays a model by accident.
 HANCOCK_API_KEY is sent as the bearer key, and HANCOCK_WEBHOOK_SECRET signs the webhooks of
 `MixedUser`; without it there are none, since the service takes none then.
 """
@@ -15,8 +16,9 @@ import hmac
 import itertools
 import json
 import os
+from typing import Any
 
-from locust import FastHttpUser, between, task
+from locust import FastHttpUser, between, events, task
 
 from pytest_hancock_latency import locust_gate  # noqa: F401 - judges the run
 
@@ -84,3 +86,12 @@ class MixedUser(ReadOnlyUser):
         body = json.dumps(event).encode()
         headers = {"Content-Type": "application/json", **signature(body)}
         self.client.post("/v1/webhook", data=body, headers=headers)
+
+
+@events.init.add_listener
+def _read_only_unless_asked(environment: Any, **_: Any) -> None:
+    """Workers are told by their master which classes to run, so they keep all."""
+    options = environment.parsed_options
+    if options is None or options.user_classes or options.class_picker or options.worker:
+        return
+    environment.user_classes[:] = [HealthOnlyUser, ReadOnlyUser]

@@ -67,6 +67,8 @@ class Columns:
             tree_wait=np.zeros_like(self.wait),
             tree_cpu=self.cpu,
             own_work=np.zeros_like(self.cpu),
+            siblings_cpu=np.zeros_like(self.cpu),
+            queued=np.zeros(len(self.cpu), bool),
             unseen=self.blocked,
             window=(self.start + self.wall) // WINDOW_NS,
         )
@@ -85,6 +87,7 @@ def _windows(circumstances: Circumstances) -> Windows:
     foreign = np.full(n, np.inf)
     return Windows(
         foreign,
+        consumed=np.ones(n),
         throttled=np.zeros(n),
         calm=calm,
         disk=np.zeros(n),

@@ -14,10 +14,13 @@ Following the wait, for each observation and each accounting window of 250 ms or
     candidate  min(waits, off)
     foreign    what others consumed in the window: busy time of the CPUs less that of the tree,
                plus the time for which a quota stopped the container
-    excused    candidate · min(1, foreign / sum of the candidates of the window)
+    consumed   foreign by all that the CPUs could do in the window
+    excused    candidate · min(1, max(foreign / sum of the candidates of the window, consumed))
 
 The machine cannot have taken more in a window than others consumed in it, so a burst that chokes
-itself on a quiet machine is its own fault. While a window is still open its foreign work is not
+itself on a quiet machine is its own fault. Callers of a burst all wait at the same time: where
+others consumed nine tenths of the machine, each of them could have been through in a tenth of its
+time, however many they are. While a window is still open its foreign work is not
 known, and all candidates are excused: attributed latency can only rise later, so nothing is
 convicted early.
 
@@ -26,7 +29,9 @@ tree, its time asleep is excused up to the time for which a disk kept tasks wait
 
 Where a call waited for something that is not in the tree (a thread or program that came and went, a
 server on another machine), its time asleep is evidence only in calm windows. The process's own CPU
-time is never excused: on all CPUs at once, it takes at least its share of it.
+time is never excused: on all CPUs at once, it takes at least its share of it. Requests of an open
+loop that pile up because the machine delayed some of them are in each other's way: what siblings
+burnt meanwhile is excused by the share that others consumed.
 
 All arrays have one element per observation, shape (n,), integer nanoseconds unless said otherwise.
 """
@@ -56,6 +61,7 @@ TREE_WAITED: Final = "what it waited for waited for a core"
 THROTTLED: Final = "throttled by the container's quota"
 UNSEEN: Final = "waited for something unseen on a busy machine"
 DISK: Final = "waited for a disk that others wrote to"
+QUEUED: Final = "queued behind requests that the machine had delayed"
 SLOW_HOST: Final = "slow host"
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as one of throttling."""
@@ -99,6 +105,10 @@ class Circumstances:
     """CPU time of the whole tree, the measuring thread included."""
     own_work: Nanoseconds
     """CPU time of this process by the number of CPUs: no machine does it sooner."""
+    siblings_cpu: Nanoseconds
+    """CPU time of this process less that of the measuring thread."""
+    queued: Flags
+    """Whether it began later than its schedule said, since earlier ones were not through."""
     unseen: Flags
     """Whether it may have waited for something that is not in the tree."""
     window: Nanoseconds
@@ -129,6 +139,8 @@ class Windows:
     foreign: Numbers
     """CPU time that others consumed and time for which a quota stopped the container, in ns;
     infinite while it is not known."""
+    consumed: Numbers
+    """The same as a share of all that the CPUs could do, from 0 to 1; 1 while it is not known."""
     throttled: Numbers
     """The part of it for which a quota stopped the container."""
     calm: Flags
@@ -254,7 +266,8 @@ def attribute(
 
     c, off_cpu, candidate = circumstances, circumstances.off_cpu, circumstances.candidate
     totals = _by_window(candidate, c.window, windows) if totals is None else totals
-    shares = np.minimum(1.0, windows.foreign / np.maximum(1.0, totals))
+    shares = np.maximum(windows.foreign / np.maximum(1.0, totals), windows.consumed)
+    shares = np.minimum(1.0, shares)
     by_others = candidate * shares[c.window]
     own = np.minimum(c.own_wait, off_cpu).astype(np.float64)
     own = np.where(windows.busy_children[c.window], np.minimum(own, by_others), own)
@@ -263,7 +276,9 @@ def attribute(
     hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
     unseen = np.maximum(0, hidden - tree)
     disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)
-    latency = c.wall - own - tree - unseen - disk
+    rest = np.where(c.queued, np.maximum(0, asleep - tree - unseen - disk), 0)
+    queue = np.minimum(rest, c.siblings_cpu) * windows.consumed[c.window]
+    latency = c.wall - own - tree - unseen - disk - queue
     slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.speed)
     by_quota = (windows.throttled > _MOSTLY * windows.foreign)[c.window]
     return Attribution(
@@ -274,6 +289,7 @@ def attribute(
             THROTTLED: np.where(by_quota, own + tree, 0),
             UNSEEN: unseen,
             DISK: disk,
+            QUEUED: queue,
             SLOW_HOST: slowed,
         },
     )

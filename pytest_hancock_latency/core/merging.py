@@ -67,7 +67,7 @@ def budget_of(record: Record) -> LatencyBudget | None:
     """The budget that a record was judged by; None where it was not judged."""
     if record.verdict is None:
         return None
-    if _by_guide(record):
+    if by_built_in_limits(record):
         return ACCEPTABLE
     limits = tuple(part.limit for part in record.verdict.limits)
     return LatencyBudget(limits, record.verdict.failures.allowed, record.verdict.least_time_ns)
@@ -85,7 +85,7 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
         return group[0]
     judged = [record for record in group if record.verdict]
     budgets = {budget for record in judged if (budget := budget_of(record))}
-    guided = {_by_guide(record) for record in judged}
+    guided = {by_built_in_limits(record) for record in judged}
     if max(len(budgets), len(guided)) > 1:
         budget_texts = " / ".join(sorted(map(describe, budgets)))
         raise ArtifactError(
@@ -102,8 +102,8 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
     return judged_anew(together, budgets.pop(), gates)
 
 
-def _by_guide(record: Record) -> bool:
-    """Whether the guide's table judged, which has two limits on each line."""
+def by_built_in_limits(record: Record) -> bool:
+    """Whether the guide's table judged a record, which has two limits on each line."""
     limits = record.verdict.limits if record.verdict else ()
     return any(part.investigate_ns is not None for part in limits)
 

@@ -10,14 +10,16 @@ from typing import Any, Final
 import gevent
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
-from .generator import Watch
+from .generator import Watch, window_at
 from .listener import KEY, Listener, increment_from_plain
 from .participants import LOCAL, Participants
-from .run_judge import RunJudge
+from .run_judge import RunJudge, Span
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
 """For the last counts of the workers, beyond what their users may take to finish."""
+CLOCK_S: Final = 10.0
+"""By how much clocks may differ before a request is counted at the edge of the run."""
 logger = logging.getLogger(__name__)
 
 
@@ -69,8 +71,8 @@ class Collecting:
         if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
             if counted or strain.seconds:
-                requests = self._run_judge.add(counted)
-                self.participants.reported(LOCAL, requests, strain, time.time())
+                added = self._run_judge.add(counted, self._span())
+                self.participants.reported(LOCAL, added, strain, time.time())
             return
         for id_, client in list(self._environment.runner.clients.items()):
             missing = client.state == STATE_MISSING
@@ -131,10 +133,19 @@ class Collecting:
         if self.running and not self._winding_down:  # it leaves before the others
             self.changed_s = time.time()
 
+    def _span(self) -> Span:
+        """When requests of this run can have started, by the clock of this process."""
+        begin_s, now_s = self.participants.began_s, time.time()
+        return Span(window_at(begin_s - CLOCK_S), window_at(now_s + CLOCK_S))
+
     def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:
-        counted, strain = increment_from_plain(plain)
+        try:
+            counted, strain = increment_from_plain(plain)
+        except ValueError as error:
+            self.participants.sent_invalid(id_, str(error), time.time())
+            return
         if not counted and not strain.seconds and not self.running:
             return  # workers report while they idle, too
-        requests = self._run_judge.add(counted)
-        self.participants.reported(id_, requests, strain, time.time())
+        added = self._run_judge.add(counted, self._span())
+        self.participants.reported(id_, added, strain, time.time())
         self._news = True

@@ -24,7 +24,7 @@ from ..reporting.wording import headline, printable
 from .collecting import Collecting
 from .diagnosis import about_participants
 from .facts import Facts
-from .listener import window_at
+from .generator import window_at
 from .run_judge import RunJudge, RunState
 from .settings import Settings
 from .summary import summary_lines
@@ -87,6 +87,7 @@ class Coordinator:
             users=self._facts.users,
             participants=participants,
             advice=tuple(about_participants(participants)),
+            starved=frozenset[int]().union(*(each.strain.starved for each in participants)),
         )
 
     def _begin(self, **_: Any) -> None:
@@ -127,7 +128,10 @@ class Coordinator:
             gevent.sleep(max(OWN_PAUSE_S if own else PAUSE_S, self._pause_s))
             begin = time.perf_counter()
             if self.collecting.running:
-                self._look()
+                try:
+                    self._look()
+                except Exception:  # of one look: the run goes on, and so do the later ones
+                    logger.exception("latency budgets: judging failed and is tried again")
             elapsed = time.perf_counter() - begin
             self._pause_s = elapsed * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
 
@@ -169,6 +173,8 @@ class Coordinator:
             self._decide()
         self._writer.finish()
         code = exit_code_of(self._decided or [])
+        if code is ExitCode.HELD and self._settings.strict and self.run_judge.unmatched:
+            code = ExitCode.INCONCLUSIVE
         self._environment.process_exit_code = int(
             ExitCode.USAGE if self._writer.unwritable else code
         )
@@ -177,6 +183,7 @@ class Coordinator:
         """Show verdict and evidence: after Locust's own tables, where one looks."""
         options = self._environment.parsed_options
         to_stdout = options is None or not options.json
-        lines = summary_lines(self.judge(), self.collecting.participants)
+        records, unmatched = self.judge(), self.run_judge.unmatched
+        lines = summary_lines(records, self.collecting.participants, unmatched)
         lines += self._writer.error_lines
         print(*lines, sep="\n", file=sys.stdout if to_stdout else sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from .participants import LOCAL, Participant, State
 LAG_NS: Final = 50 * NS_PER_MS
 """A generator that is this late, at p99, is what was measured."""
 _BUSY_SHARE: Final = 0.1
+_STARVED_S: Final = 1.0
 _HIDDEN: Final = 2
 _MOST_OMITTED: Final = 200_000
 """More than these is no stall but another load; adding them up would take long."""
@@ -26,6 +27,19 @@ def about_participants(participants: Iterable[Participant]) -> list[Advice]:
         local = participant.id == LOCAL
         process = "the load generator" if local else f"worker {participant.id}"
         advice += _about_strain(participant, process)
+        if participant.displaced:
+            advice.append(
+                Advice.of("worker-clock", process=process, requests=participant.displaced)
+            )
+        if participant.invalid_reports:
+            advice.append(
+                Advice.of(
+                    "worker-invalid",
+                    process=process,
+                    reports=participant.invalid_reports,
+                    why=participant.why_invalid,
+                )
+            )
         if participant.state is State.LOST:
             advice.append(
                 Advice.of(
@@ -50,6 +64,10 @@ def _about_strain(participant: Participant, process: str) -> list[Advice]:
                 busy_seconds=strain.busy_seconds,
                 seconds=strain.seconds,
             )
+        )
+    if participant.starved_s >= _STARVED_S:
+        advice.append(
+            Advice.of("generator-starved", process=process, seconds=participant.starved_s)
         )
     if participant.greenlet_lag_ns > LAG_NS:
         lag_ns = participant.greenlet_lag_ns

@@ -16,10 +16,25 @@ import gevent
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
+from ..core.judging.sequential import DELETION_WINDOW_NS
+from ..measuring.takers.schedstat import NoScheduler, Scheduler
 
 NAP_S: Final = 0.05
+WINDOWS_PER_S: Final = NS_PER_S // DELETION_WINDOW_NS
 BUSY: Final = 0.9
 """Share of a core from which a second counts as busy."""
+STARVED: Final = 0.05
+"""Share of a window above which waiting for a core makes it one of the generator's own latencies:
+it is in each of them, and a p95 has a twentieth of them to give away."""
+_MOST_WINDOWS: Final = 240
+"""A minute: a clock that is set in mid-run must not make a walk of years."""
+_LEAST_WAIT_NS: Final = 100_000
+"""Shorter waits happen everywhere; they are not worth a place in a report."""
+
+
+def window_at(unix_s: float) -> int:
+    """The window in which this moment lies. Windows are of wall clock time, hence comparable."""
+    return int(unix_s * WINDOWS_PER_S)
 
 
 @dataclass(slots=True)
@@ -30,6 +45,8 @@ class Strain:
     busy_seconds: int = 0
     greenlet_lags: dict[int, int] = field(default_factory=dict)
     """How late a napping greenlet woke up, as counts by bucket."""
+    waits: dict[int, int] = field(default_factory=dict)
+    """For how long the thread of all users waited for a core, in ns, by window."""
 
     def add(self, other: Strain) -> None:
         """Take in what was seen later, or elsewhere."""
@@ -37,6 +54,14 @@ class Strain:
         self.busy_seconds += other.busy_seconds
         for index, count in other.greenlet_lags.items():
             self.greenlet_lags[index] = self.greenlet_lags.get(index, 0) + count
+        for window, wait_ns in other.waits.items():
+            self.waits[window] = self.waits.get(window, 0) + wait_ns
+
+    @property
+    def starved(self) -> frozenset[int]:
+        """The windows in which it waited for a core for too long to say that a server was slow."""
+        longest_ns = STARVED * DELETION_WINDOW_NS
+        return frozenset(at for at, wait_ns in self.waits.items() if wait_ns > longest_ns)
 
 
 class Watch:
@@ -46,8 +71,13 @@ class Watch:
         self,
         clock: Callable[[], float] = time.perf_counter,
         cpu: Callable[[], float] = time.process_time,
+        waited_ns: Callable[[], int] | None = None,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
-        self._clock, self._cpu = clock, cpu
+        """waited_ns: for how long this thread has waited for a core; by default as Linux has it."""
+        self._clock, self._cpu, self._unix_s = clock, cpu, unix_s
+        self._waited_ns = waited_ns or _run_queue_reader()
+        self._waited, self._noted_s = self._waited_ns(), self._unix_s()
         self._strain = Strain()
         self._began, self._cpu_s = clock(), cpu()
         self._greenlet: gevent.Greenlet | None = None
@@ -57,6 +87,7 @@ class Watch:
         self.stop()
         self.take()
         self._began, self._cpu_s = self._clock(), self._cpu()
+        self._waited, self._noted_s = self._waited_ns(), self._unix_s()
         self._greenlet = gevent.spawn(self._watch)
 
     def stop(self) -> None:
@@ -80,9 +111,30 @@ class Watch:
         """Note one awakening, and a second if one has passed."""
         lags, index = self._strain.greenlet_lags, index_of(int(late_s * NS_PER_S))
         lags[index] = lags.get(index, 0) + 1
+        self._note_wait()
         passed = self._clock() - self._began
         if passed >= 1:
             busy = (self._cpu() - self._cpu_s) / passed >= BUSY
             self._strain.seconds += int(passed)
             self._strain.busy_seconds += int(passed) if busy else 0
             self._began, self._cpu_s = self._clock(), self._cpu()
+
+    def _note_wait(self) -> None:
+        """Spread over the windows since the last note: a starved greenlet wakes up late."""
+        now_s, waited_ns = self._unix_s(), self._waited_ns()
+        first, last = window_at(min(self._noted_s, now_s)), window_at(now_s)
+        wait_ns = (waited_ns - self._waited) // (last - first + 1)
+        self._noted_s, self._waited = now_s, waited_ns
+        if wait_ns < _LEAST_WAIT_NS:
+            return
+        for window in range(max(first, last - _MOST_WINDOWS), last + 1):
+            self._strain.waits[window] = self._strain.waits.get(window, 0) + wait_ns
+
+
+def _run_queue_reader() -> Callable[[], int]:
+    """A reader of the calling thread's run-queue wait; always 0 where the kernel does not tell."""
+    try:
+        scheduler = Scheduler()
+    except NoScheduler:
+        return lambda: 0
+    return lambda: int(scheduler.read().split()[1])

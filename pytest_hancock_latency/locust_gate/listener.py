@@ -8,20 +8,25 @@ counts, three seconds later or on another machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
-from ..core.judging.sequential import DELETION_WINDOW_NS
-from .generator import Strain
+from .generator import WINDOWS_PER_S, Strain, window_at
 
 ARRIVAL: Final = "hancock_latency_arrival"
 """Key of the request's context under which an open loop leaves the intended start."""
-WINDOWS_PER_S: Final = NS_PER_S // DELETION_WINDOW_NS
 _NS_PER_MS: Final = 1e6
 _LOWEST_ERROR: Final = 400
+INVALID: Final = "invalid measurement"
+"""The kind of failure of a request whose latency or start is not a figure that can be meant."""
+_LONGEST_MS: Final = 1e9
+"""Eleven days: what takes longer was not measured."""
+_LATEST_UNIX_S: Final = 2.0**40
+"""Tens of thousands of years: so many windows fit into 64 bits, which is what reports can carry."""
+_LARGEST_INDEX: Final = index_of(int(2 * _LONGEST_MS * 1e6))
 
 Cell = tuple[str, str, int]
 """Method, name and window."""
@@ -37,11 +42,6 @@ class RequestCounts:
 
     def __bool__(self) -> bool:
         return bool(self.latencies or self.failures)
-
-
-def window_at(unix_s: float) -> int:
-    """The window in which this moment lies. Windows are of wall clock time, hence comparable."""
-    return int(unix_s * WINDOWS_PER_S)
 
 
 class Listener:
@@ -62,19 +62,31 @@ class Listener:
         response: object = None,
         **_others: Any,
     ) -> None:
-        """Count one request."""
-        if response_time is None:
-            return  # not a request with a latency
-        if start_time is None:
-            start_time = time.time() - response_time / 1000
-        if exception is not None:
-            self._count_failure((request_type, name, int(start_time * 4)), exception, response)
+        """Count one request; what cannot be counted as a latency is a failure."""
+        if response_time is None and exception is None:
+            return  # not a request with a latency: Locust has no figure of it either
+        if type(name) is not str or type(request_type) is not str:
+            request_type, name = _text(request_type), _text(name)
+        try:
+            if start_time is None:
+                start_time = time.time() - (response_time or 0) / 1000
+            if not -_LATEST_UNIX_S < start_time < _LATEST_UNIX_S:
+                raise ValueError
+            window = int(start_time * 4)  # 4 = WINDOWS_PER_S
+            if exception is not None:
+                self._count_failure((request_type, name, window), kind_of(exception, response))
+                return
+            if not -_LONGEST_MS < response_time < _LONGEST_MS:  # type: ignore[operator]
+                raise ValueError
+            ns = int(response_time * _NS_PER_MS)  # type: ignore[operator]
+            if context and ARRIVAL in context:
+                lag_ns, start_time = self._lag(request_type, name, start_time, context[ARRIVAL])
+                ns += lag_ns
+                window = int(start_time * 4)
+        except (TypeError, ValueError, OverflowError):  # a client's own idea of a figure
+            self._count_invalid(request_type, name, exception, response, start_time)
             return
-        ns = int(response_time * _NS_PER_MS)
-        if context and ARRIVAL in context:
-            lag_ns, start_time = self._lag(request_type, name, start_time, context[ARRIVAL])
-            ns += lag_ns
-        cell = (request_type, name, int(start_time * 4))  # 4 = WINDOWS_PER_S
+        cell = (request_type, name, window)
         if ns < 2048:  # noqa: PLR2004 - `index_of`, without the call
             index = max(0, ns)
         else:
@@ -100,8 +112,17 @@ class Listener:
         lags[index] = lags.get(index, 0) + 1
         return lag_ns, intended_s
 
-    def _count_failure(self, cell: Cell, exception: BaseException, response: object) -> None:
-        kinds, kind = self._counted.failures.setdefault(cell, {}), kind_of(exception, response)
+    def _count_invalid(
+        self, method: str, name: str, exception: BaseException | None, *rest: object
+    ) -> None:
+        response, start_time = rest
+        is_moment = isinstance(start_time, int | float) and abs(start_time) < _LATEST_UNIX_S
+        window = window_at(float(start_time) if is_moment else time.time())  # type: ignore[arg-type]
+        kind = INVALID if exception is None else kind_of(exception, response)
+        self._count_failure((method, name, window), kind)
+
+    def _count_failure(self, cell: Cell, kind: str) -> None:
+        kinds = self._counted.failures.setdefault(cell, {})
         kinds[kind] = kinds.get(kind, 0) + 1
 
 
@@ -114,6 +135,13 @@ def kind_of(exception: BaseException, response: object) -> str:
     if isinstance(status, int) and status >= _LOWEST_ERROR:
         return f"HTTP {status}"
     return type(exception).__name__
+
+
+def _text(value: object) -> str:
+    """A name as text, whatever a client gave: None is no name."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
 
 
 def label_of(method: str, name: str) -> str:
@@ -136,22 +164,69 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
         "seconds": strain.seconds,
         "busy_seconds": strain.busy_seconds,
         "greenlet_lags": strain.greenlet_lags,
+        "waits": strain.waits,
     }
 
 
-def increment_from_plain(plain: Mapping[str, Any]) -> tuple[RequestCounts, Strain]:
-    """An increment from its plain form."""
+def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
+    """An increment from its plain form; workers with an older version leave something out.
+
+    Raises:
+        ValueError: it is not one; the text says what is wrong with it.
+    """
+    if not isinstance(plain, Mapping):
+        raise ValueError("not a mapping")
     counted = RequestCounts(
-        latencies=_from_cells(plain["latencies"]),
-        failures=_from_cells(plain["failures"]),
-        send_lags=_from_cells(plain["send_lags"]),
+        latencies=_from_cells(plain, "latencies", _is_index),
+        failures=_from_cells(plain, "failures", _is_text),
+        send_lags=_from_cells(plain, "send_lags", _is_index),
     )
-    return counted, Strain(plain["seconds"], plain["busy_seconds"], plain["greenlet_lags"])
+    seconds, busy = plain.get("seconds", 0), plain.get("busy_seconds", 0)
+    if not (_is_count(seconds) and _is_count(busy)):
+        raise ValueError("seconds is not a count")
+    lags = _counts(plain.get("greenlet_lags", {}), "greenlet_lags", _is_index)
+    waits = _counts(plain.get("waits", {}), "waits", _is_window)
+    return counted, Strain(seconds, busy, lags, waits)
 
 
 def _cells(cells: Mapping[tuple[str, str, int], Mapping[Any, int]]) -> list[list[Any]]:
     return [[*cell, counts] for cell, counts in cells.items()]
 
 
-def _from_cells(cells: list[list[Any]]) -> dict[tuple[str, str, int], Any]:
-    return {(method, name, window): counts for method, name, window, counts in cells}
+def _from_cells(
+    plain: Mapping[str, Any], field: str, is_key: Callable[[object], bool]
+) -> dict[tuple[str, str, int], Any]:
+    cells = {}
+    for cell in plain.get(field, []):
+        if not isinstance(cell, list | tuple) or len(cell) != 4:  # noqa: PLR2004 - as in `_cells`
+            raise ValueError(f"{field}: not a cell of method, name, window and counts")
+        method, name, window, counts = cell
+        if not (_is_text(method) and _is_text(name) and _is_window(window)):
+            raise ValueError(f"{field}: not a method, a name and a window")
+        cells[method, name, window] = _counts(counts, field, is_key)
+    return cells
+
+
+def _counts(counts: Any, field: str, is_key: Callable[[object], bool]) -> dict[Any, int]:
+    if not isinstance(counts, Mapping):
+        raise ValueError(f"{field}: not counts")
+    for key, count in counts.items():
+        if not (is_key(key) and _is_count(count)):
+            raise ValueError(f"{field}: not a count")
+    return dict(counts)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def _is_index(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LARGEST_INDEX
+
+
+def _is_window(value: object) -> bool:
+    return isinstance(value, int) and abs(value) <= WINDOWS_PER_S * _LATEST_UNIX_S

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..core.histogram import Histogram
 from ..core.quantile import P99
-from .generator import Strain
+from .generator import WINDOWS_PER_S, Strain
 
 LATE_S: Final = 1.0
 LOCAL: Final = "local"
@@ -26,6 +26,15 @@ class State(StrEnum):
     """It reports to Locust, but its locustfile does not import the gate: nothing of it counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an increment was."""
+
+    requests: int
+    displaced: int
+    """Requests outside of the run's time, counted at its edge: a clock is wrong."""
+
+
 @dataclass(slots=True)
 class Participant:
     """One process that makes load."""
@@ -38,12 +47,21 @@ class Participant:
     requests: int = 0
     last_report_s: float = 0.0
     strain: Strain = field(default_factory=Strain)
+    displaced: int = 0
+    """Requests that its clock places outside of the run."""
+    invalid_reports: int = 0
+    why_invalid: str = ""
 
     @property
     def greenlet_lag_ns(self) -> int:
         """p99 of how late its greenlets woke up."""
         lags = Histogram(self.strain.greenlet_lags)
         return lags.quantile_ns(P99) if lags.n else 0
+
+    @property
+    def starved_s(self) -> float:
+        """For how long it waited for a core, by the windows in which it did."""
+        return len(self.strain.starved) / WINDOWS_PER_S
 
     @property
     def busy_share(self) -> float:
@@ -69,12 +87,13 @@ class Participants:
     """All processes of a run."""
 
     def __init__(self) -> None:
-        self._began_s = 0.0
+        self.began_s = 0.0
+        """Of the test, by the wall clock."""
         self._by_id: dict[str, Participant] = {}
 
     def begin(self, now_s: float, present: list[str]) -> None:
         """A test starts; these are there."""
-        self._began_s = now_s
+        self.began_s = now_s
         self._by_id = {worker_id: Participant(worker_id) for worker_id in present}
 
     def __iter__(self) -> Any:
@@ -83,18 +102,25 @@ class Participants:
     def joined(self, id_: str, now_s: float) -> Participant:
         """The participant with this id, who may be new."""
         if id_ not in self._by_id:
-            self._by_id[id_] = Participant(id_, joined_s=max(0.0, now_s - self._began_s))
+            self._by_id[id_] = Participant(id_, joined_s=max(0.0, now_s - self.began_s))
         return self._by_id[id_]
 
-    def reported(self, id_: str, requests: int, strain: Strain, now_s: float) -> None:
+    def sent_invalid(self, id_: str, why: str, now_s: float) -> None:
+        """A report came that cannot be read."""
+        participant = self.joined(id_, now_s)
+        participant.invalid_reports += 1
+        participant.why_invalid = why
+
+    def reported(self, id_: str, added: Added, strain: Strain, now_s: float) -> None:
         """Counts came from a participant."""
         participant = self.joined(id_, now_s)
         participant.state = (
             State.RUNNING if participant.state is State.WITHOUT_GATE else participant.state
         )
         participant.reports += 1
-        participant.requests += requests
-        participant.last_report_s = max(0.0, now_s - self._began_s)
+        participant.requests += added.requests
+        participant.displaced += added.displaced
+        participant.last_report_s = max(0.0, now_s - self.began_s)
         participant.strain.add(strain)
 
     def without_gate(self, id_: str, now_s: float) -> None:

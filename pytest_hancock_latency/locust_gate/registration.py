@@ -37,6 +37,10 @@ class Registration:
 
     def _init(self, environment: Any, runner: Any = None, **_: Any) -> None:
         if isinstance(runner or environment.runner, WorkerRunner):
+            if getattr(environment.parsed_options, "processes", None):
+                # Forked with the master's options: where those end the master, nobody else would
+                # end this process for a minute.
+                _settings_or_exit(environment, told=False)
             self._role = Worker(environment)
             return
         environment.stop_timeout = max(environment.stop_timeout, DRAIN_S)
@@ -55,10 +59,11 @@ class Registration:
             self._role.report()
 
 
-def _settings_or_exit(environment: Any) -> Settings:
+def _settings_or_exit(environment: Any, *, told: bool = True) -> Settings:
     """The settings; a run whose settings cannot be meant ends before the first user is there."""
     try:
         return read_settings(environment.parsed_options, os.environ, Path.cwd())
     except LatencyError as error:
-        print(f"latency budgets: {error}", file=sys.stderr, flush=True)
+        if told:
+            print(f"latency budgets: {error}", file=sys.stderr, flush=True)
         sys.exit(USAGE)

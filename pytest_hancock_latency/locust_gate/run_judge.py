@@ -20,10 +20,15 @@ from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
 from .diagnosis import about_omission, about_send_lag
 from .listener import RequestCounts, label_of
-from .participants import Participant
+from .participants import Added, Participant
 
 _LEAST: Final = 50
 """No *within* before this many observations, as in a test."""
+MOST_NAMES: Final = 300
+"""Names that are judged apart. More are addresses that should have been grouped, and a table that
+nobody reads."""
+OTHERS: Final = "(all other names)"
+MANY_NAMES: Final = Advice.of("many-names", names=MOST_NAMES)
 _GUIDE_LIMITS: Final = (*ACCEPTABLE.limits, *INVESTIGATE.limits)
 
 
@@ -39,6 +44,20 @@ class RunState:
     participants: tuple[Participant, ...] = ()
     advice: tuple[Advice, ...] = ()
     """Advice on every record."""
+    starved: frozenset[int] = frozenset()
+    """Windows in which a generator waited for a core: they convict nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The windows in which requests of a run can have started."""
+
+    first: int = -(2**62)
+    last: int = 2**62
+
+    def clamp(self, window: int) -> int:
+        """The window itself, or the edge that a wrong clock has overstepped."""
+        return min(max(window, self.first), self.last)
 
 
 @dataclass(slots=True)
@@ -73,19 +92,23 @@ class RunJudge:
             kind.tally.forget(until)
             kind.send_lags.clear()
 
-    def add(self, counted: RequestCounts) -> int:
-        """Take in an increment; how many requests it has."""
-        before = self.requests
+    def add(self, counted: RequestCounts, span: Span = Span()) -> Added:
+        """Take in an increment, whose requests started in this span unless a clock is wrong."""
+        before, displaced = self.requests, 0
         for (method, name, window), counts in counted.latencies.items():
-            self._kind(method, name).tally.add(window, counts)
+            at = span.clamp(window)
+            displaced += sum(counts.values()) * (at != window)
+            self._kind(method, name).tally.add(at, counts)
         for (method, name, window), kinds in counted.failures.items():
-            self._kind(method, name).tally.add_failures(window, kinds)
+            at = span.clamp(window)
+            displaced += sum(kinds.values()) * (at != window)
+            self._kind(method, name).tally.add_failures(at, kinds)
         for (method, name, window), lags in counted.send_lags.items():
-            if self._forgotten is None or window >= self._forgotten:
+            if self._forgotten is None or span.clamp(window) >= self._forgotten:
                 send_lags = self._kind(method, name).send_lags
                 for index, count in lags.items():
                     send_lags[index] = send_lags.get(index, 0) + count
-        return self.requests - before
+        return Added(self.requests - before, displaced)
 
     @property
     def requests(self) -> int:
@@ -95,10 +118,25 @@ class RunJudge:
     def records(self, state: RunState) -> list[Record]:
         """A judged record for each name, in alphabetical order."""
         kinds = sorted(self._kinds.items())
-        return [self._record(name, kind, state) for name, kind in kinds if kind.tally.requests]
+        records = [self._record(name, kind, state) for name, kind in kinds if kind.tally.requests]
+        if OTHERS not in self._kinds:
+            return records
+        return [
+            replace(record, measurement=_advised(record.measurement, MANY_NAMES))
+            if record.test == OTHERS
+            else record
+            for record in records
+        ]
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Names of budgets that no request has had."""
+        return tuple(sorted(name for name in self._budgets if name not in self._kinds))
 
     def _kind(self, method: str, name: str) -> _RequestKind:
         label_ = label_of(method, name)
+        if label_ not in self._kinds and label_ not in self._budgets:
+            label_ = label_ if len(self._kinds) < MOST_NAMES else OTHERS
         if label_ not in self._kinds:
             terms = self._budgets.get(label_)
             tally = RunningTally(terms.budget().limits if terms else _GUIDE_LIMITS)
@@ -132,8 +170,10 @@ class RunJudge:
 
     def _verdict(self, kind: _RequestKind, terms: Terms | None, state: RunState) -> Verdict:
         least = terms.samples if terms and terms.samples else _LEAST
-        policy = Policy(least=least, gates=len(self._kinds))
-        tally = kind.tally.tally()
+        # A power of two: a new name then seldom changes the evidence tables of all the others.
+        gates = 1 << max(0, len(self._kinds) - 1).bit_length()
+        policy = Policy(least=least, gates=gates)
+        tally = kind.tally.tally(state.starved)
         if terms is not None:
             return judge_counts(tally, terms.budget(), policy)
         if state.steady_from is None:
@@ -159,6 +199,10 @@ def _measurement(kind: _RequestKind, histogram: Histogram, state: RunState) -> M
     if kind.loop == "closed" and histogram.n:
         advice += about_omission(histogram, _interval_ns(kind, state.users))
     return replace(measured, advice=tuple(advice))
+
+
+def _advised(measurement: Measurement, advice: Advice) -> Measurement:
+    return replace(measurement, advice=(*measurement.advice, advice))
 
 
 def _interval_ns(kind: _RequestKind, users: int) -> int:

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from ..core.judging.verdict import Outcome
+from ..core.merging import by_built_in_limits
 from ..core.record import Record
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain, printable
 from .participants import LOCAL, Participant, State
 
-NOTHING = "no request was made: nothing is shown, and nothing passes"
+_NAMED: Final = 5
+NOTHING: Final = "no request was made: nothing is shown, and nothing passes"
 
 
-def summary_lines(records: Sequence[Record], participants: Iterable[Participant]) -> list[str]:
-    """What everybody should see."""
+def summary_lines(
+    records: Sequence[Record], participants: Iterable[Participant], unmatched: Sequence[str] = ()
+) -> list[str]:
+    """What everybody should see. unmatched: names of budgets that no request has had."""
     lines = ["", "latency budgets"]
     if not records:
-        return [*lines, NOTHING, *_about(participants)]
+        return [*lines, NOTHING, *_unmatched(unmatched), *_about(participants)]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
     for record in records:
         if record.outcome is not Outcome.WITHIN:
             lines += [f"{printable(record.title)}: {line}" for line in explain(record)]
-    return [*lines, *advice_lines(records), *_about(participants)]
+    lines += _by_built_in_limits([record.title for record in records if by_built_in_limits(record)])
+    return [*lines, *_unmatched(unmatched), *advice_lines(records), *_about(participants)]
+
+
+def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
+    if not titles:
+        return []
+    listed = ", ".join(map(printable, titles[:_NAMED]))
+    rest = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
+    return [f"judged by built-in limits, since no budget has their name: {listed}{rest}"]
+
+
+def _unmatched(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    listed = ", ".join(f'"{printable(name)}"' for name in names)
+    return [f"budgets that no request matched: {listed}"]
 
 
 def _about(participants: Iterable[Participant]) -> list[str]:

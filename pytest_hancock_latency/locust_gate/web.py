@@ -101,7 +101,11 @@ class WebView:
 
     def page(self, report: str) -> str:
         """The page of its own. report: the address of the report."""
-        lines = summary_lines(self.records(), self._coordinator.collecting.participants)
+        lines = summary_lines(
+            self.records(),
+            self._coordinator.collecting.participants,
+            self._coordinator.run_judge.unmatched,
+        )
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 
     def report(self) -> str:

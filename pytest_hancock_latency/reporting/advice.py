@@ -146,6 +146,34 @@ def _worker_without_gate(f: Figures) -> str:
     )
 
 
+def _many_names(f: Figures) -> str:
+    return (
+        f"more than {f['names']} names: the others are judged as one; "
+        "give requests of one kind the same name=, as in get(url, name='/items/[id]')"
+    )
+
+
+def _wrong_clock(f: Figures) -> str:
+    return (
+        f"{f['process']} has a wrong clock: {f['requests']} of its requests started outside of the "
+        "run's time and are counted at its edge; let its machine keep the time"
+    )
+
+
+def _invalid_counts(f: Figures) -> str:
+    return (
+        f"{f['process']} sent {f['reports']} reports that cannot be read ({f['why']}): "
+        "none of their requests is counted"
+    )
+
+
+def _starved_generator(f: Figures) -> str:
+    return (
+        f"{f['process']} waited for a core during {f['seconds']:.3g} s of the run: latencies of "
+        "that time make nothing exceeded; give it a core of its own"
+    )
+
+
 def _omission(f: Figures) -> str:
     return (
         f"closed loop: while a user waits for an answer it asks for nothing, so a stall counts "
@@ -176,4 +204,8 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "worker-lost": _lost_worker,
     "worker-without-gate": _worker_without_gate,
     "coordinated-omission": _omission,
+    "many-names": _many_names,
+    "worker-clock": _wrong_clock,
+    "worker-invalid": _invalid_counts,
+    "generator-starved": _starved_generator,
 }

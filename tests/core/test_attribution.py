@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_hancock_latency.core.attribution import (
     DISK,
+    QUEUED,
     SLOW_HOST,
     THROTTLED,
     TREE_WAITED,
@@ -75,7 +76,8 @@ def test_only_waiting_inside_the_window_for_others_is_excused(
 
 def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstances:
     whole = {"wall": 5 * MS, "own_wait": 0, "thread_cpu": 0, "tree_wait": 0, "tree_cpu": 0} | {
-        "own_work": 0
+        "own_work": 0,
+        "siblings_cpu": 0,
     }
     whole |= {"start": 0, "run_queue": columns.get("own_wait", 0)}
     filled = {name: np.zeros(n, np.int64) + columns.get(name, v) for name, v in whole.items()}
@@ -84,6 +86,7 @@ def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstan
         speed=np.zeros(n) + columns.get("speed", 1.0),
         blocked=np.full(n, blocked),
         unseen=np.zeros(n, bool) | columns.get("unseen", False),
+        queued=np.zeros(n, bool) | columns.get("queued", False),
         window=np.zeros(n, np.int64) + columns.get("window", 0),
     )
 
@@ -95,10 +98,12 @@ def windows(
     calm: bool = True,
     disk: float = 0.0,
     busy_children: bool = False,
+    consumed: float = 0.0,
 ) -> Windows:
     """One closed window, and the open one after it."""
     return Windows(
         foreign=np.array([foreign, np.inf]),
+        consumed=np.array([consumed, 1.0]),
         throttled=np.array([throttled, 0.0]),
         calm=np.array([calm, False]),
         disk=np.array([disk, np.inf]),
@@ -157,6 +162,19 @@ def test_an_own_wait_next_to_busy_children_is_excused_as_far_as_others_consumed(
     assert attributed(waited, windows(0, busy_children=True)) == [5 * MS] * 2
     assert attributed(waited, windows(1 * MS, busy_children=True)) == [4_500_000] * 2
     assert attributed(waited, windows(10 * MS, busy_children=True)) == [3 * MS] * 2
+
+
+def test_callers_that_wait_at_the_same_time_are_excused_by_the_share_that_others_consumed() -> None:
+    waited = circumstances(8, tree_wait=4 * MS)
+    machine = windows(8 * MS, consumed=0.75)
+    assert attribute(waited, machine, np.array([64.0 * MS, 0])).attributed.tolist() == [2 * MS] * 8
+
+
+def test_a_request_that_queued_is_excused_for_its_siblings_by_what_others_consumed() -> None:
+    late = circumstances(2, thread_cpu=1 * MS, siblings_cpu=4 * MS, queued=np.array([True, False]))
+    taken = attribute(late, windows(0, consumed=0.5))
+    assert taken.attributed.tolist() == [3 * MS, 5 * MS]
+    assert taken.excused[QUEUED].tolist() == [2 * MS, 0]
 
 
 def test_callers_of_a_load_wait_for_each_other_as_far_as_their_calls_overlap() -> None:
@@ -244,12 +262,19 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         tree_wait=tree_wait,
         tree_cpu=thread_cpu + other_cpu,
         own_work=own_work,
+        siblings_cpu=other_cpu,
+        queued=flags[1],
         unseen=flags[1],
         window=np.arange(20) % 3,
     )
     calm = np.array([True, False, True])
     machine = Windows(
-        foreign, throttled=foreign / 2, calm=calm, disk=foreign[::-1], busy_children=~calm
+        foreign,
+        consumed=np.array([0.0, 0.5, 1.0]),
+        throttled=foreign / 2,
+        calm=calm,
+        disk=foreign[::-1],
+        busy_children=~calm,
     )
     taken = attribute(known, machine)
     assert (taken.attributed <= wall).all()

@@ -11,6 +11,7 @@ from pytest_hancock_latency.locust_gate.diagnosis import (
 )
 from pytest_hancock_latency.locust_gate.generator import Strain, Watch
 from pytest_hancock_latency.locust_gate.participants import Participant, State
+from pytest_hancock_latency.locust_gate.run_judge import MANY_NAMES
 from pytest_hancock_latency.reporting.advice import advice_text
 
 MS = 1_000_000
@@ -38,6 +39,55 @@ def test_a_generator_that_is_late_is_told_of() -> None:
         "the load generator noticed things 80 ms late at p99: its own queue is in these "
         "latencies; give it a core of its own, or fewer users"
     ] == texts(about_participants([Participant("local", strain=strain)]))
+
+
+def test_a_generator_that_starves_is_told_of() -> None:
+    strain = Strain(60, 0, waits=dict.fromkeys(range(8), 13 * MS))
+    assert [
+        "the load generator waited for a core during 2 s of the run: latencies of that time make "
+        "nothing exceeded; give it a core of its own"
+    ] == texts(about_participants([Participant("local", strain=strain)]))
+
+
+def test_a_wait_is_spread_over_the_windows_in_which_it_may_have_been() -> None:
+    waited, now = iter([0, 40 * MS, 41 * MS]), iter([100.0, 100.99, 101.0])
+    watch = Watch(lambda: 0.0, lambda: 0.0, lambda: next(waited), lambda: next(now))
+    watch.woke(0.9)
+    watch.woke(0.0)
+    assert watch.take().waits == {
+        400: 10 * MS,
+        401: 10 * MS,
+        402: 10 * MS,
+        403: 10 * MS + MS // 2,
+        404: MS // 2,
+    }
+
+
+def test_a_window_starves_a_generator_that_waits_for_a_twentieth_of_it() -> None:
+    assert Strain(waits={1: 12_500_000, 2: 12_500_001}).starved == {2}
+
+
+def test_a_worker_with_a_wrong_clock_is_told_of() -> None:
+    worker = Participant("box_1", displaced=7)
+    assert [
+        "worker box_1 has a wrong clock: 7 of its requests started outside of the run's time and "
+        "are counted at its edge; let its machine keep the time"
+    ] == texts(about_participants([worker]))
+
+
+def test_a_worker_whose_reports_cannot_be_read_is_told_of() -> None:
+    worker = Participant("box_1", invalid_reports=2, why_invalid="latencies: not a count")
+    assert [
+        "worker box_1 sent 2 reports that cannot be read (latencies: not a count): none of their "
+        "requests is counted"
+    ] == texts(about_participants([worker]))
+
+
+def test_names_without_end_are_told_of() -> None:
+    assert advice_text(MANY_NAMES) == (
+        "more than 300 names: the others are judged as one; give requests of one kind the same "
+        "name=, as in get(url, name='/items/[id]')"
+    )
 
 
 def test_a_lost_worker_is_told_of() -> None:

@@ -10,6 +10,7 @@ from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.locust_gate.generator import Strain
 from pytest_hancock_latency.locust_gate.listener import (
     ARRIVAL,
+    INVALID,
     Listener,
     increment_from_plain,
     increment_to_plain,
@@ -104,6 +105,57 @@ def test_an_increment_survives_the_way_to_the_master() -> None:
 
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
-    sent = msgpack.dumps(increment_to_plain(counted, Strain(3, 1, {70: 4})))
+    strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000})
+    sent = msgpack.dumps(increment_to_plain(counted, strain))
     arrived = increment_from_plain(msgpack.loads(sent, strict_map_key=False))
-    assert (counted, Strain(3, 1, {70: 4})) == arrived
+    assert (counted, strain) == arrived
+
+
+@pytest.mark.parametrize("response_time", [1e300, float("nan"), float("-inf"), "12", [1], -1e12])
+def test_a_latency_that_is_none_is_a_failure(response_time: Any) -> None:
+    taken = heard(response_time).take()
+    assert ({}, {("GET", "/it", WINDOW): {INVALID: 1}}) == (taken.latencies, taken.failures)
+
+
+@pytest.mark.parametrize("start_time", [float("nan"), float("inf"), 1e300, "now"])
+def test_a_start_that_is_none_costs_no_count(start_time: Any) -> None:
+    listener = Listener()
+    listener.on_request("GET", "/it", 5.0, start_time=start_time)
+    listener.on_request("GET", "/it", 5.0, start_time=start_time, exception=ValueError())
+    failures = listener.take().failures
+    assert sum(sum(kinds.values()) for kinds in failures.values()) == 2
+    assert {kind for kinds in failures.values() for kind in kinds} == {INVALID, "ValueError"}
+
+
+def test_a_failure_without_a_latency_is_counted() -> None:
+    taken = heard(None, exception=ConnectionError()).take()
+    assert {("GET", "/it", WINDOW): {"ConnectionError": 1}} == taken.failures
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(None, ""), (7, "7"), (b"/it", "/it"), (b"\xff", "\ufffd"), ([1], "[1]")]
+)
+def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
+    listener = Listener()
+    listener.on_request(name, name, 5.0, start_time=AT_S)
+    assert list(listener.take().latencies) == [(text, text, WINDOW)]
+
+
+@pytest.mark.parametrize(
+    ("plain", "why"),
+    [
+        ([], "not a mapping"),
+        ({"latencies": [["GET", "/it", 3]]}, "latencies: not a cell of method, name, window"),
+        ({"latencies": [["GET", None, 3, {}]]}, "latencies: not a method, a name and a window"),
+        ({"latencies": [["GET", "/it", 2**70, {}]]}, "latencies: not a method, a name and"),
+        ({"latencies": [["GET", "/it", 3, [1]]]}, "latencies: not counts"),
+        ({"latencies": [["GET", "/it", 3, {5: -1}]]}, "latencies: not a count"),
+        ({"latencies": [["GET", "/it", 3, {2**60: 1}]]}, "latencies: not a count"),
+        ({"failures": [["GET", "/it", 3, {5: 1}]]}, "failures: not a count"),
+        ({"seconds": "3"}, "seconds is not a count"),
+        ({"waits": {"x": 1}}, "waits: not a count"),
+    ],
+)
+def test_an_increment_that_is_none_is_refused_whole(plain: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why}"):
+        increment_from_plain(plain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_hancock_latency.locust_gate.generator import Strain
-from pytest_hancock_latency.locust_gate.participants import Participant, Participants
+from pytest_hancock_latency.locust_gate.participants import Added, Participant, Participants
 
 MS = 1_000_000
 
@@ -11,9 +11,9 @@ MS = 1_000_000
 def test_participants_are_told_apart_by_what_became_of_them() -> None:
     everybody = Participants()
     everybody.begin(100.0, ["a", "b", "c"])
-    everybody.reported("a", 5, Strain(), 103.0)
-    everybody.reported("b", 7, Strain(), 103.0)
-    everybody.reported("d", 1, Strain(), 105.0)
+    everybody.reported("a", Added(5, 0), Strain(), 103.0)
+    everybody.reported("b", Added(7, 0), Strain(), 103.0)
+    everybody.reported("d", Added(1, 0), Strain(), 105.0)
     everybody.without_gate("c", 103.0)
     assert everybody.lose("b")
     assert not everybody.lose("b")

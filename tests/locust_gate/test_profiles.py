@@ -41,8 +41,12 @@ def command(line: str, host: str, folder: Path, **environment: str) -> Ran:
             "locust -f tests/load_test_locust.py --headless -u 50 -r 50 -t 5m ReadOnlyUser",
             {"health", "models", "mode"},
         ),
+        (
+            "locust -f tests/load_test_locust.py --headless -u 50 -r 50 -t 5m",
+            {"health", "models", "mode"},
+        ),
     ],
-    ids=["with --class-picker", "plain", "read only"],
+    ids=["with --class-picker", "plain", "read only", "no class named"],
 )
 def test_every_command_of_the_guide_works(line: str, paths: set[str], tmp_path: Path) -> None:
     with served() as host:

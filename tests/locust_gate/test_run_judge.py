@@ -10,8 +10,14 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
-from pytest_hancock_latency.locust_gate.participants import Participant
-from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState
+from pytest_hancock_latency.locust_gate.participants import Added, Participant
+from pytest_hancock_latency.locust_gate.run_judge import (
+    MOST_NAMES,
+    OTHERS,
+    RunJudge,
+    RunState,
+    Span,
+)
 
 MS = 1_000_000
 BUDGETS = {"GET /it": replace(parse_terms({"p95": 10}), budget_name="GET /it")}
@@ -49,8 +55,8 @@ def test_a_request_that_no_budget_names_is_judged_by_the_guide() -> None:
 
 def test_one_failure_breaks_a_budget_that_allows_none() -> None:
     run_judge = RunJudge(BUDGETS)
-    assert 200 == run_judge.add(counted(5))
-    assert 1 == run_judge.add(failed(1))
+    assert Added(200, 0) == run_judge.add(counted(5))
+    assert Added(1, 0) == run_judge.add(failed(1))
     (found,) = run_judge.records(RunState())
     assert ("exceeded", {"HTTP 503": 1}) == (found.outcome, found.failures)
 
@@ -59,9 +65,9 @@ def test_what_came_before_the_end_of_the_ramp_can_be_left_out() -> None:
     run_judge = RunJudge(BUDGETS)
     run_judge.add(counted(50, windows=10))
     run_judge.forget(20)
-    assert 0 == run_judge.add(counted(50, windows=10))
+    assert run_judge.add(counted(50, windows=10)).requests == 0
     assert [] == run_judge.records(RunState())
-    assert 100 == run_judge.add(counted(5))
+    assert run_judge.add(counted(5)).requests == 100
     assert ["within"] == [each.outcome for each in run_judge.records(RunState())]
 
 
@@ -121,3 +127,51 @@ def test_nothing_measured_never_passes() -> None:
     found = only_few_failures.records(RunState())
     assert "inconclusive" == found[0].outcome
     assert 2 == exit_code_of(found)
+
+
+def test_a_request_outside_of_the_run_s_time_is_counted_at_its_edge() -> None:
+    run_judge = RunJudge(BUDGETS)
+    cells = {("GET", "/it", window): {index_of(5 * MS): 1} for window in (-(2**62), 3, 2**62)}
+    added = run_judge.add(RequestCounts(latencies=cells), Span(0, 10))
+    assert added == Added(requests=3, displaced=2)
+    (found,) = run_judge.records(RunState())
+    assert (found.n, found.measurement.elapsed_ns) == (3, 11 * 250 * MS)
+
+
+def test_windows_far_apart_are_judged_as_fast_as_neighbours() -> None:
+    run_judge = RunJudge(BUDGETS)
+    for window in (0, 2**40):
+        run_judge.add(RequestCounts(latencies={("GET", "/it", window): {index_of(MS): 200}}))
+    (found,) = run_judge.records(RunState())
+    assert (found.n, found.outcome) == (400, "within")
+
+
+def test_more_names_than_are_judged_apart_are_one_group() -> None:
+    run_judge = RunJudge(BUDGETS)
+    for number in range(MOST_NAMES + 50):
+        run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
+    run_judge.add(counted(5, windows=1))
+    found = {each.test: each for each in run_judge.records(RunState())}
+    assert (len(found), found[OTHERS].n) == (MOST_NAMES + 2, 50 * 5)
+    assert found["GET /it"].budget_name == "GET /it"
+    assert [advice.kind for advice in found[OTHERS].measurement.advice] == ["many-names"]
+
+
+def test_windows_in_which_the_generator_starved_convict_nothing() -> None:
+    all_windows = frozenset(range(40))
+    assert record(counted(20)).outcome == "exceeded"
+    starved = record(counted(20), state=RunState(starved=all_windows))
+    assert starved.verdict is not None
+    (part,) = starved.verdict.limits
+    assert (starved.outcome, part.reason, part.excused) == ("inconclusive", "machine", 200)
+
+
+def test_windows_in_which_the_generator_did_not_starve_convict_all_the_same() -> None:
+    found = record(counted(20), state=RunState(starved=frozenset(range(0, 40, 2))))
+    assert found.outcome == "exceeded"
+
+
+def test_budgets_that_no_request_matched_are_known_by_their_names() -> None:
+    run_judge = RunJudge({**BUDGETS, "GET /typo": BUDGETS["GET /it"]})
+    run_judge.add(counted(5))
+    assert run_judge.unmatched == ("GET /typo",)

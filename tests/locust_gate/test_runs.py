@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import driving
 import pytest
 from driving import (
     LOCUSTFILES,
@@ -83,8 +85,8 @@ def test_every_artifact_is_written(tmp_path: Path) -> None:
     ("message", "options"),
     [
         (
-            "budgets.toml: budget \"GET /it\": unknown keyword 'p5000x': valid are p50, p95, p99, "
-            "any other percentile such as p75 or p99_9, max, ",
+            'budgets.toml: budget "GET /it": unknown keyword \'p5000x\' (did you mean "p50"?): '
+            "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, ",
             ("--latency-budgets", "budgets.toml"),
         ),
         ("/artifacts/performance-latency.json: its folder is a file", ()),
@@ -158,3 +160,54 @@ def locust_gate_path() -> str:
     """What the documented command prints."""
     command = [sys.executable, "-m", "pytest_hancock_latency.locust_gate"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+ODD_RUN = ("-u", "1", "-t", "2s")
+
+
+def test_odd_events_are_counted_and_the_run_goes_on(tmp_path: Path) -> None:
+    sent = {"EVENTS": "11000", "ODD_EVERY": "100"}
+    ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, **sent)
+    assert all_requests(ran.artifact) == 11_000, str(ran)
+    kinds = {kind for sample in ran.artifact["samples"] for kind in sample["failures"]}
+    assert kinds == {"invalid measurement", "ConnectionError"}
+    # Locust's own table and its last words fail at such names; ours are in the artifacts.
+    assert "pytest_hancock_latency" not in ran.err
+    summary = (tmp_path / "artifacts" / "benchmark-summary.txt").read_text(encoding="utf-8")
+    assert "has a wrong clock: 10 of its requests started outside of the run's time" in summary
+
+
+def test_latencies_of_nothing_are_a_report_like_others(tmp_path: Path) -> None:
+    ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, MS="0")
+    assert (ran.exit_code, all_requests(ran.artifact)) == (0, 10_000), str(ran)
+    assert (tmp_path / "artifacts" / "latency-report.html").exists()
+
+
+def test_names_without_end_cost_neither_the_end_nor_the_report(tmp_path: Path) -> None:
+    sent = {"EVENTS": "20000", "NAMES": "10000"}
+    ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, **sent)
+    assert all_requests(ran.artifact) == 20_000, str(ran)
+    assert len(ran.artifact["samples"]) == 301
+    assert "advice for (all other names): more than 300 names" in ran.out
+    assert (tmp_path / "artifacts" / "latency-report.html").stat().st_size < 8_000_000
+
+
+def test_a_budget_that_no_request_matched_is_told_and_fails_under_strict(tmp_path: Path) -> None:
+    (tmp_path / "budgets.toml").write_text('[budgets."GET /typo"]\np50 = 1\n', encoding="utf-8")
+    load = ("-u", "1", "-t", "1s", "--latency-budgets", "budgets.toml")
+    ran = run("odd.py", *load, host=NOWHERE, folder=tmp_path)
+    assert 'budgets that no request matched: "GET /typo"' in ran.out
+    strict = run("odd.py", *load, "--latency-strict", host=NOWHERE, folder=tmp_path)
+    assert (ran.exit_code, strict.exit_code) == (0, 3), f"{ran}\n{strict}"
+
+
+def test_what_cannot_be_meant_ends_forked_workers_at_once(tmp_path: Path) -> None:
+    (tmp_path / "budgets.toml").write_text("[budgets]\nx = 1\n", encoding="utf-8")
+    port = str(free_port())
+    load = (*ONE, "-t", "30s", "--processes", "2", "--master-bind-port", port)
+    budgets = ("--latency-budgets", "budgets.toml", "--master-port", port)
+    begin = time.monotonic()
+    process = driving.begin("odd.py", *load, *budgets, host=NOWHERE, folder=tmp_path)
+    process.communicate(timeout=60)  # the workers have the same ends of its pipes
+    assert process.returncode == 2
+    assert time.monotonic() - begin < 30

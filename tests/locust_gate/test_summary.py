@@ -42,8 +42,8 @@ def test_the_end_shows_table_evidence_advice_and_workers() -> None:
     assert [
         "",
         "latency budgets",
-        "sample     n  p50  p95  p99  limits (ms)       verdict",
-        "GET /it  400  700  700  700  p50 500, p99 500  exceeded p50",
+        "sample     n  p50  p95  p99  limits (ms)                     verdict",
+        "GET /it  400  700  700  700  p50 500, p99 500, errors 0.1 %  exceeded p50",
         "1 exceeded (latencies in ms, raw, by nearest rank)",
         "GET /it: exceeded p50: 400 of 400 over 500 ms (100 %, allowed 50 %); p50 ≥ 700 ms",
     ] == summary_lines(found, workers)[:6]
@@ -51,6 +51,14 @@ def test_the_end_shows_table_evidence_advice_and_workers() -> None:
         "advice for GET /it: the clock is coarser than 1 µs: short latencies are rounded",
         "2 workers: 1 finished, 1 lost, 1 joined late",
     ] == (summary_lines(found, workers)[-2:])
+    assert "judged by built-in limits, since no budget has their name: GET /it" in (
+        summary_lines(found, workers)
+    )
+
+
+def test_a_budget_that_no_request_matched_is_one_line() -> None:
+    lines = summary_lines(records(), [], ["GET /typo", "other"])
+    assert 'budgets that no request matched: "GET /typo", "other"' in lines
 
 
 def test_the_tab_has_a_cell_for_every_column() -> None:

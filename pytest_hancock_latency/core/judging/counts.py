@@ -14,7 +14,7 @@ the timeline of the run. Memory grows with windows and buckets, not with request
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,7 +30,11 @@ from .verdict import LimitVerdict, Outcome, Reason, Verdict
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
-    """Observations in each deletion window, and those of them that were over one limit."""
+    """Observations in each deletion window, and those of them that were over one limit.
+
+    Windows in which the load generator waited for a core are left out: what was slow there may
+    have been the generator.
+    """
 
     totals: Sequence[int]
     exceeding: Sequence[int]
@@ -73,10 +77,13 @@ def _judge_limit(
     """The verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
     over, over_attributed = tally.raw.maybe_over(limit_ns), tally.attributed.surely_over(limit_ns)
+    known, windows = tally.raw.n, tally.over_time.get(limit)
+    if windows is not None:
+        known, over_attributed = sum(windows.totals), sum(windows.exceeding)
     counts = Counts(tally.raw.n, over, over_attributed)
     outcome = otherwise = None
-    if table.shows_exceeded(counts.n, counts.over_attributed):
-        if _is_no_single_stall(limit, table, tally):
+    if known and table.shows_exceeded(known, over_attributed):
+        if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
     if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
@@ -86,9 +93,8 @@ def _judge_limit(
     return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
 
 
-def _is_no_single_stall(limit: Limit, table: Table, tally: Tally) -> bool:
+def _is_no_single_stall(limit: Limit, table: Table, windows: OverTime | None) -> bool:
     """Whether *exceeded* stands without the worst two windows, where those are known."""
-    windows = tally.over_time.get(limit)
     if windows is None or not limit.allowed:
         return True
     return survives_deletion(table, windows.totals, windows.exceeding)
@@ -179,8 +185,11 @@ class RunningTally:
         """Of all latencies."""
         return Histogram(self._counts)
 
-    def tally(self) -> Tally:
-        """What can be judged."""
+    def tally(self, starved: Container[int] = ()) -> Tally:
+        """What can be judged.
+
+        starved: windows in which the load generator waited for a core.
+        """
         histogram = self.histogram
         windows = self._totals
         return Tally(
@@ -188,20 +197,28 @@ class RunningTally:
             attributed=histogram,
             failed=sum(self.failures.values()),
             elapsed_ns=self.elapsed_ns,
-            over_time={limit: self._over_time(limit) for limit in self._edges} if windows else {},
+            over_time={limit: self._over_time(limit, starved) for limit in self._edges}
+            if windows
+            else {},
         )
 
     def timeline(self) -> Timeline | None:
         """The course of the run; None before the first latency."""
         return self._course.timeline()
 
-    def _over_time(self, limit: Limit) -> OverTime:
-        windows, over = self._totals, self._over[limit]
-        span = range(min(windows), max(windows) + 1)
-        return OverTime(
-            totals=[windows.get(window, 0) for window in span],
-            exceeding=[over.get(window, 0) for window in span],
-        )
+    def _over_time(self, limit: Limit, starved: Container[int]) -> OverTime:
+        """Windows with observations; an empty one stands for all that lie between two of them."""
+        over, totals, exceeding, before = self._over[limit], [], [], None
+        for window in sorted(self._totals):
+            if window in starved:
+                continue
+            if before is not None and window > before + 1:
+                totals.append(0)
+                exceeding.append(0)
+            totals.append(self._totals[window])
+            exceeding.append(over.get(window, 0))
+            before = window
+        return OverTime(totals, exceeding)
 
 
 class _Course:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.advice import Advice
-from ...core.attribution import candidates, waiting_for_each_other
+from ...core.attribution import Circumstances, candidates, waiting_for_each_other
 from ...core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ...core.judging.verdict import Verdict
 from ...core.quantile import P99, rank
@@ -29,6 +29,8 @@ _WINDOWS: Final = 8
 less than half a second can be exceeded at all."""
 _SHORTEST_WINDOW_NS: Final = 1_000_000
 """Shorter windows would hold single observations, and deleting them would protect from nothing."""
+_ON_TIME_NS: Final = 1_000_000
+"""A sleeping thread wakes up this late on a calm machine; whoever starts later was in a queue."""
 _LATE_NS: Final = 50_000_000
 """A p99 send lag above this is a load that could not keep its schedule, not the usual jitter."""
 
@@ -108,7 +110,13 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     bracketed = [taker for taker, _ in takers if isinstance(taker, BracketTaker)]
     if not bracketed:
         return [Part(taker.observations(), taker.begin, intended) for taker, intended in takers]
-    callers = waiting_for_each_other([taker.circumstances() for taker in bracketed])
+    callers = waiting_for_each_other(
+        [
+            _queued(taker.circumstances(), intended)
+            for taker, intended in takers
+            if isinstance(taker, BracketTaker)
+        ]
+    )
     totals = np.sum([candidates(caller, bracketed[0].windows) for caller in callers], axis=0)
     attributed = {
         taker: taker.attributed(caller, totals)
@@ -122,6 +130,16 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
         )
         for taker, intended in takers
     ]
+
+
+def _queued(circumstances: Circumstances, intended: IntendedStarts) -> Circumstances:
+    """With what is known of the schedule: which requests of an open loop began late."""
+    import numpy as np
+
+    if not intended.due:
+        return circumstances
+    late = circumstances.start - np.array(intended.due, dtype=np.int64) > _ON_TIME_NS
+    return replace(circumstances, queued=late)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

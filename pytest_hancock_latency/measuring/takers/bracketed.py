@@ -268,6 +268,8 @@ class BracketTaker(Taker):
             tree_wait=tree_wait,
             tree_cpu=tree_cpu,
             own_work=columns["process_cpu"] // len(allowed_cpus()),
+            siblings_cpu=np.maximum(0, columns["process_cpu"] - thread_cpu_ns),
+            queued=np.zeros(len(wall), bool),
             unseen=unseen | self._follower.unseen_in(window),
             window=window,
         )

@@ -137,9 +137,8 @@ class Follower:
         import numpy as np
 
         if self._work is None:
-            nothing = np.array([0.0])
-            no = np.array([False])
-            return Windows(nothing, throttled=nothing, calm=no, disk=nothing, busy_children=no)
+            nothing, no = np.array([0.0]), np.array([False])
+            return Windows(nothing, nothing, nothing, calm=no, disk=nothing, busy_children=no)
         return self._work.windows()
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:

@@ -75,6 +75,7 @@ class ForeignWork:
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._throttling = _throttling_file()
         self._foreign: list[float] = []
+        self._consumed: list[float] = []
         self._throttled: list[float] = []
         self._calm: list[bool] = []
         self._stalled: list[float] = []
@@ -100,6 +101,7 @@ class ForeignWork:
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
         busy = max(0.0, after.busy_ns - before.busy_ns)
         self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
+        self._consumed.append(min(1.0, self._foreign[-1] / (length * len(self._cpus))))
         self._throttled.append(throttled)
         self._calm.append(self._is_calm(before, after, length))
         children = after.children_cpu_ns - before.children_cpu_ns
@@ -115,6 +117,7 @@ class ForeignWork:
 
         return Windows(
             foreign=np.array([*self._foreign, np.inf]),
+            consumed=np.array([*self._consumed, 1.0]),
             throttled=np.array([*self._throttled, 0.0]),
             calm=np.array([*self._calm, False]),
             disk=np.array([*self._stalled, np.inf]),

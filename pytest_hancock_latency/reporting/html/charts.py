@@ -86,9 +86,10 @@ def tail(record: Record, baseline: Record | None = None) -> Picture | None:
 def over_time(record: Record) -> Picture | None:
     """The course of the run: median to largest of each stretch, with what disturbed it."""
     course = record.timeline
-    if course is None or not len(course):
+    if course is None or not any(course.n):
         return None
-    latencies = [ns for ns in (*course.median_ns, *course.max_ns) if ns]
+    ends = zip(course.n, course.median_ns, course.max_ns, strict=True)
+    latencies = [ns for n, *both in ends if n for ns in both]
     scale = LogScale(*latency_range(latencies, _limit_values(record)), BOTTOM, TOP)
     room = (RIGHT - LEFT) / len(course)
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
