@@ -34,7 +34,7 @@ gate: $(INSTALLED)  ## Hancock's endpoints against their latency budgets, with a
 	  $(BIN)/pytest tests/benchmark_suite.py tests/test_performance.py -v \
 	  --latency-artifacts=$(ARTIFACTS) --junitxml=$(ARTIFACTS)/benchmark-junit.xml
 
-# Tests that need redis-server or promtool are skipped where those are missing; in CI they fail.
+# Tests that need redis-server, nginx or promtool are skipped where those are missing; in CI they fail.
 export HANCOCK_TESTS_WITHOUT_SERVICES ?= $(if $(CI),0,1)
 
 .PHONY: test

@@ -23,6 +23,8 @@ from pytest_hancock_latency import Sampler, latency_budget
 
 # The hard gate for everything, whatever an endpoint's own targets say.
 pytestmark = latency_budget(p99=500)
+READS_THE_ENVIRONMENT = True
+"""As HANCOCK_CANNED_DELAY=400ms, which shows how a gate fails; other tests do not, see conftest."""
 
 
 @pytest.fixture

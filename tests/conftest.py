@@ -14,10 +14,29 @@ with suppress(ImportError):  # the benchmark suite, which is in this folder, nee
     )
     settings.load_profile("shared machine")
 
+OURS = "HANCOCK_"
+"""Begins the variables of Hancock, of the plugin and of the Locust gate."""
+OF_THE_TESTS = "HANCOCK_TESTS_"
+"""Begins those that say how the tests run."""
 OF_THIS_SESSION = (
-    *("HANCOCK_", "PYTEST_XDIST_"),
+    *(OURS, "PYTEST_XDIST_"),
     *("GITHUB_", "GITLAB_CI", "TF_BUILD", "JENKINS_URL"),
 )
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_shell(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests and the programs that they start see no `HANCOCK_` variable of the shell.
+
+    The gates of `benchmark_suite.py` do: they measure Hancock as the environment sets it.
+    """
+    if getattr(request.module, "READS_THE_ENVIRONMENT", False):
+        return
+    for name in list(os.environ):
+        if name.startswith(OURS) and not name.startswith(OF_THE_TESTS):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,8 +25,8 @@ Call = Callable[[], int]
 
 
 def served(**settings: Any) -> Flask:
-    """Hancock as the environment sets it, but for what a test needs."""
-    return create_app(replace(Settings.from_env(), api_key="", **settings))
+    """Hancock with its defaults, but for what a test needs."""
+    return create_app(Settings(**settings))
 
 
 def posting(app: Flask, path: str, body: dict[str, str]) -> Call:

@@ -58,3 +58,31 @@ def test_a_slow_model_fails_the_endpoints_that_ask_it(
         "test_ask",
     }
     assert (artifact.parent / "benchmark-summary.txt").exists()
+
+
+SETTINGS_OF_A_SHELL = {
+    "HANCOCK_RATE_LIMIT": "0",
+    "HANCOCK_API_KEY": "key",
+    "HANCOCK_WEBHOOK_SECRET": "whsec_",
+    "HANCOCK_LLM_BACKEND": "none",
+    "HANCOCK_LATENCY_MODE": "report",
+    "HANCOCK_LATENCY_STRICT": "1",
+}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("test_performance.py", "hancock_app/test_main.py", "hancock_app/test_routes.py"),
+        ("plugin/test_usage_errors.py", "cli/test_gate.py"),
+    ],
+    ids=["hancock", "plugin"],
+)
+def test_our_own_tests_pass_whatever_the_shell_sets(
+    environment: dict[str, str], tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    environment |= SETTINGS_OF_A_SHELL
+    environment["HANCOCK_LATENCY_JSON"] = str(tmp_path / "of-the-shell.json")
+    paths = [str(SUITE.parent / file) for file in files]
+    ran = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *paths, environment=environment)
+    assert ran.returncode == 0, ran.stdout
