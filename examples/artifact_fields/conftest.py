@@ -10,9 +10,11 @@ import pytest
 SERVICE = {"name": "search", "version": "1.4.2"}
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_latency_machine_info(config: pytest.Config, machine: dict[str, Any]) -> None:
     machine["runner"] = os.environ.get("RUNNER_NAME", "unnamed")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_latency_artifact(config: pytest.Config, artifact: dict[str, Any]) -> None:
     artifact["service"] = SERVICE

@@ -14,6 +14,7 @@ OUTCOMES = ["within", "exceeded", "inconclusive", "not judged"]
 NS_PER_S = 1_000_000_000
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_latency_artifact(config: pytest.Config, artifact: dict[str, Any]) -> None:
     """Called before each writing of the JSON artifact, with the samples of all workers."""
     target = os.environ.get("LATENCY_METRICS")

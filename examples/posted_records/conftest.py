@@ -15,6 +15,7 @@ PATIENCE_S = 2
 TROUBLE = pytest.StashKey[str]()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_latency_judged(item: pytest.Item, record: Record) -> None:
     endpoint = os.environ.get("LATENCY_ENDPOINT")
     if not endpoint or TROUBLE in item.config.stash:  # once is enough to wait for a dead one

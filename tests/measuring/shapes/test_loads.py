@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from flask import Response
 
-from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler
+from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler, Warmup
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.measuring.plan import Plan
@@ -537,6 +537,13 @@ def test_the_answer_of_a_function_is_no_function(given: Any, kind: str) -> None:
         f"sample() needs a function, and got {kind}: pass the function and its arguments, "
         "not its answer, as in sample(client.get, '/health')"
     )
+
+
+def test_the_fixtures_show_briefly_what_they_are() -> None:
+    measure = sampler(p50=500)
+    measure(int, name="quick")
+    assert repr(measure) == "<sample of test_it.py::test: 'quick'>"
+    assert repr(Warmup(measure)) == "<warmup of test_it.py::test>"
 
 
 # --- exceptions as failures -----------------------------------------------------------------------
