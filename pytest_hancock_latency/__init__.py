@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ProfileError,
         QuantileError,
         SettingError,
+        UndecidedBudgetWarning,
     )
     from .measuring.clock import ManualClock
     from .plugin.marker import latency_budget
@@ -49,6 +50,7 @@ _HOMES = {
     "ProfileError": "errors",
     "QuantileError": "errors",
     "SettingError": "errors",
+    "UndecidedBudgetWarning": "errors",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Sample",
     "Sampler",
     "SettingError",
+    "UndecidedBudgetWarning",
     "Verdict",
     "Warmup",
     "latency_budget",

@@ -41,6 +41,14 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     return f' (did you mean "{nearest[0]}"?)' if nearest else ""
 
 
+class UndecidedBudgetWarning(UserWarning):
+    """A latency budget could not be decided since there were too few calls: it gates nothing.
+
+    A filter that names this class may turn it into an error; one for all warnings does not, since a
+    slow machine gives few calls, too.
+    """
+
+
 class LatencyError(Exception):
     """Base of all errors raised on purpose by this package."""
 

@@ -18,6 +18,8 @@ from .quantile import (
     parse_quantile,
 )
 
+AUTO_TIME: Final = 0
+"""The time limit that fits the budget, which no duration can be."""
 PERCENTILES: Final = "percentiles"
 """The keyword of a mapping of limits, in which any percentile may be limited."""
 _USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
@@ -85,6 +87,7 @@ class Terms:
     samples: int | None = None
     max_samples: int | None = None
     time_limit_ns: int | None = None
+    """Longest measuring; `AUTO_TIME` is as long as the limits take."""
     least_time_ns: int | None = None
     strict: bool | None = None
     regression: Fraction | None = None
@@ -192,6 +195,10 @@ def _duration(keyword: str, value: object) -> int:
         raise BudgetError(f"{keyword}: {error}") from None
 
 
+def _time_limit(keyword: str, value: object) -> int:
+    return AUTO_TIME if value == "auto" else _duration(keyword, value)
+
+
 def _count(minimum: int) -> Any:
     def read(keyword: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
@@ -236,7 +243,7 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "warmup": ("warmup", _count(0)),
     "samples": ("samples", _count(1)),
     "max_samples": ("max_samples", _count(1)),
-    "time_limit": ("time_limit_ns", _duration),
+    "time_limit": ("time_limit_ns", _time_limit),
     "least_time": ("least_time_ns", _duration),
     "strict": ("strict", _flag),
     "regression": ("regression", parse_share),

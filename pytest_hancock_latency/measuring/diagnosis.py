@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.attribution import THROTTLED
+from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
 from .environment import allowed_cpus, cpu_quota
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..core.judging.sequential import SequentialJudge
     from .plan import Plan
 
+_LONG_NS: Final = 10 * NS_PER_S
+"""Without a word, ten seconds of silence look like a test that hangs."""
 _SHOWN: Final = 5
 _WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
@@ -58,23 +61,35 @@ def _slow(observations: Observations, position: int, collections: Sequence[int])
     return Slow(position, start, wall, attributed, tuple(causes))
 
 
-def advice_before(judge: SequentialJudge, plan: Plan, warmup: Sequence[int]) -> Advice | None:
-    """Advice known before measuring: the plan leaves no room for a pass. None if it does."""
+def advice_before(
+    judge: SequentialJudge, plan: Plan, time_limit_ns: int, warmup: Sequence[int]
+) -> Advice | None:
+    """Advice known before measuring: there is no room for a pass. None if there is."""
     observations, limit = judge.least_to_pass(), judge.budget.limits[-1].label
     if observations > plan.max_samples:
         return Advice.of(
             "cap-samples", limit=limit, needed=observations, max_samples=plan.max_samples
         )
     interval_ns = int(median(warmup)) if warmup else 0
-    if not interval_ns or observations * interval_ns <= plan.time_limit_ns:
+    if not interval_ns or observations * interval_ns <= time_limit_ns:
         return None
     return Advice.of(
         "cap-time",
         limit=limit,
         needed=observations,
-        fitting=plan.time_limit_ns // interval_ns,
-        time_limit_ns=plan.time_limit_ns,
+        fitting=time_limit_ns // interval_ns,
+        time_limit_ns=time_limit_ns,
     )
+
+
+def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | None:
+    """Word of a sample that takes long enough for somebody to wonder; None of any other."""
+    interval_ns = int(median(warmup)) if warmup else 0
+    observations = judge.least_to_pass()
+    if observations * interval_ns <= _LONG_NS:
+        return None
+    label = judge.budget.limits[-1].label
+    return Advice.of("takes-long", limit=label, needed=observations, interval_ns=interval_ns)
 
 
 def tracers() -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..errors import UndecidedBudgetWarning
 from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
@@ -53,3 +55,20 @@ def details(failing: list[Record]) -> str:
         lines += picture_lines(record)
         lines += [f"advice: {advice_text(advice)}" for advice in record.measurement.advice]
     return "\n".join(lines)
+
+
+def warn_undecided(text: str, item: pytest.Item) -> None:
+    """Warn of a budget that decided nothing, at the place of its test.
+
+    Only a filter that names the category makes an error of it: pytest's ``-W error`` means the
+    warnings of the code, and how many calls fit into the time is the machine's doing as well.
+    """
+    path, line, _ = item.location
+    with warnings.catch_warnings():
+        if not _is_named_by_a_filter():
+            warnings.simplefilter("always", UndecidedBudgetWarning)
+        warnings.warn_explicit(text, UndecidedBudgetWarning, str(path), (line or 0) + 1)
+
+
+def _is_named_by_a_filter() -> bool:
+    return any(category is UndecidedBudgetWarning for _, _, category, *_ in warnings.filters)

@@ -20,10 +20,12 @@ from ..core.record import Record, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
 from ..errors import hides_frame
+from ..measuring.plan import TimePool
 from ..reporting.junit import is_ours, junit_properties
+from ..reporting.wording import TOO_FEW, headline, printable, why_undecided
 from .baseline import Baseline
 from .body_as_request import measured
-from .failing import BudgetExceeded, details, headlines, shorten
+from .failing import BudgetExceeded, details, headlines, shorten, warn_undecided
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .live import Live
 from .report_hooks import RECORDS
@@ -49,6 +51,7 @@ class ItemHooks:
         self._config = config
         self._settings = settings
         self._baseline = baseline
+        self._pool = TimePool(settings.pool_ns)
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
@@ -69,7 +72,8 @@ class ItemHooks:
         if SAMPLER not in item.stash:
             settings = item.stash.get(ITEM_SETTINGS, None)
             settings = settings or item_settings_of(item, None, self._settings, 1)
-            item.stash[SAMPLER] = Sampler(settings, watcher=Live(self._config, item.name))
+            live = Live(self._config, item.name)
+            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool)
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
@@ -173,8 +177,16 @@ class ItemHooks:
     def _fail_if_needed(self, item: pytest.Item) -> None:
         self._fail_if_unmeasured(item)
         failing = [record for record in item.stash[_FINISHED] if record.fails]
+        if not failing:
+            self._warn_if_undecided(item)
         if failing and self._settings.mode is Mode.GATE:
             raise BudgetExceeded(headlines(failing), details(failing))
+
+    def _warn_if_undecided(self, item: pytest.Item) -> None:
+        """A green test whose budget decided nothing should not look like a gate."""
+        for record in item.stash[_FINISHED]:
+            if why_undecided(record) == TOO_FEW:
+                warn_undecided(f"{printable(record.title)}: {headline(record)}", item)
 
     def _fail_if_unmeasured(self, item: pytest.Item) -> None:
         settings, sampler = item.stash.get(ITEM_SETTINGS, None), item.stash.get(SAMPLER, None)

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.budget import LatencyBudget, Terms
+from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.duration import NS_PER_S
 from ..core.judging.evidence import share_of_sample
 from ..core.judging.sequential import Policy, SequentialJudge
-from ..measuring.plan import Plan
+from ..measuring.plan import LONGEST_NS, Plan
 from .settings import Mode, Settings
 
 _TIMEOUT_SHARE: Final = 0.4
@@ -72,10 +72,8 @@ def item_settings_of(
             warmup=plan.warmup if own.warmup is None else own.warmup,
             samples=own.samples or plan.samples,
             max_samples=_most(own, plan),
-            time_limit_ns=min(
-                max(own.time_limit_ns or plan.time_limit_ns, own.least_time_ns or 0),
-                _timeout_ns(item),
-            ),
+            time_limit_ns=_time_limit(own, plan, _timeout_ns(item)),
+            longest_ns=min(LONGEST_NS, _timeout_ns(item)),
             attribution=plan.attribution,
         ),
         budget=terms.budget() if terms else None,
@@ -107,6 +105,13 @@ def _ini(config: pytest.Config, name: str) -> Any:
         return config.getini(name)
     except (KeyError, ValueError):  # nobody registered it
         return None
+
+
+def _time_limit(own: Terms, plan: Plan, timeout_ns: int) -> int:
+    limit = plan.time_limit_ns if own.time_limit_ns is None else own.time_limit_ns
+    if limit == AUTO_TIME:
+        return AUTO_TIME
+    return min(max(limit, own.least_time_ns or 0), timeout_ns)
 
 
 def _most(own: Terms, plan: Plan) -> int:

@@ -27,7 +27,16 @@ OPTIONS: Final = (
     Option("warmup", "N", "calls before measuring (default: 5)"),
     Option("samples", "N", "least number of observations for a pass (default: 50)"),
     Option("max_samples", "N", "greatest number of observations (default: 20000)"),
-    Option("time_limit", "DURATION", "longest measuring of one sample (default: 5s)"),
+    Option(
+        "time_limit",
+        "DURATION|auto",
+        "longest measuring of one sample (default: auto, what its limits take, 5 to 60 s)",
+    ),
+    Option(
+        "time",
+        "DURATION",
+        "time beyond 5 s a sample that all samples of a process share (default: 5min)",
+    ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
         "profile",

@@ -15,7 +15,7 @@ from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from ..core.record_json import from_plain
 from ..reporting.advice import advice_lines
-from ..reporting.table import UNIT_NOTE, count_line, table_lines
+from ..reporting.table import UNIT_NOTE, count_line, slowest_lines, table_lines
 from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
@@ -97,7 +97,12 @@ class ReportHooks:
             if record.outcome is Outcome.INCONCLUSIVE:
                 for line in explain(record):
                     terminalreporter.write_line(f"{printable(record.title)}: {line}", yellow=True)
-        lines = [*advice_lines(records), self._github.problem or "", *self._github.lines(records)]
+        lines = [
+            *advice_lines(records),
+            *slowest_lines(records),
+            self._github.problem or "",
+            *self._github.lines(records),
+        ]
         for line in filter(None, lines):
             terminalreporter.write_line(line)
 

@@ -15,6 +15,7 @@ from ..core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..core.sample import Sample
 from ..errors import LatencyError, hides_frame
 from ..measuring.clock import Clock, system_clock
+from ..measuring.plan import TimePool
 from ..measuring.request import (
     Attempted,
     Call,
@@ -63,6 +64,7 @@ class Sampler:
     clock: Clock = system_clock
     wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
+    pool: TimePool = field(default_factory=TimePool)
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
@@ -275,7 +277,7 @@ class Sampler:
         return name
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.settings.plan, self.clock, self.watcher)
+        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool)
 
     def _warmed(self) -> tuple[int, ...] | None:
         """What was warmed up by hand since the last sample; None if nothing was."""

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import pytest
 
 from ..artifact_kinds import KINDS
-from ..core.budget import check_counts
+from ..core.budget import AUTO_TIME, check_counts
 from ..core.duration import parse_duration
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
-from ..measuring.plan import Plan
+from ..measuring.plan import POOL_NS, Plan
 from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
 from .options import OPTIONS
 
@@ -37,6 +37,8 @@ class Settings:
 
     mode: Mode = Mode.GATE
     plan: Plan = field(default_factory=Plan)
+    pool_ns: int = POOL_NS
+    """Time beyond what every sample may take, for all samples of a process."""
     strict: bool = False
     junit: bool = True
     github: bool = True
@@ -74,9 +76,10 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
-            time_limit_ns=_read(values["time_limit"], parse_duration, plan.time_limit_ns),
+            time_limit_ns=_read(values["time_limit"], _time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
         ),
+        pool_ns=_read(values["time"], parse_duration, POOL_NS),
         strict=_read(values["strict"], parse_switch, False),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
@@ -132,6 +135,10 @@ def _mode(text: str) -> Mode:
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
         raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
+
+
+def _time_limit(value: object) -> int:
+    return AUTO_TIME if value == "auto" else parse_duration(value)
 
 
 def _count(minimum: int) -> Callable[[Any], int]:

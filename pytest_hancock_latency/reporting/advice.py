@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ..core.advice import Advice
-from ..core.duration import format_duration, format_exactly
+from ..core.duration import format_duration
 from ..core.record import Record
 from .wording import printable
 
@@ -54,7 +54,16 @@ def _cap_by_number(f: Figures) -> str:
 def _cap_by_time(f: Figures) -> str:
     return (
         f"{f['limit']} needs {f['needed']} observations, about {f['fitting']} fit into "
-        f"{format_exactly(f['time_limit_ns'])}: raise time_limit, or expect an inconclusive verdict"
+        f"{format_duration(f['time_limit_ns'])}: it will not be decided; raise time_limit or "
+        "--latency-time, ask for a lower percentile, or use sample.burst(…, concurrency=8)"
+    )
+
+
+def _takes_long(f: Figures) -> str:
+    interval, whole = f["interval_ns"], f["needed"] * f["interval_ns"]
+    return (
+        f"{f['limit']} takes {f['needed']} calls of about {format_duration(interval)}: "
+        f"{format_duration(whole)}"
     )
 
 
@@ -186,6 +195,7 @@ def _omission(f: Figures) -> str:
 _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "cap-samples": _cap_by_number,
     "cap-time": _cap_by_time,
+    "takes-long": _takes_long,
     "tracer": _tracer,
     "first-call": _first_call,
     "clock": lambda _: "the clock is coarser than 1 µs: short latencies are rounded",

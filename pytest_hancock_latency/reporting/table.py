@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..core.duration import format_against, format_ms, plain_ms
+from ..core.duration import format_against, format_duration, format_ms, plain_ms
 from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
 from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
 from .advice import advice_lines
-from .wording import explain, printable
+from .wording import explain, printable, why_undecided
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
@@ -19,6 +20,8 @@ NUMBERS: Final = frozenset(range(1, 2 + len(PERCENTILES)))
 """Columns that are set flush right."""
 UNIT_NOTE: Final = "latencies in ms, raw, by nearest rank"
 _COUNTED: Final = (Outcome.WITHIN, *(o for o in WORST_FIRST if o is not Outcome.WITHIN))
+_SLOW_NS: Final = 10_000_000_000
+_SLOWEST: Final = 3
 _LONGEST: Final = 121
 """Letters of a title in the table; parameters may have thousands, and the evidence has them all."""
 
@@ -119,10 +122,36 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) 
 
 
 def count_line(records: Sequence[Record]) -> str:
-    """How many samples have which outcome, the best first: ``4 within, 1 exceeded``."""
-    outcomes = [record.outcome for record in records]
-    counts = [(outcomes.count(outcome), outcome) for outcome in _COUNTED]
-    return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
+    """How many samples have which outcome, the best first: ``4 within, 1 exceeded``.
+
+    Those that are inconclusive are counted by why they are: ``2 undecided: too few calls``.
+    """
+    counts: Counter[str] = Counter()
+    for outcome in _COUNTED:
+        counts.update(_counted_as(record) for record in records if record.outcome is outcome)
+    return ", ".join(f"{count} {words}" for words, count in counts.items())
+
+
+def _counted_as(record: Record) -> str:
+    if record.outcome is not Outcome.INCONCLUSIVE:
+        return record.outcome
+    why = why_undecided(record)
+    return f"undecided: {why}" if why else "undecided"
+
+
+def slowest_lines(records: Sequence[Record]) -> list[str]:
+    """The samples that took the most time, and what would take less; nothing where none is slow."""
+    slow = [record for record in records if record.measurement.elapsed_ns >= _SLOW_NS]
+    if not slow:
+        return []
+    slow.sort(key=lambda record: -record.measurement.elapsed_ns)
+    names = ", ".join(
+        f"{printable(record.title)} {format_duration(record.measurement.elapsed_ns)}"
+        for record in slow[:_SLOWEST]
+    )
+    return [
+        f"slowest gates: {names}; a lower percentile or sample.burst(…, concurrency=8) takes less"
+    ]
 
 
 def summary_text(records: Sequence[Record], *_: object) -> str:

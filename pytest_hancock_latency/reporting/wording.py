@@ -32,6 +32,16 @@ EMOJI: Final = {
     Outcome.NOT_JUDGED: "–",
 }
 """The same signs where no style sheet gives them colour, as in a pull request."""
+TOO_FEW: Final = "too few calls"
+_WHY_UNDECIDED: Final = {
+    Reason.MACHINE: "busy machine",
+    Reason.NEAR: "near the limit",
+    Reason.STALL: "one stall",
+    Reason.BETWEEN: "between two limits",
+    Reason.FEW: TOO_FEW,
+    Reason.SHORT: TOO_FEW,
+}
+"""The first of them that any undecided limit has: what more calls would not help comes first."""
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
 
@@ -108,6 +118,21 @@ def about_throughput(throughput: ThroughputVerdict) -> str:
     if throughput.outcome is Outcome.WITHIN:
         return f"{head}: steady ({span}); {average}"
     return f"{head}: neither steady nor declining ({span}); {average}"
+
+
+def why_undecided(record: Record) -> str:
+    """In two or three words why an inconclusive record is undecided; nothing where it is not one.
+
+    ``too few calls`` is for the one who wrote the test to change, the others are not.
+    """
+    verdict = record.verdict
+    if verdict is None or verdict.outcome is not Outcome.INCONCLUSIVE:
+        return ""
+    if verdict.decisive is None:
+        return "errors" if verdict.failures.outcome is Outcome.INCONCLUSIVE else "requests/s"
+    undecided = [part for part in verdict.limits if part.outcome is Outcome.INCONCLUSIVE]
+    reasons = {part.reason for part in undecided}
+    return next((words for reason, words in _WHY_UNDECIDED.items() if reason in reasons), "")
 
 
 def explain_limit(part: LimitVerdict, record: Record) -> str:

@@ -66,16 +66,19 @@ def test_a_terminal_sees_how_far_a_long_sample_is_and_nothing_of_it_stays(suite:
 @pytest.mark.parametrize("name", ["CI", "BUILD_NUMBER"])
 def test_a_terminal_of_ci_sees_no_progress(suite: Suite, name: str) -> None:
     suite.write(LONG)
-    assert "undecided" not in on_a_terminal(suite, **{name: "1"})
+    assert "undecided p" not in on_a_terminal(suite, **{name: "1"})
 
 
 def test_a_quiet_terminal_sees_no_progress(suite: Suite) -> None:
     suite.write(LONG)
-    assert "undecided" not in on_a_terminal(suite, "-q")
+    assert "undecided p" not in on_a_terminal(suite, "-q")
 
 
 def test_a_log_has_no_progress_but_the_warning_before_measuring(suite: Suite) -> None:
     suite.write(LONG)
     written = suite.run().stdout.str()
-    assert "undecided" not in written
-    assert re.search(WARNING + r"raise time_limit, or expect an inconclusive verdict", written)
+    assert "undecided p" not in written
+    assert re.search(
+        WARNING + r"it will not be decided; raise time_limit or --latency-time, ",
+        written,
+    )

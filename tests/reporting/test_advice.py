@@ -18,8 +18,28 @@ SENTENCES = {
         "inconclusive verdict"
     ),
     Advice.of("cap-time", limit="p99", needed=354, fitting=40, time_limit_ns=5000 * MS): (
-        "p99 needs 354 observations, about 40 fit into 5 s: raise time_limit, or expect an "
-        "inconclusive verdict"
+        "p99 needs 354 observations, about 40 fit into 5 s: it will not be decided; raise "
+        "time_limit or --latency-time, ask for a lower percentile, or use "
+        "sample.burst(…, concurrency=8)"
+    ),
+    Advice.of("takes-long", limit="p99", needed=354, interval_ns=105 * MS): (
+        "p99 takes 354 calls of about 105 ms: 37.2 s"
+    ),
+    Advice.of("many-names", names=300): (
+        "more than 300 names: the others are judged as one; give requests of one kind the same "
+        "name=, as in get(url, name='/items/[id]')"
+    ),
+    Advice.of("worker-clock", process="worker box_1", requests=7): (
+        "worker box_1 has a wrong clock: 7 of its requests started outside of the run's time and "
+        "are counted at its edge; let its machine keep the time"
+    ),
+    Advice.of("worker-invalid", process="worker box_1", reports=2, why="not a mapping"): (
+        "worker box_1 sent 2 reports that cannot be read (not a mapping): none of their requests "
+        "is counted"
+    ),
+    Advice.of("generator-starved", process="the load generator", seconds=2.0): (
+        "the load generator waited for a core during 2 s of the run: latencies of that time make "
+        "nothing exceeded; give it a core of its own"
     ),
     Advice.of("tracer", tools="sys.settrace and sys.monitoring (coverage)"): (
         "sys.settrace and sys.monitoring (coverage) was active: latencies include its work; "

@@ -16,7 +16,7 @@ from pytest_hancock_latency.core.judging.verdict import (
     Verdict,
 )
 from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.reporting.wording import explain, headline
+from pytest_hancock_latency.reporting.wording import explain, headline, why_undecided
 
 MS = 1_000_000
 P95, P99, MAX = Fraction(95, 100), Fraction(99, 100), Fraction(1)
@@ -180,6 +180,25 @@ def test_a_bound_that_is_not_above_the_limit_is_left_out() -> None:
     assert explain(below) == [
         "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); 4 observations excused"
     ]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        ([Reason.FEW], "too few calls"),
+        ([Reason.SHORT], "too few calls"),
+        ([Reason.FEW, Reason.MACHINE], "busy machine"),
+        ([Reason.NEAR, Reason.FEW], "near the limit"),
+        ([Reason.STALL], "one stall"),
+    ],
+)
+def test_why_a_budget_is_undecided_is_said_in_short(reasons: list[Reason], words: str) -> None:
+    parts = [part(P99, 50 + i, Outcome.INCONCLUSIVE, why) for i, why in enumerate(reasons)]
+    assert why_undecided(record(*parts)) == words
+
+
+def test_a_decided_budget_has_no_reason_to_be_undecided() -> None:
+    assert why_undecided(record(EXCEEDED)) == ""
 
 
 def test_what_exceeded_comes_before_what_is_inconclusive_and_the_highest_first() -> None:

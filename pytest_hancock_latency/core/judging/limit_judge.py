@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _HOPELESS: Final = 0.55
 """Share of the allowed rate above which raw latency hardly ever passes: it is the highest odds
 ratio in the mixture for *within*, against which no evidence grows any more."""
+_ROOM: Final = 2
+"""Observations over a limit that a pass should have time for: code at a tenth of what is allowed
+has as many or fewer in nine of ten samples."""
 _SPREAD: Final = 2
 """Standard deviations by which the rate so far may be an accident: measuring stops for the machine
 where even the lower rate leaves no hope."""
@@ -59,6 +62,10 @@ class LimitJudge:
         """The fewest observations that can show *within*."""
         return self._table.within_from(0)
 
+    def with_room(self) -> int:
+        """The same with a few of them over the limit, where any may be."""
+        return self._table.within_from(_ROOM if self.limit.allowed else 0)
+
     def look(self, observations: Observations, window: Nanoseconds, room: int) -> None:
         """Take in all observations so far.
 
@@ -80,6 +87,13 @@ class LimitJudge:
         if self._lacks_time_to_pass:
             return _FARTHEST
         return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
+
+    def would_exceed(self, most: int) -> bool:
+        """Whether `most` observations show *exceeded* if exceedances keep their rate."""
+        n, k = self._counts.n, self._counts.over_attributed
+        if self.outcome is not None or k <= self.limit.allowed * n:
+            return False
+        return self._table.exceeded_at_rate(n, k, most) is not None
 
     def verdict(self, *, stopped: bool) -> LimitVerdict:
         """The verdict after the last look. stopped: another part of the budget ended it."""

@@ -83,9 +83,17 @@ class SequentialJudge:
         """Whether a count shows *exceeded*, but may all be one stall so far."""
         return any(limit.is_concentrated for limit in self._limits)
 
+    def would_exceed(self, most: int) -> bool:
+        """Whether `most` observations show a limit *exceeded* if exceedances keep their rate."""
+        return any(limit.would_exceed(min(most, self._policy.most)) for limit in self._limits)
+
     def least_to_pass(self) -> int:
         """The fewest observations after which the whole budget can be within."""
         return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
+
+    def with_room(self) -> int:
+        """As many observations as a pass takes with a few of them over each limit."""
+        return max(self._policy.least, *(limit.with_room() for limit in self._limits))
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Take in all observations so far; the number of further ones until a pass is possible.

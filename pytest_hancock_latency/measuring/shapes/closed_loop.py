@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from statistics import median
 from typing import Final, Protocol, Self
 
 from ...core.advice import Advice
+from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
 from ...core.judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ...core.judging.verdict import Verdict
 from ...core.sample import Measurement, Observations, Progress, Sample
 from ...errors import LatencyError, hides_frame
 from ..clock import Clock
-from ..diagnosis import advice_before, advice_on, slowest
-from ..plan import Plan
+from ..diagnosis import advice_before, advice_on, advice_on_long, slowest
+from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
 from ..request import Request, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker, warm_up
@@ -58,15 +60,18 @@ class Measuring:
         self._name = name
         self._judge = judge
         self._warmup = warmup
-        self._early = advice_before(judge, loop.plan, warmup) if judge else None
+        self._pool = loop.pool
+        self._limit_ns = self._time_limit(judge, warmup)
+        self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
+        self._is_extended = False
         self._full_at = 0
         """When the greatest number of observations was reached, and more were needed."""
 
     def __enter__(self) -> Self:
-        if self._early and self._watcher:
-            self._watcher.warn(self._early)
+        if self._watcher and self._judge:
+            self._announce(self._judge, self._watcher)
         self._collector = self._stack.enter_context(Collector(self._clock))
         if self._watcher:
             self._stack.callback(self._watcher.done)
@@ -88,6 +93,7 @@ class Measuring:
     def __exit__(self, *raised: object) -> None:
         self._follower.finish()
         self._elapsed = self._clock() - self._begin
+        self._pool.charge(self._elapsed)
         self._stack.close()
 
     def steps(self) -> Iterator[tuple[int, int]]:
@@ -138,13 +144,47 @@ class Measuring:
 
         The greatest number of observations is overrun for as long as the time limit.
         """
-        deadline = self._begin + self._plan.time_limit_ns
+        deadline = self._begin + self._limit_ns
+        if self._judge is not None and not self._is_extended and self._clock() >= deadline:
+            self._extend(self._judge)
+            deadline = self._begin + self._limit_ns
         if self._judge is None or not self._judge.lacks_only_time:
             return deadline
         if len(self.taker) >= self._plan.max_samples:
             self._full_at = self._full_at or self._clock()
             deadline = min(deadline, self._full_at)
         return deadline + PATIENCE_NS
+
+    def _time_limit(self, judge: SequentialJudge | None, warmup: tuple[int, ...]) -> int:
+        """What is planned or, if that is to fit the budget, what it takes at the warm-up's pace."""
+        if self._plan.time_limit_ns != AUTO_TIME:
+            return self._plan.time_limit_ns
+        if judge is None:
+            return min(QUICK_NS, self._plan.longest_ns)
+        pace_ns = int(median(warmup)) if warmup else 0
+        least_ns = max(QUICK_NS, judge.budget.least_time_ns)
+        wanted_ns = max(least_ns, judge.with_room() * pace_ns)
+        granted_ns = self._pool.grant(min(wanted_ns, LONGEST_NS))
+        return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
+
+    def _extend(self, judge: SequentialJudge) -> None:
+        """Give a sample that points to *exceeded* the time to show it, if the time is to fit."""
+        self._is_extended = True
+        if self._plan.time_limit_ns != AUTO_TIME:
+            return
+        longest_ns = min(self._pool.grant(LONGEST_NS), self._plan.longest_ns)
+        most = len(self.taker) * longest_ns // max(1, self._clock() - self._begin)
+        if judge.would_exceed(most):
+            self._limit_ns = max(self._limit_ns, longest_ns)
+
+    def _announce(self, judge: SequentialJudge, watcher: Watcher) -> None:
+        """Say what is known before measuring: that no pass is possible, or that one takes long."""
+        if self._early:
+            watcher.warn(self._early)
+            return
+        long = advice_on_long(judge, self._warmup)
+        if long:
+            watcher.warn(long)
 
     def _progress(self, judge: SequentialJudge, now: int) -> Progress:
         observations = self.taker.observations()
@@ -158,7 +198,7 @@ class Measuring:
         now, failed = self._clock(), self.taker.failures.total()
         if self._judge is None:
             left = self._plan.samples - len(self.taker) - failed
-            return max(0, left), now + self._plan.time_limit_ns
+            return max(0, left), now + self._limit_ns
         left = self._judge.look(self.taker.observations(), failed, self._room(now))
         after = self._clock()
         return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
@@ -166,15 +206,23 @@ class Measuring:
     def _room(self, now: int) -> int | None:
         """Observations that fit into the time at the present pace; None before there is a pace."""
         n = len(self.taker)
-        left = self._begin + self._plan.time_limit_ns - now
+        left = self._begin + self._limit_ns - now
         return n + max(0, left) * n // max(1, now - self._begin) if n else None
 
 
 class ClosedLoop:
     """Measures one request after another, each by the caller's own thread."""
 
-    def __init__(self, plan: Plan, clock: Clock, watcher: Watcher | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        clock: Clock,
+        watcher: Watcher | None = None,
+        pool: TimePool | None = None,
+    ) -> None:
+        """pool: of the session; by default one of its own."""
         self.plan = plan
+        self.pool = pool or TimePool()
         self.clock = clock
         self.watcher = watcher
 

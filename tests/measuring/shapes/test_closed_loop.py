@@ -14,7 +14,7 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Progress, Sample
-from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.plan import Plan, TimePool
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
 from pytest_hancock_latency.reporting.advice import advice_text
@@ -38,12 +38,13 @@ class Service:
 
 
 def measured(service: Service, plan: Plan | None = None, **how: Any) -> Sample:
-    """A sample of a service; `how` may hold limits, and a check."""
+    """A sample of a service; `how` may hold limits, a check, a watcher, and a pool of time."""
     check, watcher = how.pop("check", None), how.pop("watcher", None)
+    pool = how.pop("pool", None)
     plan = plan or Plan(warmup=0, samples=1, attribution=False)
     policy = Policy(least=plan.samples, most=plan.max_samples)
     judge = SequentialJudge(parse_terms(how).budget(), policy) if how else None
-    loop = ClosedLoop(plan, service.clock, watcher)
+    loop = ClosedLoop(plan, service.clock, watcher, pool)
     return loop.measure(Request(service, "health", check), judge)
 
 
@@ -119,6 +120,70 @@ def test_a_stall_that_fills_the_most_observations_stays_undecided() -> None:
     assert sample.verdict is not None
     assert sample.verdict.outcome is not Outcome.EXCEEDED
     assert sample.measurement.elapsed_ns <= 1301 * MS
+
+
+AUTO = Plan(warmup=5, samples=1, attribution=False)
+
+
+@pytest.mark.parametrize(
+    ("ms", "limits", "calls"),
+    [(100, {"p95": 200}, 70), (140, {"p99": 280}, 354), (60, {"p50": 120, "p99": 120}, 354)],
+)
+def test_a_time_limit_that_fits_the_budget_leaves_time_for_a_pass(
+    ms: int, limits: dict[str, int], calls: int
+) -> None:
+    sample = measured(Service(ms * MS), AUTO, **limits)
+    assert (sample.within, sample.n) == (True, calls)
+
+
+@pytest.mark.parametrize(("ms", "seconds"), [(1, 5), (400, 60)])
+def test_a_time_limit_that_fits_the_budget_is_5_to_60_seconds(ms: int, seconds: int) -> None:
+    """A call of twenty-five is over the limit, which decides nothing for long."""
+    service = Service(lambda call: 3 * ms * MS if call % 25 == 0 else ms * MS)
+    sample = measured(service, AUTO, p95=2 * ms)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.INCONCLUSIVE
+    assert abs(sample.measurement.elapsed_ns - seconds * 1000 * MS) < 1300 * MS
+
+
+def test_code_that_is_slow_in_a_tenth_of_its_calls_gets_the_time_to_be_exceeded() -> None:
+    """Twice what p95 allows, which 5 s of such calls do not show."""
+    service = Service(lambda call: 20 * MS if call % 10 == 0 else 7 * MS)
+    sample = measured(service, AUTO, p95=10)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.EXCEEDED
+    assert 5_000 * MS < sample.measurement.elapsed_ns < 15_000 * MS
+
+
+def test_samples_share_the_time_beyond_5_seconds() -> None:
+    pool, elapsed = TimePool(20_000 * MS), []
+    for _ in range(3):
+        sample = measured(Service(100 * MS), AUTO, pool=pool, p99=200)
+        elapsed.append(sample.measurement.elapsed_ns // (1000 * MS))
+    assert (elapsed, pool.left_ns) == ([25, 5, 5], 0)
+
+
+def test_quick_samples_leave_the_shared_time_alone() -> None:
+    pool = TimePool()
+    measured(Service(MS), AUTO, pool=pool, p99=20)
+    assert pool == TimePool()
+
+
+def test_a_fixed_time_limit_is_as_long_whatever_others_took() -> None:
+    plan = Plan(warmup=5, samples=1, time_limit_ns=40_000 * MS, attribution=False)
+    assert measured(Service(100 * MS), plan, pool=TimePool(0), p99=200).within
+
+
+def test_a_sample_that_takes_long_is_announced_before_it_is_measured() -> None:
+    notes = Notes()
+    measured(Service(105 * MS), AUTO, watcher=notes, p99=300)
+    assert list(map(advice_text, notes.warned)) == ["p99 takes 354 calls of about 105 ms: 37.2 s"]
+
+
+def test_a_sample_that_takes_a_few_seconds_is_not() -> None:
+    notes = Notes()
+    measured(Service(20 * MS), AUTO, watcher=notes, p99=300)
+    assert notes.warned == []
 
 
 def test_measuring_ends_at_the_most_observations() -> None:
@@ -245,7 +310,8 @@ def test_who_watches_is_told_of_the_end_when_a_request_raises() -> None:
         (
             Plan(time_limit_ns=1000 * MS, attribution=False),
             "p99 needs 354 observations, about 100 fit into 1 s: "
-            "raise time_limit, or expect an inconclusive verdict",
+            "it will not be decided; raise time_limit or --latency-time, "
+            "ask for a lower percentile, or use sample.burst(…, concurrency=8)",
         ),
         (
             Plan(max_samples=300, attribution=False),
