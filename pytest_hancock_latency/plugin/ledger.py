@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,9 @@ JSON: Final = "json"
 _GROWTH: Final = 8
 """Artifacts are written again when there are so many times as many records, which costs a seventh
 of the last writing in all, whatever their number."""
+
+_OPENED: Final = {"html": "report", "json": "JSON", "text": "summary", "markdown": "Markdown"}
+"""Kinds of artifacts and what people call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,17 @@ class Ledger:
     def records(self) -> list[Record]:
         """All records."""
         return list(self._records.values())
+
+    @property
+    def where(self) -> str:
+        """Where the artifacts are that people open, as one line; nothing where there are none."""
+        written = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
+        places = ", ".join(
+            f"{_OPENED[kind]} {_relative(path)}"
+            for kind, path in written.items()
+            if path not in self.writer.unwritable
+        )
+        return f"written: {places}" if places else ""
 
     def add(self, records: Sequence[Record]) -> None:
         """Take in the records of a finished test, and keep them from being lost.
@@ -118,3 +133,10 @@ class Ledger:
 
     def _text(self) -> str:
         return text_of_lines(self.records, self._lines.values(), self._session.facts())
+
+
+def _relative(path: Path) -> str:
+    """As somebody would type it here, where it is below the working directory."""
+    with suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

@@ -6,7 +6,7 @@ One process, this one, owns the artifacts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -15,7 +15,8 @@ from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from ..core.record_json import from_plain
 from ..reporting.advice import advice_lines
-from ..reporting.table import UNIT_NOTE, count_line, slowest_lines, table_lines
+from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
+from ..reporting.terminal import terminal_lines
 from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
@@ -23,6 +24,13 @@ from .ledger import Ledger
 from .session_facts import SessionFacts
 from .settings import Mode
 
+LOG_WIDTH: Final = 120
+"""Columns of a log, which has no screen to be as wide as."""
+_COLOURS: Final[Mapping[Outcome | None, Mapping[str, bool]]] = {
+    Outcome.WITHIN: {"green": True},
+    Outcome.EXCEEDED: {"red": True, "bold": True},
+    Outcome.INCONCLUSIVE: {"yellow": True},
+}
 RECORDS: Final = "latency_records"
 """Where a test report from another process carries the plain form of its records."""
 USAGE_ERRORS: Final = "latency_usage_errors"
@@ -88,8 +96,7 @@ class ReportHooks:
         if not records:
             return
         terminalreporter.write_sep("=", self._title)
-        for line in table_lines(records):
-            terminalreporter.write_line(line)
+        _write_table(terminalreporter, records)
         terminalreporter.write_line(f"{count_line(records)} ({UNIT_NOTE})")
         for remark in (*self._facts.remarks(), *self.remarks):
             terminalreporter.write_line(remark, yellow=True)
@@ -102,6 +109,7 @@ class ReportHooks:
             *slowest_lines(records),
             self._github.problem or "",
             *self._github.lines(records),
+            self._ledger.where,
         ]
         for line in filter(None, lines):
             terminalreporter.write_line(line)
@@ -118,3 +126,10 @@ class ReportHooks:
             *self._ledger.writer.error_lines,
             *(f"ERROR: the hook {hook} failed: {reason}" for hook, reason in hooks),
         ]
+
+
+def _write_table(terminal: pytest.TerminalReporter, records: Sequence[Record]) -> None:
+    width = terminal._tw.fullwidth if terminal.isatty else LOG_WIDTH
+    for line in terminal_lines(records, width, every=terminal.verbosity > 0):
+        terminal.write(line.before)
+        terminal.write_line(line.verdict, **_COLOURS.get(line.outcome, {}))

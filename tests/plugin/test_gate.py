@@ -339,8 +339,8 @@ def test_both(sample):
     result.stdout.re_match_lines(
         [
             r"write: p50 \d+(\.\d+)? ms > 5 ms, \d+ of \d+ over",
-            r"test_it.py::test_both \[read\] .* within",
             r"test_it.py::test_both \[write\] .* exceeded p50",
+            r"test_it.py::test_both \[read\] .* within",
         ]
     )
 

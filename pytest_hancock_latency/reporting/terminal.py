@@ -1,0 +1,109 @@
+"""The table of samples as people read it on a terminal: worst first, as wide as the screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from ..core.judging.verdict import Outcome
+from ..core.record import Record
+from .table import HEADINGS, NUMBERS, aligned, rows
+from .wording import printable
+
+MANY: Final = 25
+"""Samples that are shown one by one; of more, only those that somebody has to look at."""
+NEAREST: Final = 5
+"""Of those that are within, the ones that are nearest to a limit are shown all the same."""
+_NARROWEST: Final = 16
+"""A name with less of it tells nobody which test it is; the line is longer then."""
+_GAP: Final = 2
+_SEPARATOR: Final = "::"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table; its last word is a verdict where there is an outcome."""
+
+    text: str
+    outcome: Outcome | None = None
+    verdict: str = ""
+
+    @property
+    def before(self) -> str:
+        """All but the verdict."""
+        return self.text.removesuffix(self.verdict)
+
+
+def terminal_lines(records: Sequence[Record], width: int, *, every: bool = False) -> list[Line]:
+    """The table of records in at most `width` columns, where names of 16 letters leave room.
+
+    every: show all of them, however many there are.
+    """
+    shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
+    worst: dict[str, int] = {}
+    for record in shown:
+        worst[_file(record)] = min(record.outcome.rank, worst.get(_file(record), 99))
+    shown.sort(key=lambda record: (worst[_file(record)], *_place(record)))
+    files = list(dict.fromkeys(map(_file, shown)))
+    grouped = len(files) > 1
+    names = [f"  {_name(record)}" if grouped else printable(record.title) for record in shown]
+    cells = [row.cells[1:] for row in rows(shown)]
+    rest = aligned([HEADINGS[1:], *cells], {at - 1 for at in NUMBERS})
+    room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
+    names = [_shortened(name, room) for name in names]
+    column = max(map(len, (HEADINGS[0], *names)))
+    lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
+    numbered = zip(shown, names, rest[1:], cells, strict=True)
+    for file, group in groupby(numbered, key=lambda each: _file(each[0])):
+        if grouped:
+            lines.append(Line(_shortened(file, width)))
+        for record, name, figures, texts in group:
+            text = f"{name.ljust(column)}  {figures}"
+            lines.append(Line(text, record.outcome, texts[-1]))
+    hidden = len(records) - len(shown)
+    if hidden:
+        lines.append(Line(f"and {hidden} more that are within, farther from their limits: see -v"))
+    return lines
+
+
+def _worth_showing(records: Sequence[Record]) -> list[Record]:
+    notable = [record for record in records if record.outcome is not Outcome.WITHIN]
+    within = [record for record in records if record.outcome is Outcome.WITHIN]
+    return [*notable, *sorted(within, key=_nearness, reverse=True)[:NEAREST]]
+
+
+def _nearness(record: Record) -> float:
+    """How much of its limit the nearest quantile takes."""
+    limits = record.verdict.limits if record.verdict else ()
+    shares = (record.quantiles_ns.get(part.limit.label, 0) / part.limit.limit_ns for part in limits)
+    return max(shares, default=0.0)
+
+
+def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
+    """Its place among files that are as bad: worst first, and names sort as people count."""
+    return _file(record), record.outcome.rank, _natural(record.title)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """``test[9]`` before ``test[10]``."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]
+
+
+def _file(record: Record) -> str:
+    return printable(record.test.partition(_SEPARATOR)[0])
+
+
+def _name(record: Record) -> str:
+    title = printable(record.title)
+    return title.removeprefix(_file(record)).removeprefix(_SEPARATOR) or title
+
+
+def _shortened(text: str, width: int) -> str:
+    """A text without its middle where it is too long: both ends tell names apart."""
+    if len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    return f"{text[: width - 1 - half]}…{text[len(text) - half :]}"

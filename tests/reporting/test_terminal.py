@@ -1,0 +1,98 @@
+"""The table on a terminal: what is shown, in which order, and how wide."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from pytest_hancock_latency.core.budget import Limit
+from pytest_hancock_latency.core.judging.verdict import (
+    FailureVerdict,
+    LimitVerdict,
+    Outcome,
+    Reason,
+    Verdict,
+)
+from pytest_hancock_latency.core.quantile import P95
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, terminal_lines
+
+MS = 1_000_000
+NONE_FAILED = FailureVerdict(Fraction(0), Outcome.WITHIN, 0, 354)
+
+
+def record(test: str, outcome: Outcome = Outcome.WITHIN, p95_ms: int = 12) -> Record:
+    limits = (LimitVerdict(Limit(P95, 25 * MS), outcome, Reason.SHOWN, 354, 0, 0),)
+    quantiles = {"p50": 5 * MS, "p95": p95_ms * MS, "p99": 20 * MS, "max": 30 * MS}
+    verdict = Verdict(limits, NONE_FAILED, n=354, elapsed_ns=2_000 * MS)
+    return Record(test, "", 354, {}, quantiles, dict(quantiles), verdict=verdict)
+
+
+def texts(*records: Record, width: int = 80, every: bool = False) -> list[str]:
+    return [line.text for line in terminal_lines(records, width, every=every)]
+
+
+def test_a_table_of_one_file_is_as_wide_as_it_has_to_be() -> None:
+    assert texts(record("t.py::test_health")) == [
+        "sample               n  p50  p95  p99  limits (ms)  verdict",
+        "t.py::test_health  354    5   12   20  p95 25       within",
+    ]
+
+
+def test_a_long_name_loses_its_middle_where_the_screen_ends() -> None:
+    name = "tests/api/test_search.py::test_a_query_of_many_words[a very long parameter]"
+    _, line = texts(record(name), width=80)
+    assert (len(line), line) == (
+        79,
+        "tests/api/test_sear…ry long parameter]  354    5   12   20  p95 25       within",
+    )
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 120, 200])
+def test_no_line_is_wider_than_the_screen_unless_names_would_be_lost(width: int) -> None:
+    lines = texts(record("tests/api/test_search.py::" + "x" * 200), width=width)
+    assert max(map(len, lines)) <= max(width, 60)
+    assert len(lines[1].split()[0]) >= 16
+
+
+def test_several_files_are_groups_and_the_worst_comes_first() -> None:
+    lines = texts(
+        record("a.py::test_good"),
+        record("b.py::test_good"),
+        record("b.py::test_bad", Outcome.EXCEEDED, p95_ms=99),
+        record("b.py::test_unsure", Outcome.INCONCLUSIVE),
+    )
+    assert [line.split()[0] for line in lines] == [
+        "sample",
+        *("b.py", "test_bad", "test_unsure", "test_good"),
+        *("a.py", "test_good"),
+    ]
+
+
+def test_parameters_sort_as_people_count() -> None:
+    lines = texts(*(record(f"t.py::test[{n}]") for n in (10, 9, 1, 2)))
+    assert [line.split()[0] for line in lines[1:]] == [f"t.py::test[{n}]" for n in (1, 2, 9, 10)]
+
+
+def test_of_many_samples_those_within_are_shown_that_are_nearest_to_a_limit() -> None:
+    many = [record(f"t.py::test[{n}]", p95_ms=n) for n in range(1, MANY)]
+    bad = record("t.py::bad", Outcome.EXCEEDED, p95_ms=99)
+    lines = texts(*many, bad, record("t.py::unsure", Outcome.INCONCLUSIVE))
+    assert [line.split()[0] for line in lines] == [
+        *("sample", "t.py::bad", "t.py::unsure"),
+        *(f"t.py::test[{n}]" for n in range(MANY - NEAREST, MANY)),
+        "and",
+    ]
+    assert lines[-1] == "and 19 more that are within, farther from their limits: see -v"
+
+
+def test_all_of_many_samples_are_shown_on_demand() -> None:
+    many = [record(f"t.py::test[{n}]") for n in range(100)]
+    assert len(texts(*many, every=True)) == 101
+
+
+def test_the_verdict_is_told_apart_from_its_line_for_its_colour() -> None:
+    _, line = terminal_lines([record("t.py::bad", Outcome.EXCEEDED)], 80)
+    assert (line.outcome, line.verdict) == (Outcome.EXCEEDED, "exceeded p95")
+    assert line.before + line.verdict == line.text
