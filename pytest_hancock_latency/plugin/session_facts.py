@@ -78,6 +78,6 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
         "warmup": plan.warmup,
         "samples": plan.samples,
         "max_samples": plan.max_samples,
-        "time_limit_ns": plan.time_limit_ns,
+        "time_limit_ns": plan.time_limit_ns or None,  # auto
         "attribution": plan.attribution,
     }
