@@ -391,7 +391,7 @@ def prepared(cell: Cell, quiet: Quiet) -> tuple[Cost, LatencyBudget]:
 def surroundings(cell: Cell) -> AbstractContextManager[None]:
     """What the test has started itself, besides what it measures."""
     if next(each for each in HANDLERS if each.name == cell.handler).how == "children":
-        return spinning(CHILDREN, set(), LONGEST_S)
+        return spinning(CHILDREN, set(), LONGEST_S, children=True)
     return nullcontext()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,14 +18,14 @@ import os, time
 if {cores}:
     os.sched_setaffinity(0, {cores})
 end, parent = time.monotonic() + {seconds}, {parent}
-while time.monotonic() < end and os.getppid() == parent:
+while time.monotonic() < end and is_wanted(parent):
     for _ in range(100_000):
         pass
 """
 _BY_TURNS: Final = """
 import os, random, time
 end, parent = time.monotonic() + {seconds}, {parent}
-while time.monotonic() < end and os.getppid() == parent:
+while time.monotonic() < end and is_wanted(parent):
     until = time.monotonic() + random.uniform(0.012, 0.030)
     while time.monotonic() < until:
         pass
@@ -33,17 +34,34 @@ while time.monotonic() < end and os.getppid() == parent:
 _COPY: Final = """
 import os, time
 one, end, parent = bytearray(64_000_000), time.monotonic() + {seconds}, {parent}
-while time.monotonic() < end and os.getppid() == parent:
+while time.monotonic() < end and is_wanted(parent):
     other = bytes(one)
 """
 _FSYNC: Final = """
 import os, time
 end, parent = time.monotonic() + {seconds}, {parent}
 file = os.open({folder!r} + "/" + str(os.getpid()), os.O_CREAT | os.O_RDWR)
-while time.monotonic() < end and os.getppid() == parent:
+while time.monotonic() < end and is_wanted(parent):
     os.pwrite(file, b"x" * 1_000_000, 0)
     os.fsync(file)
 """
+
+
+_UNTIL: Final = """
+import os
+def is_wanted(parent):
+    try:
+        os.kill(parent, 0)
+    except OSError:
+        return False
+    return True
+"""
+_DETACHED: Final = """
+import os
+if os.fork():
+    os._exit(0)
+"""
+"""Busy children of a test are its own fault; strangers are nobody's children here."""
 
 
 @contextmanager
@@ -58,13 +76,17 @@ def folder_on_disk() -> Iterator[str]:
 
 
 @contextmanager
-def spinning(count: int, cores: set[int], longest_s: float) -> Iterator[None]:
+def spinning(
+    count: int, cores: set[int], longest_s: float, *, children: bool = False
+) -> Iterator[None]:
     """`count` processes that do nothing but run, pinned to `cores` if there are any.
 
     They also end by themselves, when this process does or after `longest_s`.
+
+    children: of this process; else they are strangers.
     """
     code = _SPIN.format(cores=cores or None, seconds=longest_s, parent=os.getpid())
-    with _running(count, code):
+    with _running(count, code, children=children):
         yield
 
 
@@ -122,16 +144,19 @@ def half_a_core() -> Iterator[None]:
 
 
 @contextmanager
-def _running(count: int, code: str) -> Iterator[None]:
+def _running(count: int, code: str, *, children: bool = False) -> Iterator[None]:
+    code = ("" if children else _DETACHED) + _UNTIL + code
+    command = [sys.executable, "-I", "-S", "-c", code]
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(count):
-            processes.append(subprocess.Popen([sys.executable, "-I", "-S", "-c", code]))
+            processes.append(subprocess.Popen(command, start_new_session=True))
         time.sleep(0.3 if count else 0)  # until they have started
         yield
     finally:
         for each in processes:
-            each.kill()
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(each.pid, signal.SIGKILL)
         for each in processes:
             each.wait()
 

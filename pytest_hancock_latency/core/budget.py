@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
@@ -27,6 +28,10 @@ _USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
 POSITIONAL: Final = ("p50", "p95", "p99")
 """Positional arguments of the marker, whose signature stays whatever columns a table has."""
 _HIGHEST_ERRORS: Final = 1
+_SHARE: Final = re.compile(
+    r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?\s*%?)",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +231,9 @@ def parse_share(keyword: str, value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong
     text = str(value).strip()
+    # A Fraction of a large exponent has as many digits, and takes minutes and gigabytes.
+    if not _SHARE.fullmatch(text):
+        raise wrong
     try:
         share = Fraction(text[:-1].strip()) / 100 if text.endswith("%") else Fraction(text)
     except (ValueError, ZeroDivisionError):

@@ -40,7 +40,7 @@ def parse_duration(value: object) -> int:
         raise DurationError(f"{value!r} is not a duration: it must be finite")
     if amount <= 0:
         raise DurationError(f"{value!r} is not a duration: it must be greater than zero")
-    if amount * unit > _LONGEST_NS:
+    if amount > Decimal(_LONGEST_NS) / unit:  # not their product, which can be beyond a Decimal
         raise DurationError(f"{value!r} is not a duration: it is longer than a year")
     return max(1, round(amount * unit))
 

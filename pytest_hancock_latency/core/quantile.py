@@ -22,8 +22,10 @@ P99: Final = Fraction(99, 100)
 COLUMNS: Final = (P50, P95, P99)
 """The percentiles that are columns of every table and in every record; ascending."""
 
-_KEYWORD: Final = re.compile(r"p(\d+(?:[._]\d+)?)", re.ASCII)
-_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_KEYWORD: Final = re.compile(r"p(\d{1,20}(?:[._]\d+)?)", re.ASCII)
+_DECIMALS: Final = 6
+"""As many as `label` writes: with more, two percentiles could have the same name."""
+_PERCENT: Final = re.compile(r"(\d{1,20}(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def looks_like_quantile(text: str) -> bool:
@@ -44,6 +46,8 @@ def parse_quantile(value: str | Fraction) -> Fraction:
     match = _KEYWORD.fullmatch(value) or _PERCENT.fullmatch(value)
     if match is None:
         raise QuantileError(f"{value!r} is not a percentile: write p99, p99_9 or '99.9%'")
+    if len(match[1].replace("_", ".").partition(".")[2]) > _DECIMALS:
+        raise QuantileError(f"{value!r} is not a percentile: at most {_DECIMALS} decimals")
     return _checked(Fraction(match[1].replace("_", ".")) / 100, value)
 
 

@@ -79,6 +79,10 @@ def test_limits_are_sorted_by_their_percentile() -> None:
             {"p99": 5, "errors": "100%"},
             "errors='100%' must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %",
         ),
+        (
+            {"p99": 5, "errors": "1e-999999999"},
+            "errors='1e-999999999' is not a share: write a text such as '0.1%'",
+        ),
         ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a text such as '0.1%'"),
     ],
 )

@@ -58,6 +58,7 @@ def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> Non
             "5parsec",
             "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min",
         ),
+        ("1e999999999", "'1e999999999' is not a duration: it is longer than a year"),
         ("1e99s", "'1e99s' is not a duration: it is longer than a year"),
     ],
 )

@@ -37,6 +37,8 @@ BETWEEN = "it must lie between p0 and p100 (the largest is 'max')"
         ("p101", f"p101 is not a percentile: {BETWEEN}"),
         ("p100", f"p100 is not a percentile: {BETWEEN}"),
         ("p0", f"p0 is not a percentile: {BETWEEN}"),
+        ("p99.9999999", "'p99.9999999' is not a percentile: at most 6 decimals"),
+        ("99.9999999%", "'99.9999999%' is not a percentile: at most 6 decimals"),
         ("q50", "'q50' is not a percentile: write p99, p99_9 or '99.9%'"),
     ],
 )

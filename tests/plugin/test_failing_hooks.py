@@ -85,17 +85,24 @@ def test_a_fact_about_the_machine_that_json_cannot_hold_is_its_hook_s_failure(
     assert artifact["machine"]["load"] is None or artifact["machine"]["load"]
 
 
-def test_an_optional_hook_is_no_trouble_where_the_plugin_is_blocked(suite: Suite) -> None:
+BLOCKED = ("-p", "no:hancock_latency", "-p", "no:cacheprovider")
+
+
+def test_an_optional_hook_is_no_trouble_where_the_plugin_is_blocked(
+    pytester: pytest.Pytester,
+) -> None:
     hook = f"@pytest.hookimpl(optionalhook=True)\ndef {ARTIFACT}: raise ValueError\n"
-    suite.write(hook, "conftest.py")
-    suite.write("def test_it(): pass")
-    suite.run("-p", "no:hancock_latency").assert_outcomes(passed=1)
+    pytester.makeconftest(f"import pytest\n\n{hook}")
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_subprocess(*BLOCKED).assert_outcomes(passed=1)
 
 
-def test_another_hook_is_named_by_pytest_where_the_plugin_is_blocked(suite: Suite) -> None:
-    suite.write(f"def {ARTIFACT}: pass\n", "conftest.py")
-    suite.write("def test_it(): pass")
-    result = suite.run("-p", "no:hancock_latency")
+def test_another_hook_is_named_by_pytest_where_the_plugin_is_blocked(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeconftest(f"def {ARTIFACT}: pass\n")
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest_subprocess(*BLOCKED)
     lines = [*result.outlines, *result.errlines]
     assert [line for line in lines if "unknown hook 'pytest_latency_artifact'" in line]
 

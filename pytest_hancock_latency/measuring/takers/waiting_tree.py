@@ -135,7 +135,7 @@ class WaitingTree:
         thread_keys += [
             (pid, thread) for pid in self._scan.processes for thread in _threads_of(pid)
         ]
-        capacity = min(MOST_THREADS, _descriptor_limit() // _SHARE_OF_LIMIT)
+        capacity = min(MOST_THREADS, _descriptor_limit() // _SHARE_OF_LIMIT) - 1  # for the folder
         self.is_complete = len(thread_keys) <= capacity
         thread_keys = thread_keys[:capacity]
         for key in self._files.keys() - set(thread_keys):

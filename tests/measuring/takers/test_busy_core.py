@@ -7,6 +7,7 @@ clock says about 15 ms; what the code took is still 2.5 ms.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -30,7 +31,13 @@ from pytest_hancock_latency.measuring.takers.schedstat import NoScheduler, Sched
 RUNS = 20
 SPINNERS = 4
 MS = 1_000_000
-SPIN = "while True: pass"
+SPIN = """
+import os
+if os.fork():
+    os._exit(0)  # a busy child would be this process's own fault
+while True:
+    pass
+"""
 # An endless wait for the verdict would be no better than a wrong one.
 PLAN = Plan(time_limit_ns=20_000 * MS)
 
@@ -54,11 +61,13 @@ def busy_core() -> Iterator[None]:
     """This thread, and four spinning processes, on one core."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
-    spinners = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(SPINNERS)]
+    command = [sys.executable, "-c", SPIN]
+    spinners = [subprocess.Popen(command, start_new_session=True) for _ in range(SPINNERS)]
+    for spinner in spinners:
+        spinner.wait()
     yield
     for spinner in spinners:
-        spinner.kill()
-        spinner.wait()
+        os.killpg(spinner.pid, signal.SIGKILL)
     os.sched_setaffinity(0, allowed)
 
 
