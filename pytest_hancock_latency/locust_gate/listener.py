@@ -22,11 +22,11 @@ _NS_PER_MS: Final = 1e6
 _LOWEST_ERROR: Final = 400
 INVALID: Final = "invalid measurement"
 """The kind of failure of a request whose latency or start is not a figure that can be meant."""
-_LONGEST_MS: Final = 1e9
+LONGEST_MS: Final = 1e9
 """Eleven days: what takes longer was not measured."""
 _LATEST_UNIX_S: Final = 2.0**40
 """Tens of thousands of years: so many windows fit into 64 bits, which is what reports can carry."""
-_LARGEST_INDEX: Final = index_of(int(2 * _LONGEST_MS * 1e6))
+_LARGEST_INDEX: Final = index_of(int(2 * LONGEST_MS * 1e6))
 
 Cell = tuple[str, str, int]
 """Method, name and window."""
@@ -65,8 +65,8 @@ class Listener:
         """Count one request; what cannot be counted as a latency is a failure."""
         if response_time is None and exception is None:
             return  # not a request with a latency: Locust has no figure of it either
-        if type(name) is not str or type(request_type) is not str:
-            request_type, name = _text(request_type), _text(name)
+        if type(name) is not str or not name.isascii() or type(request_type) is not str:
+            request_type, name = text_of(request_type), text_of(name)
         try:
             if start_time is None:
                 start_time = time.time() - (response_time or 0) / 1000
@@ -76,7 +76,7 @@ class Listener:
             if exception is not None:
                 self._count_failure((request_type, name, window), kind_of(exception, response))
                 return
-            if not -_LONGEST_MS < response_time < _LONGEST_MS:  # type: ignore[operator]
+            if not -LONGEST_MS < response_time < LONGEST_MS:  # type: ignore[operator]
                 raise ValueError
             ns = int(response_time * _NS_PER_MS)  # type: ignore[operator]
             if context and ARRIVAL in context:
@@ -137,11 +137,15 @@ def kind_of(exception: BaseException, response: object) -> str:
     return type(exception).__name__
 
 
-def _text(value: object) -> str:
-    """A name as text, whatever a client gave: None is no name."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return "" if value is None else str(value)
+def text_of(reported: object) -> str:
+    """What was reported as a name, as a text that reports and artifacts can carry; None is none."""
+    if reported is None:
+        return ""
+    try:
+        text = str(reported, errors="replace") if isinstance(reported, bytes) else str(reported)
+        return text if text.isascii() else text.encode(errors="replace").decode()
+    except Exception:  # a name of a type of the client's own, with a fault of its own
+        return f"<{type(reported).__name__}>"
 
 
 def label_of(method: str, name: str) -> str:

@@ -11,6 +11,7 @@ from locust.runners import WorkerRunner
 
 from ..errors import LatencyError
 from .coordinator import Coordinator
+from .locust_table import guard
 from .run_judge import rehearse
 from .settings import Settings, add_options, read_settings
 from .web import add_tab
@@ -36,6 +37,7 @@ class Registration:
         events.quit.add_listener(self._quit)
 
     def _init(self, environment: Any, runner: Any = None, **_: Any) -> None:
+        guard(environment.stats)
         if isinstance(runner or environment.runner, WorkerRunner):
             if getattr(environment.parsed_options, "processes", None):
                 # Forked with the master's options: where those end the master, nobody else would

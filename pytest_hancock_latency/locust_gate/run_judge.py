@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -24,6 +25,8 @@ from .participants import Added, Participant
 
 _LEAST: Final = 50
 """No *within* before this many observations, as in a test."""
+_OF_REQUESTS: Final = re.compile(r"[A-Z]+ ")
+"""How the name of a request's budget begins; the others of the file are those of tests."""
 MOST_NAMES: Final = 300
 """Names that are judged apart. More are addresses that should have been grouped, and a table that
 nobody reads."""
@@ -130,8 +133,14 @@ class RunJudge:
 
     @property
     def unmatched(self) -> tuple[str, ...]:
-        """Names of budgets that no request has had."""
-        return tuple(sorted(name for name in self._budgets if name not in self._kinds))
+        """Names of budgets of requests that no request has had."""
+        return tuple(
+            sorted(
+                name
+                for name in self._budgets
+                if name not in self._kinds and _OF_REQUESTS.match(name)
+            )
+        )
 
     def _kind(self, method: str, name: str) -> _RequestKind:
         label_ = label_of(method, name)

@@ -133,7 +133,8 @@ def test_a_failure_without_a_latency_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [(None, ""), (7, "7"), (b"/it", "/it"), (b"\xff", "\ufffd"), ([1], "[1]")]
+    ("name", "text"),
+    [(None, ""), (7, "7"), (b"/it", "/it"), (b"\xff", "\ufffd"), ([1], "[1]"), ("\ud800é", "?é")],
 )
 def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
     listener = Listener()

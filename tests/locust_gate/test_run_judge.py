@@ -172,6 +172,7 @@ def test_windows_in_which_the_generator_did_not_starve_convict_all_the_same() ->
 
 
 def test_budgets_that_no_request_matched_are_known_by_their_names() -> None:
-    run_judge = RunJudge({**BUDGETS, "GET /typo": BUDGETS["GET /it"]})
+    of_a_test = {"parsing": BUDGETS["GET /it"]}
+    run_judge = RunJudge({**BUDGETS, "GET /typo": BUDGETS["GET /it"], **of_a_test})
     run_judge.add(counted(5))
     assert run_judge.unmatched == ("GET /typo",)

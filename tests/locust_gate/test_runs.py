@@ -171,10 +171,9 @@ def test_odd_events_are_counted_and_the_run_goes_on(tmp_path: Path) -> None:
     assert all_requests(ran.artifact) == 11_000, str(ran)
     kinds = {kind for sample in ran.artifact["samples"] for kind in sample["failures"]}
     assert kinds == {"invalid measurement", "ConnectionError"}
-    # Locust's own table and its last words fail at such names; ours are in the artifacts.
-    assert "pytest_hancock_latency" not in ran.err
-    summary = (tmp_path / "artifacts" / "benchmark-summary.txt").read_text(encoding="utf-8")
-    assert "has a wrong clock: 10 of its requests started outside of the run's time" in summary
+    assert ran.exit_code == 0  # failures of 0.6 % are neither acceptable nor exceeded
+    assert "Traceback" not in ran.out + ran.err
+    assert "has a wrong clock: 10 of its requests started outside of the run's time" in ran.out
 
 
 def test_latencies_of_nothing_are_a_report_like_others(tmp_path: Path) -> None:

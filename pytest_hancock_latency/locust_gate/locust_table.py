@@ -1,0 +1,42 @@
+"""Keeps Locust's own table whole: one odd request, and Locust can neither send nor print it.
+
+A name that is no text cannot be sorted among texts, and a total of NaN cannot be rounded. Locust
+then ends with an exception before our report is printed, and with exit code 1, which would say
+that a budget is exceeded. So what goes into its table is made right at the door.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .listener import LONGEST_MS, text_of
+
+_MOST_BYTES: Final = 2**50
+"""Of one answer."""
+
+
+def guard(stats: Any) -> None:
+    """Let only texts and numbers into Locust's statistics, whatever is reported.
+
+    A response time that is no latency becomes None: Locust counts such requests without a time.
+    """
+    log_request, log_error = stats.log_request, stats.log_error
+
+    def log_right_request(
+        method: object, name: object, response_time: object, content_length: object
+    ) -> None:
+        latency_ms = _number(response_time, LONGEST_MS)
+        log_request(
+            text_of(method), text_of(name), latency_ms, _number(content_length, _MOST_BYTES) or 0
+        )
+
+    def log_right_error(method: object, name: object, error: object) -> None:
+        right = error if isinstance(error, BaseException) else text_of(error)
+        log_error(text_of(method), text_of(name), right)
+
+    stats.log_request, stats.log_error = log_right_request, log_right_error
+
+
+def _number(value: object, most: float) -> float | None:
+    """A number from −most to most, or None; NaN is none."""
+    return value if isinstance(value, int | float) and -most <= value <= most else None
