@@ -140,3 +140,10 @@ def test_the_lock_pins_whatever_the_project_asks_for() -> None:
 def test_the_suite_runs_against_the_installed_wheel(package: str) -> None:
     installed = Path(sysconfig.get_path("purelib")) / package / "__init__.py"
     assert str(installed) == import_module(package).__file__
+
+
+def test_every_public_name_can_be_imported() -> None:
+    import pytest_hancock_latency
+
+    for name in pytest_hancock_latency.__all__:
+        assert getattr(pytest_hancock_latency, name).__name__ == name
