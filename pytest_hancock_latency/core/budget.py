@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -194,14 +194,27 @@ def _quantile(keyword: str) -> Fraction:
 
 
 def _duration(keyword: str, value: object) -> int:
+    return _read_by(parse_duration, keyword, value)
+
+
+def _time_limit(keyword: str, value: object) -> int:
+    return _read_by(parse_time_limit, keyword, value)
+
+
+def _read_by(read: Callable[[Any], int], keyword: str, value: object) -> int:
     try:
-        return parse_duration(value)
+        return read(value)
     except DurationError as error:
         raise BudgetError(f"{keyword}: {error}") from None
 
 
-def _time_limit(keyword: str, value: object) -> int:
-    return AUTO_TIME if value == "auto" else _duration(keyword, value)
+def parse_time_limit(value: object) -> int:
+    """Read a duration in ns, or ``"auto"``.
+
+    Raises:
+        DurationError: neither.
+    """
+    return AUTO_TIME if value == "auto" else parse_duration(value)
 
 
 def _count(minimum: int) -> Any:

@@ -161,7 +161,7 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
 
 def _without_plans(measurement: Measurement) -> Measurement:
     """Without the advice that was about the run's own plan, budget or baseline."""
-    advice = tuple(each for each in measurement.advice if each.kind not in _ABOUT_THE_RUN)
+    advice = tuple(a for a in measurement.advice if a.kind not in _ABOUT_THE_RUN)
     return replace(measurement, advice=advice)
 
 

@@ -87,7 +87,7 @@ class Coordinator:
             users=self._facts.users,
             participants=participants,
             advice=tuple(about_participants(participants)),
-            starved=frozenset[int]().union(*(each.strain.starved for each in participants)),
+            starved=frozenset[int]().union(*(worker.strain.starved for worker in participants)),
         )
 
     def _begin(self, **_: Any) -> None:

@@ -16,6 +16,7 @@ import gevent
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
+from ..core.judging.counts import add_counts
 from ..core.judging.sequential import DELETION_WINDOW_NS
 from ..measuring.takers.schedstat import NoScheduler, Scheduler
 
@@ -52,10 +53,8 @@ class Strain:
         """Take in what was seen later, or elsewhere."""
         self.seconds += other.seconds
         self.busy_seconds += other.busy_seconds
-        for index, count in other.greenlet_lags.items():
-            self.greenlet_lags[index] = self.greenlet_lags.get(index, 0) + count
-        for window, wait_ns in other.waits.items():
-            self.waits[window] = self.waits.get(window, 0) + wait_ns
+        add_counts(self.greenlet_lags, other.greenlet_lags)
+        add_counts(self.waits, other.waits)
 
     @property
     def starved(self) -> frozenset[int]:
@@ -127,8 +126,8 @@ class Watch:
         self._noted_s, self._waited = now_s, waited_ns
         if wait_ns < _LEAST_WAIT_NS:
             return
-        for window in range(max(first, last - _MOST_WINDOWS), last + 1):
-            self._strain.waits[window] = self._strain.waits.get(window, 0) + wait_ns
+        windows = range(max(first, last - _MOST_WINDOWS), last + 1)
+        add_counts(self._strain.waits, dict.fromkeys(windows, wait_ns))
 
 
 def _run_queue_reader() -> Callable[[], int]:

@@ -84,7 +84,8 @@ class Listener:
                 ns += lag_ns
                 window = int(start_time * 4)
         except (TypeError, ValueError, OverflowError):  # a client's own idea of a figure
-            self._count_invalid(request_type, name, exception, response, start_time)
+            kind = INVALID if exception is None else kind_of(exception, response)
+            self._count_failure((request_type, name, _window_or_now(start_time)), kind)
             return
         cell = (request_type, name, window)
         if ns < 2048:  # noqa: PLR2004 - `index_of`, without the call
@@ -112,18 +113,16 @@ class Listener:
         lags[index] = lags.get(index, 0) + 1
         return lag_ns, intended_s
 
-    def _count_invalid(
-        self, method: str, name: str, exception: BaseException | None, *rest: object
-    ) -> None:
-        response, start_time = rest
-        is_moment = isinstance(start_time, int | float) and abs(start_time) < _LATEST_UNIX_S
-        window = window_at(float(start_time) if is_moment else time.time())  # type: ignore[arg-type]
-        kind = INVALID if exception is None else kind_of(exception, response)
-        self._count_failure((method, name, window), kind)
-
     def _count_failure(self, cell: Cell, kind: str) -> None:
         kinds = self._counted.failures.setdefault(cell, {})
         kinds[kind] = kinds.get(kind, 0) + 1
+
+
+def _window_or_now(start_time: object) -> int:
+    """The window of a moment, or of now where it is not one."""
+    if isinstance(start_time, int | float) and abs(start_time) < _LATEST_UNIX_S:
+        return window_at(start_time)
+    return window_at(time.time())
 
 
 def kind_of(exception: BaseException, response: object) -> str:

@@ -11,7 +11,7 @@ from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, index_of
-from ..core.judging.counts import RunningTally, judge_counts
+from ..core.judging.counts import RunningTally, add_counts, judge_counts
 from ..core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
 from ..core.judging.throughput_trend import Steady, judge_throughput
@@ -108,9 +108,7 @@ class RunJudge:
             self._kind(method, name).tally.add_failures(at, kinds)
         for (method, name, window), lags in counted.send_lags.items():
             if self._forgotten is None or span.clamp(window) >= self._forgotten:
-                send_lags = self._kind(method, name).send_lags
-                for index, count in lags.items():
-                    send_lags[index] = send_lags.get(index, 0) + count
+                add_counts(self._kind(method, name).send_lags, lags)
         return Added(self.requests - before, displaced)
 
     @property
@@ -121,15 +119,7 @@ class RunJudge:
     def records(self, state: RunState) -> list[Record]:
         """A judged record for each name, in alphabetical order."""
         kinds = sorted(self._kinds.items())
-        records = [self._record(name, kind, state) for name, kind in kinds if kind.tally.requests]
-        if OTHERS not in self._kinds:
-            return records
-        return [
-            replace(record, measurement=_advised(record.measurement, MANY_NAMES))
-            if record.test == OTHERS
-            else record
-            for record in records
-        ]
+        return [self._record(name, kind, state) for name, kind in kinds if kind.tally.requests]
 
     @property
     def unmatched(self) -> tuple[str, ...]:
@@ -173,7 +163,7 @@ class RunJudge:
             budget_name=terms.budget_name if terms else None,
             verdict=verdict,
             strict=self._is_strict(terms),
-            measurement=_measurement(kind, histogram, state),
+            measurement=_measurement(name, kind, histogram, state),
             workers=max(1, sum(participant.requests > 0 for participant in state.participants)),
         )
 
@@ -195,7 +185,9 @@ class RunJudge:
         return self._strict if terms is None or terms.strict is None else terms.strict
 
 
-def _measurement(kind: _RequestKind, histogram: Histogram, state: RunState) -> Measurement:
+def _measurement(
+    name: str, kind: _RequestKind, histogram: Histogram, state: RunState
+) -> Measurement:
     lags = Histogram(kind.send_lags)
     measured = Measurement(
         loop=kind.loop,
@@ -207,11 +199,9 @@ def _measurement(kind: _RequestKind, histogram: Histogram, state: RunState) -> M
     advice = [*state.advice, *about_send_lag(measured.send_lag_ns)]
     if kind.loop == "closed" and histogram.n:
         advice += about_omission(histogram, _interval_ns(kind, state.users))
+    if name == OTHERS:
+        advice.append(MANY_NAMES)
     return replace(measured, advice=tuple(advice))
-
-
-def _advised(measurement: Measurement, advice: Advice) -> Measurement:
-    return replace(measurement, advice=(*measurement.advice, advice))
 
 
 def _interval_ns(kind: _RequestKind, users: int) -> int:

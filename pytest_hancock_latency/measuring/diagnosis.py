@@ -61,6 +61,11 @@ def _slow(observations: Observations, position: int, collections: Sequence[int])
     return Slow(position, start, wall, attributed, tuple(causes))
 
 
+def pace_ns(warmup: Sequence[int]) -> int:
+    """What a call takes by its warm-up, in ns; 0 where there was none."""
+    return int(median(warmup)) if warmup else 0
+
+
 def advice_before(
     judge: SequentialJudge, plan: Plan, time_limit_ns: int, warmup: Sequence[int]
 ) -> Advice | None:
@@ -70,7 +75,7 @@ def advice_before(
         return Advice.of(
             "cap-samples", limit=limit, needed=observations, max_samples=plan.max_samples
         )
-    interval_ns = int(median(warmup)) if warmup else 0
+    interval_ns = pace_ns(warmup)
     if not interval_ns or observations * interval_ns <= time_limit_ns:
         return None
     return Advice.of(
@@ -84,7 +89,7 @@ def advice_before(
 
 def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | None:
     """Word of a sample that takes long enough for somebody to wonder; None of any other."""
-    interval_ns = int(median(warmup)) if warmup else 0
+    interval_ns = pace_ns(warmup)
     observations = judge.least_to_pass()
     if observations * interval_ns <= _LONG_NS:
         return None

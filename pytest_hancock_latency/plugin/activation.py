@@ -90,13 +90,14 @@ class Activation:
     def _note_unused(self) -> None:
         """Tell of budgets that nothing uses, in a run of the whole suite."""
         chosen = self._config.option
-        whole = all(Path(each).is_dir() for each in self._config.args)
-        if not whole or chosen.keyword or chosen.markexpr or not self._named.unused:
+        is_whole = all(Path(argument).is_dir() for argument in self._config.args)
+        unused = self._named.unused
+        if not is_whole or chosen.keyword or chosen.markexpr or not unused:
             return
         if _is_worker(self._config):
-            self._config.workeroutput[REMARKS] = [self._named.unused]  # type: ignore[attr-defined]
+            self._config.workeroutput[REMARKS] = [unused]  # type: ignore[attr-defined]
         else:
-            self._report_hooks.remarks[self._named.unused] = None
+            self._report_hooks.remarks[unused] = None
 
     def _refuse(self, errors: dict[str, None], items: list[pytest.Item]) -> None:
         if not _is_worker(self._config):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from ..artifact_kinds import KINDS
-from ..core.budget import AUTO_TIME, check_counts
+from ..core.budget import check_counts, parse_time_limit
 from ..core.duration import parse_duration
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
@@ -76,7 +76,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
-            time_limit_ns=_read(values["time_limit"], _time_limit, plan.time_limit_ns),
+            time_limit_ns=_read(values["time_limit"], parse_time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
         ),
         pool_ns=_read(values["time"], parse_duration, POOL_NS),
@@ -135,10 +135,6 @@ def _mode(text: str) -> Mode:
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
         raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
-
-
-def _time_limit(value: object) -> int:
-    return AUTO_TIME if value == "auto" else parse_duration(value)
 
 
 def _count(minimum: int) -> Callable[[Any], int]:

@@ -95,16 +95,16 @@ def _verdict(record: Record) -> str:
 
 def table_lines(records: Sequence[Record]) -> list[str]:
     """A heading and a line per record, columns aligned."""
-    cells = [(_shortened(row.sample), *row.cells[1:]) for row in rows(records)]
+    cells = [(shortened(row.sample, _LONGEST), *row.cells[1:]) for row in rows(records)]
     return aligned([HEADINGS, *cells], NUMBERS)
 
 
-def _shortened(title: str) -> str:
-    """A title on one line, without its middle where it would push every figure away."""
-    if len(title) <= _LONGEST:
-        return title
-    half = (_LONGEST - 1) // 2
-    return f"{title[:half]}…{title[-half:]}"
+def shortened(text: str, width: int) -> str:
+    """A text without its middle where it is too long: both ends tell names apart."""
+    if len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    return f"{text[: width - 1 - half]}…{text[len(text) - half :]}"
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:

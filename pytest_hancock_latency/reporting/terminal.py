@@ -10,7 +10,7 @@ from typing import Final
 
 from ..core.judging.verdict import Outcome
 from ..core.record import Record
-from .table import HEADINGS, NUMBERS, aligned, rows
+from .table import HEADINGS, NUMBERS, aligned, rows, shortened
 from .wording import printable
 
 MANY: Final = 25
@@ -43,23 +43,21 @@ def terminal_lines(records: Sequence[Record], width: int, *, every: bool = False
     every: show all of them, however many there are.
     """
     shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
-    worst: dict[str, int] = {}
-    for record in shown:
-        worst[_file(record)] = min(record.outcome.rank, worst.get(_file(record), 99))
-    shown.sort(key=lambda record: (worst[_file(record)], *_place(record)))
-    files = list(dict.fromkeys(map(_file, shown)))
-    grouped = len(files) > 1
+    # In the order of their badness, the last rank that a file gets is that of its worst sample.
+    ranks = {_file(record): record.outcome.rank for record in sorted(shown, key=_badness)}
+    shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
+    grouped = len(ranks) > 1
     names = [f"  {_name(record)}" if grouped else printable(record.title) for record in shown]
     cells = [row.cells[1:] for row in rows(shown)]
     rest = aligned([HEADINGS[1:], *cells], {at - 1 for at in NUMBERS})
     room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
-    names = [_shortened(name, room) for name in names]
+    names = [shortened(name, room) for name in names]
     column = max(map(len, (HEADINGS[0], *names)))
     lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
     numbered = zip(shown, names, rest[1:], cells, strict=True)
-    for file, group in groupby(numbered, key=lambda each: _file(each[0])):
+    for file, group in groupby(numbered, key=lambda line: _file(line[0])):
         if grouped:
-            lines.append(Line(_shortened(file, width)))
+            lines.append(Line(shortened(file, width)))
         for record, name, figures, texts in group:
             text = f"{name.ljust(column)}  {figures}"
             lines.append(Line(text, record.outcome, texts[-1]))
@@ -82,6 +80,11 @@ def _nearness(record: Record) -> float:
     return max(shares, default=0.0)
 
 
+def _badness(record: Record) -> int:
+    """Greater where the outcome is worse."""
+    return -record.outcome.rank
+
+
 def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
     """Its place among files that are as bad: worst first, and names sort as people count."""
     return _file(record), record.outcome.rank, _natural(record.title)
@@ -99,11 +102,3 @@ def _file(record: Record) -> str:
 def _name(record: Record) -> str:
     title = printable(record.title)
     return title.removeprefix(_file(record)).removeprefix(_SEPARATOR) or title
-
-
-def _shortened(text: str, width: int) -> str:
-    """A text without its middle where it is too long: both ends tell names apart."""
-    if len(text) <= width:
-        return text
-    half = (width - 1) // 2
-    return f"{text[: width - 1 - half]}…{text[len(text) - half :]}"

@@ -76,11 +76,12 @@ def _judge_limit(
 ) -> LimitVerdict:
     """The verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
-    over, over_attributed = tally.raw.maybe_over(limit_ns), tally.attributed.surely_over(limit_ns)
-    known, windows = tally.raw.n, tally.over_time.get(limit)
-    if windows is not None:
+    windows = tally.over_time.get(limit)
+    if windows is None:
+        known, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
+    else:
         known, over_attributed = sum(windows.totals), sum(windows.exceeding)
-    counts = Counts(tally.raw.n, over, over_attributed)
+    counts = Counts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
     outcome = otherwise = None
     if known and table.shows_exceeded(known, over_attributed):
         if _is_no_single_stall(limit, table, windows):
@@ -132,8 +133,7 @@ class RunningTally:
         """Take in a piece. window: when the requests started, in whole windows."""
         if window < self._from:
             return
-        for index, count in counts.items():
-            self._counts[index] += count
+        add_counts(self._counts, counts)
         self._totals[window] += sum(counts.values())
         for limit, edge in self._edges.items():
             over = sum(count for index, count in counts.items() if index > edge)
@@ -230,7 +230,7 @@ class _Course:
         self._stretches: dict[int, dict[int, int]] = {}
 
     def add(self, window: int, counts: BucketCounts) -> None:
-        _add_to(self._stretches.setdefault(window // self._windows, {}), counts)
+        add_counts(self._stretches.setdefault(window // self._windows, {}), counts)
         while self._length > STRETCHES:
             self._double()
 
@@ -241,7 +241,7 @@ class _Course:
     def _double(self) -> None:
         merged: dict[int, dict[int, int]] = {}
         for at, counts in self._stretches.items():
-            _add_to(merged.setdefault(at // 2, {}), counts)
+            add_counts(merged.setdefault(at // 2, {}), counts)
         self._windows, self._stretches = 2 * self._windows, merged
 
     def timeline(self) -> Timeline | None:
@@ -261,7 +261,8 @@ class _Course:
         )
 
 
-def _add_to(counts: dict[int, int], piece: BucketCounts) -> None:
+def add_counts(counts: dict[int, int], piece: BucketCounts) -> None:
+    """Add a piece to counts by bucket, or by window, in place."""
     for index, count in piece.items():
         counts[index] = counts.get(index, 0) + count
 

@@ -73,7 +73,8 @@ class LimitJudge:
         room: observations that fit into the time and the cap, those so far included.
         """
         self._counts = self._count(observations.wall_ns, observations.attributed_ns)
-        self._is_long_enough = observations.span_ns >= self._least_time_ns
+        least_ns = self._least_time_ns
+        self._is_long_enough = not least_ns or observations.span_ns >= least_ns
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
             return  # valid whenever sampling stops, hence it stays
         self.outcome = self._decide(observations.attributed_ns, window)

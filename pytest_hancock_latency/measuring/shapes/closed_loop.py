@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from statistics import median
 from typing import Final, Protocol, Self
 
 from ...core.advice import Advice
@@ -15,7 +14,7 @@ from ...core.judging.verdict import Verdict
 from ...core.sample import Measurement, Observations, Progress, Sample
 from ...errors import LatencyError, hides_frame
 from ..clock import Clock
-from ..diagnosis import advice_before, advice_on, advice_on_long, slowest
+from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
 from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
 from ..request import Request, offer_unfinished
 from ..takers import taker_for, why_bare
@@ -161,9 +160,8 @@ class Measuring:
             return self._plan.time_limit_ns
         if judge is None:
             return min(QUICK_NS, self._plan.longest_ns)
-        pace_ns = int(median(warmup)) if warmup else 0
         least_ns = max(QUICK_NS, judge.budget.least_time_ns)
-        wanted_ns = max(least_ns, judge.with_room() * pace_ns)
+        wanted_ns = max(least_ns, judge.with_room() * pace_ns(warmup))
         granted_ns = self._pool.grant(min(wanted_ns, LONGEST_NS))
         return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
 

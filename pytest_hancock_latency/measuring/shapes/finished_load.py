@@ -107,24 +107,21 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     """Everything that the takers of a load observed, attributed together."""
     import numpy as np
 
-    bracketed = [taker for taker, _ in takers if isinstance(taker, BracketTaker)]
-    if not bracketed:
-        return [Part(taker.observations(), taker.begin, intended) for taker, intended in takers]
-    callers = waiting_for_each_other(
-        [
-            _queued(taker.circumstances(), intended)
-            for taker, intended in takers
-            if isinstance(taker, BracketTaker)
-        ]
-    )
-    totals = np.sum([candidates(caller, bracketed[0].windows) for caller in callers], axis=0)
-    attributed = {
-        taker: taker.attributed(caller, totals)
-        for taker, caller in zip(bracketed, callers, strict=True)
+    circumstances = {
+        taker: _queued(taker.circumstances(), intended)
+        for taker, intended in takers
+        if isinstance(taker, BracketTaker)
     }
+    callers = dict(
+        zip(circumstances, waiting_for_each_other([*circumstances.values()]), strict=True)
+    )
+    each = [candidates(caller, taker.windows) for taker, caller in callers.items()]
+    totals = np.sum(each, axis=0) if each else None
     return [
         Part(
-            attributed[taker] if taker in attributed else taker.observations(),
+            taker.attributed(callers[taker], totals)
+            if isinstance(taker, BracketTaker)
+            else taker.observations(),
             taker.begin,
             intended,
         )
