@@ -92,7 +92,8 @@ def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
 
 def _natural(text: str) -> list[tuple[int, str]]:
     """``test[9]`` before ``test[10]``."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text)]
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def _file(record: Record) -> str:

@@ -75,6 +75,11 @@ def test_parameters_sort_as_people_count() -> None:
     assert [line.split()[0] for line in lines[1:]] == [f"t.py::test[{n}]" for n in (1, 2, 9, 10)]
 
 
+def test_a_raised_digit_in_a_name_is_a_letter_like_others() -> None:
+    lines = texts(record("t.py::test[5²6]"), record("t.py::test[5²10]"))
+    assert [line.split()[0] for line in lines[1:]] == ["t.py::test[5²6]", "t.py::test[5²10]"]
+
+
 def test_of_many_samples_those_within_are_shown_that_are_nearest_to_a_limit() -> None:
     many = [record(f"t.py::test[{n}]", p95_ms=n) for n in range(1, MANY)]
     bad = record("t.py::bad", Outcome.EXCEEDED, p95_ms=99)
