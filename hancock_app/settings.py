@@ -225,8 +225,8 @@ class Settings:
     def _require_key(self, name: str) -> None:
         secret = getattr(self, name)
         try:
-            # An empty one is no secret. `whsec_` alone, from a variable that is not set, would be
-            # an empty key, with which anybody can sign.
+            # An empty text means no secret. `whsec_` alone, from an unset variable, would be an
+            # empty key, with which anybody can sign.
             if secret:
                 key_of(secret)
         except ValueError as error:

@@ -1,6 +1,6 @@
 """Keeps Locust's own table whole: one odd request, and Locust can neither send nor print it.
 
-A name that is no text cannot be sorted among texts, and a total of NaN cannot be rounded. Locust
+Names that are not text cannot be sorted, and a total of NaN cannot be rounded. Locust
 then ends with an exception before our report is printed, and with exit code 1, which would say
 that a budget is exceeded. So what goes into its table is made right at the door.
 """

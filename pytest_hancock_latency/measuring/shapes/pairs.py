@@ -55,8 +55,8 @@ def measure_pairs(
         _sample(requests[at], parts[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
-    one, two = samples
-    return one, two
+    first_sample, second_sample = samples
+    return first_sample, second_sample
 
 
 def _sample(
