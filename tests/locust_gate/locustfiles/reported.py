@@ -10,6 +10,11 @@ import gevent
 from locust import User, task
 
 from pytest_hancock_latency import locust_gate  # noqa: F401
+from pytest_hancock_latency.measuring.takers.schedstat import Scheduler
+
+# No wait for a core can lengthen a latency that is made up. With the real counter, a busy machine
+# would void windows of the run, and a limit that is exceeded could end inconclusive.
+Scheduler.read = lambda _: b"1 0 1"  # type: ignore[method-assign]
 
 MS = [float(ms) for ms in os.environ.get("MS", "5").split("|") if ms]
 EVERY_S = float(os.environ.get("EVERY_S", "0.001"))
