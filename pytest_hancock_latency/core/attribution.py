@@ -28,8 +28,9 @@ A call that commits to a disk waits for the commits of others. Where others wrot
 tree, its time asleep is excused up to the time for which a disk kept tasks waiting.
 
 Where a call waited for something that is not in the tree (a thread or program that came and went, a
-server on another machine), its time asleep is evidence only in calm windows. The process's own CPU
-time is never excused: on all CPUs at once, it takes at least its share of it. Requests of an open
+server on another machine), its time asleep is evidence only in calm windows. The CPU time of the
+process and of programs that it ran within the call is never excused: on all CPUs at once, it takes
+at least its share of it. Requests of an open
 loop that pile up because the machine delayed some of them are in each other's way: what siblings
 burnt meanwhile is excused by the share that others consumed.
 
@@ -104,7 +105,8 @@ class Circumstances:
     tree_cpu: Nanoseconds
     """CPU time of the whole tree, the measuring thread included."""
     own_work: Nanoseconds
-    """CPU time of this process by the number of CPUs: no machine does it sooner."""
+    """CPU time of this process, and of programs that it started and that ended within the call, by
+    the number of CPUs: no machine does it sooner."""
     siblings_cpu: Nanoseconds
     """CPU time of this process less that of the measuring thread."""
     queued: Flags

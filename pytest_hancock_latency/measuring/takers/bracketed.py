@@ -242,12 +242,14 @@ class BracketTaker(Taker):
         window = self._follower.window_of(columns["start"] + wall)
         unseen = blocked.copy()
         tree_wait, tree_cpu = np.zeros_like(wall), thread_cpu_ns.copy()
+        own_work = columns["process_cpu"].copy()
         if self._followed:
             at = np.fromiter(self._followed, np.int64, len(self._followed))
             rows = np.array(list(self._followed.values()), dtype=np.int64)
             tree_wait[at] = rows[:, 0]
             tree_cpu[at] += rows[:, 1]
             unseen[at] = rows[:, 2]
+            own_work[at] += rows[:, 3]
         brackets = Brackets(
             wall=wall,
             thread_cpu=thread_cpu_ns,
@@ -267,7 +269,7 @@ class BracketTaker(Taker):
             blocked=blocked,
             tree_wait=tree_wait,
             tree_cpu=tree_cpu,
-            own_work=columns["process_cpu"] // len(allowed_cpus()),
+            own_work=own_work // len(allowed_cpus()),
             siblings_cpu=np.maximum(0, columns["process_cpu"] - thread_cpu_ns),
             queued=np.zeros(len(wall), bool),
             unseen=unseen | self._follower.unseen_in(window),

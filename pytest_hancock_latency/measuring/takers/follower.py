@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from ...core.attribution import Windows
 from ..clock import Clock
 from .foreign_work import ForeignWork, is_supported
-from .waiting_tree import Reading, WaitingTree, ended_children
+from .waiting_tree import Reading, WaitingTree, ended_children, ended_children_cpu_ns
 
 if TYPE_CHECKING:
     from ...core.attribution import Flags, Nanoseconds
@@ -31,6 +31,9 @@ class Start(NamedTuple):
 
     tree: Reading
     ended: int
+    ended_cpu: int | None
+    """CPU time of ended children, in ns; None where a child that is alive could end in the call,
+    or no call has ended one yet."""
 
 
 class Followed(NamedTuple):
@@ -42,6 +45,8 @@ class Followed(NamedTuple):
     """CPU time of all but the measuring thread, ns."""
     unseen: bool
     """Whether the call may have waited for something that is not in the tree."""
+    programs_cpu: int = 0
+    """CPU time of children that were started and ended within the call, ns."""
 
 
 class Follower:
@@ -52,7 +57,7 @@ class Follower:
         self._lock = threading.Lock()
         self._tree = WaitingTree()
         self._work: ForeignWork | None = None
-        self._has_unseen = False
+        self._has_unseen = self._ends_children = False
         self._words: tuple[str, ...] = ()
         self.due = _NEVER
         """When the open window may be closed, on the clock."""
@@ -110,27 +115,39 @@ class Follower:
         if self._tree.has_changed():
             with self._lock:
                 self._tree.refresh()
-        return Start(self._tree.read(), ended_children())
+        return self._start()
+
+    def _start(self) -> Start:
+        ended_cpu = None
+        if self._ends_children and not self._tree.has_children():
+            ended_cpu = ended_children_cpu_ns()
+        return Start(self._tree.read(), ended_children(), ended_cpu)
 
     def after(self, start: Start, other_cpu_ns: int) -> tuple[Followed, Start]:
         """What the tree did since the start, and the start of the next call.
 
         other_cpu_ns: CPU time of this process during the call, less that of the measuring thread.
         """
-        before, now = start.tree, Start(self._tree.read(), ended_children())
+        programs_cpu = 0
+        if start.ended_cpu is not None:
+            programs_cpu = ended_children_cpu_ns() - start.ended_cpu
+        before, now = start.tree, self._start()
         after = now.tree
         threads_cpu = after.threads_cpu - before.threads_cpu
         came_and_went = not self._tree.has_callers and other_cpu_ns - threads_cpu > _DEAD_THREADS_NS
+        has_ended_children = now.ended != start.ended
+        self._ends_children = self._ends_children or has_ended_children
         unseen = (
             came_and_went
-            or now.ended != start.ended
+            or has_ended_children
             or after.generation != before.generation
             or self._tree.has_changed()
             or self._tree.is_blind
         )
         self._has_unseen = self._has_unseen or unseen
         cpu = threads_cpu + after.others_cpu - before.others_cpu
-        return Followed(max(0, after.wait - before.wait), max(0, cpu), unseen), now
+        wait = max(0, after.wait - before.wait)
+        return Followed(wait, max(0, cpu) + programs_cpu, unseen, programs_cpu), now
 
     def windows(self) -> Windows:
         """The accounting windows so far."""

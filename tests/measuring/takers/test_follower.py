@@ -115,3 +115,28 @@ def test_without_the_kernel_s_files_nothing_is_followed(
     monkeypatch.setattr(module, "is_supported", lambda: False)
     follower.start()
     assert not follower.is_started
+
+
+def programs_cpu_of_a_call(follower: Follower) -> int:
+    """CPU time of a program that burns some during the call, as the follower counts it."""
+    start = follower.before()
+    subprocess.run([sys.executable, "-I", "-S", "-c", "for _ in range(10**6): pass"], check=True)
+    followed, _ = follower.after(start, other_cpu_ns=0)
+    assert followed.cpu >= followed.programs_cpu
+    return followed.programs_cpu
+
+
+def test_the_cpu_time_of_programs_counts_once_a_call_has_ended_one(follower: Follower) -> None:
+    follower.start()
+    assert programs_cpu_of_a_call(follower) == 0
+    assert programs_cpu_of_a_call(follower) >= 5_000_000
+
+
+def test_a_child_from_before_the_call_leaves_the_cpu_time_of_programs_open(
+    follower: Follower,
+) -> None:
+    follower.start()
+    programs_cpu_of_a_call(follower)
+    with subprocess.Popen(["sleep", "30"]) as child:
+        assert programs_cpu_of_a_call(follower) == 0
+        child.kill()
