@@ -41,6 +41,11 @@ export HANCOCK_TESTS_WITHOUT_SERVICES ?= $(if $(CI),0,1)
 test: $(INSTALLED)  ## the whole test suite
 	$(BIN)/pytest --timeout=180
 
+.PHONY: long
+long: $(INSTALLED)  ## what is too long for every change: busy cores twenty times, and tests/measuring/shows
+	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
+	$(BIN)/python tests/measuring/shows/unseen_peers.py
+
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the wheel builds
 	$(BIN)/ruff check
