@@ -140,7 +140,11 @@ def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
     names = (record.budget_name, record.name, record.test, record.test.rpartition("::")[2])
     for name in names:
         if name and name in budgets:
-            return replace(_by(budgets[name], record, gates), budget_name=name)
+            try:
+                terms = budgets[name].without_rps()
+            except BudgetError as error:
+                return record.without_verdict(str(error))
+            return replace(_by(terms, record, gates), budget_name=name)
     return record.without_verdict("no budget of its name")
 
 

@@ -25,6 +25,8 @@ PERCENTILES: Final = "percentiles"
 """The keyword of a mapping of limits, in which any percentile may be limited."""
 _USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
 """What a mistyped percentile may have been meant to be."""
+RPS: Final = "rps"
+"""The keyword of the least requests/s, which only a load can show."""
 POSITIONAL: Final = ("p50", "p95", "p99")
 """Positional arguments of the marker, whose signature stays whatever columns a table has."""
 _HIGHEST_ERRORS: Final = 1
@@ -32,6 +34,7 @@ _SHARE: Final = re.compile(
     r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?\s*%?)",
     re.ASCII | re.IGNORECASE,
 )
+_LEAST: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Limit:
 class LatencyBudget:
     """All that one sample is judged by.
 
-    Invariants: quantiles ascend, limits never descend with them, and there is at least one limit.
+    Invariants: quantiles ascend, limits never descend with them, and there is at least one limit,
+    of a quantile or of requests/s.
     """
 
     limits: tuple[Limit, ...]
@@ -64,9 +68,16 @@ class LatencyBudget:
     """The share of requests that may fail."""
     least_time_ns: int = 0
     """No *within* before the sample spans this long, so that slow phases have time to show."""
+    least_per_s: float | None = None
+    """The least requests/s of a load."""
+
+    @property
+    def parts(self) -> int:
+        """How many parts can be exceeded by chance: limits, a share of failures, requests/s."""
+        return len(self.limits) + bool(self.errors) + (self.least_per_s is not None)
 
     def __post_init__(self) -> None:
-        if not self.limits:
+        if not self.limits and self.least_per_s is None:
             raise BudgetError(f"no limit is given: {_VALID}")
         for lower, higher in zip(self.limits, self.limits[1:], strict=False):
             if lower.quantile >= higher.quantile:
@@ -97,6 +108,8 @@ class Terms:
     strict: bool | None = None
     regression: Fraction | None = None
     """By which share the median may be above that of the baseline."""
+    least_per_s: float | None = None
+    """Least requests/s of a load; whoever measures none drops it by `without_rps`."""
 
     def over(self, farther: Terms) -> Terms:
         """These terms, with what they leave open taken from terms that stand farther away."""
@@ -114,7 +127,22 @@ class Terms:
             BudgetError: no limit at all, or limits that get smaller as percentiles rise.
         """
         limits = tuple(Limit(q, ns) for q, ns in sorted(self.limits.items()))
-        return LatencyBudget(limits, self.errors or Fraction(0), self.least_time_ns or 0)
+        return LatencyBudget(
+            limits, self.errors or Fraction(0), self.least_time_ns or 0, self.least_per_s
+        )
+
+    def without_rps(self) -> Terms:
+        """The same for whoever cannot see requests/s: a test, or counts without their time.
+
+        Raises:
+            BudgetError: nothing else is limited.
+        """
+        if self.least_per_s is not None and not self.limits:
+            raise BudgetError(
+                f'budget "{self.budget_name}" limits only rps, which a Locust run alone can show: '
+                "add a limit such as p99"
+            )
+        return replace(self, least_per_s=None)
 
 
 def parse_terms(arguments: Mapping[str, Any]) -> Terms:
@@ -238,6 +266,14 @@ def _flag(keyword: str, value: object) -> bool:
     return value
 
 
+def _least_per_s(keyword: str, value: object) -> float:
+    """Read ``">= 200"``: the sign says that this is the one limit that must not be undercut."""
+    match = _LEAST.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not float(match[1]):
+        raise BudgetError(f"{keyword}={value!r} is not a least rate: write a text such as '>= 200'")
+    return float(match[1])
+
+
 def parse_share(keyword: str, value: object) -> Fraction:
     """Read a share such as ``"0.1%"`` or ``0.001``, from 0 up to but not including 1."""
     wrong = BudgetError(f"{keyword}={value!r} is not a share: write a text such as '0.1%'")
@@ -268,11 +304,13 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "least_time": ("least_time_ns", _duration),
     "strict": ("strict", _flag),
     "regression": ("regression", parse_share),
+    RPS: ("least_per_s", _least_per_s),
 }
 
 _VALID: Final = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    + ", ".join(_READERS)
+    + ", ".join(keyword for keyword in _READERS if keyword != RPS)
+    + ", and rps in a budget file"
 )
 
 
@@ -281,6 +319,8 @@ def describe(budget: LatencyBudget) -> str:
     parts = [f"{limit.label} {format_exactly(limit.limit_ns)}" for limit in budget.limits]
     if budget.errors:
         parts.append(f"errors {format_percent(budget.errors)} %")
+    if budget.least_per_s is not None:
+        parts.append(f"requests/s at least {budget.least_per_s:.12g}")
     if budget.least_time_ns:
         parts.append(f"for at least {format_exactly(budget.least_time_ns)}")
     return ", ".join(parts)

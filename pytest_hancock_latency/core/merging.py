@@ -7,11 +7,11 @@ by the evidence of all of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from ..errors import ArtifactError
 from .budget import LatencyBudget, describe
@@ -19,7 +19,7 @@ from .histogram import Histogram
 from .judging.counts import Tally, judge_counts
 from .judging.guide import ACCEPTABLE, judge_by_guide
 from .judging.sequential import Policy
-from .judging.verdict import ThroughputVerdict, Verdict
+from .judging.verdict import RpsVerdict, ThroughputVerdict, Verdict
 from .quantile import MAXIMUM, label
 from .record import Record, bounds_in_histograms, quantiles_of
 from .sample import Measurement
@@ -27,6 +27,7 @@ from .sample import Measurement
 _ABOUT_THE_RUN: Final = ("cap-samples", "cap-time", "slower", "not-compared")
 """Kinds of advice that are not true of the same counts under another budget or in other company."""
 _SLOWEST = 5
+_Rate = TypeVar("_Rate", ThroughputVerdict, RpsVerdict)
 
 
 def merge(records: Sequence[Record]) -> list[Record]:
@@ -51,15 +52,23 @@ def pool(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def judged_anew(record: Record, budget: LatencyBudget, gates: int, least: int = 1) -> Record:
+def judged_anew(
+    record: Record,
+    budget: LatencyBudget,
+    gates: int,
+    least: int = 1,
+    rps: RpsVerdict | None = None,
+) -> Record:
     """The record with the verdict on its histograms, and every quantile that the budget names.
 
-    least: number of observations for a pass.
+    least: number of observations for a pass. rps: the verdict on requests/s, which are in no
+    histogram.
 
     Raises:
         ArtifactError: the record has no histogram.
     """
     verdict = judge_counts(_tally(record), budget, Policy(least=least, gates=gates))
+    verdict = replace(verdict, rps=rps)
     return _with_verdict(replace(record, measurement=_without_plans(record.measurement)), verdict)
 
 
@@ -70,7 +79,13 @@ def budget_of(record: Record) -> LatencyBudget | None:
     if by_built_in_limits(record):
         return ACCEPTABLE
     limits = tuple(part.limit for part in record.verdict.limits)
-    return LatencyBudget(limits, record.verdict.failures.allowed, record.verdict.least_time_ns)
+    rps = record.verdict.rps
+    return LatencyBudget(
+        limits,
+        record.verdict.failures.allowed,
+        record.verdict.least_time_ns,
+        rps.least_per_s if rps else None,
+    )
 
 
 def _by_title(records: Sequence[Record]) -> list[list[Record]]:
@@ -99,7 +114,7 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
             _tally(together), Policy(least=1, gates=gates), _throughput(judged)
         )
         return _with_verdict(together, verdict)
-    return judged_anew(together, budgets.pop(), gates)
+    return judged_anew(together, budgets.pop(), gates, rps=_rps(judged))
 
 
 def by_built_in_limits(record: Record) -> bool:
@@ -109,13 +124,17 @@ def by_built_in_limits(record: Record) -> bool:
 
 
 def _throughput(judged: Sequence[Record]) -> ThroughputVerdict | None:
-    """The worst one: each run has a throughput of its own, which counts cannot tell."""
-    verdicts = [
-        record.verdict.throughput
-        for record in judged
-        if record.verdict and record.verdict.throughput
-    ]
-    return min(verdicts, key=lambda verdict: verdict.outcome.rank, default=None)
+    return _worst(record.verdict.throughput for record in judged if record.verdict)
+
+
+def _rps(judged: Sequence[Record]) -> RpsVerdict | None:
+    return _worst(record.verdict.rps for record in judged if record.verdict)
+
+
+def _worst(verdicts: Iterable[_Rate | None]) -> _Rate | None:
+    """The worst one: each run has requests/s of its own, which counts cannot tell."""
+    known = [verdict for verdict in verdicts if verdict is not None]
+    return min(known, key=lambda verdict: verdict.outcome.rank, default=None)
 
 
 def _together(group: Sequence[Record]) -> Record:

@@ -20,6 +20,7 @@ from .judging.verdict import (
     LimitVerdict,
     Outcome,
     Reason,
+    RpsVerdict,
     ThroughputVerdict,
     Verdict,
 )
@@ -178,6 +179,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
             "attempts": verdict.failures.attempts,
         },
         "throughput": _throughput_to_plain(verdict.throughput),
+        "rps": _rps_to_plain(verdict.rps),
     }
 
 
@@ -200,7 +202,9 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
     )
     try:
         allowed = parse_share("allowed", failures["allowed"])
-        LatencyBudget(tuple(part.limit for part in limits), allowed)
+        rps = _rps_from_plain(plain.get("rps"))
+        least_per_s = rps.least_per_s if rps else None
+        LatencyBudget(tuple(part.limit for part in limits), allowed, least_per_s=least_per_s)
     except BudgetError as error:
         raise InvalidRecord("verdict", error) from None
     return Verdict(
@@ -212,6 +216,7 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         elapsed_ns=plain["elapsed_ns"],
         least_time_ns=plain.get("least_time_ns", 0),
         throughput=_throughput_from_plain(plain.get("throughput")),
+        rps=rps,
         method=plain["method"],
         version=plain["version"],
     )
@@ -243,6 +248,23 @@ def _throughput_from_plain(plain: Mapping[str, Any] | None) -> ThroughputVerdict
     return ThroughputVerdict(
         **{**_known(ThroughputVerdict, plain), "outcome": Outcome(plain["outcome"])}
     )
+
+
+def _rps_to_plain(rps: RpsVerdict | None) -> Plain | None:
+    if rps is None:
+        return None
+    return {**plain_fields(rps), "outcome": rps.outcome.value, "reason": rps.reason.value}
+
+
+def _rps_from_plain(plain: Mapping[str, Any] | None) -> RpsVerdict | None:
+    if plain is None:
+        return None
+    values = _known(RpsVerdict, plain)
+    values["outcome"], values["reason"] = Outcome(plain["outcome"]), Reason(plain["reason"])
+    rps = RpsVerdict(**values)
+    if rps.short_strained > min(rps.short, rps.strained) or max(rps.short, rps.strained) > rps.n:
+        raise InvalidRecord("verdict.rps", "its numbers of stretches contradict each other")
+    return rps
 
 
 def _measurement_to_plain(measurement: Measurement) -> Plain:

@@ -88,6 +88,7 @@ class Coordinator:
             participants=participants,
             advice=tuple(about_participants(participants)),
             starved=frozenset[int]().union(*(worker.strain.starved for worker in participants)),
+            busy=frozenset[int]().union(*(worker.strain.busy for worker in participants)),
         )
 
     def _begin(self, **_: Any) -> None:

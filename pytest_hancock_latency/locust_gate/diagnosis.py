@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..core.advice import Advice
@@ -18,6 +19,12 @@ _STARVED_S: Final = 1.0
 _HIDDEN: Final = 2
 _MOST_OMITTED: Final = 200_000
 """More than these is no stall but another load; adding them up would take long."""
+
+
+_ALIKE: Final = 20
+"""From so many names on that differ only by ids, nobody wants to tell them apart."""
+_ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|\d+)", re.I)
+"""A UUID, a long hexadecimal number, or digits."""
 
 
 def about_participants(participants: Iterable[Participant]) -> list[Advice]:
@@ -102,3 +109,23 @@ def about_omission(closed: Histogram, interval_ns: int) -> list[Advice]:
             open_p99_ns=open_p99_ns,
         )
     ]
+
+
+def about_alike(labels: Iterable[str]) -> Mapping[str, tuple[Advice, ...]]:
+    """Advice on names that differ only by ids, for the first name of each such group."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for label in labels:
+        parts = _ID.split(label)
+        if len(parts) > 1:
+            groups.setdefault(tuple(parts[::2]), []).append(label)
+    return {
+        group[0]: (Advice.of("alike-names", names=len(group), name=_common_name(group)),)
+        for group in groups.values()
+        if len(group) >= _ALIKE
+    }
+
+
+def _common_name(labels: list[str]) -> str:
+    """One name for all, with ``[id]`` where they differ: ``GET /v1/items/[id]``."""
+    columns = zip(*map(_ID.split, labels), strict=True)
+    return "".join(part[0] if len(set(part)) == 1 else "[id]" for part in columns)

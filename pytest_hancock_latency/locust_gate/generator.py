@@ -48,6 +48,8 @@ class Strain:
     """How late a napping greenlet woke up, as counts by bucket."""
     waits: dict[int, int] = field(default_factory=dict)
     """For how long the thread of all users waited for a core, in ns, by window."""
+    busy: set[int] = field(default_factory=set)
+    """Windows of the seconds in which it filled its core."""
 
     def add(self, other: Strain) -> None:
         """Take in what was seen later, or elsewhere."""
@@ -55,6 +57,7 @@ class Strain:
         self.busy_seconds += other.busy_seconds
         add_counts(self.greenlet_lags, other.greenlet_lags)
         add_counts(self.waits, other.waits)
+        self.busy |= other.busy
 
     @property
     def starved(self) -> frozenset[int]:
@@ -115,7 +118,11 @@ class Watch:
         if passed >= 1:
             busy = (self._cpu() - self._cpu_s) / passed >= BUSY
             self._strain.seconds += int(passed)
-            self._strain.busy_seconds += int(passed) if busy else 0
+            if busy:
+                self._strain.busy_seconds += int(passed)
+                now = window_at(self._unix_s())
+                first = now - min(int(passed * WINDOWS_PER_S), _MOST_WINDOWS)
+                self._strain.busy.update(range(first, now + 1))
             self._began, self._cpu_s = self._clock(), self._cpu()
 
     def _note_wait(self) -> None:

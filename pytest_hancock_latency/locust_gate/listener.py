@@ -168,6 +168,7 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
         "busy_seconds": strain.busy_seconds,
         "greenlet_lags": strain.greenlet_lags,
         "waits": strain.waits,
+        "busy": sorted(strain.busy),
     }
 
 
@@ -189,7 +190,10 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
         raise ValueError("seconds is not a count")
     lags = _counts(plain.get("greenlet_lags", {}), "greenlet_lags", _is_index)
     waits = _counts(plain.get("waits", {}), "waits", _is_window)
-    return counted, Strain(seconds, busy, lags, waits)
+    windows = plain.get("busy", [])
+    if not isinstance(windows, list | tuple) or not all(map(_is_window, windows)):
+        raise ValueError("busy: not windows")
+    return counted, Strain(seconds, busy, lags, waits, set(windows))
 
 
 def _cells(cells: Mapping[tuple[str, str, int], Mapping[Any, int]]) -> list[list[Any]]:

@@ -18,7 +18,7 @@ from ..core.record import Record
 from ..reporting.advice import advice_text
 from ..reporting.html import report_html
 from ..reporting.table import HEADINGS, PERCENTILES, rows
-from ..reporting.wording import explain
+from ..reporting.wording import EMOJI, explain
 from .coordinator import Coordinator
 from .summary import summary_lines
 
@@ -68,12 +68,16 @@ def structure() -> list[dict[str, str]]:
 
 
 def table(records: Sequence[Record]) -> list[dict[str, str]]:
-    """The rows of the tab."""
+    """The rows of the tab.
+
+    Locust's page shows cells as plain text, so the colour of a verdict is that of its sign.
+    """
     cells_by_column = []
     for record, row in zip(records, rows(records), strict=True):
         advice = [advice_text(advice) for advice in record.measurement.advice]
         evidence = "; ".join([*explain(record), *advice])
-        cells = (*row.cells, evidence)
+        *others, verdict = row.cells
+        cells = (*others, f"{EMOJI[record.outcome]} {verdict}", evidence)
         cells_by_column.append(dict(zip(_COLUMNS, cells, strict=True)))
     return cells_by_column
 

@@ -9,7 +9,7 @@ from typing import Any, Final, overload
 import pytest
 
 from ..budget_file import check_tables, read_budgets
-from ..core.budget import Terms, parse_terms, positional_terms
+from ..core.budget import RPS, Terms, parse_terms, positional_terms
 from ..errors import BudgetError, did_you_mean
 from .settings import Settings
 
@@ -90,8 +90,12 @@ class NamedBudgets:
 
     @property
     def unused(self) -> str:
-        """The budgets that no test has asked for, in words; nothing where there are none."""
-        names = sorted(set(self._budgets or ()) - self._used)
+        """The budgets that no test has asked for, in words; nothing where there are none.
+
+        Those that limit nothing but rps are for Locust.
+        """
+        budgets = self._budgets or {}
+        names = sorted(name for name in set(budgets) - self._used if budgets[name].limits)
         if not names:
             return ""
         listed = ", ".join(f'"{name}"' for name in names)
@@ -141,8 +145,13 @@ def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
     twice = set(limits) & set(mark.kwargs)
     if twice:
         raise BudgetError(f"{min(twice)} is given twice, by position and by keyword")
+    if RPS in mark.kwargs:
+        raise BudgetError(
+            "rps is for loads, and a test makes one call after another: write it into the budget "
+            "file, by which Locust runs are judged"
+        )
     own = parse_terms({**limits, **mark.kwargs})
-    return [own, *(budgets.get(name) for name in names)]
+    return [own, *(budgets.get(name).without_rps() for name in names)]
 
 
 def _split(args: Iterable[object]) -> tuple[list[str], dict[str, object]]:

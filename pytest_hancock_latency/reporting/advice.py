@@ -162,6 +162,16 @@ def _many_names(f: Figures) -> str:
     )
 
 
+def _alike_names(f: Figures) -> str:
+    name = str(f["name"])
+    method, space, path = name.partition(" ")
+    path = path if space and method.isupper() else name
+    return (
+        f"{f['names']} names look alike: give them the same name=, as in "
+        f'get(url, name={path!r}), or one budget, [budgets."{name.replace("[id]", "*")}"]'
+    )
+
+
 def _wrong_clock(f: Figures) -> str:
     return (
         f"{f['process']} has a wrong clock: {f['requests']} of its requests started outside of the "
@@ -215,6 +225,7 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "worker-without-gate": _worker_without_gate,
     "coordinated-omission": _omission,
     "many-names": _many_names,
+    "alike-names": _alike_names,
     "worker-clock": _wrong_clock,
     "worker-invalid": _invalid_counts,
     "generator-starved": _starved_generator,

@@ -30,6 +30,9 @@ def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
         for part in record.verdict.limits:
             ms = part.limit.limit_ns / NS_PER_MS
             yield f"{prefix}limit_{part.limit.label}_ms", f"{ms:.6f}"
+        if rps := record.verdict.rps:
+            yield f"{prefix}rps", f"{rps.per_s:.6f}"
+            yield f"{prefix}limit_rps", f"{rps.least_per_s:.6f}"
     yield f"{prefix}evidence", headline(record)
 
 

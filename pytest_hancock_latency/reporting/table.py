@@ -73,17 +73,21 @@ def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, Limit
 def _limits(record: Record) -> str:
     if record.verdict is None:
         return "–"
-    limits, errors = record.verdict.limits, record.verdict.failures.allowed
-    allowed = f", errors {format_percent(errors)} %" if errors else ""
+    limits, errors, rps = record.verdict.limits, record.verdict.failures.allowed, record.verdict.rps
     labels = tuple(part.limit.label for part in limits)
     texts = [plain_ms(part.limit.limit_ns) for part in limits]
+    parts = [f"{name} {text}" for name, text in zip(labels, texts, strict=True)]
     if labels == PERCENTILES:
-        return " / ".join(texts) + allowed
-    return ", ".join(f"{name} {text}" for name, text in zip(labels, texts, strict=True)) + allowed
+        parts = [" / ".join(texts)]
+    if errors:
+        parts.append(f"errors {format_percent(errors)} %")
+    if rps:
+        parts.append(f"≥ {rps.least_per_s:.12g}/s")
+    return ", ".join(parts)
 
 
 def _verdict(record: Record) -> str:
-    """The outcome, with what decided it: a limit, the errors or the throughput."""
+    """The outcome, with what decided it: a limit, the errors or the requests/s."""
     verdict = record.verdict
     if verdict is None or record.outcome is Outcome.WITHIN:
         return record.outcome

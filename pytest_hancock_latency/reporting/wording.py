@@ -5,13 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
-from ..core.duration import format_against, format_duration, format_exactly
+from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
 from ..core.judging.evidence import shown_quantile
 from ..core.judging.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
     Reason,
+    RpsVerdict,
     ThroughputVerdict,
     Verdict,
 )
@@ -28,10 +29,11 @@ SIGNS: Final = {
 EMOJI: Final = {
     Outcome.WITHIN: "✅",
     Outcome.EXCEEDED: "❌",
-    Outcome.INCONCLUSIVE: "❔",
+    Outcome.INCONCLUSIVE: "🟡",
     Outcome.NOT_JUDGED: "–",
 }
-"""The same signs where no style sheet gives them colour, as in a pull request."""
+"""The same signs where no style sheet gives them colour, as in a pull request. Each is as clear on
+white as on black, which a white question mark is not."""
 TOO_FEW: Final = "too few calls"
 _WHY_UNDECIDED: Final = {
     Reason.MACHINE: "busy machine",
@@ -69,6 +71,8 @@ def explain(record: Record) -> list[str]:
     for outcome in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE):
         if verdict.throughput and verdict.throughput.outcome is outcome:
             lines.append(about_throughput(verdict.throughput))
+        if verdict.rps and verdict.rps.outcome is outcome:
+            lines.append(about_rps(verdict.rps))
         if verdict.failures.outcome is outcome:
             lines.append(_about_failures(verdict.failures, record))
         parts = [part for part in reversed(verdict.limits) if part.outcome is outcome]
@@ -99,8 +103,10 @@ def _without_limit(record: Record, verdict: Verdict) -> str:
     """The reason where no limit has the outcome of the whole verdict."""
     if verdict.outcome is Outcome.WITHIN:
         return explain(record)[0]
-    if verdict.throughput and verdict.failures.outcome is not verdict.outcome:
+    if verdict.throughput and verdict.throughput.outcome is verdict.outcome:
         return about_throughput(verdict.throughput)
+    if verdict.rps and verdict.rps.outcome is verdict.outcome:
+        return about_rps(verdict.rps)
     return _about_failures(verdict.failures, record)
 
 
@@ -110,7 +116,7 @@ def about_throughput(throughput: ThroughputVerdict) -> str:
     highest = _whole_percent(throughput.most_fall)
     span = f"a fall of {lowest} to {highest} at 95 % confidence"
     judged_for = format_duration(throughput.judged_ns)
-    average = f"{throughput.per_s:.3g}/s on average over {judged_for}"
+    average = f"{rate_text(throughput.per_s)}/s on average over {judged_for}"
     head = f"{throughput.outcome} requests/s"
     if throughput.outcome is Outcome.EXCEEDED:
         declined = f"declined by {_whole_percent(throughput.fall)} under a steady load"
@@ -118,6 +124,64 @@ def about_throughput(throughput: ThroughputVerdict) -> str:
     if throughput.outcome is Outcome.WITHIN:
         return f"{head}: steady ({span}); {average}"
     return f"{head}: neither steady nor declining ({span}); {average}"
+
+
+def about_rps(rps: RpsVerdict) -> str:
+    """The evidence about the least requests/s, as one sentence."""
+    head = f"{rps.outcome} requests/s"
+    if not rps.n:
+        return f"{head}: no {format_duration(rps.stretch_ns)} of a steady load are over yet"
+    if rps.reason is Reason.MACHINE:
+        head += " (machine)"
+    average, least = _rate_against(rps.per_s, rps.least_per_s)
+    judged_for = format_duration(rps.n * rps.stretch_ns)
+    counts = _short_stretches(rps, least)
+    return f"{head}: {average}/s on average over {judged_for}, {counts}{_remark_about_rps(rps)}"
+
+
+def _remark_about_rps(rps: RpsVerdict) -> str:
+    """What is to be said beside the counts, with its sign of punctuation."""
+    if rps.reason is Reason.MACHINE:
+        return f", in {rps.short_strained} of them the load generator had no core to spare"
+    if rps.reason is Reason.LOAD and rps.reachable_per_s is not None:
+        reachable, _ = _rate_against(rps.reachable_per_s, rps.least_per_s)
+        return (
+            f"; the users' own waits allow about {reachable}/s, however quick the answers are: "
+            "more users, or shorter waits"
+        )
+    if rps.reason is Reason.FEW and rps.needed is not None:
+        return f"; needs about {format_duration(rps.needed * rps.stretch_ns)}"
+    if rps.reason is Reason.NEAR:
+        return "; too near the limit to tell"
+    if rps.outcome is Outcome.EXCEEDED and rps.strained:
+        left_out = format_duration(rps.strained * rps.stretch_ns)
+        return f"; {left_out} in which the load generator had no core to spare do not count"
+    return ""
+
+
+def _short_stretches(rps: RpsVerdict, least: str) -> str:
+    """``below 200/s in 3 of 60 s``."""
+    if rps.stretch_ns == NS_PER_S:
+        return f"below {least}/s in {rps.short} of {rps.n} s"
+    length = format_duration(rps.stretch_ns)
+    return f"below {least}/s in {rps.short} of {rps.n} stretches of {length}"
+
+
+def rate_text(rate: float, digits: int = 3) -> str:
+    """A rate with three significant digits, more if it has more before its point: ``5217``."""
+    whole = len(str(int(rate))) if rate >= 1 else 0
+    text = f"{rate:.{max(0, digits - whole)}f}" if whole else f"{rate:.{digits}g}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _rate_against(rate: float, least: float) -> tuple[str, str]:
+    """A rate and its limit as texts that compare as the numbers do."""
+    limit = f"{least:.12g}"
+    for digits in range(3, 16):
+        text = rate_text(rate, digits)
+        if (float(text) < least) == (rate < least):
+            break
+    return text, limit
 
 
 def why_undecided(record: Record) -> str:
@@ -236,10 +300,14 @@ def _measured_for(verdict: Verdict) -> str:
 
 
 def _counts_of_all_limits(verdict: Verdict) -> str:
-    return ", ".join(
+    counts = [
         f"{part.limit.label} {part.over} of {part.n} over {format_exactly(part.limit.limit_ns)}"
         for part in verdict.limits
-    )
+    ]
+    if verdict.rps:
+        average, least = _rate_against(verdict.rps.per_s, verdict.rps.least_per_s)
+        counts.append(f"requests/s {average}, {_short_stretches(verdict.rps, least)}")
+    return ", ".join(counts)
 
 
 def _whole_percent(share: float) -> str:

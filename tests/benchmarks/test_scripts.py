@@ -106,3 +106,11 @@ def test_locust_listener(tmp_path: Path) -> None:
     made = figures("locust_listener.py", tmp_path, "--listener", "1", "--pace", "1")
     assert {"ours", "empty", "added"} == set(made["listener"])
     assert 0 < made["pace"]["with"]
+
+
+def test_versus_asserts(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_benchmark")
+    pytest.importorskip("pytest_fail_slow")
+    made = figures("versus_asserts.py", tmp_path, "--runs", "1", "--machines", "quiet")
+    slower = {row["rule"]: row["failed"] for row in made["rows"] if row["handler"] == "slower"}
+    assert slower == {"assert": 1, "fail-slow": 1, "benchmark": 1, "ours": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,8 @@ BLOCKS = dict(re.findall(r"```yaml\n# (.*?)\n(.*?)```", TEXT, re.DOTALL))
 SCHEMAS = {
     ".github/workflows/latency.yml": ("vendor.github-workflows",),
     ".github/workflows/latency-comment.yml": ("vendor.github-workflows",),
+    ".github/workflows/latency-baseline.yml": ("vendor.github-workflows",),
+    "latency-baseline.gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
     ".gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
     "azure-pipelines.yml": ("vendor.azure-pipelines", "--data-transform", "azure-pipelines"),
 }
@@ -43,6 +46,35 @@ def test_a_configuration_is_valid_by_the_schema_of_its_server(tmp_path: Path, na
     assert 0 == checked.returncode, checked.stdout
 
 
+def test_a_baseline_is_compared_with_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps of the GitHub workflow: a pull request before any baseline, a push, and another."""
+    steps = yaml.safe_load(BLOCKS[".github/workflows/latency-baseline.yml"])["jobs"]["gate"][
+        "steps"
+    ]
+    scripts = {step["name"]: step["run"] for step in steps if "name" in step}
+    for name in list(os.environ):
+        if name.startswith(("HANCOCK_", "GITHUB_", "PYTEST_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_hancock_latency.plugin")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    (tmp_path / "tests" / "perf").mkdir(parents=True)
+    (tmp_path / "tests" / "perf" / "test_it.py").write_text(
+        "import time\nfrom pytest_hancock_latency import latency_budget\n"
+        "@latency_budget(p50=500, samples=1)\ndef test_it(sample): sample(int)\n"
+    )
+    reports = []
+    for step in ("gate", "keep the baseline", "gate"):
+        command = ["bash", "-e", "-c", scripts[step]]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert 0 == ran.returncode, ran.stdout + ran.stderr
+        reports.append((tmp_path / "artifacts" / "latency-report.html").read_text())
+    assert ["median before" in report for report in reports] == [False, False, True]
+
+
 def uses(content: Any) -> list[dict[str, Any]]:
     """Every step that uses one of our actions, wherever it is."""
     if isinstance(content, list):
@@ -53,7 +85,7 @@ def uses(content: Any) -> list[dict[str, Any]]:
     return []
 
 
-@pytest.mark.parametrize("name", ["three lines", *list(SCHEMAS)[:2]])
+@pytest.mark.parametrize("name", [name for name, block in BLOCKS.items() if "OWNER/" in block])
 def test_an_action_gets_only_inputs_that_it_has(name: str) -> None:
     (step,) = uses(yaml.safe_load(BLOCKS[name]))
     action = yaml.safe_load(ACTIONS[step["uses"]].read_text(encoding="utf-8"))

@@ -108,13 +108,15 @@ ODD: tuple[Any, ...] = (
 KINDS_OF_ADVICE = (
     *("cap-samples", "cap-time", "tracer", "first-call", "clock", "quota", "throttled"),
     *("unsteady-speed", "saturated", "saturated-generator", "not-compared", "slower"),
-    *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "new-kind"),
+    *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
+    "new-kind",
 )
 FIGURES = (
     *("limit", "needed", "max_samples", "fitting", "time_limit_ns", "tools", "first_ns"),
     *("median_ns", "cpus", "percent", "factor", "concurrency", "send_lag_ns", "per_second"),
     *("before_ns", "after_ns", "allowed_percent", "process", "busy_seconds", "seconds", "lag_ns"),
     *("requests", "last_report_s", "omitted", "open_p99_ns", "closed_p99_ns", "why"),
+    *("names", "name"),
 )
 
 
@@ -217,6 +219,19 @@ def sources() -> list[Source]:
         "least_fall": 0.0,
         "most_fall": 0.2,
         "judged_ns": 10**10,
+    }
+    rich["samples"][0]["verdict"]["rps"] = {
+        "least_per_s": 200.0,
+        "outcome": "within",
+        "reason": "shown",
+        "per_s": 250.0,
+        "stretch_ns": 10**9,
+        "n": 60,
+        "short": 3,
+        "strained": 2,
+        "short_strained": 1,
+        "needed": None,
+        "reachable_per_s": 900.0,
     }
     return [
         Source("whole.json", whole),

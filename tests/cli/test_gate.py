@@ -256,3 +256,16 @@ def test_an_hdrhistogram_is_a_sample_named_after_its_file(
     ended = command("gate", path, "--unit", unit, "--budget", "p50=0.1")
     assert ended.code == code
     assert ended.out.splitlines()[3].split()[:3] == ["recorded", "1000", p50]
+
+
+def test_counts_show_no_requests_per_second(command: Command, tmp_path: Path) -> None:
+    """A budget that limits them and more judges the rest; one with nothing else judges nothing."""
+    artifact = written(tmp_path / "a.json", [record(*FAST, test="a"), record(*FAST, test="b")])
+    tables = {"a": {"p50": 10, "rps": ">= 200"}, "b": {"rps": ">= 200"}}
+    ended = command("gate", artifact, "--budgets", budgets(tmp_path, **tables))
+    assert ended.code == 0
+    assert "1 within, 1 not judged" in ended.out
+    assert (
+        'not judged: budget "b" limits only rps, which a Locust run alone can show: '
+        "add a limit such as p99"
+    ) in ended.out

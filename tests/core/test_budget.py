@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,8 @@ from pytest_hancock_latency.core.budget import (
 
 VALID = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression"
+    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
+    "and rps in a budget file"
 )
 
 
@@ -83,6 +85,9 @@ def test_limits_are_sorted_by_their_percentile() -> None:
             {"p99": 5, "errors": "1e-999999999"},
             "errors='1e-999999999' is not a share: write a text such as '0.1%'",
         ),
+        ({"rps": 200}, "rps=200 is not a least rate: write a text such as '>= 200'"),
+        ({"rps": "<= 200"}, "rps='<= 200' is not a least rate: write a text such as '>= 200'"),
+        ({"rps": ">= 0"}, "rps='>= 0' is not a least rate: write a text such as '>= 200'"),
         ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a text such as '0.1%'"),
     ],
 )
@@ -92,6 +97,23 @@ def test_what_cannot_be_meant_is_refused_with_the_reason(
     with pytest.raises(BudgetError) as refused:
         parse_terms(said).budget()
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("said", [">= 200", ">=200", " ≥ 200.0 "])
+def test_a_least_rate_needs_no_other_limit(said: str) -> None:
+    budget = parse_terms({"rps": said}).budget()
+    assert (200.0, "requests/s at least 200") == (budget.least_per_s, describe(budget))
+
+
+def test_a_least_rate_is_dropped_where_none_is_measured() -> None:
+    both = parse_terms({"p99": 5, "rps": ">= 200"})
+    assert both.without_rps() == parse_terms({"p99": 5})
+    with pytest.raises(BudgetError) as refused:
+        replace(parse_terms({"rps": ">= 200"}), budget_name="GET /it").without_rps()
+    assert str(refused.value) == (
+        'budget "GET /it" limits only rps, which a Locust run alone can show: '
+        "add a limit such as p99"
+    )
 
 
 def test_more_than_three_positional_limits_are_refused() -> None:

@@ -15,7 +15,12 @@ from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
 from pytest_hancock_latency.core.judging.counts import Tally
 from pytest_hancock_latency.core.judging.guide import judge_by_guide
 from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.core.judging.verdict import Outcome, ThroughputVerdict
+from pytest_hancock_latency.core.judging.verdict import (
+    Outcome,
+    Reason,
+    RpsVerdict,
+    ThroughputVerdict,
+)
 from pytest_hancock_latency.core.merging import budget_of, judged_anew, merge, pool
 from pytest_hancock_latency.core.quantile import P95, rank
 from pytest_hancock_latency.core.record import Record, record_of
@@ -155,6 +160,28 @@ def test_what_the_guides_table_judged_is_judged_by_it_again() -> None:
 def test_the_worst_pace_of_several_runs_stands(worst: Outcome) -> None:
     (merged,) = merge([by_guide([1] * 400, Outcome.WITHIN), by_guide([1] * 400, worst)])
     assert merged.outcome == worst.value
+
+
+def with_rate(outcome: Outcome, least_per_s: float = 200.0) -> Record:
+    judged = record([MS] * 9)
+    assert judged.verdict is not None
+    rate = RpsVerdict(least_per_s, outcome, Reason.SHOWN, 190.0, 1_000 * MS, 60, 50)
+    return replace(judged, verdict=replace(judged.verdict, rps=rate))
+
+
+@pytest.mark.parametrize("worst", [Outcome.EXCEEDED, Outcome.INCONCLUSIVE, Outcome.WITHIN])
+def test_the_worst_rate_of_several_runs_stands(worst: Outcome) -> None:
+    (merged,) = merge([with_rate(Outcome.WITHIN), with_rate(worst)])
+    assert merged.outcome == worst.value
+
+
+def test_different_rates_for_the_same_sample_are_refused() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        merge([with_rate(Outcome.WITHIN), with_rate(Outcome.WITHIN, 300.0)])
+    assert str(caught.value) == (
+        "test has different budgets in what is to be merged: p50 10 ms, requests/s at least 200 / "
+        "p50 10 ms, requests/s at least 300"
+    )
 
 
 def test_pooling_needs_no_budget_that_agrees_and_keeps_every_quantile() -> None:

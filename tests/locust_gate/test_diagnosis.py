@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import Histogram, index_of
 from pytest_hancock_latency.locust_gate.diagnosis import (
+    about_alike,
     about_omission,
     about_participants,
     about_send_lag,
@@ -88,6 +89,34 @@ def test_names_without_end_are_told_of() -> None:
         "more than 300 names: the others are judged as one; give requests of one kind the same "
         "name=, as in get(url, name='/items/[id]')"
     )
+
+
+def test_names_that_differ_only_by_ids_are_told_of_once() -> None:
+    pages = [f"GET /v1/items/{number}" for number in range(21)]
+    uuids = [f"PUT /users/{number:08x}-0b1c-4d2e-8f3a-0123456789ab/v2" for number in range(20)]
+    advice = about_alike([*pages, "GET /v1/health", *uuids])
+    assert [pages[0], uuids[0]] == list(advice)
+    assert [
+        "21 names look alike: give them the same name=, as in get(url, name='/v1/items/[id]'), or "
+        'one budget, [budgets."GET /v1/items/*"]',
+        "20 names look alike: give them the same name=, as in get(url, name='/users/[id]/v2'), or "
+        'one budget, [budgets."PUT /users/*/v2"]',
+    ] == [text for each in advice.values() for text in texts(list(each))]
+
+
+def test_a_few_names_with_numbers_need_no_advice() -> None:
+    assert {} == about_alike([f"GET /page/{number}" for number in range(19)])
+    assert {} == about_alike([f"GET /{'abc'[n % 3]}/{n}" for n in range(57)])
+
+
+def test_seconds_in_which_the_generator_fills_its_core_are_known_by_their_windows() -> None:
+    now, used, unix = [0.0], [0.0], [100.0]
+    watch = Watch(lambda: now[0], lambda: used[0], lambda: 0, lambda: unix[0])
+    for second, share in ((1.0, 0.2), (2.0, 0.95)):
+        now[0], unix[0] = second, 100.0 + second
+        used[0] += share
+        watch.woke(0.004)
+    assert {404, 405, 406, 407, 408} == watch.take().busy
 
 
 def test_a_lost_worker_is_told_of() -> None:

@@ -105,7 +105,7 @@ def test_an_increment_survives_the_way_to_the_master() -> None:
 
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
-    strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000})
+    strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000}, {WINDOW, WINDOW + 1})
     sent = msgpack.dumps(increment_to_plain(counted, strain))
     arrived = increment_from_plain(msgpack.loads(sent, strict_map_key=False))
     assert (counted, strain) == arrived
@@ -155,6 +155,8 @@ def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
         ({"failures": [["GET", "/it", 3, {5: 1}]]}, "failures: not a count"),
         ({"seconds": "3"}, "seconds is not a count"),
         ({"waits": {"x": 1}}, "waits: not a count"),
+        ({"busy": {"x": 1}}, "busy: not windows"),
+        ({"busy": [2**70]}, "busy: not windows"),
     ],
 )
 def test_an_increment_that_is_none_is_refused_whole(plain: Any, why: str) -> None:

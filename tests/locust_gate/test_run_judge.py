@@ -12,12 +12,15 @@ from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Added, Participant
 from pytest_hancock_latency.locust_gate.run_judge import (
+    AGGREGATED,
     MOST_NAMES,
     OTHERS,
     RunJudge,
     RunState,
     Span,
+    matches,
 )
+from pytest_hancock_latency.reporting.advice import advice_lines
 
 MS = 1_000_000
 BUDGETS = {"GET /it": replace(parse_terms({"p95": 10}), budget_name="GET /it")}
@@ -155,6 +158,124 @@ def test_more_names_than_are_judged_apart_are_one_group() -> None:
     assert (len(found), found[OTHERS].n) == (MOST_NAMES + 2, 50 * 5)
     assert found["GET /it"].budget_name == "GET /it"
     assert [advice.kind for advice in found[OTHERS].measurement.advice] == ["many-names"]
+
+
+ITEMS = "GET /items/*"
+
+
+def rate_of(made: RequestCounts, least: str, state: RunState, name: str = "GET /it") -> Record:
+    run_judge = RunJudge({name: replace(parse_terms({"rps": least}), budget_name=name)})
+    run_judge.add(made)
+    found = {each.test: each for each in run_judge.records(state)}
+    return found[name]
+
+
+STEADY = RunState(steady_from=0, until=240)
+
+
+@pytest.mark.parametrize(
+    ("expected", "least"), [("within", ">= 20"), ("exceeded", ">= 21"), ("within", ">= 2.5")]
+)
+def test_requests_per_second_are_judged_over_the_steady_load(expected: str, least: str) -> None:
+    found = rate_of(counted(5, windows=240), least, STEADY)
+    assert (expected, "GET /it") == (found.outcome, found.budget_name)
+
+
+def test_a_ramp_up_that_is_not_over_shows_no_requests_per_second() -> None:
+    found = rate_of(counted(5, windows=240), ">= 20", RunState(until=240))
+    assert found.outcome == "inconclusive"
+
+
+def test_failed_requests_do_not_help_to_reach_a_rate() -> None:
+    made = counted(5, windows=240, each=4)
+    made.failures = {("GET", "/it", window): {"HTTP 503": 1} for window in range(240)}
+    found = rate_of(made, ">= 20", STEADY)
+    assert found.verdict is not None
+    assert found.verdict.rps is not None
+    assert ("exceeded", 16.0) == (found.verdict.rps.outcome, found.verdict.rps.per_s)
+
+
+@pytest.mark.parametrize("why", ["starved", "busy"])
+def test_a_generator_without_a_core_to_spare_exceeds_no_rate(why: str) -> None:
+    strained = replace(STEADY, **{why: frozenset(range(240))})
+    found = rate_of(counted(5, windows=240), ">= 40", strained)
+    assert found.verdict is not None
+    assert found.verdict.rps is not None
+    assert ("inconclusive", "machine") == (found.outcome, found.verdict.rps.reason)
+
+
+@pytest.mark.parametrize(("expected", "users"), [("inconclusive", 10), ("exceeded", 1)])
+def test_a_rate_is_exceeded_only_where_the_users_could_make_it(expected: str, users: int) -> None:
+    """40 answers of 20 ms a second: one user waits for 80 % of the time, ten for 8 %."""
+    made = counted(20, windows=240, each=10)
+    found = rate_of(made, ">= 100", replace(STEADY, users=users))
+    assert expected == found.outcome
+
+
+def test_all_requests_together_have_a_budget_of_their_own() -> None:
+    run_judge = RunJudge({AGGREGATED: parse_terms({"rps": ">= 35"}), **BUDGETS})
+    added = run_judge.add(counted(5, windows=240))
+    more = run_judge.add(counted(5, windows=240, name="/other"))
+    found = {each.test: each for each in run_judge.records(STEADY)}
+    assert (1200, 1200, 2400) == (added.requests, more.requests, run_judge.requests)
+    assert ["Aggregated", "GET /it", "GET /other"] == list(found)
+    assert (2400, "within") == (found[AGGREGATED].n, found[AGGREGATED].outcome)
+
+
+def test_requests_that_a_pattern_matches_are_one_sample() -> None:
+    run_judge = RunJudge({ITEMS: replace(parse_terms({"p95": 10}), budget_name=ITEMS), **BUDGETS})
+    for number in range(MOST_NAMES + 50):
+        run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
+    run_judge.add(counted(5, windows=1))
+    found = {each.test: each for each in run_judge.records(RunState())}
+    assert ["GET /it", ITEMS] == list(found)
+    assert (5 * (MOST_NAMES + 50), ITEMS) == (found[ITEMS].n, found[ITEMS].budget_name)
+    assert run_judge.unmatched == ()
+
+
+def test_a_name_wins_over_patterns_and_the_longest_pattern_over_others() -> None:
+    names = ["*", "GET *", "GET /items/*", "GET /items/*/price", "GET /items/7"]
+    run_judge = RunJudge({name: parse_terms({"p95": 10}) for name in names})
+    for name in ("/items/7", "/items/8", "/items/8/price", "/health"):
+        run_judge.add(counted(5, windows=1, name=name))
+    run_judge.add(RequestCounts(latencies={("POST", "/health", 0): {index_of(MS): 1}}))
+    assert sorted(names) == [each.test for each in run_judge.records(RunState())]
+
+
+@pytest.mark.parametrize(
+    ("expected", "pattern", "name"),
+    [
+        (True, "GET /items/*", "GET /items/"),
+        (True, "GET /items/*", "GET /items/1/price"),
+        (False, "GET /items/*", "POST /items/1"),
+        (True, "* /health", "POST /health"),
+        (True, "GET /*/price", "GET /items/1/price"),
+        (False, "GET /*/price", "GET /price"),
+        (False, "a*a", "a"),
+        (True, "*a*b*", "xaybz"),
+        (False, "*a*b*", "xbya"),
+        (False, "*ab*b", "ab"),
+        (True, "GET /items/[id]*", "GET /items/[id]/x"),
+        (False, "GET /items/[id]*", "GET /items/i"),
+        (False, "GET /i?*", "GET /it"),
+    ],
+)
+def test_a_star_is_any_text_and_every_other_letter_is_itself(
+    expected: bool, pattern: str, name: str
+) -> None:
+    assert expected == matches(pattern, name)
+
+
+def test_names_that_differ_only_by_ids_are_told_of_once() -> None:
+    run_judge = RunJudge(BUDGETS)
+    for number in range(21):
+        run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
+    run_judge.add(counted(5, windows=1))
+    lines = advice_lines(run_judge.records(RunState()))
+    assert [
+        "advice for GET /items/0: 21 names look alike: give them the same name=, as in "
+        "get(url, name='/items/[id]'), or one budget, [budgets.\"GET /items/*\"]"
+    ] == lines
 
 
 def test_windows_in_which_the_generator_starved_convict_nothing() -> None:

@@ -126,6 +126,21 @@ def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
     assert {"144": "within", "146": "exceeded"} == outcomes
 
 
+def test_requests_per_second_and_patterns_are_judged_in_a_run(tmp_path: Path) -> None:
+    (tmp_path / "budgets.toml").write_text(
+        '[budgets."GET /i*"]\np95 = 10\nrps = ">= 20"\n[budgets.Aggregated]\nrps = ">= 50000"\n',
+        encoding="utf-8",
+    )
+    load = (*ONE, "-t", "8s", "--latency-budgets", "budgets.toml", "Reporter")
+    ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="0.2", EVERY_S="0.01")
+    assert 0 == ran.exit_code, str(ran)
+    within, total = ran.sample("GET /i*"), ran.sample("Aggregated")
+    assert ("within", "within") == (within["outcome"], within["verdict"]["rps"]["outcome"]), ran
+    assert within["n"] == total["n"]
+    assert "Aggregated: inconclusive requests/s: " in ran.out
+    assert "/s, however quick the answers are: more users, or shorter waits" in ran.out
+
+
 def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> None:
     p99_ms, said = {}, {}
     for profile in ("Open", "Closed"):

@@ -9,16 +9,26 @@ import pytest
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import index_of
-from pytest_hancock_latency.core.judging.verdict import Outcome, ThroughputVerdict
+from pytest_hancock_latency.core.judging.verdict import (
+    Outcome,
+    Reason,
+    RpsVerdict,
+    ThroughputVerdict,
+)
+from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Participant, State
 from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState
 from pytest_hancock_latency.locust_gate.summary import summary_lines
 from pytest_hancock_latency.locust_gate.web import structure, table
-from pytest_hancock_latency.reporting.junit import junit_text
+from pytest_hancock_latency.reporting.html import report_html
+from pytest_hancock_latency.reporting.json_artifact import artifact_in, json_text
+from pytest_hancock_latency.reporting.junit import junit_properties, junit_text
+from pytest_hancock_latency.reporting.markdown import summary_markdown
+from pytest_hancock_latency.reporting.table import rows, summary_text
 from pytest_hancock_latency.reporting.wording import about_throughput, explain, headline
 
-MS = 1_000_000
+MS, S = 1_000_000, 1_000_000_000
 
 
 def records(ms: float = 5, advice: tuple[Advice, ...] = ()):
@@ -64,7 +74,7 @@ def test_a_budget_that_no_request_matched_is_one_line() -> None:
 def test_the_tab_has_a_cell_for_every_column() -> None:
     (row,) = table(records())
     assert [column["key"] for column in structure()] == list(row)
-    assert ("GET /it", "400", "within") == (row["sample"], row["n"], row["verdict"])
+    assert ("GET /it", "400", "✅ within") == (row["sample"], row["n"], row["verdict"])
 
 
 def test_junit_has_a_failure_for_what_is_exceeded() -> None:
@@ -110,6 +120,115 @@ def test_a_steady_pace_is_no_news() -> None:
         "within requests/s: steady (a fall of −5 % to 5 % at 95 % confidence); "
         "120/s on average over 60 s" == (about_throughput(pace))
     )
+
+
+RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
+
+
+@pytest.mark.parametrize(
+    ("expected", "rate"),
+    [
+        (
+            "exceeded requests/s: 143/s on average over 58 s, below 200/s in 57 of 58 s",
+            RATE,
+        ),
+        (
+            "exceeded requests/s: 199.96/s on average over 58 s, below 200/s in 57 of 58 s; 4 s in "
+            "which the load generator had no core to spare do not count",
+            replace(RATE, per_s=199.96, strained=4, short_strained=3),
+        ),
+        (
+            "inconclusive requests/s: no 1 s of a steady load are over yet",
+            replace(RATE, outcome=Outcome.INCONCLUSIVE, reason=Reason.FEW, n=0, short=0, needed=6),
+        ),
+        (
+            "inconclusive requests/s: 143/s on average over 8 s, below 200/s in 8 of 8 s; "
+            "needs about 21 s",
+            replace(RATE, outcome=Outcome.INCONCLUSIVE, reason=Reason.FEW, n=8, short=8, needed=21),
+        ),
+        (
+            "inconclusive requests/s: 201/s on average over 58 s, below 200/s in 30 of 58 s; "
+            "too near the limit to tell",
+            replace(RATE, outcome=Outcome.INCONCLUSIVE, reason=Reason.NEAR, per_s=201.2, short=30),
+        ),
+        (
+            "inconclusive requests/s (machine): 5217/s on average over 58 s, below 6000/s in 57 of "
+            "58 s, in 51 of them the load generator had no core to spare",
+            replace(
+                RATE,
+                outcome=Outcome.INCONCLUSIVE,
+                reason=Reason.MACHINE,
+                least_per_s=6000.0,
+                per_s=5217.2,
+                strained=52,
+                short_strained=51,
+            ),
+        ),
+        (
+            "inconclusive requests/s: 0.332/s on average over 290 s, below 2/s in 57 of 58 "
+            "stretches of 5 s; the users' own waits allow about 0.334/s, however quick the answers "
+            "are: more users, or shorter waits",
+            replace(
+                RATE,
+                outcome=Outcome.INCONCLUSIVE,
+                reason=Reason.LOAD,
+                least_per_s=2.0,
+                per_s=0.332,
+                stretch_ns=5 * S,
+                reachable_per_s=0.334,
+            ),
+        ),
+    ],
+)
+def test_a_rate_that_is_not_within_is_explained(expected: str, rate: RpsVerdict) -> None:
+    found = with_rate(rate)
+    assert ([expected], expected) == (explain(found), headline(found))
+    (row,) = rows([found])
+    assert f"{rate.outcome} requests/s" == row.verdict
+
+
+def test_a_rate_that_is_within_stands_beside_the_other_counts() -> None:
+    found = with_rate(replace(RATE, outcome=Outcome.WITHIN, per_s=231.0, short=2))
+    assert [
+        "within: p50 0 of 400 over 100 ms, p99 0 of 400 over 500 ms, "
+        "requests/s 231, below 200/s in 2 of 58 s; measured for 10 s"
+    ] == explain(found)
+    (row,) = rows([found])
+    assert "p50 100, p99 500, errors 0.1 %, ≥ 200/s" == row.limits
+
+
+def test_every_format_shows_a_rate() -> None:
+    found = with_rate(RATE)
+    evidence = "143/s on average over 58 s, below 200/s in 57 of 58 s"
+    assert all(evidence in text for text in (summary_text([found]), report_html([found])))
+    assert evidence in summary_markdown([found])
+    properties = dict(junit_properties(found))
+    assert ("143.270000", "200.000000") == (
+        properties["latency.rps"],
+        properties["latency.limit_rps"],
+    )
+
+
+def test_a_rate_survives_the_json_artifact() -> None:
+    found = with_rate(replace(RATE, strained=4, short_strained=3, reachable_per_s=900.0))
+    (again,) = artifact_in(json_text([found], {"machine": {}}).encode()).records
+    assert again.verdict == found.verdict
+
+
+def test_a_budget_with_nothing_but_a_rate_has_all_artifacts() -> None:
+    (record,) = records()
+    assert record.verdict is not None
+    found = replace(record, verdict=replace(record.verdict, limits=(), rps=RATE))
+    assert "exceeded requests/s" in report_html([found])
+    assert "≥ 200/s" in summary_text([found])
+    (again,) = artifact_in(json_text([found], {"machine": {}}).encode()).records
+    assert again.verdict == found.verdict
+
+
+def with_rate(rate: RpsVerdict) -> Record:
+    (record,) = records()
+    assert record.verdict is not None
+    return replace(record, verdict=replace(record.verdict, rps=rate))
 
 
 def test_what_lies_between_the_two_limits_is_explained() -> None:

@@ -51,7 +51,7 @@ def test_the_page_the_tab_and_the_report_have_the_verdict_so_far(run: Run, tmp_p
     wait_for(lambda: "exceeded p50" in run.asked("/latency"), "a verdict on the page")
     statistics = json.loads(run.asked("/stats/requests"))
     (tab,) = statistics["extended_stats"]
-    assert ("latency-budgets", "GET /it", "exceeded p50") == (
+    assert ("latency-budgets", "GET /it", "❌ exceeded p50") == (
         tab["key"],
         tab["data"][0]["sample"],
         tab["data"][0]["verdict"],
@@ -69,6 +69,6 @@ def test_the_tab_can_be_opened_in_a_browser_and_fills_while_the_test_runs(run: R
         page = browser.new_page()
         page.goto(run.address("/"))
         page.get_by_role("tab", name="Latency budgets").click()
-        page.get_by_text("exceeded p50", exact=True).wait_for(timeout=30_000)
+        page.get_by_text("❌ exceeded p50", exact=True).wait_for(timeout=30_000)
         assert page.get_by_role("cell", name="GET /it").is_visible()
         browser.close()

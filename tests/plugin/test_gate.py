@@ -99,6 +99,20 @@ def test_it(sample): sample(int)
     assert sample["verdict"]["elapsed_ns"] >= 300_000_000
 
 
+def test_requests_per_second_of_a_shared_budget_are_for_locust_alone(suite: Suite) -> None:
+    (suite.path / "pyproject.toml").write_text(
+        '[tool.hancock-latency.budgets."GET /a"]\np50 = 500\nrps = ">= 200"\n'
+    )
+    suite.write(
+        """
+@latency_budget("GET /a", samples=6)
+def test_it(sample): sample(time.sleep, 0.001)
+"""
+    )
+    sample = suite.artifact()["samples"][0]
+    assert (sample["outcome"], sample["n"], sample["verdict"]["rps"]) == ("within", 6, None)
+
+
 def test_a_named_budget_comes_from_pyproject_toml(suite: Suite, pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml(
         """

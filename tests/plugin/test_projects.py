@@ -1,12 +1,18 @@
-"""Projects of other kinds, each with a gate that holds and one that is broken, for real."""
+"""Projects of other kinds, each with a gate that holds and one that is broken, for real.
+
+The gates that hold are the blocks of docs/recipes.md, with limits for a busy machine.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,65 +69,76 @@ def outcomes(suite: Suite, source: str, *arguments: str) -> dict[str, str]:
 
 
 GREEN_AND_RED = {"test_green": "within", "test_red": "exceeded"}
+HEALTH_AND_RED = {"test_health": "within", "test_red": "exceeded"}
+PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 
 
-def test_fastapi_with_functions(suite: Suite) -> None:
-    source = """
+def recipes() -> dict[str, str]:
+    """The blocks of the page by their headings, one for each."""
+    blocks, chapter, heading = {}, "", ""
+    text = PAGE.read_text(encoding="utf-8")
+    for mark, title, block in re.findall(
+        r"^(##+) ([^\n]*)$|^```python\n(.*?)^```", text, re.M | re.S
+    ):
+        if mark:
+            chapter = title if mark == "##" else chapter
+            heading = title if mark == "##" else f"{chapter}: {title}"
+        else:
+            assert heading not in blocks, heading
+            blocks[heading] = block
+    return blocks
+
+
+def recipe(heading: str, budget: str = "@FAST") -> str:
+    """A block of the page, with a budget for a busy machine."""
+    return re.sub(r"@latency_budget\(.*\)", budget, recipes()[heading])
+
+
+def test_every_recipe_is_run() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert len(recipes()) == PAGE.read_text(encoding="utf-8").count("```python")
+    assert [] == [heading for heading in recipes() if f'recipe("{heading}"' not in here]
+
+
+FASTAPI = """
+import asyncio
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 app = FastAPI()
 
-@app.get("/fast")
-def fast(): return {}
+@app.get("/health")
+def health(): return {}
 
 @app.get("/slow")
 def slow(): time.sleep(0.01); return {}
 
-@pytest.fixture
-def client():
-    with TestClient(app) as client: yield client
+@app.get("/slow-coroutine")
+async def slow_coroutine(): await asyncio.sleep(0.01); return {}
+"""
 
-@FAST
-def test_green(sample, client): sample(client.get, "/fast")
 
+def test_fastapi_with_functions(suite: Suite) -> None:
+    suite.write(FASTAPI, "shop.py")
+    source = f"""
+{recipe("FastAPI: Functions")}
 @SLOW
 def test_red(sample, client): sample(client.get, "/slow")
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    assert outcomes(suite, source) == HEALTH_AND_RED
 
 
 def test_fastapi_with_coroutines(suite: Suite) -> None:
-    source = """
-import asyncio
-import httpx
-from fastapi import FastAPI
-
-app = FastAPI()
-
-@app.get("/fast")
-async def fast(): return {}
-
-@app.get("/slow")
-async def slow(): await asyncio.sleep(0.01); return {}
-
-@pytest.fixture
-def anyio_backend(): return "asyncio"
-
-def client():
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app")
-
-@FAST
-@pytest.mark.anyio
-async def test_green(sample):
-    async with client() as c: await sample(c.get, "/fast")
-
+    suite.write(FASTAPI, "shop.py")
+    source = f"""
+{recipe("FastAPI: Coroutines")}
 @SLOW
 @pytest.mark.anyio
 async def test_red(sample):
-    async with client() as c: await sample(lambda: c.get("/slow"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as c:
+        await sample(lambda: c.get("/slow-coroutine"))
 """
-    assert outcomes(suite, source, "-p", "anyio") == GREEN_AND_RED
+    assert outcomes(suite, source, "-p", "anyio") == HEALTH_AND_RED
 
 
 DJANGO = """
@@ -135,12 +152,12 @@ def fast(request): return HttpResponse("ok")
 
 def slow(request): time.sleep(0.01); return HttpResponse("ok")
 
-def database(request):
+def books(request):
     with connection.cursor() as cursor:
         cursor.execute("select 1")
         return HttpResponse(str(cursor.fetchone()[0]))
 
-urlpatterns = [path("fast", fast), path("slow", slow), path("database", database)]
+urlpatterns = [path("health", fast), path("slow", slow), path("books", books)]
 
 if not settings.configured:
     settings.configure(
@@ -148,6 +165,7 @@ if not settings.configured:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         ALLOWED_HOSTS=["*"],
         SECRET_KEY="x",
+        STATIC_URL="/static/",
     )
     django.setup()
 """
@@ -155,62 +173,57 @@ if not settings.configured:
 
 def test_django_with_the_client_of_pytest_django(suite: Suite) -> None:
     source = f"""{DJANGO}
-@FAST
-def test_green(sample, client): sample(client.get, "/fast")
-
+{recipe("Django: The test client")}
 @SLOW
 def test_red(sample, client): sample(client.get, "/slow")
-
-@FAST
-@pytest.mark.django_db
-def test_database(sample, client): sample(client.get, "/database")
 """
     found = outcomes(suite, source, "-p", "pytest_django.plugin")
-    assert found == {**GREEN_AND_RED, "test_database": "within"}
+    assert found == {**HEALTH_AND_RED, "test_books": "within"}
+
+
+def test_django_with_a_live_server(suite: Suite) -> None:
+    source = DJANGO + recipe("Django: A live server")
+    assert outcomes(suite, source, "-p", "pytest_django.plugin") == {"test_health": "within"}
 
 
 @pytest.mark.parametrize("case", ["SimpleTestCase", "TestCase", "TransactionTestCase"])
 def test_django_with_its_own_test_cases(suite: Suite, case: str) -> None:
     source = f"""{DJANGO}
-from django.test import {case}
-
-class TestViews({case}):
-    @FAST
-    def test_green(self):
-        assert self.client.get("/fast").status_code == 200
-
+{recipe("Django: Django's own test cases").replace("TestCase", case)}
     @SLOW
     def test_red(self): self.client.get("/slow")
 
-    def test_ungated(self): self.client.get("/fast")
+    def test_ungated(self): self.client.get("/health")
 """
-    assert outcomes(suite, source, "-p", "pytest_django.plugin") == GREEN_AND_RED
+    assert outcomes(suite, source, "-p", "pytest_django.plugin") == HEALTH_AND_RED
 
 
 def test_aiohttp(suite: Suite) -> None:
-    source = """
+    shop = """
 import asyncio
-import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
-async def fast(request): return web.Response(text="ok")
+async def health(request): return web.Response(text="ok")
 
 async def slow(request): await asyncio.sleep(0.01); return web.Response(text="ok")
 
-async def gated(sample, path):
+def make_app():
     app = web.Application()
-    app.add_routes([web.get("/fast", fast), web.get("/slow", slow)])
-    async with TestClient(TestServer(app)) as client:
-        async def get():
-            async with client.get(path) as answer: return await answer.text()
-        await sample(get)
-
-@FAST
-def test_green(sample): asyncio.run(gated(sample, "/fast"))
-
+    app.add_routes([web.get("/health", health), web.get("/slow", slow)])
+    return app
+"""
+    source = f"""
+import asyncio
+import aiohttp
+{recipe("aiohttp")}
 @SLOW
-def test_red(sample): asyncio.run(gated(sample, "/slow"))
+def test_red(sample):
+    async def test():
+        async with TestClient(TestServer(make_app())) as client:
+            async def get():
+                async with client.get("/slow") as answer: return await answer.text()
+            await sample(get)
+    asyncio.run(test())
 
 @FAST
 def test_not_awaited(sample):
@@ -219,7 +232,8 @@ def test_not_awaited(sample):
             sample(session.get, "http://127.0.0.1:1/").close()
     asyncio.run(test())
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    suite.write(shop, "shop.py")
+    assert outcomes(suite, source, "-p", "anyio") == HEALTH_AND_RED
     suite.run("-k", "not_awaited").stdout.fnmatch_lines(
         "sample without a name was begun and never finished: "
         "write `await sample(...)` for what is awaited, and do not leave its rounds"
@@ -242,7 +256,7 @@ def handler(implementation): return grpc.unary_unary_rpc_method_handler(implemen
 @pytest.fixture(scope="module")
 def address():
     server = grpc.server(ThreadPoolExecutor(2))
-    methods = {"Fast": handler(fast), "Slow": handler(slow)}
+    methods = {"Say": handler(fast), "Slow": handler(slow)}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("demo.Echo", methods)])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -253,17 +267,13 @@ def address():
 
 def test_grpc_with_functions(suite: Suite) -> None:
     source = f"""{GRPC}
-@FAST
-def test_green(sample, address):
-    with grpc.insecure_channel(address) as channel:
-        sample(channel.unary_unary("/demo.Echo/Fast", plain, plain), b"x")
-
+{recipe("gRPC")}
 @SLOW
 def test_red(sample, address):
     with grpc.insecure_channel(address) as channel:
         sample(channel.unary_unary("/demo.Echo/Slow", plain, plain), b"x")
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    assert outcomes(suite, source) == {"test_saying_something": "within", "test_red": "exceeded"}
 
 
 def test_grpc_with_coroutines(suite: Suite) -> None:
@@ -275,7 +285,7 @@ def gated(sample, address, method):
     asyncio.run(test())
 
 @FAST
-def test_green(sample, address): gated(sample, address, "/demo.Echo/Fast")
+def test_green(sample, address): gated(sample, address, "/demo.Echo/Say")
 
 @SLOW
 def test_red(sample, address): gated(sample, address, "/demo.Echo/Slow")
@@ -288,77 +298,71 @@ SLOW_SCRIPT = "local x = 1; for i = 1, 3000000 do x = (x * 5 + 1) % 65536 end"
 
 def test_redis_with_functions(suite: Suite, redis_port: int) -> None:
     source = f"""
-import redis
-
-@pytest.fixture
-def store():
-    with redis.Redis(port={redis_port}) as store: yield store
-
-@FAST
-def test_green(sample, store): sample(store.set, "key", "value")
-
+{recipe("Redis: Functions").replace("6379", str(redis_port))}
 @SLOW
 def test_red(sample, store): sample(store.eval, "{SLOW_SCRIPT}", 0)
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    assert outcomes(suite, source) == {"test_set": "within", "test_red": "exceeded"}
 
 
 def test_redis_with_coroutines(suite: Suite, redis_port: int) -> None:
     source = f"""
 import asyncio
-import redis.asyncio
-
-def gated(sample, method, *arguments):
+{recipe("Redis: Coroutines").replace("6379", str(redis_port))}
+@SLOW
+def test_red(sample):
     async def test():
         async with redis.asyncio.Redis(port={redis_port}) as store:
-            await sample(getattr(store, method), *arguments)
+            await sample(store.eval, "{SLOW_SCRIPT}", 0)
     asyncio.run(test())
-
-@FAST
-def test_green(sample): gated(sample, "set", "key", "value")
-
-@SLOW
-def test_red(sample): gated(sample, "eval", "{SLOW_SCRIPT}", 0)
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    found = outcomes(suite, source, "-p", "anyio")
+    assert found == {"test_set": "within", "test_red": "exceeded"}
 
 
 def test_sqlalchemy(suite: Suite, tmp_path: Path) -> None:
-    source = f"""
+    shop = f"""
 from sqlalchemy import create_engine, event, text
 
-engine = create_engine("sqlite:///{tmp_path}/rows.db")
+engine = create_engine("sqlite:///{tmp_path}/books.db")
 
 @event.listens_for(engine, "connect")
 def connected(connection, record):
     connection.create_function("nap", 1, lambda ms: time.sleep(ms / 1000))
 
-def query(sql):
-    with engine.connect() as connection: return connection.execute(text(sql)).all()
-
-@FAST
-def test_green(sample): sample(query, "select 1")
-
-@SLOW
-def test_red(sample): sample(query, "select nap(10)")
+with engine.begin() as connection:
+    connection.execute(text("create table books (id integer primary key, title text)"))
+    connection.execute(text("insert into books (title) values ('Die unendliche Geschichte')"))
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    source = f"""
+{recipe("SQLAlchemy: A query")}
+{recipe("SQLAlchemy: A write that is undone")}
+@SLOW
+def test_red(sample):
+    def nap():
+        with engine.connect() as connection: return connection.execute(text("select nap(10)")).all()
+    sample(nap)
+"""
+    suite.write(shop, "shop.py")
+    assert outcomes(suite, source) == {
+        "test_newest_books": "within",
+        "test_adding_a_book": "within",
+        "test_red": "exceeded",
+    }
+    with closing(sqlite3.connect(tmp_path / "books.db")) as connection:
+        assert connection.execute("select count(*) from books").fetchone() == (1,)
 
 
 def test_a_program_that_is_started(suite: Suite) -> None:
-    source = """
-import subprocess, sys
-
+    source = f"""
+{recipe("Subprocesses", budget="@latency_budget(p50=2000, samples=10)")}
 def program(code):
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
-
-@latency_budget(p50=2000, samples=10)
-def test_green(sample): sample(program, "")
 
 @SLOW
 def test_red(sample): sample(program, "import time; time.sleep(0.01)")
 """
-    assert outcomes(suite, source) == GREEN_AND_RED
+    assert outcomes(suite, source) == {"test_start": "within", "test_red": "exceeded"}
 
 
 def test_a_websocket_of_starlette(suite: Suite) -> None:

@@ -11,7 +11,8 @@ from .conftest import Errors, Suite
 
 KEYWORDS = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression"
+    "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
+    "and rps in a budget file"
 )
 HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
 MARKERS = [
@@ -33,6 +34,11 @@ MARKERS = [
     ("'GET /nope'", 'unknown budget "GET /nope": pyproject.toml has none'),
     ("p50=[1]", f"p50: [1] is not a duration: {HOW}"),
     ("None", f"no limit is given: {KEYWORDS}"),
+    (
+        "p50=5, rps='>= 200'",
+        "rps is for loads, and a test makes one call after another: write it into the budget "
+        "file, by which Locust runs are judged",
+    ),
     ("p50=5, errors='x'", "errors='x' is not a share: write a text such as '0.1%'"),
 ]
 TEST = """
@@ -197,6 +203,19 @@ def test_an_unknown_table_of_pyproject_toml_is_named_even_if_no_test_names_a_bud
     ]
 
 
+def test_a_budget_with_nothing_but_a_rate_is_no_budget_of_a_test(
+    suite: Suite, errors: Errors
+) -> None:
+    (suite.path / "pyproject.toml").write_text(
+        '[tool.hancock-latency.budgets."GET /a"]\nrps = ">= 200"\n'
+    )
+    suite.write(TEST.format(arguments='"GET /a"'))
+    assert errors() == [
+        'ERROR: test_it.py::test_health: latency_budget: budget "GET /a" limits only rps, which a '
+        "Locust run alone can show: add a limit such as p99"
+    ]
+
+
 UNUSED = 'budgets of pyproject.toml that no test of this run uses: "GET /b", "GET /c"'
 
 
@@ -205,7 +224,8 @@ def test_budgets_that_a_whole_run_did_not_use_are_one_line(
     suite: Suite, workers: tuple[str, ...]
 ) -> None:
     table = "[tool.hancock-latency.budgets.'GET /{}']\np50 = 500\n"
-    (suite.path / "pyproject.toml").write_text("".join(map(table.format, "abc")))
+    of_locust = "[tool.hancock-latency.budgets.Aggregated]\nrps = '>= 200'\n"
+    (suite.path / "pyproject.toml").write_text("".join(map(table.format, "abc")) + of_locust)
     suite.write(TEST.format(arguments='"GET /a"'))
     suite.run(*workers).stdout.fnmatch_lines(UNUSED)
     suite.run(*workers, "test_it.py").stdout.no_fnmatch_line("*no test of this run uses*")

@@ -29,6 +29,10 @@ SENTENCES = {
         "more than 300 names: the others are judged as one; give requests of one kind the same "
         "name=, as in get(url, name='/items/[id]')"
     ),
+    Advice.of("alike-names", names=21, name="GET /items/[id]"): (
+        "21 names look alike: give them the same name=, as in get(url, name='/items/[id]'), or one "
+        'budget, [budgets."GET /items/*"]'
+    ),
     Advice.of("worker-clock", process="worker box_1", requests=7): (
         "worker box_1 has a wrong clock: 7 of its requests started outside of the run's time and "
         "are counted at its edge; let its machine keep the time"

@@ -181,6 +181,11 @@ class RunningTally:
         return requests
 
     @property
+    def answered_per_window(self) -> Mapping[int, int]:
+        """Requests in each window that did not fail."""
+        return self._totals
+
+    @property
     def histogram(self) -> Histogram:
         """Of all latencies."""
         return Histogram(self._counts)

@@ -51,8 +51,8 @@ class Policy:
         return alpha_of_gate(self.gates) * self.share
 
     def alpha_of_part(self, budget: LatencyBudget) -> float:
-        """The same for each limit of the budget, and for its share of failures if some may fail."""
-        return self.alpha_exceeded / (len(budget.limits) + bool(budget.errors))
+        """The same for each part of the budget that may be exceeded by chance."""
+        return self.alpha_exceeded / budget.parts
 
 
 class SequentialJudge:

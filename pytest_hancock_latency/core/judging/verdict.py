@@ -81,6 +81,8 @@ class Reason(StrEnum):
     """Shown to be above what is acceptable, not shown to be above what is to be investigated."""
     STOPPED = "stopped"
     """Measuring ended because another part of the budget was decided."""
+    LOAD = "load"
+    """The users' own waits allow no more requests/s, however quick the answers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,35 @@ class ThroughputVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class RpsVerdict:
+    """The verdict on the least requests/s of a load: in how many stretches there were fewer.
+
+    A stretch is a second, or longer where the limit asks for less than ten requests a second.
+    """
+
+    least_per_s: float
+    """The limit."""
+    outcome: Outcome
+    reason: Reason
+    per_s: float
+    """Answered requests a second, on average."""
+    stretch_ns: int
+    n: int
+    """Stretches of the steady load, from the end of the ramp-up."""
+    short: int
+    """Those with fewer requests than the limit asks for."""
+    strained: int = 0
+    """Those in which the load generator had no core to spare: they make nothing exceeded."""
+    short_strained: int = 0
+    """Those that are both."""
+    needed: int | None = None
+    """About how many stretches would settle it; None where more would not."""
+    reachable_per_s: float | None = None
+    """Requests a second if every answer took no time, by the users' own waits; None where that is
+    not known, or not limited."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The verdict on a budget: exceeded if any part is, within if every part is."""
 
@@ -147,14 +178,16 @@ class Verdict:
     """Of sustained load; None where it was not judged."""
     least_time_ns: int = 0
     """The time that the budget asks the sample to span."""
+    rps: RpsVerdict | None = None
+    """Of a load whose budget limits it; None elsewhere."""
     method: str = METHOD
     version: int = VERSION
 
     @property
     def outcome(self) -> Outcome:
         """Within, exceeded or inconclusive."""
-        outcomes = [*(part.outcome for part in self.limits), self.failures.outcome]
-        return worst([*outcomes, *([self.throughput.outcome] if self.throughput else [])])
+        parts = (*self.limits, self.failures, self.rps, self.throughput)
+        return worst(part.outcome for part in parts if part is not None)
 
     @property
     def decisive(self) -> LimitVerdict | None:

@@ -84,7 +84,8 @@ def _cells(at: int, record: Record, row: Row) -> list[Element]:
     for percentile, text in zip(PERCENTILES, row.quantiles, strict=True):
         ns = record.quantiles_ns.get(percentile, -1)
         numbers.append(element("td", text, class_="number", data_value=ns))
-    limit_ns = record.verdict.limits[0].limit.limit_ns if record.verdict else -1
+    limits = record.verdict.limits if record.verdict else ()
+    limit_ns = limits[0].limit.limit_ns if limits else -1
     return [
         name,
         element("td", badge(record.outcome), f" {_limit(record)}", data_value=record.outcome.rank),
