@@ -298,7 +298,7 @@ class Sampler:
         self.called = True
         if self.settings.mode is Mode.OFF:
             return replace(sample, is_switched_off=True)
-        self.samples.append(sample)
+        self.samples.append(sample.without_answers())
         return sample
 
     def _timed(self, sample: Sample) -> Sample:

@@ -131,6 +131,7 @@ class Measuring:
                 advice=(self._early, *advice) if self._early else advice,
             ),
             collections_ns=collections,
+            answer=self.taker.answer,
         )
 
     def _verdict(self, observations: Observations) -> Verdict | None:

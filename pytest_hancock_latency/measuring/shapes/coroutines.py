@@ -35,7 +35,9 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
     """
     clock, call, checked = taker.clock, request.call, request.is_checked
     observed = 0
+    taker.answer = answer = None
     for _ in repeat(None, count):
+        answer = None  # the one before is freed here, not inside the window
         opening = taker.opening()
         t0 = clock()
         answer = await call()
@@ -43,11 +45,11 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
         closed = taker.closing(opening, t0, t1)
         if checked and taker.refuses(request, answer):
             break
-        del answer  # freed here, not inside the next window
         taker.keep(closed)
         observed += 1
         if t1 >= until:
             break
+    taker.answer = answer
     return observed
 
 

@@ -6,6 +6,7 @@ Strict alternation is a trap: it locks onto rhythms such as the garbage collecto
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -55,8 +56,10 @@ def measure_pairs(
         _sample(requests[at], parts[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
-    first_sample, second_sample = samples
-    return first_sample, second_sample
+    one, other = (
+        replace(sample, answer=taker.answer) for sample, taker in zip(samples, takers, strict=True)
+    )
+    return one, other
 
 
 def _sample(

@@ -30,6 +30,8 @@ class Taker(ABC):
         self.clock = clock
         self.begin = clock()
         self.failures: Counter[str] = Counter()
+        self.answer: Any = None
+        """The last answer; whatever came before it is freed."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -116,30 +118,36 @@ class BareTaker(Taker):
     def take(self, request: Request, count: int, until: int) -> None:
         """Take up to `count` observations, fewer when time is up or a request fails."""
         loop = self._unchecked if not request.is_checked else self._checked
-        loop(request, count, until)
+        self.answer = None
+        self.answer = loop(request, count, until)
 
-    def _unchecked(self, request: Request, count: int, until: int) -> None:
+    def _unchecked(self, request: Request, count: int, until: int) -> Any:
         clock, call, times = self.clock, request.call, self._times
+        answer = None
         for _ in repeat(None, count):
+            answer = None  # the one before is freed here, not inside the window
             t0 = clock()
-            call()
+            answer = call()
             t1 = clock()
             times += (t0, t1)
             if t1 >= until:
-                return
+                break
+        return answer
 
-    def _checked(self, request: Request, count: int, until: int) -> None:
+    def _checked(self, request: Request, count: int, until: int) -> Any:
         clock, call, times = self.clock, request.call, self._times
+        answer = None
         for _ in repeat(None, count):
+            answer = None  # the one before is freed here, not inside the window
             t0 = clock()
             answer = call()
             t1 = clock()
             if self.refuses(request, answer):
-                return
-            del answer  # freed here, not inside the next window
+                break
             times += (t0, t1)
             if t1 >= until:
-                return
+                break
+        return answer
 
     def opening(self) -> tuple[Any, ...]:
         """Nothing is read."""

@@ -1,0 +1,96 @@
+"""The `sample` fixture on a clock that moves by hand: what it gives back, and what it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from pytest_hancock_latency import ManualClock, Sample, Sampler
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
+from pytest_hancock_latency.plugin.settings import Mode
+
+MS = 1_000_000
+BARE = Plan(warmup=2, samples=4, max_samples=20, attribution=False)
+BRACKETED = Plan(warmup=0, samples=4, max_samples=20)
+"""No warm-up says that calls are too short for a bracket."""
+
+
+def sampler(
+    clock: Callable[[], int] | None = None, plan: Plan = BARE, mode: Mode = Mode.GATE, **limits: Any
+) -> Sampler:
+    budget = parse_terms(limits).budget() if limits else None
+    gate = ItemSettings("test_it.py::test", mode, plan, budget, strict=False, gates=1)
+    return Sampler(gate, clock) if clock else Sampler(gate)
+
+
+# --- the last answer ------------------------------------------------------------------------------
+
+
+class Answer:
+    """An answer that knows how many of its kind are alive."""
+
+    alive: ClassVar[weakref.WeakSet[Answer]] = weakref.WeakSet()
+
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        self.alive_before = len(self.alive)
+        self.alive.add(self)
+        self.clock = clock
+
+    def __del__(self) -> None:
+        if self.clock is not None:
+            self.clock.advance(100 * MS)
+
+
+@pytest.mark.parametrize("plan", [BARE, BRACKETED], ids=["bare", "bracketed"])
+@pytest.mark.parametrize("check", [None, lambda answer: answer.alive_before == 0])
+def test_a_sample_has_the_last_answer_and_no_other_stays_alive(plan: Plan, check: Any) -> None:
+    measure = sampler(plan=plan, p50=500)
+    sample = measure(Answer, check=check)
+    assert [sample.answer] == list(Answer.alive)
+    assert sample.answer.alive_before == 0
+    del sample
+    assert [] == list(Answer.alive)
+
+
+def test_a_sample_of_a_coroutine_has_the_last_answer() -> None:
+    async def fetch(numbers: list[int]) -> int:
+        numbers.append(len(numbers))
+        return numbers[-1]
+
+    async def test() -> Sample:
+        return await sampler()(fetch, numbers)
+
+    numbers: list[int] = []
+    sample = asyncio.run(test())
+    assert sample.answer == numbers[-1] > 0
+
+
+def test_freeing_the_answer_before_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+    sample = sampler(clock)(Answer, clock)
+    assert sample.observations.wall_ns.tolist() == [0, 0, 0, 0]
+
+
+def test_the_last_answer_is_there_when_it_failed() -> None:
+    def refused() -> None:
+        raise ConnectionRefusedError("no")
+
+    measure = sampler(p50=500, errors="10%")
+    assert measure(int, name="checked", check=bool).answer == 0
+    failed = measure(refused, name="raised", failures=(ConnectionError,)).answer
+    assert (type(failed), str(failed)) == (ConnectionRefusedError, "no")
+
+
+def test_a_body_that_runs_once_has_its_answer() -> None:
+    assert sampler(plan=RUN_ONCE, mode=Mode.OFF)(lambda: "hello").answer == "hello"
+
+
+def test_pairs_have_their_last_answers() -> None:
+    one, other = sampler().pairs(lambda: 1, lambda: 2, pairs=3)
+    assert (one.answer, other.answer) == (1, 2)
