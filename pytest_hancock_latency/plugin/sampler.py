@@ -17,22 +17,18 @@ from ..errors import LatencyError, hides_frame
 from ..measuring.clock import Clock, system_clock
 from ..measuring.plan import TimePool
 from ..measuring.request import (
-    Attempted,
-    Call,
     Check,
     Failures,
     Function,
     Load,
     Request,
+    Target,
     Unfinished,
-    after,
-    attempting,
-    attempting_coroutine,
     called_with,
     calls_of,
+    calls_with,
     is_coroutine_function,
     name_of,
-    offer_unfinished,
     refuse_unfinished,
     require_function,
 )
@@ -84,6 +80,7 @@ class Sampler:
         function: Callable[..., Awaitable[Any]],
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = ...,
         name: str = ...,
         check: Check | None = ...,
         failures: Failures = ...,
@@ -96,6 +93,7 @@ class Sampler:
         function: Function,
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = ...,
         name: str = ...,
         check: Check | None = ...,
         failures: Failures = ...,
@@ -107,6 +105,7 @@ class Sampler:
         function: Function,
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = None,
         name: str = "",
         check: Check | None = None,
         failures: Failures = (),
@@ -118,15 +117,24 @@ class Sampler:
         async test, a function whose answers are awaited is written ``await sample(fetch)``; one
         that is not declared as a coroutine function is called once more, to see its answer.
 
+        inputs: each call gets the next one after `args`, from the first on again after the last;
+            the warm-up begins with the first one, too. The sample is of all inputs together.
         name: names the sample, where a test has several.
         check: looks at each answer outside the timed window; one for which it returns something
             false (but not None) or raises AssertionError is a failure, no observation.
         failures: exceptions that are failed requests and count for the budget's `errors`; any
             other is raised at once.
+
+        Raises:
+            LatencyError: what is measured is no function, its name is taken, there are no inputs,
+                or nobody awaits its answers.
+
+        ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
         """
         require_function(function, "sample")
         warmed = self._warmed()
-        target = _Target(called_with(function, args, kwargs), self._new(name), check, failures)
+        calls = calls_with(function, args, kwargs, inputs)
+        target = Target(function, calls, self._new(name), check, failures)
         if is_coroutine_function(function):
             return self._awaiting(target, warmed)
         is_first_seen = warmed is None and self.settings.plan.warmup > 0  # by the warm-up
@@ -238,7 +246,7 @@ class Sampler:
         return measured
 
     async def _awaiting(
-        self, target: _Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
+        self, target: Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
     ) -> Sample:
         """first: an answer that was got before it was known that it has to be awaited."""
         if first is not None:
@@ -318,27 +326,6 @@ class Sampler:
         return self.settings.judge(len(self.samples), most, window_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What one sample measures, before it is known whether its answers are awaited."""
-
-    call: Call
-    name: str
-    check: Check | None
-    failures: Failures
-
-    def request(self, *, offers_unfinished: bool) -> Request:
-        check = after(offer_unfinished, self.check) if offers_unfinished else self.check
-        if not self.failures:
-            return Request(self.call, self.name, check)
-        return Attempted(attempting(self.call, self.failures), self.name, check)
-
-    def awaited_request(self) -> Request:
-        if not self.failures:
-            return Request(self.call, self.name, self.check)
-        return Attempted(attempting_coroutine(self.call, self.failures), self.name, self.check)
-
-
 SAMPLER = pytest.StashKey[Sampler]()
 
 
@@ -370,4 +357,4 @@ class Warmup:
         if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)
-        self._sampler.warmed.extend(warm_up(call, times, self._sampler.clock))
+        self._sampler.warmed.extend(warm_up(Request(call), times, self._sampler.clock))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
 
-from pytest_hancock_latency import ManualClock, Sample, Sampler
+from pytest_hancock_latency import LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
@@ -94,3 +96,91 @@ def test_a_body_that_runs_once_has_its_answer() -> None:
 def test_pairs_have_their_last_answers() -> None:
     one, other = sampler().pairs(lambda: 1, lambda: 2, pairs=3)
     assert (one.answer, other.answer) == (1, 2)
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+def test_each_call_gets_the_next_input_after_the_arguments() -> None:
+    got: list[tuple[Any, ...]] = []
+
+    def search(index: str, word: str, *, limit: int) -> None:
+        got.append((index, word, limit))
+
+    sampler()(search, "books", limit=3, inputs=iter("abc"))
+    warmed_up = [("books", word, 3) for word in "ab"]
+    measured = [("books", word, 3) for word in "abca"]
+    assert warmed_up + measured == got
+
+
+@pytest.mark.parametrize("plan", [BARE, BRACKETED], ids=["bare", "bracketed"])
+@pytest.mark.parametrize("how", [{}, {"check": lambda answer: None}, {"failures": (KeyError,)}])
+def test_inputs_go_on_from_one_look_at_the_evidence_to_the_next(
+    plan: Plan, how: dict[str, Any]
+) -> None:
+    got: list[int] = []
+    sample = sampler(plan=plan, p95="10s", p99="10s")(got.append, inputs=range(3), **how)
+    assert got[-sample.n :] == [at % 3 for at in range(sample.n)]
+    assert sample.n == 20
+
+
+def test_coroutines_get_inputs_too() -> None:
+    got: list[int] = []
+
+    async def fetch(number: int) -> None:
+        got.append(number)
+
+    async def test() -> None:
+        await sampler()(fetch, inputs=(7, 8, 9))
+
+    asyncio.run(test())
+    assert got == [7, 8, 7, 8, 9, 7]
+
+
+def test_what_gives_something_to_await_gets_its_first_input_once_more() -> None:
+    got: list[int] = []
+
+    async def fetch(number: int) -> None:
+        got.append(number)
+
+    async def test() -> None:
+        await sampler()(lambda *number: fetch(*number), inputs=(7, 8, 9))
+
+    asyncio.run(test())
+    assert got == [7, 7, 8, 7, 8, 9, 7]
+
+
+def test_making_and_picking_inputs_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+
+    def slow_to_make() -> Iterator[int]:
+        for number in range(10):
+            clock.advance(50 * MS)
+            yield number
+
+    sample = sampler(clock)(clock.advance, inputs=slow_to_make())
+    assert sample.observations.wall_ns.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "inputs= is empty: sample(function, inputs=...) needs one at least"),
+        ("abc", "inputs='abc' is not a list of inputs: write sample(function, inputs=[...])"),
+        (5, "inputs=5 is not a list of inputs: write sample(function, inputs=[...])"),
+        (itertools.count(), "inputs= has more than 1000000 inputs, or no end"),
+    ],
+)
+def test_inputs_that_cannot_be_meant_are_refused_before_any_call(inputs: Any, message: str) -> None:
+    measure, calls = sampler(), list[Any]()
+    with pytest.raises(LatencyError) as refused:
+        measure(calls.append, inputs=inputs)
+    assert str(refused.value) == message
+    assert (calls, measure.unfinished) == ([], ())
+
+
+def test_a_keyword_of_the_function_called_inputs_goes_through_partial() -> None:
+    def add(*, inputs: list[int]) -> int:
+        return sum(inputs)
+
+    assert sampler()(functools.partial(add, inputs=[1, 2])).answer == 3

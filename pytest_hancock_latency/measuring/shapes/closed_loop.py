@@ -249,10 +249,10 @@ class ClosedLoop:
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        return warm_up(request.call, self.plan.warmup, self.clock, offer_unfinished)
+        return warm_up(request, self.plan.warmup, self.clock, offer_unfinished)
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
-        taker, unchecked = BareTaker(self.clock), Request(request.call)
+        taker, unchecked = BareTaker(self.clock), request.warming_up()
         for _ in range(self.plan.warmup):
             await take_awaiting(taker, unchecked, 1, 0)
         return taker.walls

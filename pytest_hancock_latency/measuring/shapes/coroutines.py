@@ -11,7 +11,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import repeat
 from typing import NamedTuple
 
 from ...core.duration import NS_PER_S
@@ -33,10 +32,10 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
 
     Ends early when time is up or a request fails. Nothing is awaited after the last answer.
     """
-    clock, call, checked = taker.clock, request.call, request.is_checked
+    clock, checked = taker.clock, request.is_checked
     observed = 0
     taker.answer = answer = None
-    for _ in repeat(None, count):
+    for call in request.calls(count):
         answer = None  # the one before is freed here, not inside the window
         opening = taker.opening()
         t0 = clock()

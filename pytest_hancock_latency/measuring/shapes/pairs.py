@@ -33,7 +33,7 @@ def measure_pairs(
     requests: tuple[Request, Request], pairs: int, plan: Plan, clock: Clock, judge_of: JudgeOf
 ) -> tuple[Sample, Sample]:
     """Measure both requests `pairs` times. Whatever a request raises is raised."""
-    warmups = tuple(warm_up(request.call, plan.warmup, clock) for request in requests)
+    warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     draw = Random(_SEED)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))

@@ -9,13 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ...core.sample import Observations
 from ...errors import hides_frame
 from ..clock import Clock
-from ..request import Call, Check, Request, refuse_unfinished
+from ..request import Check, Request, refuse_unfinished
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -122,9 +121,9 @@ class BareTaker(Taker):
         self.answer = loop(request, count, until)
 
     def _unchecked(self, request: Request, count: int, until: int) -> Any:
-        clock, call, times = self.clock, request.call, self._times
+        clock, times = self.clock, self._times
         answer = None
-        for _ in repeat(None, count):
+        for call in request.calls(count):
             answer = None  # the one before is freed here, not inside the window
             t0 = clock()
             answer = call()
@@ -135,9 +134,9 @@ class BareTaker(Taker):
         return answer
 
     def _checked(self, request: Request, count: int, until: int) -> Any:
-        clock, call, times = self.clock, request.call, self._times
+        clock, times = self.clock, self._times
         answer = None
-        for _ in repeat(None, count):
+        for call in request.calls(count):
             answer = None  # the one before is freed here, not inside the window
             t0 = clock()
             answer = call()
@@ -191,14 +190,14 @@ def column(values: array[int]) -> Nanoseconds:
 
 
 def warm_up(
-    call: Call, times: int, clock: Clock, check: Check = refuse_unfinished
+    request: Request, times: int, clock: Clock, check: Check = refuse_unfinished
 ) -> tuple[int, ...]:
-    """Latencies in ns of `times` calls.
+    """Latencies in ns of the first `times` calls.
 
     Raises:
         Unfinished: an answer has not run yet, so that nothing of the request would be measured.
     """
-    taker, request = BareTaker(clock), Request(call, check=check)
+    taker, warming = BareTaker(clock), request.warming_up(check)
     for _ in range(times):
-        taker.take(request, 1, 0)
+        taker.take(warming, 1, 0)
     return taker.walls

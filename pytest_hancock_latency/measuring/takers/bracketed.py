@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import (
@@ -95,13 +94,13 @@ class BracketTaker(Taker):
 
     def _take(self, request: Request, count: int, until: int) -> Any:
         """Ends early, too, when a call has blocked for long: from then on the wait is followed."""
-        clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
+        clock, pread, checked = self.clock, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
         tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
         readings = self._readings
         answer = None
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
-        for _ in repeat(None, count):
+        for call in request.calls(count):
             answer = None  # the one before is freed here, not inside the window
             if checked:
                 cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
@@ -133,9 +132,9 @@ class BracketTaker(Taker):
 
     def _take_following(self, request: Request, count: int, until: int) -> Any:
         """The tree is read outside of everything else, once between two calls."""
-        clock, call, checked = self.clock, request.call, request.is_checked
+        clock, checked = self.clock, request.is_checked
         answer = start = None
-        for _ in repeat(None, count):
+        for call in request.calls(count):
             answer = None  # the one before is freed here, not inside the window
             if checked or start is None:
                 start = self._follower.before()
