@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 import pytest
 
@@ -44,6 +44,8 @@ from .settings import Mode
 
 __tracebackhide__ = hides_frame
 
+T = TypeVar("T")
+
 MOST_AT_ONCE: Final = 32
 CALLERS: Final = 8
 
@@ -68,7 +70,7 @@ class Sampler:
     """Whether the test has the fixture; else the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _begun: list[str] = field(default_factory=list)
-    _rounds: Rounds | None = None
+    _rounds: Rounds[Any] | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
@@ -203,9 +205,36 @@ class Sampler:
         finished = at_rate(load, starts, callers, self.settings.plan)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
-    def rounds(self, *, name: str = "") -> Rounds:
-        """Rounds in each of which ``with sample.observe():`` times its block, once."""
-        self._rounds = Rounds(self._loop(), self._new(name), self._judge(), self._keep)
+    @overload
+    def rounds(self, *, name: str = ...) -> Rounds[int]: ...
+
+    @overload
+    def rounds(self, *, setup: Callable[[], T], name: str = ...) -> Rounds[T]: ...
+
+    def rounds(self, *, setup: Callable[[], Any] | None = None, name: str = "") -> Rounds[Any]:
+        """Rounds in each of which ``with sample.observe():`` times its block, once.
+
+        Each round is the number of the round or, with a setup, what that returned.
+
+        setup: called before each round, those of the warm-up too; never timed. What it raises is
+            raised.
+        name: names the sample, where a test has several.
+
+        Raises:
+            LatencyError: the setup cannot be called, or is a coroutine function.
+
+        ``for rows in sample.rounds(setup=prepare):`` with, in each round,
+        ``with sample.observe(): insert(rows)``
+        """
+        if setup is not None:
+            _require_setup(setup)
+        self._rounds = Rounds(
+            self._loop(),
+            self._new(name),
+            self._judge(),
+            self._keep,
+            int if setup is None else lambda _number: setup(),
+        )
         return self._rounds
 
     def observe(self) -> AbstractContextManager[None]:
@@ -327,6 +356,19 @@ class Sampler:
 
 
 SAMPLER = pytest.StashKey[Sampler]()
+
+
+def _require_setup(setup: object) -> None:
+    if not callable(setup):
+        raise LatencyError(
+            f"setup={setup!r} cannot be called: pass the function itself, "
+            "as in sample.rounds(setup=prepare)"
+        )
+    if is_coroutine_function(setup):
+        raise LatencyError(
+            f"setup={name_of(setup)} is a coroutine function, which sample.rounds() cannot await: "
+            "await it in the loop, before `with sample.observe():`"
+        )
 
 
 def _names_of(one: Function, other: Function) -> tuple[str, str]:

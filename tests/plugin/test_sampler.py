@@ -144,7 +144,7 @@ def test_what_gives_something_to_await_gets_its_first_input_once_more() -> None:
         got.append(number)
 
     async def test() -> None:
-        await sampler()(lambda *number: fetch(*number), inputs=(7, 8, 9))
+        await sampler()(lambda number: fetch(number=number), inputs=(7, 8, 9))
 
     asyncio.run(test())
     assert got == [7, 7, 8, 7, 8, 9, 7]
@@ -184,3 +184,72 @@ def test_a_keyword_of_the_function_called_inputs_goes_through_partial() -> None:
         return sum(inputs)
 
     assert sampler()(functools.partial(add, inputs=[1, 2])).answer == 3
+
+
+# --- rounds with a setup --------------------------------------------------------------------------
+
+
+def test_each_round_begins_with_what_its_setup_returned() -> None:
+    made = itertools.count()
+    measure = sampler()
+    rounds = []
+    for prepared in measure.rounds(setup=lambda: f"rows {next(made)}"):
+        rounds.append(prepared)
+        with measure.observe():
+            pass
+    assert rounds == [f"rows {number}" for number in range(6)]
+    assert measure.samples[0].measurement.warmup_ns
+    assert measure.samples[0].n == 4
+
+
+def test_rounds_without_a_setup_have_their_numbers() -> None:
+    measure = sampler()
+    rounds = []
+    for number in measure.rounds():
+        rounds.append(number)
+        with measure.observe():
+            pass
+    assert rounds == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_setup_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+    measure = sampler(clock)
+    for _ in measure.rounds(setup=lambda: clock.advance(70 * MS)):
+        with measure.observe():
+            clock.advance(2 * MS)
+    assert measure.samples[0].observations.wall_ns.tolist() == [2 * MS] * 4
+
+
+def test_a_setup_cannot_observe() -> None:
+    measure = sampler()
+    with pytest.raises(LatencyError) as refused:
+        next(iter(measure.rounds(setup=measure.observe)))
+    assert str(refused.value) == ("sample.observe() belongs inside `for _ in sample.rounds():`")
+
+
+async def prepare() -> None:
+    """Never called."""
+
+
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        (
+            [1, 2],
+            "setup=[1, 2] cannot be called: pass the function itself, "
+            "as in sample.rounds(setup=prepare)",
+        ),
+        (
+            prepare,
+            "setup=prepare is a coroutine function, which sample.rounds() cannot await: "
+            "await it in the loop, before `with sample.observe():`",
+        ),
+    ],
+)
+def test_a_setup_that_cannot_be_called_is_refused(setup: Any, message: str) -> None:
+    measure = sampler()
+    with pytest.raises(LatencyError) as refused:
+        measure.rounds(setup=setup)
+    assert str(refused.value) == message
+    assert measure.unfinished == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from typing import Final, Protocol, Self
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
@@ -25,6 +25,8 @@ from ..takers.host_speed import Probe
 from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
+
+T = TypeVar("T")
 
 PATIENCE_NS: Final = NS_PER_S
 """How much longer to measure where the evidence suffices, but may all be one stall: two deletion
@@ -258,7 +260,7 @@ class ClosedLoop:
         return taker.walls
 
 
-class Rounds:
+class Rounds(Generic[T]):
     """``for _ in rounds: with rounds.observe(): …``: times a block, and nothing around it."""
 
     def __init__(
@@ -267,8 +269,11 @@ class Rounds:
         name: str,
         judge: SequentialJudge | None,
         done: Callable[[Sample], object],
+        setup: Callable[[int], T],
     ) -> None:
+        """setup: gets the number of each round before it; returns what the round begins with."""
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
+        self._setup = setup
         self._taker: Taker | None = None
         self.sample: Sample | None = None
         """What was measured, once all rounds are over."""
@@ -279,7 +284,7 @@ class Rounds:
             raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
         return self._taker.window()
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[T]:
         warmup = BareTaker(self._loop.clock)
         for number in range(self._loop.plan.warmup):
             yield from self._round(warmup, number)
@@ -294,9 +299,11 @@ class Rounds:
         self.sample = measuring.sample()
         self._done(self.sample)
 
-    def _round(self, taker: Taker, number: int) -> Iterator[int]:
+    def _round(self, taker: Taker, number: int) -> Iterator[T]:
+        self._taker = None
+        prepared = self._setup(number)
         before, self._taker = len(taker), taker
-        yield number
+        yield prepared
         if len(taker) != before + 1:
             raise LatencyError(
                 f"a round timed {len(taker) - before} blocks: "
