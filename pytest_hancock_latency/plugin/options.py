@@ -24,7 +24,11 @@ OPTIONS: Final = (
         "FILE",
         "earlier JSON artifact to compare with: in the HTML report, and for regression=",
     ),
-    Option("warmup", "N", "calls before measuring (default: 5)"),
+    Option(
+        "warmup",
+        "N|DURATION|auto",
+        "calls before measuring, a time such as 2s, or auto: until steady (default: 5)",
+    ),
     Option("samples", "N", "least number of observations for a pass (default: 50)"),
     Option("max_samples", "N", "greatest number of observations (default: 20000)"),
     Option(

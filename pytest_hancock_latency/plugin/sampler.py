@@ -38,7 +38,7 @@ from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, poole
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
 from ..measuring.shapes.threads import burst
-from ..measuring.takers.bare import warm_up
+from ..measuring.warming import warm_up
 from .item_settings import ItemSettings
 from .settings import Mode
 
@@ -139,7 +139,7 @@ class Sampler:
         target = Target(function, calls, self._new(name), check, failures)
         if is_coroutine_function(function):
             return self._awaiting(target, warmed)
-        is_first_seen = warmed is None and self.settings.plan.warmup > 0  # by the warm-up
+        is_first_seen = warmed is None and bool(self.settings.plan.warmup)  # by the warm-up
         request = target.request(offers_unfinished=not is_first_seen)
         try:
             measured = self._loop().measure(request, self._judge(), warmed)

@@ -75,7 +75,7 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
     return {
         "mode": settings.mode.value,
         "strict": settings.strict,
-        "warmup": plan.warmup,
+        "warmup": plan.warmup if isinstance(plan.warmup, int) else str(plan.warmup),
         "samples": plan.samples,
         "max_samples": plan.max_samples,
         "time_limit_ns": plan.time_limit_ns or None,  # auto

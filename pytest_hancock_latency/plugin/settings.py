@@ -14,6 +14,7 @@ import pytest
 from ..artifact_kinds import KINDS
 from ..core.budget import check_counts, parse_time_limit
 from ..core.duration import parse_duration
+from ..core.warmup import parse_warmup
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import POOL_NS, Plan
@@ -67,8 +68,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     values = {option.name: _strongest(option, config, environ) for option in OPTIONS}
     plan = Plan()
     counts = {
-        name: _read(values[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
-        for name in ("warmup", "samples", "max_samples")
+        name: _read(values[name], _count, getattr(plan, name))
+        for name in ("samples", "max_samples")
     }
     _check_counts(values, counts)
     guide = environ.get(GUIDE_ARTIFACT)
@@ -76,6 +77,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
+            warmup=_read(values["warmup"], parse_warmup, plan.warmup),
             time_limit_ns=_read(values["time_limit"], parse_time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
         ),
@@ -137,17 +139,14 @@ def _mode(text: str) -> Mode:
         raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
 
 
-def _count(minimum: int) -> Callable[[Any], int]:
-    def read(value: object) -> int:
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise SettingError(f"{value!r} is not a whole number from {minimum} up")
-        return number
-
-    return read
+def _count(value: object) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingError(f"{value!r} is not a whole number from 1 up")
+    return number
 
 
 def _profile_in(file: Path) -> Callable[[Any], RequestedProfile | None]:

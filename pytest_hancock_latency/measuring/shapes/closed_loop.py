@@ -18,10 +18,11 @@ from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowe
 from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
 from ..request import Request, offer_unfinished
 from ..takers import taker_for, why_bare
-from ..takers.bare import BareTaker, Taker, warm_up
+from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
+from ..warming import WarmingUp, warm_up
 from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
@@ -254,10 +255,10 @@ class ClosedLoop:
         return warm_up(request, self.plan.warmup, self.clock, offer_unfinished)
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
-        taker, unchecked = BareTaker(self.clock), request.warming_up()
-        for _ in range(self.plan.warmup):
-            await take_awaiting(taker, unchecked, 1, 0)
-        return taker.walls
+        warming, unchecked = WarmingUp(self.plan.warmup, self.clock), request.warming_up()
+        for count, until in warming.steps():
+            await take_awaiting(warming.taker, unchecked, count, until)
+        return warming.latencies_ns
 
 
 class Rounds(Generic[T]):
@@ -285,19 +286,23 @@ class Rounds(Generic[T]):
         return self._taker.window()
 
     def __iter__(self) -> Iterator[T]:
-        warmup = BareTaker(self._loop.clock)
-        for number in range(self._loop.plan.warmup):
-            yield from self._round(warmup, number)
-        walls = warmup.walls
+        warming = WarmingUp(self._loop.plan.warmup, self._loop.clock)
+        for count, until in warming.steps():
+            yield from self._rounds(warming.taker, warming.calls, count, until)
+        walls, number = warming.latencies_ns, warming.calls
         with Measuring(self._loop, self._name, self._judge, walls) as measuring:
             for count, until in measuring.steps():
-                for _ in range(count):
-                    yield from self._round(measuring.taker, len(measuring.taker) + len(walls))
-                    if self._loop.clock() >= until:
-                        break
+                done = number + len(measuring.taker)
+                yield from self._rounds(measuring.taker, done, count, until)
         self._taker = None
         self.sample = measuring.sample()
         self._done(self.sample)
+
+    def _rounds(self, taker: Taker, number: int, count: int, until: int) -> Iterator[T]:
+        for at in range(count):
+            yield from self._round(taker, number + at)
+            if self._loop.clock() >= until:
+                break
 
     def _round(self, taker: Taker, number: int) -> Iterator[T]:
         self._taker = None

@@ -18,10 +18,10 @@ from ..diagnosis import slowest
 from ..plan import Plan
 from ..request import Request
 from ..takers import taker_for, why_bare
-from ..takers.bare import warm_up
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
+from ..warming import warm_up
 from .finished_load import IntendedStarts, JudgeOf, Part, parts_of
 
 __tracebackhide__ = hides_frame

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.sample import Observations
 from ...errors import hides_frame
 from ..clock import Clock
-from ..request import Check, Request, refuse_unfinished
+from ..request import Request
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -187,17 +187,3 @@ def column(values: array[int]) -> Nanoseconds:
     import numpy as np
 
     return np.array(values, dtype=np.int64)
-
-
-def warm_up(
-    request: Request, times: int, clock: Clock, check: Check = refuse_unfinished
-) -> tuple[int, ...]:
-    """Latencies in ns of the first `times` calls.
-
-    Raises:
-        Unfinished: an answer has not run yet, so that nothing of the request would be measured.
-    """
-    taker, warming = BareTaker(clock), request.warming_up(check)
-    for _ in range(times):
-        taker.take(warming, 1, 0)
-    return taker.walls
