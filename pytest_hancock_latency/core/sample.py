@@ -20,6 +20,8 @@ from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers
 
+ONE_CALLER: Final = frozenset({"closed", "pairs"})
+"""Loops in which one caller makes one call after another."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 

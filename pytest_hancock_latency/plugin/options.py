@@ -47,6 +47,16 @@ OPTIONS: Final = (
         "NAME",
         "hardware profile to compare the machine with, such as ci; require:NAME refuses another",
     ),
+    Option(
+        "columns",
+        "LIST",
+        "columns to add to the table: any of min,max,mean,stddev,ops (calls a second)",
+    ),
+    Option(
+        "group_by",
+        "param|func",
+        "compare samples with the same parameters, or of the same function, with the fastest",
+    ),
     Option("junit", "on|off", "whether to write latency properties into JUnit XML (default: on)"),
     Option("github", "on|off", "job summary and annotations on GitHub Actions (default: on)"),
 )

@@ -18,6 +18,8 @@ from ..core.warmup import parse_warmup
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import POOL_NS, Plan
+from ..reporting.columns import Column, parse_columns
+from ..reporting.groups import GroupBy, parse_group_by
 from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
 from .options import OPTIONS
 
@@ -46,6 +48,9 @@ class Settings:
     budgets: Path | None = None
     profile: RequestedProfile | None = None
     baseline: Path | None = None
+    columns: tuple[Column, ...] = ()
+    """Statistics on demand."""
+    group_by: GroupBy | None = None
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Path of each kind of artifact that is to be written."""
 
@@ -85,6 +90,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         strict=_read(values["strict"], parse_switch, False),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
+        columns=_read(values["columns"], parse_columns, ()),
+        group_by=_read(values["group_by"], parse_group_by, None),
         budgets=_path(values["budgets"]),
         baseline=_path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
