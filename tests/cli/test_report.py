@@ -255,3 +255,9 @@ def test_what_cannot_be_shown_is_one_clear_line(
 ) -> None:
     ended = command("report", gold.FORMAT_1, *options)
     assert (ended.code, ended.out, ended.err) == (2, "", f"hancock-latency: {message}\n")
+
+
+def test_csv_has_a_row_for_each_sample(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, "--format", "csv")
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.splitlines() == gold.CSV.read_text(encoding="utf-8").splitlines()
