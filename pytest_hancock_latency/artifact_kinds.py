@@ -54,6 +54,7 @@ KINDS = {
             "html", "reporting.html:report_html", "latency-report.html", at_intervals=False
         ),
         ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", of_pytest=False),
+        ArtifactKind("csv", "reporting.csv_table:csv_text"),
         ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
         ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),
     )

@@ -6,16 +6,20 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
-from ..errors import ArtifactError
+from ..errors import ArtifactError, SettingError
+from ..reporting.columns import COLUMNS, Column, parse_columns
+from ..reporting.groups import GroupBy, parse_group_by
 from ..reporting.wording import printable
 from ..reporting.writer import write_whole
+
+T = TypeVar("T")
 
 _SHOWN: Final = 12
 
@@ -62,6 +66,42 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output"
     )
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add ``--columns LIST`` to a command."""
+    parser.add_argument(
+        "--columns",
+        metavar="LIST",
+        help=f"columns to add to the text, any of {','.join(COLUMNS)} (calls a second)",
+    )
+
+
+def columns_of(options: argparse.Namespace) -> tuple[Column, ...]:
+    """The columns that were asked for.
+
+    Raises:
+        ArtifactError: one of them is unknown.
+    """
+    return _read("--columns", options.columns, parse_columns) or ()
+
+
+def group_by_of(options: argparse.Namespace) -> GroupBy | None:
+    """What ``--group-by`` says, if anything.
+
+    Raises:
+        ArtifactError: it is neither param nor func.
+    """
+    return _read("--group-by", options.group_by, parse_group_by)
+
+
+def _read(switch: str, text: str | None, read: Callable[[str], T]) -> T | None:
+    if text is None:
+        return None
+    try:
+        return read(text)
+    except SettingError as error:
+        raise ArtifactError(f"{switch}: {error}") from None
 
 
 def put(text: str, path: Path | None) -> None:

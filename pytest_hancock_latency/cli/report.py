@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..artifact_file import read_artifact
 from ..artifact_kinds import KINDS
 from ..errors import ArtifactError
-from .artifacts import add_output, exit_code, put, session_of
+from ..reporting.groups import group_lines
+from ..reporting.table import summary_text
+from .artifacts import (
+    add_columns,
+    add_output,
+    columns_of,
+    exit_code,
+    group_by_of,
+    put,
+    session_of,
+)
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
+TEXT: Final = "text"
 _EXAMPLES = """\
 examples:
   hancock-latency report artifacts/performance-latency.json
   hancock-latency report --format html -o report.html --baseline main.json branch.json
+  hancock-latency report --group-by func --columns mean,ops artifacts/performance-latency.json
   hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
   hancock-latency report --strict shard-1.json shard-2.json
 
@@ -38,14 +50,18 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
     )
-    parser.add_argument(
-        "--format", choices=tuple(KINDS), default="text", help="default: %(default)s"
-    )
+    parser.add_argument("--format", choices=tuple(KINDS), default=TEXT, help="default: %(default)s")
     parser.add_argument(
         "--baseline",
         type=Path,
         metavar="ARTIFACT",
         help="earlier artifact to compare with (HTML only)",
+    )
+    add_columns(parser)
+    parser.add_argument(
+        "--group-by",
+        metavar="param|func",
+        help="compare samples with the same parameters, or of the same function (text only)",
     )
     parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
     add_output(parser)
@@ -59,5 +75,13 @@ def _run(options: argparse.Namespace) -> int:
     records = [record for artifact in artifacts for record in artifact.records]
     earlier = read_artifact(options.baseline) if options.baseline else None
     session = session_of(options.artifacts, artifacts)
-    put(KINDS[options.format].render(records, session, earlier), options.output)
+    columns, group_by = columns_of(options), group_by_of(options)
+    if options.format != TEXT and (columns or group_by):
+        raise ArtifactError("--columns and --group-by are for text only: leave out --format")
+    text = KINDS[options.format].render(records, session, earlier)
+    if options.format == TEXT:
+        text = summary_text(records, columns=columns)
+    if group_by:
+        text += "\n" + "\n".join(group_lines(records, group_by, columns)) + "\n"
+    put(text, options.output)
     return exit_code(records, strict=options.strict)

@@ -12,10 +12,11 @@ from ..core.hdr_histogram import encode
 from ..core.record import Record
 from ..errors import ArtifactError
 from ..reporting.advice import advice_text
+from ..reporting.columns import Column, notes
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
 from ..reporting.wording import explain
-from .artifacts import add_output, put, titles
+from .artifacts import add_columns, add_output, columns_of, put, titles
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -50,6 +51,7 @@ def add_command(commands: Commands) -> None:
         default="text",
         help="hdrhistogram: raw latency in its V2 encoding, in ns",
     )
+    add_columns(parser)
     add_output(parser)
     parser.set_defaults(run=_run)
 
@@ -57,7 +59,7 @@ def add_command(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     record = _one(read_artifact(options.artifact).records, options.sample, options.artifact)
     if options.format == "text":
-        put(_text(record), options.output)
+        put(_text(record, columns_of(options)), options.output)
         return 0
     if record.histogram is None:
         raise ArtifactError(f"{options.artifact}: {record.no_histogram}")
@@ -79,8 +81,8 @@ def _one(records: Sequence[Record], part: str, path: Path) -> Record:
     )
 
 
-def _text(record: Record) -> str:
-    lines = [*table_lines([record]), "", *explain(record)]
+def _text(record: Record, columns: Sequence[Column]) -> str:
+    lines = [*table_lines([record], columns), *notes(columns), "", *explain(record)]
     if record.histogram is None:
         lines += ["", f"no picture: {record.no_histogram}"]
     if picture := picture_lines(record):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..errors import BudgetError, DurationError, QuantileError, did_you_mean
 from .duration import format_exactly, parse_duration
@@ -18,6 +18,9 @@ from .quantile import (
     looks_like_quantile,
     parse_quantile,
 )
+from .warmup import Warmup, parse_warmup
+
+T = TypeVar("T")
 
 AUTO_TIME: Final = 0
 """The time limit that fits the budget, which no duration can be."""
@@ -99,7 +102,7 @@ class Terms:
     name: str | None = None
     budget_name: str | None = None
     """Under which name of the budget file these terms stand, where they stand there."""
-    warmup: int | None = None
+    warmup: Warmup | None = None
     samples: int | None = None
     max_samples: int | None = None
     time_limit_ns: int | None = None
@@ -229,7 +232,11 @@ def _time_limit(keyword: str, value: object) -> int:
     return _read_by(parse_time_limit, keyword, value)
 
 
-def _read_by(read: Callable[[Any], int], keyword: str, value: object) -> int:
+def _warmup(keyword: str, value: object) -> Warmup:
+    return _read_by(parse_warmup, keyword, value)
+
+
+def _read_by(read: Callable[[Any], T], keyword: str, value: object) -> T:
     try:
         return read(value)
     except DurationError as error:
@@ -297,7 +304,7 @@ def parse_share(keyword: str, value: object) -> Fraction:
 _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "errors": ("errors", parse_share),
     "name": ("name", _text),
-    "warmup": ("warmup", _count(0)),
+    "warmup": ("warmup", _warmup),
     "samples": ("samples", _count(1)),
     "max_samples": ("max_samples", _count(1)),
     "time_limit": ("time_limit_ns", _time_limit),

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from .quantile import rank
@@ -133,6 +134,27 @@ class Histogram:
         if not self.counts:
             raise ValueError("an empty histogram has no ends")
         return lowest(next(iter(self.counts))), highest(next(reversed(self.counts)))
+
+    @property
+    def least_ns(self) -> int:
+        """The smallest latency, exact but for `RELATIVE_ERROR`."""
+        return middle(self.bucket_of_rank(1))
+
+    @cached_property
+    def mean_ns(self) -> float:
+        """The arithmetic mean, exact but for `RELATIVE_ERROR`.
+
+        Raises:
+            ZeroDivisionError: there is no observation.
+        """
+        return sum(count * middle(index) for index, count in self.counts.items()) / self.n
+
+    @cached_property
+    def stddev_ns(self) -> float:
+        """The standard deviation of the sample, with n − 1; 0 of a single observation."""
+        mean = self.mean_ns
+        squares = sum(count * (middle(index) - mean) ** 2 for index, count in self.counts.items())
+        return sqrt(squares / (self.n - 1)) if self.n > 1 else 0.0
 
     def before(self, index: int) -> int:
         """How many observations are in buckets before this one."""

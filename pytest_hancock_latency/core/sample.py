@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,8 @@ from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers
 
+ONE_CALLER: Final = frozenset({"closed", "pairs"})
+"""Loops in which one caller makes one call after another."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 
@@ -97,6 +99,11 @@ class Sample:
     """Requests that did not succeed, by class; they have no latency in the sample."""
     verdict: Verdict | None = None
     measurement: Measurement = field(default_factory=Measurement)
+    answer: Any = None
+    """The last answer of the function, whether it passed its check or not; closed loop and pairs.
+
+    ``assert sample(client.get, "/health").answer.status_code == 200``
+    """
     answers: tuple[Any, ...] = ()
     """Answers of a burst or an open loop, in the order of the requests."""
     uncorrected: Sample | None = None
@@ -110,6 +117,10 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.observations)
+
+    def without_answers(self) -> Sample:
+        """The same sample, which keeps no answer alive: those may be large."""
+        return replace(self, answer=None, answers=())
 
     @property
     def n(self) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..core.budget import AUTO_TIME
 from ..core.duration import NS_PER_S
+from ..core.warmup import Warmup
 
 DEFAULT_WARMUP: Final = 5
 DEFAULT_SAMPLES: Final = 50
@@ -22,8 +23,8 @@ POOL_NS: Final = 300 * NS_PER_S
 class Plan:
     """Bounds for one sample."""
 
-    warmup: int = DEFAULT_WARMUP
-    """Calls before measuring; kept in the record, never judged."""
+    warmup: Warmup = DEFAULT_WARMUP
+    """Calls before measuring, or how long to make them; kept in the record, never judged."""
     samples: int = DEFAULT_SAMPLES
     """The least number of observations for a pass."""
     max_samples: int = DEFAULT_MAX_SAMPLES

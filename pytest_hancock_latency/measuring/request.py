@@ -8,10 +8,11 @@ time that it took: leaving out the slowest requests would flatter the latency.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import cycle, islice, repeat
+from typing import Any, Final
 
 from ..errors import LatencyError, hides_frame
 
@@ -22,6 +23,8 @@ Check = Callable[[Any], Any]
 Function = Callable[..., Any]
 Failures = tuple[type[Exception], ...]
 """Exceptions that are failed requests; whatever else a request raises is raised."""
+MOST_INPUTS: Final = 1_000_000
+"""More than a sample ever calls; an iterable that has more of them may have no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,20 @@ class Request:
     call: Call
     name: str = ""
     check: Check | None = None
+    turns: tuple[Call, ...] = ()
+    """Calls that take turns, from the first one on; where there are none, it is always `call`."""
+    _next: Iterator[Call] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_next", cycle(self.turns) if self.turns else repeat(self.call))
+
+    def calls(self, count: int) -> Iterator[Call]:
+        """The next calls, picked one by one, between two timed windows."""
+        return islice(self._next, count)
+
+    def warming_up(self, check: Check | None = None) -> Request:
+        """The same calls from the first one on, their answers only looked at by this check."""
+        return Request(self.call, check=check, turns=self.turns)
 
     @property
     def is_checked(self) -> bool:
@@ -146,6 +163,57 @@ def _timed_out(error: Exception) -> bool:
     """Client libraries have timeouts of their own, all called so."""
     kinds = (kind.__name__ for kind in type(error).__mro__)
     return isinstance(error, TimeoutError) or any("Timeout" in kind for kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one sample measures, before it is known whether its answers are awaited."""
+
+    function: Function
+    calls: Sequence[Call]
+    name: str = ""
+    check: Check | None = None
+    failures: Failures = ()
+
+    def request(self, *, offers_unfinished: bool) -> Request:
+        """Of a plain function. offers_unfinished: raise `Unfinished` for answers to await."""
+        check = after(offer_unfinished, self.check) if offers_unfinished else self.check
+        return self._request(attempting, check)
+
+    def awaited_request(self) -> Request:
+        """Of a function whose answers are awaited."""
+        return self._request(attempting_coroutine, self.check)
+
+    def _request(self, attempt: Callable[[Call, Failures], Call], check: Check | None) -> Request:
+        calls, kind = self.calls, Request
+        if self.failures:
+            calls, kind = [attempt(call, self.failures) for call in calls], Attempted
+        return kind(calls[0], self.name, check, tuple(calls) if len(calls) > 1 else ())
+
+
+def calls_with(
+    function: Function,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    inputs: Iterable[Any] | None,
+) -> list[Call]:
+    """The calls of a sample: one, or one for each input, which comes after the arguments.
+
+    Raises:
+        LatencyError: no inputs, too many, or a single text.
+    """
+    if inputs is None:
+        return [called_with(function, args, kwargs)]
+    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):
+        raise LatencyError(
+            f"inputs={inputs!r} is not a list of inputs: write sample(function, inputs=[...])"
+        )
+    each = list(islice(inputs, MOST_INPUTS + 1))
+    if not each:
+        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs one at least")
+    if len(each) > MOST_INPUTS:
+        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or no end")
+    return [partial(function, *args, one, **kwargs) for one in each]
 
 
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.duration import NS_PER_S
 from ..core.judging.evidence import share_of_sample
 from ..core.judging.sequential import Policy, SequentialJudge
+from ..core.warmup import Warmup
 from ..measuring.plan import LONGEST_NS, Plan
 from .settings import Mode, Settings
 
@@ -21,6 +22,8 @@ body of the test needs some time as well."""
 _MOST_IN_LEAST_TIME: Final = 2_000_000
 """About 50 MB of observations: two seconds of the quickest calls that there are."""
 _UNLIMITED_NS: Final = 2**62
+_WARMUP_PART: Final = 4
+"""A warm-up until steady has a quarter of the time of measuring: a tenth of the timeout."""
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: every body runs once."""
 
@@ -69,7 +72,7 @@ def item_settings_of(
         test=test,
         mode=settings.mode,
         plan=Plan(
-            warmup=plan.warmup if own.warmup is None else own.warmup,
+            warmup=_warmup(own, plan, _timeout_ns(item)),
             samples=own.samples or plan.samples,
             max_samples=_most(own, plan),
             time_limit_ns=_time_limit(own, plan, _timeout_ns(item)),
@@ -105,6 +108,13 @@ def _ini(config: pytest.Config, name: str) -> Any:
         return config.getini(name)
     except (KeyError, ValueError):  # nobody registered it
         return None
+
+
+def _warmup(own: Terms, plan: Plan, timeout_ns: int) -> Warmup:
+    warmup = plan.warmup if own.warmup is None else own.warmup
+    if isinstance(warmup, int) or not warmup.until_steady:
+        return warmup
+    return replace(warmup, time_ns=min(warmup.time_ns, timeout_ns // _WARMUP_PART))
 
 
 def _time_limit(own: Terms, plan: Plan, timeout_ns: int) -> int:

@@ -24,7 +24,11 @@ OPTIONS: Final = (
         "FILE",
         "earlier JSON artifact to compare with: in the HTML report, and for regression=",
     ),
-    Option("warmup", "N", "calls before measuring (default: 5)"),
+    Option(
+        "warmup",
+        "N|DURATION|auto",
+        "calls before measuring, a time such as 2s, or auto: until steady (default: 5)",
+    ),
     Option("samples", "N", "least number of observations for a pass (default: 50)"),
     Option("max_samples", "N", "greatest number of observations (default: 20000)"),
     Option(
@@ -42,6 +46,16 @@ OPTIONS: Final = (
         "profile",
         "NAME",
         "hardware profile to compare the machine with, such as ci; require:NAME refuses another",
+    ),
+    Option(
+        "columns",
+        "LIST",
+        "columns to add to the table: any of min,max,mean,stddev,ops (calls a second)",
+    ),
+    Option(
+        "group_by",
+        "param|func",
+        "compare samples with the same parameters, or of the same function, with the fastest",
     ),
     Option("junit", "on|off", "whether to write latency properties into JUnit XML (default: on)"),
     Option("github", "on|off", "job summary and annotations on GitHub Actions (default: on)"),

@@ -15,6 +15,8 @@ from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from ..core.record_json import from_plain
 from ..reporting.advice import advice_lines
+from ..reporting.columns import Column, notes
+from ..reporting.groups import group_lines
 from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
 from ..reporting.terminal import terminal_lines
 from ..reporting.wording import explain, printable
@@ -96,8 +98,11 @@ class ReportHooks:
         if not records:
             return
         terminalreporter.write_sep("=", self._title)
-        _write_table(terminalreporter, records)
+        columns = self._facts.settings.columns
+        _write_table(terminalreporter, records, columns)
         terminalreporter.write_line(f"{count_line(records)} ({UNIT_NOTE})")
+        for line in (*notes(columns), *self._group_lines(terminalreporter)):
+            terminalreporter.write_line(line)
         for remark in (*self._facts.remarks(), *self.remarks):
             terminalreporter.write_line(remark, yellow=True)
         for record in records:
@@ -114,9 +119,16 @@ class ReportHooks:
         for line in filter(None, lines):
             terminalreporter.write_line(line)
 
+    def _group_lines(self, terminal: pytest.TerminalReporter) -> list[str]:
+        settings = self._facts.settings
+        if settings.group_by is None:
+            return []
+        width = _width(terminal)
+        return ["", *group_lines(self._ledger.records, settings.group_by, settings.columns, width)]
+
     @property
     def _title(self) -> str:
-        fails = self._facts.mode is not Mode.REPORT
+        fails = self._facts.settings.mode is not Mode.REPORT
         return "latency budgets" if fails else "latency budgets (mode report: nothing can fail)"
 
     def _error_lines(self) -> list[str]:
@@ -128,8 +140,14 @@ class ReportHooks:
         ]
 
 
-def _write_table(terminal: pytest.TerminalReporter, records: Sequence[Record]) -> None:
-    width = terminal._tw.fullwidth if terminal.isatty else LOG_WIDTH
-    for line in terminal_lines(records, width, every=terminal.verbosity > 0):
+def _width(terminal: pytest.TerminalReporter) -> int:
+    return terminal._tw.fullwidth if terminal.isatty else LOG_WIDTH
+
+
+def _write_table(
+    terminal: pytest.TerminalReporter, records: Sequence[Record], columns: Sequence[Column]
+) -> None:
+    every = terminal.verbosity > 0
+    for line in terminal_lines(records, _width(terminal), every=every, columns=columns):
         terminal.write(line.before)
         terminal.write_line(line.verdict, **_COLOURS.get(line.outcome, {}))

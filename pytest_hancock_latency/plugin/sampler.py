@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 import pytest
 
@@ -17,22 +17,18 @@ from ..errors import LatencyError, hides_frame
 from ..measuring.clock import Clock, system_clock
 from ..measuring.plan import TimePool
 from ..measuring.request import (
-    Attempted,
-    Call,
     Check,
     Failures,
     Function,
     Load,
     Request,
+    Target,
     Unfinished,
-    after,
-    attempting,
-    attempting_coroutine,
     called_with,
     calls_of,
+    calls_with,
     is_coroutine_function,
     name_of,
-    offer_unfinished,
     refuse_unfinished,
     require_function,
 )
@@ -42,11 +38,13 @@ from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, poole
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
 from ..measuring.shapes.threads import burst
-from ..measuring.takers.bare import warm_up
+from ..measuring.warming import warm_up
 from .item_settings import ItemSettings
 from .settings import Mode
 
 __tracebackhide__ = hides_frame
+
+T = TypeVar("T")
 
 MOST_AT_ONCE: Final = 32
 CALLERS: Final = 8
@@ -72,7 +70,7 @@ class Sampler:
     """Whether the test has the fixture; else the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _begun: list[str] = field(default_factory=list)
-    _rounds: Rounds | None = None
+    _rounds: Rounds[Any] | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
@@ -84,6 +82,7 @@ class Sampler:
         function: Callable[..., Awaitable[Any]],
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = ...,
         name: str = ...,
         check: Check | None = ...,
         failures: Failures = ...,
@@ -96,6 +95,7 @@ class Sampler:
         function: Function,
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = ...,
         name: str = ...,
         check: Check | None = ...,
         failures: Failures = ...,
@@ -107,6 +107,7 @@ class Sampler:
         function: Function,
         /,
         *args: Any,
+        inputs: Iterable[Any] | None = None,
         name: str = "",
         check: Check | None = None,
         failures: Failures = (),
@@ -118,18 +119,27 @@ class Sampler:
         async test, a function whose answers are awaited is written ``await sample(fetch)``; one
         that is not declared as a coroutine function is called once more, to see its answer.
 
+        inputs: each call gets the next one after `args`, from the first on again after the last;
+            the warm-up begins with the first one, too. The sample is of all inputs together.
         name: names the sample, where a test has several.
         check: looks at each answer outside the timed window; one for which it returns something
             false (but not None) or raises AssertionError is a failure, no observation.
         failures: exceptions that are failed requests and count for the budget's `errors`; any
             other is raised at once.
+
+        Raises:
+            LatencyError: what is measured is no function, its name is taken, there are no inputs,
+                or nobody awaits its answers.
+
+        ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
         """
         require_function(function, "sample")
         warmed = self._warmed()
-        target = _Target(called_with(function, args, kwargs), self._new(name), check, failures)
+        calls = calls_with(function, args, kwargs, inputs)
+        target = Target(function, calls, self._new(name), check, failures)
         if is_coroutine_function(function):
             return self._awaiting(target, warmed)
-        is_first_seen = warmed is None and self.settings.plan.warmup > 0  # by the warm-up
+        is_first_seen = warmed is None and bool(self.settings.plan.warmup)  # by the warm-up
         request = target.request(offers_unfinished=not is_first_seen)
         try:
             measured = self._loop().measure(request, self._judge(), warmed)
@@ -195,9 +205,36 @@ class Sampler:
         finished = at_rate(load, starts, callers, self.settings.plan)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
-    def rounds(self, *, name: str = "") -> Rounds:
-        """Rounds in each of which ``with sample.observe():`` times its block, once."""
-        self._rounds = Rounds(self._loop(), self._new(name), self._judge(), self._keep)
+    @overload
+    def rounds(self, *, name: str = ...) -> Rounds[int]: ...
+
+    @overload
+    def rounds(self, *, setup: Callable[[], T], name: str = ...) -> Rounds[T]: ...
+
+    def rounds(self, *, setup: Callable[[], Any] | None = None, name: str = "") -> Rounds[Any]:
+        """Rounds in each of which ``with sample.observe():`` times its block, once.
+
+        Each round is the number of the round or, with a setup, what that returned.
+
+        setup: called before each round, those of the warm-up too; never timed. What it raises is
+            raised.
+        name: names the sample, where a test has several.
+
+        Raises:
+            LatencyError: the setup cannot be called, or is a coroutine function.
+
+        ``for rows in sample.rounds(setup=prepare):`` with, in each round,
+        ``with sample.observe(): insert(rows)``
+        """
+        if setup is not None:
+            _require_setup(setup)
+        self._rounds = Rounds(
+            self._loop(),
+            self._new(name),
+            self._judge(),
+            self._keep,
+            int if setup is None else lambda _number: setup(),
+        )
         return self._rounds
 
     def observe(self) -> AbstractContextManager[None]:
@@ -238,7 +275,7 @@ class Sampler:
         return measured
 
     async def _awaiting(
-        self, target: _Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
+        self, target: Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
     ) -> Sample:
         """first: an answer that was got before it was known that it has to be awaited."""
         if first is not None:
@@ -298,7 +335,7 @@ class Sampler:
         self.called = True
         if self.settings.mode is Mode.OFF:
             return replace(sample, is_switched_off=True)
-        self.samples.append(sample)
+        self.samples.append(sample.without_answers())
         return sample
 
     def _timed(self, sample: Sample) -> Sample:
@@ -318,28 +355,20 @@ class Sampler:
         return self.settings.judge(len(self.samples), most, window_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What one sample measures, before it is known whether its answers are awaited."""
-
-    call: Call
-    name: str
-    check: Check | None
-    failures: Failures
-
-    def request(self, *, offers_unfinished: bool) -> Request:
-        check = after(offer_unfinished, self.check) if offers_unfinished else self.check
-        if not self.failures:
-            return Request(self.call, self.name, check)
-        return Attempted(attempting(self.call, self.failures), self.name, check)
-
-    def awaited_request(self) -> Request:
-        if not self.failures:
-            return Request(self.call, self.name, self.check)
-        return Attempted(attempting_coroutine(self.call, self.failures), self.name, self.check)
-
-
 SAMPLER = pytest.StashKey[Sampler]()
+
+
+def _require_setup(setup: object) -> None:
+    if not callable(setup):
+        raise LatencyError(
+            f"setup={setup!r} cannot be called: pass the function itself, "
+            "as in sample.rounds(setup=prepare)"
+        )
+    if is_coroutine_function(setup):
+        raise LatencyError(
+            f"setup={name_of(setup)} is a coroutine function, which sample.rounds() cannot await: "
+            "await it in the loop, before `with sample.observe():`"
+        )
 
 
 def _names_of(one: Function, other: Function) -> tuple[str, str]:
@@ -370,4 +399,4 @@ class Warmup:
         if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)
-        self._sampler.warmed.extend(warm_up(call, times, self._sampler.clock))
+        self._sampler.warmed.extend(warm_up(Request(call), times, self._sampler.clock))

@@ -15,7 +15,7 @@ import pytest
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from .hooks import Hooks
-from .settings import Mode, Settings
+from .settings import Settings
 
 
 class SessionFacts:
@@ -52,9 +52,9 @@ class SessionFacts:
         return profile.remarks(self._measured) if profile else []
 
     @property
-    def mode(self) -> Mode:
-        """What this session does with budgets."""
-        return self._settings.mode
+    def settings(self) -> Settings:
+        """What options, ini and environment set."""
+        return self._settings
 
     @property
     def machine(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
     return {
         "mode": settings.mode.value,
         "strict": settings.strict,
-        "warmup": plan.warmup,
+        "warmup": plan.warmup if isinstance(plan.warmup, int) else str(plan.warmup),
         "samples": plan.samples,
         "max_samples": plan.max_samples,
         "time_limit_ns": plan.time_limit_ns or None,  # auto

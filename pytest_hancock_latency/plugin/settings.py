@@ -14,9 +14,12 @@ import pytest
 from ..artifact_kinds import KINDS
 from ..core.budget import check_counts, parse_time_limit
 from ..core.duration import parse_duration
+from ..core.warmup import parse_warmup
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import POOL_NS, Plan
+from ..reporting.columns import Column, parse_columns
+from ..reporting.groups import GroupBy, parse_group_by
 from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
 from .options import OPTIONS
 
@@ -45,6 +48,9 @@ class Settings:
     budgets: Path | None = None
     profile: RequestedProfile | None = None
     baseline: Path | None = None
+    columns: tuple[Column, ...] = ()
+    """Statistics on demand."""
+    group_by: GroupBy | None = None
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Path of each kind of artifact that is to be written."""
 
@@ -67,8 +73,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     values = {option.name: _strongest(option, config, environ) for option in OPTIONS}
     plan = Plan()
     counts = {
-        name: _read(values[name], _count(0 if name == "warmup" else 1), getattr(plan, name))
-        for name in ("warmup", "samples", "max_samples")
+        name: _read(values[name], _count, getattr(plan, name))
+        for name in ("samples", "max_samples")
     }
     _check_counts(values, counts)
     guide = environ.get(GUIDE_ARTIFACT)
@@ -76,6 +82,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
             **counts,
+            warmup=_read(values["warmup"], parse_warmup, plan.warmup),
             time_limit_ns=_read(values["time_limit"], parse_time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
         ),
@@ -83,6 +90,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         strict=_read(values["strict"], parse_switch, False),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
+        columns=_read(values["columns"], parse_columns, ()),
+        group_by=_read(values["group_by"], parse_group_by, None),
         budgets=_path(values["budgets"]),
         baseline=_path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
@@ -137,17 +146,14 @@ def _mode(text: str) -> Mode:
         raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
 
 
-def _count(minimum: int) -> Callable[[Any], int]:
-    def read(value: object) -> int:
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise SettingError(f"{value!r} is not a whole number from {minimum} up")
-        return number
-
-    return read
+def _count(value: object) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SettingError(f"{value!r} is not a whole number from 1 up")
+    return number
 
 
 def _profile_in(file: Path) -> Callable[[Any], RequestedProfile | None]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from math import sqrt
 from typing import Any, Final
 
 from ..core.histogram import Histogram, middle
@@ -101,14 +100,12 @@ def _stats(histogram: Histogram) -> dict[str, Any]:
     values = {middle(index): count for index, count in histogram.counts.items()}
     n = histogram.n
     total = sum(ns * count for ns, count in values.items())
-    mean = total / n
-    squares = sum(count * (ns - mean) ** 2 for ns, count in values.items())
-    deviation = sqrt(squares / (n - 1)) if n > 1 else 0.0
+    mean, deviation = histogram.mean_ns, histogram.stddev_ns
     spread = _Spread(*(histogram.quantile_ns(quarter) for quarter in _QUARTERS))
     beyond = _count(values, (spread.low, spread.high))
     far = _count(values, (mean - deviation, mean + deviation))
     return {
-        "min": min(values) * _S,
+        "min": histogram.least_ns * _S,
         "max": max(values) * _S,
         "mean": mean * _S,
         "stddev": deviation * _S,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
 from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
 from .advice import advice_lines
+from .columns import NOTHING, Column, notes
 from .wording import explain, printable, why_undecided
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
@@ -62,7 +64,7 @@ def _row(record: Record) -> Row:
 
 def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, LimitVerdict]) -> str:
     if name not in quantiles_ns:
-        return "–"
+        return NOTHING
     if name not in limits:
         return format_ms(quantiles_ns[name])
     observed, _ = format_against(quantiles_ns[name], limits[name].limit.limit_ns)
@@ -72,7 +74,7 @@ def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, Limit
 
 def _limits(record: Record) -> str:
     if record.verdict is None:
-        return "–"
+        return NOTHING
     limits, errors, rps = record.verdict.limits, record.verdict.failures.allowed, record.verdict.rps
     labels = tuple(part.limit.label for part in limits)
     texts = [plain_ms(part.limit.limit_ns) for part in limits]
@@ -97,10 +99,24 @@ def _verdict(record: Record) -> str:
     return f"{record.outcome} {'errors' if of_failures else 'requests/s'}"
 
 
-def table_lines(records: Sequence[Record]) -> list[str]:
+def cells_of(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[tuple[str, ...]]:
+    """The headings and a row per record; columns on demand come after the percentiles."""
+    at = 2 + len(PERCENTILES)
+    table = [(HEADINGS, tuple(column.name for column in columns))]
+    for row, record in zip(rows(records), records, strict=True):
+        table.append((row.cells, tuple(column.text(record) for column in columns)))
+    return [(*cells[:at], *more, *cells[at:]) for cells, more in table]
+
+
+def number_columns(columns: Sequence[Column] = ()) -> range:
+    """Columns of `cells_of` that are set flush right."""
+    return range(1, 2 + len(PERCENTILES) + len(columns))
+
+
+def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[str]:
     """A heading and a line per record, columns aligned."""
-    cells = [(shortened(row.sample, _LONGEST), *row.cells[1:]) for row in rows(records)]
-    return aligned([HEADINGS, *cells], NUMBERS)
+    cells = [(shortened(name, _LONGEST), *rest) for name, *rest in cells_of(records, columns)]
+    return aligned(cells, number_columns(columns))
 
 
 def shortened(text: str, width: int) -> str:
@@ -109,6 +125,12 @@ def shortened(text: str, width: int) -> str:
         return text
     half = (width - 1) // 2
     return f"{text[: width - 1 - half]}…{text[len(text) - half :]}"
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """The key by which names sort as people count: ``test[9]`` before ``test[10]``."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
@@ -158,9 +180,10 @@ def slowest_lines(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def summary_text(records: Sequence[Record], *_: object) -> str:
+def summary_text(records: Sequence[Record], *_: object, columns: Sequence[Column] = ()) -> str:
     """The whole text summary: the table, the counts, and the evidence of what is not within."""
-    lines = [f"latency budgets ({UNIT_NOTE})", "", *table_lines(records), "", count_line(records)]
+    table = table_lines(records, columns)
+    lines = [f"latency budgets ({UNIT_NOTE})", "", *table, "", count_line(records), *notes(columns)]
     for record in records:
         if record.outcome is not Outcome.WITHIN:
             lines += ["", printable(record.title), *(f"  {line}" for line in explain(record))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,7 +9,8 @@ from typing import Final
 
 from ..core.judging.verdict import Outcome
 from ..core.record import Record
-from .table import HEADINGS, NUMBERS, aligned, rows, shortened
+from .columns import Column
+from .table import HEADINGS, aligned, cells_of, natural, number_columns, shortened
 from .wording import printable
 
 MANY: Final = 25
@@ -37,10 +37,17 @@ class Line:
         return self.text.removesuffix(self.verdict)
 
 
-def terminal_lines(records: Sequence[Record], width: int, *, every: bool = False) -> list[Line]:
+def terminal_lines(
+    records: Sequence[Record],
+    width: int,
+    *,
+    every: bool = False,
+    columns: Sequence[Column] = (),
+) -> list[Line]:
     """The table of records in at most `width` columns, where names of 16 letters leave room.
 
     every: show all of them, however many there are.
+    columns: statistics on demand.
     """
     shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
     # In the order of their badness, the last rank that a file gets is that of its worst sample.
@@ -48,13 +55,13 @@ def terminal_lines(records: Sequence[Record], width: int, *, every: bool = False
     shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
     grouped = len(ranks) > 1
     names = [f"  {_name(record)}" if grouped else printable(record.title) for record in shown]
-    cells = [row.cells[1:] for row in rows(shown)]
-    rest = aligned([HEADINGS[1:], *cells], {at - 1 for at in NUMBERS})
+    cells = [row[1:] for row in cells_of(shown, columns)]
+    rest = aligned(cells, {at - 1 for at in number_columns(columns)})
     room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
     names = [shortened(name, room) for name in names]
     column = max(map(len, (HEADINGS[0], *names)))
     lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
-    numbered = zip(shown, names, rest[1:], cells, strict=True)
+    numbered = zip(shown, names, rest[1:], cells[1:], strict=True)
     for file, group in groupby(numbered, key=lambda line: _file(line[0])):
         if grouped:
             lines.append(Line(shortened(file, width)))
@@ -87,13 +94,7 @@ def _badness(record: Record) -> int:
 
 def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
     """Its place among files that are as bad: worst first, and names sort as people count."""
-    return _file(record), record.outcome.rank, _natural(record.title)
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """``test[9]`` before ``test[10]``."""
-    parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+    return _file(record), record.outcome.rank, natural(record.title)
 
 
 def _file(record: Record) -> str:

@@ -208,3 +208,56 @@ def test_several_artifacts_share_what_is_the_same_of_their_sessions(
     assert "one CPU" in page
     assert "a" * 8 not in page
     assert HEALTH in page
+
+
+def test_columns_and_groups_come_on_demand(command: Command, tmp_path: Path) -> None:
+    records = [record(*[each] * 6, test=f"t.py::test[{each}]") for each in (2, 1)]
+    artifact = written(tmp_path / "a.json", records)
+    ended = command("report", artifact, "--columns", "mean,ops", "--group-by", "func")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
+        "sample         n  p50  p95  p99  mean   ops  limits (ms)  verdict\n"
+        "t.py::test[2]  6    2    2    2     2   500  p50 10       within\n"
+        "t.py::test[1]  6    1    1    1     1  1000  p50 10       within\n\n"
+        "2 within\n"
+        "mean: from the histogram of raw latency, which has each within 0.05 %\n"
+        "ops: calls a second: 1 / mean for one caller, observations over time for a load\n\n"
+        "sample  n  p50  p95  p99  mean   ops  ×\n"
+        "t.py::test\n"
+        "  [1]   6    1    1    1     1  1000  1\n"
+        "  [2]   6    2    2    2     2   500  2\n"
+        "group by func: × is p50 over the smallest p50 of the group\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--columns=median"],
+            "--columns: unknown column 'median' (did you mean \"mean\"?): "
+            "valid are min, max, mean, stddev, ops",
+        ),
+        (["--group-by=class"], "--group-by: unknown group 'class': valid are param and func"),
+        (
+            ["--group-by=func", "--format=html"],
+            "--columns and --group-by are for text only: leave out --format",
+        ),
+        (
+            ["--columns=mean", "--format=json"],
+            "--columns and --group-by are for text only: leave out --format",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_one_clear_line(
+    command: Command, options: list[str], message: str
+) -> None:
+    ended = command("report", gold.FORMAT_1, *options)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"hancock-latency: {message}\n")
+
+
+def test_csv_has_a_row_for_each_sample(command: Command) -> None:
+    ended = command("report", gold.FORMAT_1, "--format", "csv")
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.splitlines() == gold.CSV.read_text(encoding="utf-8").splitlines()

@@ -121,3 +121,13 @@ def test_an_early_artifact_has_no_histogram_to_give(command: Command) -> None:
         f"hancock-latency: {gold.WITHOUT_HISTOGRAMS}: tests/test_demo.py::test_code_became_slow "
         "has no histogram: it was measured by an early version, measure again\n"
     )
+
+
+def test_columns_come_on_demand(command: Command, tmp_path: Path) -> None:
+    artifact = written(tmp_path / "a.json", [record(*FAST)])
+    assert command("show", artifact, "--columns", "mean,ops").out.startswith(
+        "sample                   n  p50  p95  p99  mean   ops  limits (ms)  verdict\n"
+        "test_it.py::test_health  6    1    1    1     1  1000  p50 10       within\n"
+        "mean: from the histogram of raw latency, which has each within 0.05 %\n"
+        "ops: calls a second: 1 / mean for one caller, observations over time for a load\n\n"
+    )

@@ -68,7 +68,10 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         ),
         ({"p99": 5, "samples": 0}, "samples=0 is not a whole number from 1 up"),
         ({"p99": 5, "samples": True}, "samples=True is not a whole number from 1 up"),
-        ({"p99": 5, "warmup": -1}, "warmup=-1 is not a whole number from 0 up"),
+        (
+            {"p99": 5, "warmup": -1},
+            "warmup: -1 is not a warm-up: write a number of calls, a time such as '2s', or 'auto'",
+        ),
         ({"p99": 5, "samples": 9, "max_samples": 5}, "samples=9 is above max_samples=5"),
         (
             {"p99": 5, "least_time": "3s", "time_limit": "2s"},

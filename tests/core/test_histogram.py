@@ -84,3 +84,17 @@ def test_a_latency_below_zero_counts_as_zero() -> None:
 def test_negative_counts_are_refused() -> None:
     with pytest.raises(ValueError, match=r"neither negative buckets nor negative counts"):
         Histogram({3: -1})
+
+
+@given(st.lists(st.integers(1, 10**12), min_size=2, max_size=200))
+def test_mean_deviation_and_least_are_as_exact_as_each_latency(latencies: list[int]) -> None:
+    column = np.array(latencies, dtype=np.int64)
+    histogram = Histogram.of(column)
+    error_ns = float(RELATIVE_ERROR) * max(latencies) + 1
+    assert histogram.mean_ns == pytest.approx(column.mean(), rel=float(RELATIVE_ERROR), abs=1)
+    assert histogram.least_ns == pytest.approx(min(latencies), rel=float(RELATIVE_ERROR), abs=1)
+    assert histogram.stddev_ns == pytest.approx(column.std(ddof=1), abs=2 * error_ns)
+
+
+def test_a_single_observation_does_not_deviate() -> None:
+    assert Histogram.of(np.array([5])).stddev_ns == 0

@@ -91,7 +91,10 @@ SETTINGS = [
     ("--latency=loud", "unknown mode 'loud': valid are gate, report and off"),
     ("--latency-time-limit=5parsec", None),
     ("--latency-samples=0", "'0' is not a whole number from 1 up"),
-    ("--latency-warmup=many", "'many' is not a whole number from 0 up"),
+    (
+        "--latency-warmup=many",
+        "'many' is not a warm-up: write a number of calls, a time such as '2s', or 'auto'",
+    ),
     ("--latency-attribution=maybe", "'maybe' is neither on nor off"),
 ]
 PARSEC = "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"

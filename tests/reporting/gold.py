@@ -12,6 +12,8 @@ from pytest_hancock_latency.reporting.json_artifact import Artifact
 FOLDER: Final = Path(__file__).parent / "artifacts"
 FORMAT_1: Final = FOLDER / "format-1.json"
 WITHOUT_HISTOGRAMS: Final = FOLDER / "format-1-without-histograms.json"
+CSV: Final = FOLDER / "format-1.csv"
+"""The same samples as CSV."""
 ALL: Final = (FORMAT_1, WITHOUT_HISTOGRAMS)
 """Two within, one exceeded by its code, one inconclusive because of the machine."""
 

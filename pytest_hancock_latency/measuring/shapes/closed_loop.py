@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from typing import Final, Protocol, Self
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
@@ -18,13 +18,16 @@ from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowe
 from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
 from ..request import Request, offer_unfinished
 from ..takers import taker_for, why_bare
-from ..takers.bare import BareTaker, Taker, warm_up
+from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
+from ..warming import WarmingUp, warm_up
 from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
+
+T = TypeVar("T")
 
 PATIENCE_NS: Final = NS_PER_S
 """How much longer to measure where the evidence suffices, but may all be one stall: two deletion
@@ -131,6 +134,7 @@ class Measuring:
                 advice=(self._early, *advice) if self._early else advice,
             ),
             collections_ns=collections,
+            answer=self.taker.answer,
         )
 
     def _verdict(self, observations: Observations) -> Verdict | None:
@@ -248,16 +252,16 @@ class ClosedLoop:
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        return warm_up(request.call, self.plan.warmup, self.clock, offer_unfinished)
+        return warm_up(request, self.plan.warmup, self.clock, offer_unfinished)
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
-        taker, unchecked = BareTaker(self.clock), Request(request.call)
-        for _ in range(self.plan.warmup):
-            await take_awaiting(taker, unchecked, 1, 0)
-        return taker.walls
+        warming, unchecked = WarmingUp(self.plan.warmup, self.clock), request.warming_up()
+        for count, until in warming.steps():
+            await take_awaiting(warming.taker, unchecked, count, until)
+        return warming.latencies_ns
 
 
-class Rounds:
+class Rounds(Generic[T]):
     """``for _ in rounds: with rounds.observe(): …``: times a block, and nothing around it."""
 
     def __init__(
@@ -266,8 +270,11 @@ class Rounds:
         name: str,
         judge: SequentialJudge | None,
         done: Callable[[Sample], object],
+        setup: Callable[[int], T],
     ) -> None:
+        """setup: gets the number of each round before it; returns what the round begins with."""
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
+        self._setup = setup
         self._taker: Taker | None = None
         self.sample: Sample | None = None
         """What was measured, once all rounds are over."""
@@ -278,24 +285,30 @@ class Rounds:
             raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
         return self._taker.window()
 
-    def __iter__(self) -> Iterator[int]:
-        warmup = BareTaker(self._loop.clock)
-        for number in range(self._loop.plan.warmup):
-            yield from self._round(warmup, number)
-        walls = warmup.walls
+    def __iter__(self) -> Iterator[T]:
+        warming = WarmingUp(self._loop.plan.warmup, self._loop.clock)
+        for count, until in warming.steps():
+            yield from self._rounds(warming.taker, warming.calls, count, until)
+        walls, number = warming.latencies_ns, warming.calls
         with Measuring(self._loop, self._name, self._judge, walls) as measuring:
             for count, until in measuring.steps():
-                for _ in range(count):
-                    yield from self._round(measuring.taker, len(measuring.taker) + len(walls))
-                    if self._loop.clock() >= until:
-                        break
+                done = number + len(measuring.taker)
+                yield from self._rounds(measuring.taker, done, count, until)
         self._taker = None
         self.sample = measuring.sample()
         self._done(self.sample)
 
-    def _round(self, taker: Taker, number: int) -> Iterator[int]:
+    def _rounds(self, taker: Taker, number: int, count: int, until: int) -> Iterator[T]:
+        for at in range(count):
+            yield from self._round(taker, number + at)
+            if self._loop.clock() >= until:
+                break
+
+    def _round(self, taker: Taker, number: int) -> Iterator[T]:
+        self._taker = None
+        prepared = self._setup(number)
         before, self._taker = len(taker), taker
-        yield number
+        yield prepared
         if len(taker) != before + 1:
             raise LatencyError(
                 f"a round timed {len(taker) - before} blocks: "

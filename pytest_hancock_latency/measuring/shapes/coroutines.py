@@ -11,7 +11,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import repeat
 from typing import NamedTuple
 
 from ...core.duration import NS_PER_S
@@ -33,9 +32,11 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
 
     Ends early when time is up or a request fails. Nothing is awaited after the last answer.
     """
-    clock, call, checked = taker.clock, request.call, request.is_checked
+    clock, checked = taker.clock, request.is_checked
     observed = 0
-    for _ in repeat(None, count):
+    taker.answer = answer = None
+    for call in request.calls(count):
+        answer = None  # the one before is freed here, not inside the window
         opening = taker.opening()
         t0 = clock()
         answer = await call()
@@ -43,11 +44,11 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
         closed = taker.closing(opening, t0, t1)
         if checked and taker.refuses(request, answer):
             break
-        del answer  # freed here, not inside the next window
         taker.keep(closed)
         observed += 1
         if t1 >= until:
             break
+    taker.answer = answer
     return observed
 
 

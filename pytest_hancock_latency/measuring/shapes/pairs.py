@@ -6,6 +6,7 @@ Strict alternation is a trap: it locks onto rhythms such as the garbage collecto
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -17,10 +18,10 @@ from ..diagnosis import slowest
 from ..plan import Plan
 from ..request import Request
 from ..takers import taker_for, why_bare
-from ..takers.bare import warm_up
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
+from ..warming import warm_up
 from .finished_load import IntendedStarts, JudgeOf, Part, parts_of
 
 __tracebackhide__ = hides_frame
@@ -32,7 +33,7 @@ def measure_pairs(
     requests: tuple[Request, Request], pairs: int, plan: Plan, clock: Clock, judge_of: JudgeOf
 ) -> tuple[Sample, Sample]:
     """Measure both requests `pairs` times. Whatever a request raises is raised."""
-    warmups = tuple(warm_up(request.call, plan.warmup, clock) for request in requests)
+    warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     draw = Random(_SEED)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
@@ -55,8 +56,10 @@ def measure_pairs(
         _sample(requests[at], parts[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
-    first_sample, second_sample = samples
-    return first_sample, second_sample
+    one, other = (
+        replace(sample, answer=taker.answer) for sample, taker in zip(samples, takers, strict=True)
+    )
+    return one, other
 
 
 def _sample(

@@ -9,13 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ...core.sample import Observations
 from ...errors import hides_frame
 from ..clock import Clock
-from ..request import Call, Check, Request, refuse_unfinished
+from ..request import Request
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -30,6 +29,8 @@ class Taker(ABC):
         self.clock = clock
         self.begin = clock()
         self.failures: Counter[str] = Counter()
+        self.answer: Any = None
+        """The last answer; whatever came before it is freed."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -116,30 +117,36 @@ class BareTaker(Taker):
     def take(self, request: Request, count: int, until: int) -> None:
         """Take up to `count` observations, fewer when time is up or a request fails."""
         loop = self._unchecked if not request.is_checked else self._checked
-        loop(request, count, until)
+        self.answer = None
+        self.answer = loop(request, count, until)
 
-    def _unchecked(self, request: Request, count: int, until: int) -> None:
-        clock, call, times = self.clock, request.call, self._times
-        for _ in repeat(None, count):
+    def _unchecked(self, request: Request, count: int, until: int) -> Any:
+        clock, times = self.clock, self._times
+        answer = None
+        for call in request.calls(count):
+            answer = None  # the one before is freed here, not inside the window
             t0 = clock()
-            call()
+            answer = call()
             t1 = clock()
             times += (t0, t1)
             if t1 >= until:
-                return
+                break
+        return answer
 
-    def _checked(self, request: Request, count: int, until: int) -> None:
-        clock, call, times = self.clock, request.call, self._times
-        for _ in repeat(None, count):
+    def _checked(self, request: Request, count: int, until: int) -> Any:
+        clock, times = self.clock, self._times
+        answer = None
+        for call in request.calls(count):
+            answer = None  # the one before is freed here, not inside the window
             t0 = clock()
             answer = call()
             t1 = clock()
             if self.refuses(request, answer):
-                return
-            del answer  # freed here, not inside the next window
+                break
             times += (t0, t1)
             if t1 >= until:
-                return
+                break
+        return answer
 
     def opening(self) -> tuple[Any, ...]:
         """Nothing is read."""
@@ -180,17 +187,3 @@ def column(values: array[int]) -> Nanoseconds:
     import numpy as np
 
     return np.array(values, dtype=np.int64)
-
-
-def warm_up(
-    call: Call, times: int, clock: Clock, check: Check = refuse_unfinished
-) -> tuple[int, ...]:
-    """Latencies in ns of `times` calls.
-
-    Raises:
-        Unfinished: an answer has not run yet, so that nothing of the request would be measured.
-    """
-    taker, request = BareTaker(clock), Request(call, check=check)
-    for _ in range(times):
-        taker.take(request, 1, 0)
-    return taker.walls

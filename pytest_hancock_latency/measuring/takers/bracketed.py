@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import (
@@ -90,16 +89,21 @@ class BracketTaker(Taker):
             follower.close_if_due()
             until = min(until, follower.due) if until else until
         loop = self._take_following if self._follows else self._take
-        loop(request, count, until)
+        self.answer = None
+        self.answer = loop(request, count, until)
 
-    def _take(self, request: Request, count: int, until: int) -> None:
+    def _take(self, request: Request, count: int, until: int) -> Any:
         """Ends early, too, when a call has blocked for long: from then on the wait is followed."""
-        clock, call, pread, checked = self.clock, request.call, os.pread, request.is_checked
+        clock, pread, checked = self.clock, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
         tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
         readings = self._readings
+        answer = None
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
-        for _ in repeat(None, count):
+        for call in request.calls(count):
+            answer = None  # the one before is freed here, not inside the window
+            if checked:
+                cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
             before = clock()
             line0 = pread(file, LONGEST_LINE, 0)
             if clock() - before > tight:
@@ -112,41 +116,40 @@ class BracketTaker(Taker):
             after = clock()
             cpu1, process1, switches1 = thread_cpu(), process_cpu(), switches()
             if checked and self.refuses(request, answer):
-                return
-            del answer  # freed here, not inside the next window
+                break
             readings += (t0, t1, before, after, line0, line1, cpu0, cpu1)
             readings += (process0, process1, switches0, switches1, probe)
             if switches1 != switches0:
                 self._note_blocked(long=t1 - t0 >= shortest)
                 if self._follows:
-                    return
+                    break
             if after >= until:
-                return
+                break
             # The next observation starts from here: the few µs of this loop count as its CPU time,
             # which excuses that much less, and save three system calls.
             cpu0, process0, switches0 = cpu1, process1, switches1
-            if checked:
-                cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
+        return answer
 
-    def _take_following(self, request: Request, count: int, until: int) -> None:
+    def _take_following(self, request: Request, count: int, until: int) -> Any:
         """The tree is read outside of everything else, once between two calls."""
-        clock, call, checked = self.clock, request.call, request.is_checked
-        start = self._follower.before()
-        for _ in repeat(None, count):
+        clock, checked = self.clock, request.is_checked
+        answer = start = None
+        for call in request.calls(count):
+            answer = None  # the one before is freed here, not inside the window
+            if checked or start is None:
+                start = self._follower.before()
             opening = self._open(start)
             t0 = clock()
             answer = call()
             t1 = clock()
             closed = self.closing(opening, t0, t1)
             if checked and self.refuses(request, answer):
-                return
-            del answer  # freed here, not inside the next window
+                break
             self.keep(closed)
             _, start = closed[1]
             if t1 >= until or not self._follows:
-                return
-            if checked:
-                start = self._follower.before()
+                break
+        return answer
 
     def opening(self) -> tuple[Any, ...]:
         """Readings before a window that is opened elsewhere."""

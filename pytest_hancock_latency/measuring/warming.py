@@ -1,0 +1,60 @@
+"""Warming up: calls before measuring begins, for as long as the plan says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
+from ..errors import hides_frame
+from .clock import Clock
+from .request import Check, Request, refuse_unfinished
+from .takers.bare import BareTaker
+
+__tracebackhide__ = hides_frame
+
+_NEVER: Final = 2**62
+
+
+class WarmingUp:
+    """The warm-up of one sample: how many calls to make, and what is kept of them.
+
+    It does not call anything itself, so that functions, coroutines and blocks share it.
+    """
+
+    def __init__(self, warmup: Warmup, clock: Clock) -> None:
+        self._warmup, self._clock = warmup, clock
+        self._latest: deque[int] = deque(maxlen=MOST_CALLS)
+        self.taker = BareTaker(clock)
+        """Takes the calls of the present step."""
+        self.calls = 0
+
+    @property
+    def latencies_ns(self) -> tuple[int, ...]:
+        """Of the last calls, `MOST_CALLS` at most: quick ones are made by the million."""
+        return tuple(self._latest)
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """How many calls to make now, and until when at the latest, again and again."""
+        begin = self._clock()
+        end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
+        while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
+            self.taker = BareTaker(self._clock)
+            yield count, end
+            self.calls += len(self.taker)
+            self._latest.extend(self.taker.walls)
+
+
+def warm_up(
+    request: Request, warmup: Warmup, clock: Clock, check: Check = refuse_unfinished
+) -> tuple[int, ...]:
+    """Latencies in ns of the calls of a warm-up, which begins with the first call of the request.
+
+    Raises:
+        Unfinished: an answer has not run yet, so that nothing of the request would be measured.
+    """
+    warming, unchecked = WarmingUp(warmup, clock), request.warming_up(check)
+    for count, until in warming.steps():
+        warming.taker.take(unchecked, count, until)
+    return warming.latencies_ns

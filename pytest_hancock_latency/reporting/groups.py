@@ -1,0 +1,121 @@
+"""Parametrised tests side by side: samples in groups, each with its factor to the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ..core.quantile import P50, label
+from ..core.record import Record
+from ..errors import SettingError, did_you_mean
+from .columns import NOTHING, Column, three_digits
+from .table import HEADINGS, PERCENTILES, aligned, cells_of, natural, shortened
+from .wording import printable
+
+FACTOR: Final = "×"
+_P50: Final = label(P50)
+_FIGURES: Final = slice(1, 2 + len(PERCENTILES))
+"""Of the cells of a row: its number of observations and its percentiles."""
+_SEPARATOR: Final = "::"
+
+
+class GroupBy(StrEnum):
+    """What the samples of a group have in common."""
+
+    PARAM = "param"
+    """The parameters, so that functions are compared."""
+    FUNC = "func"
+    """The test function, so that parameters are compared."""
+
+
+def parse_group_by(text: object) -> GroupBy:
+    """Read ``param`` or ``func``.
+
+    Raises:
+        SettingError: neither.
+    """
+    try:
+        return GroupBy(str(text))
+    except ValueError:
+        near = did_you_mean(str(text), list(GroupBy))
+        raise SettingError(f"unknown group {str(text)!r}{near}: valid are param and func") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TestId:
+    """A node id in its two parts, ``tests/test_codec.py::test_dumps`` and ``json-1000``."""
+
+    __test__ = False
+
+    function: str
+    parameters: str
+
+    @classmethod
+    def of(cls, test: str) -> TestId:
+        """The parts of a node id; parameters may have any characters, a function's name may not."""
+        path, separator, rest = test.partition(_SEPARATOR)
+        function, bracket, parameters = rest.partition("[")
+        return cls(f"{path}{separator}{function}", parameters.removesuffix("]") if bracket else "")
+
+
+def groups_of(records: Iterable[Record], by: GroupBy) -> dict[str, list[tuple[str, Record]]]:
+    """Groups by name, in its natural order; each sample with its name in the group.
+
+    Samples are from the fastest to the slowest. Those that have no other to be compared with are
+    in no group, nor are those without parameters where these are compared.
+    """
+    groups: dict[str, list[tuple[str, Record]]] = {}
+    for record in records:
+        test = TestId.of(record.test)
+        parameters = f"[{test.parameters}]" if test.parameters else ""
+        name, member = test.function, parameters
+        if by is GroupBy.PARAM:
+            name, member = member, name
+        if name and record.n:
+            own = test.function.rpartition(_SEPARATOR)[2]
+            shown = " ".join(filter(None, (member, record.name))) or own
+            groups.setdefault(name, []).append((shown, record))
+    return {
+        name: sorted(members, key=lambda member: member[1].quantiles_ns[_P50])
+        for name, members in sorted(groups.items(), key=lambda group: natural(group[0]))
+        if len(members) > 1
+    }
+
+
+def group_lines(
+    records: Sequence[Record], by: GroupBy, columns: Sequence[Column] = (), width: int = 120
+) -> list[str]:
+    """The groups as a table in at most `width` columns, where names of 16 letters leave room."""
+    groups = groups_of(records, by)
+    if not groups:
+        return [f"group by {by}: no two samples are in one group"]
+    members = [member for group in groups.values() for member in group]
+    rows = cells_of([record for _, record in members], columns)
+    factors = [factor for group in groups.values() for factor in _factors(group)]
+    more = slice(_FIGURES.stop, _FIGURES.stop + len(columns))
+    figures = [
+        (*row[_FIGURES], *row[more], factor)
+        for row, factor in zip(rows, (FACTOR, *factors), strict=True)
+    ]
+    rest = aligned(figures, range(len(figures[0])))
+    room = max(16, width - 2 - max(map(len, rest)))
+    names = [shortened(f"  {printable(name)}", room) for name, _ in members]
+    longest = max(len(HEADINGS[0]), *map(len, names))
+    lines = [f"{HEADINGS[0].ljust(longest)}  {rest[0]}"]
+    numbered = iter(zip(names, rest[1:], strict=True))
+    for group, grouped in groups.items():
+        lines.append(shortened(printable(group), width))
+        for _ in grouped:
+            name, texts = next(numbered)
+            lines.append(f"{name.ljust(longest)}  {texts}")
+    alone = len(records) - len(members)
+    remark = f"; {alone} without another to compare with" if alone else ""
+    return [*lines, f"group by {by}: {FACTOR} is p50 over the smallest p50 of the group{remark}"]
+
+
+def _factors(group: Sequence[tuple[str, Record]]) -> list[str]:
+    latencies_ns = [record.quantiles_ns[_P50] for _, record in group]
+    fastest_ns = min(latencies_ns)
+    return [three_digits(ns / fastest_ns) if fastest_ns > 0 else NOTHING for ns in latencies_ns]

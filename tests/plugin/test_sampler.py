@@ -1,0 +1,255 @@
+"""The `sample` fixture on a clock that moves by hand: what it gives back, and what it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import pytest
+
+from pytest_hancock_latency import LatencyError, ManualClock, Sample, Sampler
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
+from pytest_hancock_latency.plugin.settings import Mode
+
+MS = 1_000_000
+BARE = Plan(warmup=2, samples=4, max_samples=20, attribution=False)
+BRACKETED = Plan(warmup=0, samples=4, max_samples=20)
+"""No warm-up says that calls are too short for a bracket."""
+
+
+def sampler(
+    clock: Callable[[], int] | None = None, plan: Plan = BARE, mode: Mode = Mode.GATE, **limits: Any
+) -> Sampler:
+    budget = parse_terms(limits).budget() if limits else None
+    gate = ItemSettings("test_it.py::test", mode, plan, budget, strict=False, gates=1)
+    return Sampler(gate, clock) if clock else Sampler(gate)
+
+
+# --- the last answer ------------------------------------------------------------------------------
+
+
+class Answer:
+    """An answer that knows how many of its kind are alive."""
+
+    alive: ClassVar[weakref.WeakSet[Answer]] = weakref.WeakSet()
+
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        self.alive_before = len(self.alive)
+        self.alive.add(self)
+        self.clock = clock
+
+    def __del__(self) -> None:
+        if self.clock is not None:
+            self.clock.advance(100 * MS)
+
+
+@pytest.mark.parametrize("plan", [BARE, BRACKETED], ids=["bare", "bracketed"])
+@pytest.mark.parametrize("check", [None, lambda answer: answer.alive_before == 0])
+def test_a_sample_has_the_last_answer_and_no_other_stays_alive(plan: Plan, check: Any) -> None:
+    measure = sampler(plan=plan, p50=500)
+    sample = measure(Answer, check=check)
+    assert [sample.answer] == list(Answer.alive)
+    assert sample.answer.alive_before == 0
+    del sample
+    assert [] == list(Answer.alive)
+
+
+def test_a_sample_of_a_coroutine_has_the_last_answer() -> None:
+    async def fetch(numbers: list[int]) -> int:
+        numbers.append(len(numbers))
+        return numbers[-1]
+
+    async def test() -> Sample:
+        return await sampler()(fetch, numbers)
+
+    numbers: list[int] = []
+    sample = asyncio.run(test())
+    assert sample.answer == numbers[-1] > 0
+
+
+def test_freeing_the_answer_before_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+    sample = sampler(clock)(Answer, clock)
+    assert sample.observations.wall_ns.tolist() == [0, 0, 0, 0]
+
+
+def test_the_last_answer_is_there_when_it_failed() -> None:
+    def refused() -> None:
+        raise ConnectionRefusedError("no")
+
+    measure = sampler(p50=500, errors="10%")
+    assert measure(int, name="checked", check=bool).answer == 0
+    failed = measure(refused, name="raised", failures=(ConnectionError,)).answer
+    assert (type(failed), str(failed)) == (ConnectionRefusedError, "no")
+
+
+def test_a_body_that_runs_once_has_its_answer() -> None:
+    assert sampler(plan=RUN_ONCE, mode=Mode.OFF)(lambda: "hello").answer == "hello"
+
+
+def test_pairs_have_their_last_answers() -> None:
+    one, other = sampler().pairs(lambda: 1, lambda: 2, pairs=3)
+    assert (one.answer, other.answer) == (1, 2)
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+def test_each_call_gets_the_next_input_after_the_arguments() -> None:
+    got: list[tuple[Any, ...]] = []
+
+    def search(index: str, word: str, *, limit: int) -> None:
+        got.append((index, word, limit))
+
+    sampler()(search, "books", limit=3, inputs=iter("abc"))
+    warmed_up = [("books", word, 3) for word in "ab"]
+    measured = [("books", word, 3) for word in "abca"]
+    assert warmed_up + measured == got
+
+
+@pytest.mark.parametrize("plan", [BARE, BRACKETED], ids=["bare", "bracketed"])
+@pytest.mark.parametrize("how", [{}, {"check": lambda answer: None}, {"failures": (KeyError,)}])
+def test_inputs_go_on_from_one_look_at_the_evidence_to_the_next(
+    plan: Plan, how: dict[str, Any]
+) -> None:
+    got: list[int] = []
+    sample = sampler(plan=plan, p95="10s", p99="10s")(got.append, inputs=range(3), **how)
+    assert got[-sample.n :] == [at % 3 for at in range(sample.n)]
+    assert sample.n == 20
+
+
+def test_coroutines_get_inputs_too() -> None:
+    got: list[int] = []
+
+    async def fetch(number: int) -> None:
+        got.append(number)
+
+    async def test() -> None:
+        await sampler()(fetch, inputs=(7, 8, 9))
+
+    asyncio.run(test())
+    assert got == [7, 8, 7, 8, 9, 7]
+
+
+def test_what_gives_something_to_await_gets_its_first_input_once_more() -> None:
+    got: list[int] = []
+
+    async def fetch(number: int) -> None:
+        got.append(number)
+
+    async def test() -> None:
+        await sampler()(lambda number: fetch(number=number), inputs=(7, 8, 9))
+
+    asyncio.run(test())
+    assert got == [7, 7, 8, 7, 8, 9, 7]
+
+
+def test_making_and_picking_inputs_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+
+    def slow_to_make() -> Iterator[int]:
+        for number in range(10):
+            clock.advance(50 * MS)
+            yield number
+
+    sample = sampler(clock)(clock.advance, inputs=slow_to_make())
+    assert sample.observations.wall_ns.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "inputs= is empty: sample(function, inputs=...) needs one at least"),
+        ("abc", "inputs='abc' is not a list of inputs: write sample(function, inputs=[...])"),
+        (5, "inputs=5 is not a list of inputs: write sample(function, inputs=[...])"),
+        (itertools.count(), "inputs= has more than 1000000 inputs, or no end"),
+    ],
+)
+def test_inputs_that_cannot_be_meant_are_refused_before_any_call(inputs: Any, message: str) -> None:
+    measure, calls = sampler(), list[Any]()
+    with pytest.raises(LatencyError) as refused:
+        measure(calls.append, inputs=inputs)
+    assert str(refused.value) == message
+    assert (calls, measure.unfinished) == ([], ())
+
+
+def test_a_keyword_of_the_function_called_inputs_goes_through_partial() -> None:
+    def add(*, inputs: list[int]) -> int:
+        return sum(inputs)
+
+    assert sampler()(functools.partial(add, inputs=[1, 2])).answer == 3
+
+
+# --- rounds with a setup --------------------------------------------------------------------------
+
+
+def test_each_round_begins_with_what_its_setup_returned() -> None:
+    made = itertools.count()
+    measure = sampler()
+    rounds = []
+    for prepared in measure.rounds(setup=lambda: f"rows {next(made)}"):
+        rounds.append(prepared)
+        with measure.observe():
+            pass
+    assert rounds == [f"rows {number}" for number in range(6)]
+    assert measure.samples[0].measurement.warmup_ns
+    assert measure.samples[0].n == 4
+
+
+def test_rounds_without_a_setup_have_their_numbers() -> None:
+    measure = sampler()
+    rounds = []
+    for number in measure.rounds():
+        rounds.append(number)
+        with measure.observe():
+            pass
+    assert rounds == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_setup_takes_no_time_of_an_observation() -> None:
+    clock = ManualClock()
+    measure = sampler(clock)
+    for _ in measure.rounds(setup=lambda: clock.advance(70 * MS)):
+        with measure.observe():
+            clock.advance(2 * MS)
+    assert measure.samples[0].observations.wall_ns.tolist() == [2 * MS] * 4
+
+
+def test_a_setup_cannot_observe() -> None:
+    measure = sampler()
+    with pytest.raises(LatencyError) as refused:
+        next(iter(measure.rounds(setup=measure.observe)))
+    assert str(refused.value) == ("sample.observe() belongs inside `for _ in sample.rounds():`")
+
+
+async def prepare() -> None:
+    """Never called."""
+
+
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        (
+            [1, 2],
+            "setup=[1, 2] cannot be called: pass the function itself, "
+            "as in sample.rounds(setup=prepare)",
+        ),
+        (
+            prepare,
+            "setup=prepare is a coroutine function, which sample.rounds() cannot await: "
+            "await it in the loop, before `with sample.observe():`",
+        ),
+    ],
+)
+def test_a_setup_that_cannot_be_called_is_refused(setup: Any, message: str) -> None:
+    measure = sampler()
+    with pytest.raises(LatencyError) as refused:
+        measure.rounds(setup=setup)
+    assert str(refused.value) == message
+    assert measure.unfinished == ()
