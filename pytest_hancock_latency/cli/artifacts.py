@@ -16,7 +16,7 @@ from ..core.record import Artifact, Record, exit_code_of
 from ..errors import ArtifactError, SettingError
 from ..reporting.columns import COLUMNS, Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
-from ..reporting.wording import printable
+from ..reporting.table import with_small_print
 from ..reporting.writer import write_whole
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
 
 def titles(records: Sequence[Record]) -> str:
     """The titles of samples for an error message, which has no room for all of them."""
-    names = list(dict.fromkeys(printable(record.title) for record in records))
+    names = list(dict.fromkeys(with_small_print(record) for record in records))
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "no sample") + rest
 

@@ -13,8 +13,9 @@ from ..core.baseline import ALLOWED, Change, judged_change, kind_of_machine
 from ..core.budget import parse_share
 from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
-from ..core.record import Artifact, Record
+from ..core.record import Artifact, Record, counterparts
 from ..reporting.comparison import BaselineComparison, Compared, comparison_text
+from ..reporting.table import with_small_print
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -63,21 +64,22 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> BaselineComparison:
-    earlier = {record.title: record for record in before.records}
-    common = [record for record in after.records if record.title in earlier]
+    matches = list(zip(after.records, counterparts(after.records, before.records), strict=True))
+    common = [(record, earlier) for record, earlier in matches if earlier is not None]
+    found = {earlier.title for _, earlier in common}
     machines = kind_of_machine(before.session), kind_of_machine(after.session)
     differ = all(machines) and machines[0] != machines[1]
     return BaselineComparison(
         compared=[
             Compared(
-                earlier[record.title],
+                earlier,
                 record,
-                _change(earlier[record.title], record, allowed, len(common), judged=not differ),
+                _change(earlier, record, allowed, len(common), judged=not differ),
             )
-            for record in common
+            for record, earlier in common
         ],
-        only_before=sorted(earlier.keys() - {record.title for record in after.records}),
-        only_after=[record.title for record in after.records if record.title not in earlier],
+        only_before=[with_small_print(r) for r in before.records if r.title not in found],
+        only_after=[with_small_print(record) for record, earlier in matches if earlier is None],
         allowed=allowed,
         other_machine=", ".join(machines[0]) if differ else None,
     )

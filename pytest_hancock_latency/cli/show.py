@@ -68,8 +68,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _one(records: Sequence[Record], part: str, path: Path) -> Record:
-    exact = [record for record in records if part in (record.title, record.test)]
-    matching = exact if len(exact) == 1 else [record for record in records if part in record.title]
+    matching = [record for record in records if part in (record.title, record.test, record.label)]
+    if len(matching) != 1:
+        matching = [record for record in records if part in record.title or part in record.label]
     if len(matching) == 1:
         return matching[0]
     if not records:

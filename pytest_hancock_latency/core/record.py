@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -63,6 +64,22 @@ class Record:
         return f"{self.test} [{self.name}]" if self.name else self.test
 
     @property
+    def label(self) -> str:
+        """What readers know the sample by: the name of its budget in the budget file, else `title`.
+
+        A sample with a name of its own has it in brackets.
+        """
+        if self.budget_name is None:
+            return self.title
+        own_name = self.name if self.name != self.budget_name else ""
+        return f"{self.budget_name} [{own_name}]" if own_name else self.budget_name
+
+    @property
+    def small_print(self) -> str:
+        """The test behind a label that does not name it; empty where it does."""
+        return "" if self.budget_name is None or self.test == self.label else self.test
+
+    @property
     def outcome(self) -> Outcome:
         """What is known about the budget of the sample."""
         return self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
@@ -98,6 +115,27 @@ class Artifact:
     session: Mapping[str, Any]
     """Machine, versions, settings, commit and so on: everything but the samples."""
     records: Sequence[Record]
+
+
+def counterparts(later: Sequence[Record], earlier: Sequence[Record]) -> list[Record | None]:
+    """For each later record the earlier one to compare it with, or None.
+
+    That is the one of the same title. Where there is none, as after a test was renamed or between a
+    test and a load, it is the one of the same label, if one record alone on each side still has it.
+    """
+    by_title = {record.title: record for record in earlier}
+    found = [by_title.get(record.title) for record in later]
+    joined = {record.title for record in found if record}
+    wanted = Counter(record.label for record, match in zip(later, found, strict=True) if not match)
+    offered: dict[str, list[Record]] = {}
+    for record in earlier:
+        if record.title not in joined:
+            offered.setdefault(record.label, []).append(record)
+    for at, record in enumerate(later):
+        candidates = offered.get(record.label, [])
+        if found[at] is None and wanted[record.label] == len(candidates) == 1:
+            found[at] = candidates[0]
+    return found
 
 
 def exit_code_of(records: Sequence[Record]) -> ExitCode:

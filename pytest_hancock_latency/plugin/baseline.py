@@ -13,7 +13,7 @@ from ..artifact_file import read_artifact
 from ..core.advice import Advice
 from ..core.baseline import judged_change, kind_of_machine
 from ..core.quantile import format_percent
-from ..core.record import Artifact, Record
+from ..core.record import Artifact, Record, counterparts
 from ..errors import ArtifactError
 from .settings import Settings
 
@@ -24,14 +24,13 @@ class Baseline:
     def __init__(self, artifact: Artifact, machine: Callable[[], Mapping[str, Any]]) -> None:
         """machine: facts about this machine, asked for when something is compared."""
         self.artifact = artifact
-        self._records = {record.title: record for record in artifact.records}
         self._machine = machine
 
     def advice(self, record: Record, allowed: Fraction, gates: int) -> Advice | None:
         """Advice on a sample whose median may be `allowed` above the baseline's."""
         if self._other_machine:
             return Advice.of("not-compared", why=self._other_machine)
-        earlier = self._records.get(record.title)
+        (earlier,) = counterparts([record], self.artifact.records)
         if earlier is None:
             return Advice.of("not-compared", why="it has no such sample")
         change = judged_change(earlier, record, allowed, compared=gates)

@@ -11,7 +11,7 @@ from ..core.baseline import LEAST, Change
 from ..core.duration import format_duration
 from ..core.quantile import format_percent
 from ..core.record import Record
-from .table import aligned
+from .table import aligned, with_small_print
 from .wording import printable
 
 _HEADINGS: Final = ("sample", "median before", "after", "change", "p99 before", "after", "")
@@ -60,7 +60,7 @@ def _cells(pair: Compared) -> tuple[str, ...]:
     change = pair.change
     is_known = bool(change.before_ns)
     return (
-        printable(pair.after.title),
+        with_small_print(pair.after),
         format_duration(change.before_ns) if is_known else "–",
         format_duration(change.after_ns) if is_known else "–",
         f"{change.percent:+d} %" if is_known else "–",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..core.record import Record
-from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows
-from .wording import EMOJI, explain, printable
+from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows, with_small_print
+from .wording import EMOJI, explain
 
 _LINKED: Final = re.compile(r"[@#!%](?=\w)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.I)
 """What begins a mention, a link to an issue, a merge request or a milestone, or an address: a space
@@ -25,10 +25,12 @@ def summary_markdown(records: Sequence[Record], *_: object) -> str:
     ]
     for record, row in zip(ordered, rows(ordered), strict=True):
         cells = [_escaped(cell) for cell in row.cells]
+        if row.small_print:
+            cells[0] += f"<br><sub>{_escaped(row.small_print)}</sub>"
         lines.append(_line([*cells[:-1], f"{EMOJI[record.outcome]} {cells[-1]}"]))
     notable = [record for record in ordered if record.outcome.needs_attention]
     for record in notable:
-        lines += ["", f"**{_escaped(printable(record.title))}**", ""]
+        lines += ["", f"**{_escaped(with_small_print(record))}**", ""]
         lines += [f"- {_escaped(line)}" for line in explain(record)]
     return "\n".join(lines) + "\n"
 

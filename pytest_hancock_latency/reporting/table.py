@@ -33,6 +33,8 @@ class Row:
     """One sample as texts."""
 
     sample: str
+    small_print: str
+    """The test behind the name, where that is the name of a budget."""
     n: str
     quantiles: tuple[str, ...]
     """One for each of `PERCENTILES`."""
@@ -45,6 +47,21 @@ class Row:
         return (self.sample, self.n, *self.quantiles, self.limits, self.verdict)
 
 
+def labels(records: Sequence[Record]) -> list[str]:
+    """A name for each record; those of which several have the same say which test they are of."""
+    counts = Counter(record.label for record in records)
+    return [
+        with_small_print(record) if counts[record.label] > 1 else printable(record.label)
+        for record in records
+    ]
+
+
+def with_small_print(record: Record) -> str:
+    """The label and the test: ``GET /health (tests/test_api.py::test_health)``."""
+    label_, test = printable(record.label), printable(record.small_print)
+    return f"{label_} ({test})" if test else label_
+
+
 def rows(records: Iterable[Record]) -> list[Row]:
     """A row for each record."""
     return [_row(record) for record in records]
@@ -54,7 +71,8 @@ def _row(record: Record) -> Row:
     limits = record.verdict.limits if record.verdict else ()
     by_label = {part.limit.label: part for part in limits}
     return Row(
-        sample=printable(record.title),
+        sample=printable(record.label),
+        small_print=printable(record.small_print),
         n=str(record.n) + (f" +{sum(record.failures.values())}✗" if record.failures else ""),
         quantiles=tuple(_cell(name, record.quantiles_ns, by_label) for name in PERCENTILES),
         limits=_limits(record),
@@ -115,7 +133,9 @@ def number_columns(columns: Sequence[Column] = ()) -> range:
 
 def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[str]:
     """A heading and a line per record, columns aligned."""
-    cells = [(shortened(name, _LONGEST), *rest) for name, *rest in cells_of(records, columns)]
+    heading, *lines = cells_of(records, columns)
+    named = zip(labels(records), lines, strict=True)
+    cells = [heading, *((shortened(name, _LONGEST), *line[1:]) for name, line in named)]
     return aligned(cells, number_columns(columns))
 
 
@@ -186,7 +206,7 @@ def summary_text(records: Sequence[Record], *_: object, columns: Sequence[Column
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table, "", count_line(records), *notes(columns)]
     for record in records:
         if record.outcome is not Outcome.WITHIN:
-            lines += ["", printable(record.title), *(f"  {line}" for line in explain(record))]
+            lines += ["", with_small_print(record), *(f"  {line}" for line in explain(record))]
     if advice := advice_lines(records):
         lines += ["", *advice]
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -54,11 +55,10 @@ def terminal_lines(
     ranks = {_file(record): record.outcome.rank for record in sorted(shown, key=_badness)}
     shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
     grouped = len(ranks) > 1
-    names = [f"  {_name(record)}" if grouped else printable(record.title) for record in shown]
     cells = [row[1:] for row in cells_of(shown, columns)]
     rest = aligned(cells, {at - 1 for at in number_columns(columns)})
     room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
-    names = [shortened(name, room) for name in names]
+    names = [shortened(name, room) for name in _names(shown, room, grouped=grouped)]
     column = max(map(len, (HEADINGS[0], *names)))
     lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
     numbered = zip(shown, names, rest[1:], cells[1:], strict=True)
@@ -72,6 +72,23 @@ def terminal_lines(
     if hidden:
         lines.append(Line(f"and {hidden} more that are within, farther from their limits: see -v"))
     return lines
+
+
+def _names(records: Sequence[Record], room: int, *, grouped: bool) -> list[str]:
+    """A name for each record, in a group without its file.
+
+    The test behind the name of a budget follows where there is room for it, and wherever two
+    records would have the same name.
+    """
+    counts = Counter(record.label for record in records)
+    names = []
+    for record in records:
+        file = f"{_file(record)}{_SEPARATOR}" if grouped else ""
+        label, test = printable(record.label), printable(record.small_print).removeprefix(file)
+        name = "  " * grouped + label.removeprefix(file)
+        full = f"{name} ({test})" if test else name
+        names.append(full if counts[record.label] > 1 or len(full) <= room else name)
+    return names
 
 
 def _worth_showing(records: Sequence[Record]) -> list[Record]:
@@ -94,13 +111,8 @@ def _badness(record: Record) -> int:
 
 def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
     """Its place among files that are as bad: worst first, and names sort as people count."""
-    return _file(record), record.outcome.rank, natural(record.title)
+    return _file(record), record.outcome.rank, natural(record.label)
 
 
 def _file(record: Record) -> str:
     return printable(record.test.partition(_SEPARATOR)[0])
-
-
-def _name(record: Record) -> str:
-    title = printable(record.title)
-    return title.removeprefix(_file(record)).removeprefix(_SEPARATOR) or title

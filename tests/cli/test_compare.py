@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,17 @@ def test_a_share_that_cannot_be_meant_is_one_clear_line(
     ended = command("compare", *artifacts, f"--regression={share}")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"hancock-latency: --regression={share!r} ")
+
+
+def test_a_test_is_compared_with_a_load_of_the_same_budget(
+    command: Command, tmp_path: Path
+) -> None:
+    load = replace(record(*[2] * 300, test="GET /health"), budget_name="GET /health")
+    test = replace(record(*[3] * 300, test="t.py::test_health"), budget_name="GET /health")
+    ended = command(
+        "compare",
+        written(tmp_path / "load.json", [load], A_MACHINE),
+        written(tmp_path / "test.json", [test], A_MACHINE),
+    )
+    assert ended.out.splitlines()[3].split("  ")[0] == "GET /health (t.py::test_health)"
+    assert "1 of 1 slower" in ended.out

@@ -16,7 +16,7 @@ from pytest_hancock_latency.core.judging.verdict import (
     Verdict,
     worst,
 )
-from pytest_hancock_latency.core.record import Record, exit_code_of, record_of
+from pytest_hancock_latency.core.record import Record, counterparts, exit_code_of, record_of
 from pytest_hancock_latency.core.sample import Observations, Sample
 
 MS = 1_000_000
@@ -91,3 +91,49 @@ def test_a_record_and_its_verdict_come_from_the_same_observations() -> None:
     for name, (low_ns, high_ns) in record.bounds_ns.items():
         assert low_ns is None or low_ns <= record.attributed_quantiles_ns[name]
         assert high_ns is None or high_ns >= record.quantiles_ns[name]
+
+
+def named(test: str, *, budget: str | None = None, name: str = "") -> Record:
+    return Record(test, name, 0, {}, {}, {}, budget_name=budget)
+
+
+@pytest.mark.parametrize(
+    ("record", "label", "small_print"),
+    [
+        (named("t.py::test_a"), "t.py::test_a", ""),
+        (named("t.py::test_a", name="first"), "t.py::test_a [first]", ""),
+        (named("t.py::test_a", budget="GET /a"), "GET /a", "t.py::test_a"),
+        (named("t.py::test_a", budget="GET /a", name="first"), "GET /a [first]", "t.py::test_a"),
+        (named("t.py::test_a", budget="GET /a", name="GET /a"), "GET /a", "t.py::test_a"),
+        (named("GET /a", budget="GET /a"), "GET /a", ""),
+    ],
+)
+def test_a_sample_is_known_by_the_name_of_its_budget(
+    record: Record, label: str, small_print: str
+) -> None:
+    assert (record.label, record.small_print) == (label, small_print)
+
+
+def test_samples_of_a_title_are_counterparts_whatever_their_budget_is_called() -> None:
+    earlier = [named("t.py::test_a", budget="GET /old"), named("t.py::test_b", budget="GET /a")]
+    later = [named("t.py::test_a", budget="GET /a")]
+    assert counterparts(later, earlier) == [earlier[0]]
+
+
+def test_a_test_and_a_load_with_one_budget_are_counterparts() -> None:
+    earlier = [named("t.py::test_a", budget="GET /a")]
+    assert counterparts([named("GET /a", budget="GET /a")], earlier) == earlier
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [(["t.py::new"], ["t.py::a", "t.py::b"]), (["t.py::a", "t.py::b"], ["t.py::old"])],
+)
+def test_samples_that_share_a_budget_have_no_counterpart_of_another_title(
+    later: list[str], earlier: list[str]
+) -> None:
+    found = counterparts(
+        [named(test, budget="GET /a") for test in later],
+        [named(test, budget="GET /a") for test in earlier],
+    )
+    assert found == [None] * len(later)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_hancock_latency.reporting.markdown import summary_markdown
 from pytest_hancock_latency.reporting.table import summary_text, table_lines
 
 from . import gold
@@ -24,3 +25,18 @@ def test_a_line_break_in_a_name_does_not_break_the_row() -> None:
     broken = replace(gold.record("health"), test="test_it.py::test_it", name="large\nnew")
     _, line = table_lines([broken])
     assert line.startswith("test_it.py::test_it [large new]  354  ")
+
+
+def test_names_that_several_samples_have_say_which_test_they_are_of() -> None:
+    health = replace(gold.record("health"), test="t.py::test_a", budget_name="GET /health")
+    other = replace(health, test="t.py::test_b")
+    assert [line.split("  ")[0] for line in table_lines([health])] == ["sample", "GET /health"]
+    assert [line.split("  ")[0] for line in table_lines([health, other])[1:]] == [
+        "GET /health (t.py::test_a)",
+        "GET /health (t.py::test_b)",
+    ]
+
+
+def test_in_markdown_the_test_is_the_small_print_of_its_budget() -> None:
+    health = replace(gold.record("health"), test="t.py::test_a", budget_name="GET /health")
+    assert "\n| GET /health<br><sub>t.py::test\\_a</sub> | 354 |" in summary_markdown([health])

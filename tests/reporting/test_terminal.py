@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -101,3 +102,29 @@ def test_the_verdict_is_told_apart_from_its_line_for_its_colour() -> None:
     _, line = terminal_lines([record("t.py::bad", Outcome.EXCEEDED)], 80)
     assert (line.outcome, line.verdict) == (Outcome.EXCEEDED, "exceeded p95")
     assert line.before + line.verdict == line.text
+
+
+def test_a_sample_has_the_name_of_its_budget_and_its_test_where_there_is_room() -> None:
+    health = replace(record("t.py::test_health"), budget_name="GET /health")
+    assert texts(health, width=100)[1].startswith("GET /health (t.py::test_health)  354")
+    assert texts(health, width=60)[1].startswith("GET /health  354")
+
+
+def test_tests_that_share_a_budget_are_told_apart() -> None:
+    tests = [replace(record(f"t.py::test_{n}"), budget_name="GET /health") for n in "ab"]
+    lines = texts(*tests, width=70)
+    assert [line.split("  ")[0] for line in lines[1:]] == [
+        "GET /health (t.py::test_a)",
+        "GET /health (t.py::test_b)",
+    ]
+
+
+def test_in_a_group_the_test_of_a_budget_is_named_without_its_file() -> None:
+    health = replace(record("t.py::test_health"), budget_name="GET /health")
+    lines = texts(health, record("u.py::test_it"), width=100)
+    assert [line.split("  354")[0].rstrip() for line in lines[1:]] == [
+        "t.py",
+        "  GET /health (test_health)",
+        "u.py",
+        "  test_it",
+    ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from ...core.baseline import median_change
 from ...core.duration import format_ms
 from ...core.judging.verdict import Outcome
 from ...core.record import Record
-from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, rows
+from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, rows
 from ..wording import SIGNS
 from .markup import Element, element
 
@@ -22,7 +22,7 @@ _HEADINGS: Final = [
 
 def by_weight(records: Sequence[Record]) -> list[Record]:
     """What exceeded comes first, then what is inconclusive; by name among equals."""
-    return sorted(records, key=lambda record: (record.outcome.rank, record.title))
+    return sorted(records, key=lambda r: (r.outcome.rank, natural(r.label), r.title))
 
 
 def anchor(at: int) -> str:
@@ -30,18 +30,28 @@ def anchor(at: int) -> str:
     return f"sample-{at + 1}"
 
 
-def overview(records: Sequence[Record], baseline: Mapping[str, Record]) -> Element:
-    """The table. records: in the order in which their sections follow."""
-    headings = [*_HEADINGS, ("median before", True)] if baseline else _HEADINGS
+def small_print(test: str) -> Element | None:
+    """The test behind a sample that has the name of its budget."""
+    return element("small", test) if test else None
+
+
+def overview(records: Sequence[Record], baseline: Sequence[Record | None] | None) -> Element:
+    """The table. records: in the order in which their sections follow.
+
+    baseline: for each of them the earlier one, where there is one; None without a baseline.
+    """
+    headings = _HEADINGS if baseline is None else [*_HEADINGS, ("median before", True)]
+    earlier = baseline or [None] * len(records)
     head = element("tr", *(_heading(at, *heading) for at, heading in enumerate(headings)))
+    lines = enumerate(zip(records, rows(records), earlier, strict=True))
     body = [
         element(
             "tr",
             *_cells(at, record, row),
-            _before(record, baseline.get(record.title)) if baseline else None,
+            None if baseline is None else _before(record, before),
             class_=_class(record.outcome),
         )
-        for at, (record, row) in enumerate(zip(records, rows(records), strict=True))
+        for at, (record, row, before) in lines
     ]
     return element(
         "div",
@@ -79,7 +89,8 @@ def _heading(at: int, text: str, number: bool) -> Element:
 
 
 def _cells(at: int, record: Record, row: Row) -> list[Element]:
-    name = element("th", element("a", row.sample, href=f"#{anchor(at)}"), scope="row")
+    link = element("a", row.sample, href=f"#{anchor(at)}")
+    name = element("th", link, small_print(row.small_print), scope="row")
     numbers = [element("td", row.n, class_="number", data_value=record.n)]
     for percentile, text in zip(PERCENTILES, row.quantiles, strict=True):
         ns = record.quantiles_ns.get(percentile, -1)

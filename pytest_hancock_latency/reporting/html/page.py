@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from ...core.judging.verdict import WORST_FIRST
-from ...core.record import Artifact, Record
+from ...core.record import Artifact, Record, counterparts
 from ..table import count_line
 from .facts import facts, facts_of_baseline
 from .markup import Element, element, html_text
@@ -26,15 +26,15 @@ def report_html(
     """The report as one HTML document that needs nothing else.
 
     session: what an artifact says beside its samples. baseline: an earlier artifact, whose samples
-    are shown beside those of the same title.
+    are shown next to their counterparts.
     """
     ordered = by_weight(records)
-    earlier = {record.title: record for record in baseline.records} if baseline else {}
+    earlier = counterparts(ordered, baseline.records) if baseline else None
     sections = [
         sample_section(
             record,
             anchor(at),
-            earlier.get(record.title),
+            earlier[at] if earlier else None,
             shown=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)

@@ -13,7 +13,7 @@ from ..wording import explain
 from .canvas import figure, limits_of
 from .charts import distribution, over_time, tail
 from .markup import Child, Element, element
-from .overview import badge
+from .overview import badge, small_print
 
 _LOOPS = {
     "closed": "closed loop",
@@ -26,9 +26,10 @@ def sample_section(record: Record, anchor: str, baseline: Record | None, *, show
     """The section of a sample; shown: whether it is open from the start."""
     pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
     figures = [figure(picture) for picture in pictures if picture]
+    test = small_print(record.small_print)
     return element(
         "details",
-        element("summary", element("h2", badge(record.outcome), " ", record.title)),
+        element("summary", element("h2", badge(record.outcome), " ", record.label, test)),
         element("ul", *(element("li", line) for line in explain(record)), class_="evidence"),
         element("p", " · ".join(_circumstances(record)), class_="note"),
         element("div", *figures, class_="figures") if figures else None,
