@@ -4,7 +4,8 @@
     p50 = 10
     p99 = "50ms"
 
-In a file of its own the tables may also be called just ``[budgets."GET /health"]``.
+In a file of its own the tables may also be called just ``[budgets."GET /health"]``, and a file may
+start from the budgets of another one: ``extends = "pyproject.toml"``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from .input_file import read_input
 SECTION: Final = "hancock-latency"
 """Of the table ``tool``."""
 BUDGETS: Final = "budgets"
-TABLES: Final = (BUDGETS, "profiles")
+EXTENDS: Final = "extends"
+KEYS: Final = (BUDGETS, "profiles", EXTENDS)
 """All that may stand in our section."""
 
 
@@ -40,27 +42,46 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
         raise error(f"{path}: not a TOML file that can be read: nested too deeply") from None
 
 
-def read_budgets(path: Path, *, required: bool = True) -> Mapping[str, Terms]:
-    """The budgets of a file by name.
+def read_budgets(
+    path: Path, *, required: bool = True, extended_by: tuple[Path, ...] = ()
+) -> Mapping[str, Terms]:
+    """The budgets of a file by name, over those of the file that it extends, limit by limit.
 
     required: whether a file without the table of budgets is an error.
+    extended_by: the files that have led to this one.
 
     Raises:
-        BudgetError: the file or one of its budgets cannot be read; the text starts with its path.
+        BudgetError: the file, one of its budgets or a file that it extends cannot be read; the text
+            starts with the path.
     """
     content = read_toml(path, BudgetError)
     section = _section(content, path)
     table = section.get(BUDGETS, content.get(BUDGETS))
     if table is not None and not isinstance(table, dict):
         raise BudgetError(f"{path}: 'budgets' must be a table of budgets by name")
-    if table is None and not required:
-        return {}
+    inherited = _inherited(section.get(EXTENDS, content.get(EXTENDS)), path, extended_by)
+    if table is None and (inherited or not required):
+        return inherited
     if table is None:
         raise BudgetError(
             f"{path}: no budgets: expected tables such as "
             '[budgets."GET /health"] or [tool.hancock-latency.budgets."GET /health"]'
         )
-    return {name: _terms(path, name, entry) for name, entry in table.items()}
+    own = {name: _terms(path, name, entry, inherited) for name, entry in table.items()}
+    return {**inherited, **own}
+
+
+def _inherited(base: object, path: Path, extended_by: tuple[Path, ...]) -> Mapping[str, Terms]:
+    """The budgets of the file that `path` extends, if it does."""
+    if base is None:
+        return {}
+    if not isinstance(base, str) or not base.strip():
+        raise BudgetError(f"{path}: extends={base!r} is not the path of a budget file")
+    trail = (*extended_by, path.resolve())
+    base_path = path.parent / base
+    if base_path.resolve() in trail:
+        raise BudgetError(f"{path}: extends={base!r} leads back to a file that extends this one")
+    return read_budgets(base_path, extended_by=trail)
 
 
 def check_tables(path: Path) -> None:
@@ -75,19 +96,19 @@ def _section(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     if not isinstance(section, dict):
         raise BudgetError(f"{path}: 'tool.{SECTION}' must be a table")
     for key in section:
-        if key not in TABLES:
-            near = did_you_mean(key, TABLES)
+        if key not in KEYS:
+            near = did_you_mean(key, KEYS)
             raise BudgetError(
-                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: valid are {', '.join(TABLES)}"
+                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: valid are {', '.join(KEYS)}"
             )
     return section
 
 
-def _terms(path: Path, name: str, entry: object) -> Terms:
+def _terms(path: Path, name: str, entry: object, inherited: Mapping[str, Terms]) -> Terms:
     if not isinstance(entry, dict):
         raise BudgetError(f'{path}: budget "{name}" must be a table such as p50 = 10')
     try:
-        terms = parse_terms(entry)
+        terms = parse_terms(entry).over(inherited.get(name, Terms()))
         terms.budget()
     except BudgetError as error:
         raise BudgetError(f'{path}: budget "{name}": {error}') from None

@@ -59,6 +59,7 @@ SHARED = (
         if kind.file_name and kind.of_pytest
     ),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
+    Option("scale", "N", "factor for latency limits on a slower machine, such as 2"),
     Option("strict", "", "an inconclusive budget fails its test or its run"),
 )
 

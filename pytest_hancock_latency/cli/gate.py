@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from ..artifact_file import artifact_of, artifact_source
 from ..budget_file import read_budgets
-from ..core.budget import Terms, parse_terms
+from ..core.budget import Terms, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
-from ..core.quantile import looks_like_quantile
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError
 from ..input_file import read_input
@@ -42,7 +41,6 @@ exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive unde
 a budget that is strict
 """
 _UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
-_ERRORS: Final = "errors"
 
 
 def add_command(commands: Commands) -> None:
@@ -106,24 +104,10 @@ def _record(name: str, histogram: Histogram) -> Record:
 
 
 def _terms(text: str) -> Terms:
-    """The limits of ``p95=25ms,errors=0.1%``; bare numbers are milliseconds."""
-    arguments: dict[str, object] = {}
-    for part in text.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not (name == _ERRORS or looks_like_quantile(name)):
-            raise BudgetError(
-                f"--budget: {part.strip()!r} is neither a limit such as p99=50ms or max=1s, "
-                "nor errors=0.1%"
-            )
-        if name in arguments:
-            raise BudgetError(f"--budget: {name} is given twice")
-        arguments[name] = value
     try:
-        terms = parse_terms(arguments)
-        terms.budget()
+        return parse_limits(text)
     except BudgetError as error:
         raise BudgetError(f"--budget: {error}") from None
-    return terms
 
 
 def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path) -> list[Record]:

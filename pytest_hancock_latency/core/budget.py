@@ -30,6 +30,8 @@ _USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
 """What a mistyped percentile may have been meant to be."""
 RPS: Final = "rps"
 """The keyword of the least requests/s, which only a load can show."""
+TESTS: Final = "tests"
+"""The keyword of the tests that a budget of the budget file is for."""
 POSITIONAL: Final = ("p50", "p95", "p99")
 """Positional arguments of the marker, whose signature stays whatever columns a table has."""
 _HIGHEST_ERRORS: Final = 1
@@ -37,6 +39,11 @@ _SHARE: Final = re.compile(
     r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?\s*%?)",
     re.ASCII | re.IGNORECASE,
 )
+_FACTOR: Final = re.compile(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", re.ASCII)
+_LEAST_SCALE: Final = Fraction(1, 1000)
+_MOST_SCALE: Final = Fraction(1000)
+ERRORS: Final = "errors"
+"""The keyword of the share of requests that may fail."""
 _LEAST: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
 
 
@@ -113,6 +120,8 @@ class Terms:
     """By which share the median may be above that of the baseline."""
     least_per_s: float | None = None
     """Least requests/s of a load; whoever measures none drops it by `without_rps`."""
+    tests: tuple[str, ...] | None = None
+    """Patterns of the tests that a budget of the budget file is for."""
 
     def over(self, farther: Terms) -> Terms:
         """These terms, with what they leave open taken from terms that stand farther away."""
@@ -133,6 +142,11 @@ class Terms:
         return LatencyBudget(
             limits, self.errors or Fraction(0), self.least_time_ns or 0, self.least_per_s
         )
+
+    def scaled(self, factor: Fraction) -> Terms:
+        """The same with latency limits multiplied; shares of errors and rates stay."""
+        scaled = {quantile: max(1, round(ns * factor)) for quantile, ns in self.limits.items()}
+        return replace(self, limits=scaled)
 
     def without_rps(self) -> Terms:
         """The same for whoever cannot see requests/s: a test, or counts without their time.
@@ -273,6 +287,45 @@ def _flag(keyword: str, value: object) -> bool:
     return value
 
 
+def _patterns(keyword: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise BudgetError(f"{keyword}={value!r} is not a list such as ['tests/api', 'test_health']")
+    return tuple(_text(keyword, pattern) for pattern in value)
+
+
+def parse_limits(text: str) -> Terms:
+    """Read the limits of ``p95=25ms,errors=0.1%``; bare numbers are milliseconds.
+
+    Raises:
+        BudgetError: a part is not a limit, is given twice or is invalid.
+    """
+    arguments: dict[str, object] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not (name == ERRORS or looks_like_quantile(name)):
+            raise BudgetError(
+                f"{part.strip()!r} is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"
+            )
+        if name in arguments:
+            raise BudgetError(f"{name} is given twice")
+        arguments[name] = value
+    terms = parse_terms(arguments)
+    terms.budget()
+    return terms
+
+
+def parse_scale(value: object) -> Fraction:
+    """Read the factor for latency limits: a number such as ``2`` or ``"1.5"``.
+
+    Raises:
+        BudgetError: not a number, or not between 0.001 and 1000.
+    """
+    text = str(value).strip()
+    if not _FACTOR.fullmatch(text) or not _LEAST_SCALE <= Fraction(text) <= _MOST_SCALE:
+        raise BudgetError(f"{value!r} is not a factor: write a number from 0.001 to 1000")
+    return Fraction(text)
+
+
 def _least_per_s(keyword: str, value: object) -> float:
     """Read ``">= 200"``: the sign says that this is the one limit that must not be undercut."""
     match = _LEAST.fullmatch(value) if isinstance(value, str) else None
@@ -302,7 +355,7 @@ def parse_share(keyword: str, value: object) -> Fraction:
 
 
 _READERS: Final[Mapping[str, tuple[str, Any]]] = {
-    "errors": ("errors", parse_share),
+    ERRORS: ("errors", parse_share),
     "name": ("name", _text),
     "warmup": ("warmup", _warmup),
     "samples": ("samples", _count(1)),
@@ -312,12 +365,13 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
     "strict": ("strict", _flag),
     "regression": ("regression", parse_share),
     RPS: ("least_per_s", _least_per_s),
+    TESTS: ("tests", _patterns),
 }
 
 _VALID: Final = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
-    + ", ".join(keyword for keyword in _READERS if keyword != RPS)
-    + ", and rps in a budget file"
+    + ", ".join(keyword for keyword in _READERS if keyword not in (RPS, TESTS))
+    + ", and rps and tests in a budget file"
 )
 
 

@@ -60,7 +60,7 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
         lowest_ns = limits[-1].limit_ns if limits else 1
         limit_ns = max(lowest_ns, rounded_up(bound_ns * (1 + margin)))
         limits.append(SuggestedLimit(label(quantile), limit_ns, bound_ns))
-    return Suggestion(record.budget_name or record.name or record.test, record, limits, unknown)
+    return Suggestion(record.budget_name or record.test, record, limits, unknown)
 
 
 def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:

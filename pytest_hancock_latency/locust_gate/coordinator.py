@@ -185,6 +185,8 @@ class Coordinator:
         options = self._environment.parsed_options
         to_stdout = options is None or not options.json
         records, unmatched = self.judge(), self.run_judge.unmatched
-        lines = summary_lines(records, self.collecting.participants, unmatched)
+        lines = summary_lines(
+            records, self.collecting.participants, unmatched, float(self._settings.scale)
+        )
         lines += self._writer.error_lines
         print(*lines, sep="\n", file=sys.stdout if to_stdout else sys.stderr, flush=True)

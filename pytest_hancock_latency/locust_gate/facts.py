@@ -37,7 +37,11 @@ class Facts:
             "tool": "pytest-hancock-latency",
             "started_unix_s": self._started_unix_s,
             **self._fixed,
-            "settings": {"strict": self._settings.strict, "abort": self._settings.abort},
+            "settings": {
+                "strict": self._settings.strict,
+                "abort": self._settings.abort,
+                "scale": float(self._settings.scale),
+            },
             "locust": self._locust(participants),
         }
 

@@ -17,6 +17,7 @@ from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
 from ..core.judging.throughput_limit import judge_rps
 from ..core.judging.throughput_trend import Steady, judge_throughput
 from ..core.judging.verdict import RpsVerdict, Verdict
+from ..core.pattern import breadth, matches
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -87,7 +88,8 @@ class RunJudge:
 
     def __init__(self, budgets: Mapping[str, Terms], *, strict: bool = False) -> None:
         self._budgets = budgets
-        self._patterns = sorted((name for name in budgets if "*" in name), key=_breadth)
+        patterns = (name for name in budgets if "*" in name)
+        self._patterns = sorted(patterns, key=lambda name: (breadth(name), name))
         self._strict = strict
         self._kinds: dict[str, _RequestKind] = {}
         self._forgotten: int | None = None
@@ -275,31 +277,6 @@ def _judge_rps(
         state.starved | state.busy,
         reachable,
     )
-
-
-def _breadth(pattern: str) -> tuple[int, int, str]:
-    """Smaller where a pattern is more specific: more letters of its own, then fewer stars."""
-    stars = pattern.count("*")
-    return stars - len(pattern), stars, pattern
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether a name is one of a pattern, in which ``*`` is any text and all else is itself."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return name == pattern
-    *between, last = rest
-    if not name.startswith(first) or len(name) < len(first) + len(last):
-        return False
-    at, end = len(first), len(name) - len(last)
-    if name[end:] != last:
-        return False
-    for part in between:
-        found = name.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True
 
 
 def _measurement(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 from ..artifact_file import check_artifacts
 from ..artifact_kinds import KINDS
 from ..budget_file import read_budgets
-from ..core.budget import Terms
-from ..errors import SettingError
+from ..core.budget import Terms, parse_scale
+from ..errors import BudgetError, SettingError
 from ..shared_options import GUIDE_ARTIFACT, SHARED, Option, artifact_paths, parse_switch
 
 OPTIONS: Final = (
@@ -29,6 +30,8 @@ class Settings:
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Path of each kind of artifact that is to be written."""
     strict: bool = False
+    scale: Fraction = Fraction(1)
+    """Factor for latency limits, which the budgets have been multiplied by."""
     abort: bool = False
 
 
@@ -51,8 +54,11 @@ def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) 
     texts = {option.name: _text(option, options, environ) for option in OPTIONS}
     paths = {name: folder / text for name, text in texts.items() if text}
     guide = environ.get(GUIDE_ARTIFACT)
+    scale = _scale(texts["scale"])
+    budgets = _budgets(texts["budgets"], folder)
     settings = Settings(
-        budgets=_budgets(texts["budgets"], folder),
+        budgets={name: terms.scaled(scale) for name, terms in budgets.items()},
+        scale=scale,
         artifacts=artifact_paths(
             {kind: paths.get(kind) for kind in KINDS},
             paths.get("artifacts"),
@@ -76,6 +82,13 @@ def _switch(name: str, text: str) -> bool:
         return bool(text.strip()) and parse_switch(text)
     except SettingError as error:
         raise SettingError(f"--latency-{name}: {error}") from None
+
+
+def _scale(text: str) -> Fraction:
+    try:
+        return parse_scale(text or 1)
+    except BudgetError as error:
+        raise SettingError(f"--latency-scale: {error}") from None
 
 
 def _budgets(text: str, folder: Path) -> Mapping[str, Terms]:

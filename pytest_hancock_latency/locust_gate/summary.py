@@ -10,7 +10,7 @@ from ..core.merging import by_built_in_limits
 from ..core.record import Record
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
-from ..reporting.wording import explain, printable
+from ..reporting.wording import explain, printable, scale_lines
 from .participants import LOCAL, Participant, State
 
 _NAMED: Final = 5
@@ -18,13 +18,20 @@ NOTHING: Final = "no request was made: nothing is shown, and nothing passes"
 
 
 def summary_lines(
-    records: Sequence[Record], participants: Iterable[Participant], unmatched: Sequence[str] = ()
+    records: Sequence[Record],
+    participants: Iterable[Participant],
+    unmatched: Sequence[str] = (),
+    scale: float = 1,
 ) -> list[str]:
-    """What everybody should see. unmatched: names of budgets that no request has had."""
+    """What everybody should see.
+
+    unmatched: names of budgets that no request has had. scale: factor for latency limits.
+    """
     lines = ["", "latency budgets"]
     if not records:
         return [*lines, NOTHING, *_unmatched(unmatched), *_about(participants)]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
+    lines += scale_lines(scale)
     for record in records:
         if record.outcome is not Outcome.WITHIN:
             lines += [f"{printable(record.title)}: {line}" for line in explain(record)]

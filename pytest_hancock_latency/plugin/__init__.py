@@ -54,8 +54,17 @@ def _controls_workers(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the budgets of all collected tests, before anything is measured."""
     marked = _marked(items)
-    if marked:
+    if marked or _ACTIVE in config.stash or _may_name_tests(config):
         _activation(config).prepare(items, marked)
+
+
+def _may_name_tests(config: pytest.Config) -> bool:
+    """Whether pyproject.toml may say for which tests a budget is; reading it takes 30 µs."""
+    try:
+        content = (config.rootpath / "pyproject.toml").read_bytes()
+    except OSError:
+        return False
+    return b"hancock-latency" in content and b"tests" in content
 
 
 def _marked(items: list[pytest.Item]) -> list[pytest.Item]:

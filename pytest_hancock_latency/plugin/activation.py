@@ -25,6 +25,8 @@ from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings
 
+LOCUST_RUN: Final = "locust_run"
+"""The fixture whose loads are judged by budgets of their own."""
 ITEM_HOOKS: Final = "hancock_latency_item_hooks"
 REPORT_HOOKS: Final = "hancock_latency_report_hooks"
 
@@ -73,19 +75,32 @@ class Activation:
                 dropped and the controller tells).
         """
         errors: dict[str, None] = {}
-        for item in marked:
+        budgets: list[tuple[pytest.Item, Terms]] = []
+        with_marker = set(marked)
+        for item in items:
             try:
-                terms = terms_of(item, self._named)
+                terms = terms_of(item, self._named) if item in with_marker else self._by_tests(item)
             except BudgetError as error:
                 errors[str(error)] = None
             else:
-                self._give(item, terms, len(marked))
+                if terms is not None:
+                    budgets.append((item, terms))
+        if not budgets and not errors:
+            return
+        for item, terms in budgets:
+            self._give(item, terms, len(budgets))
         self._note_unused()
         errors |= dict.fromkeys(self._facts.refusals())
         if errors:
             self._refuse(errors, items)
         elif JSON in self.settings.artifacts and not _is_worker(self._config):
             _ = self._facts.plain  # now, so that git does not run beside the first sample
+
+    def _by_tests(self, item: pytest.Item) -> Terms | None:
+        """The budget of a test without a marker: by the budget file, else the default."""
+        if not isinstance(item, pytest.Function) or LOCUST_RUN in item.fixturenames:
+            return None
+        return self._named.for_test(item) or self.settings.default
 
     def _note_unused(self) -> None:
         """Tell of budgets that nothing uses, in a run of the whole suite."""

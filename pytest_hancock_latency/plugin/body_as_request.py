@@ -71,5 +71,6 @@ def _note(error: Exception, calls: int) -> None:
             f"This was call no. {calls} of the same test body, after calls that passed: "
             "a test with a latency budget and no sampling fixture is called again and again, "
             "with its fixtures set up once. If it cannot be, measure only the request: "
-            "sample(function, ...)."
+            "sample(function, ...), or a single run: "
+            '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
         )

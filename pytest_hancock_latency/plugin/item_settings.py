@@ -79,7 +79,7 @@ def item_settings_of(
             longest_ns=min(LONGEST_NS, _timeout_ns(item)),
             attribution=plan.attribution,
         ),
-        budget=terms.budget() if terms else None,
+        budget=terms.scaled(settings.scale).budget() if terms else None,
         strict=settings.strict if own.strict is None else own.strict,
         gates=gates,
         name=own.name or "",

@@ -143,7 +143,8 @@ class LocustRunner:
 
     def _budgets(self) -> list[str]:
         path = self._settings.budgets
-        return ["--latency-budgets", str(path)] if path else []
+        scale = ["--latency-scale", str(float(self._settings.scale))]
+        return [*scale, "--latency-budgets", str(path)] if path else scale
 
     def _keep(self, records: list[Record], process: subprocess.CompletedProcess[str]) -> LocustRun:
         if process.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):

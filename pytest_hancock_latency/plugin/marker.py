@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Final, overload
@@ -9,7 +10,8 @@ from typing import Any, Final, overload
 import pytest
 
 from ..budget_file import check_tables, read_budgets
-from ..core.budget import RPS, Terms, parse_terms, positional_terms
+from ..core.budget import RPS, TESTS, Terms, parse_terms, positional_terms
+from ..core.pattern import breadth, matches
 from ..errors import BudgetError, did_you_mean
 from .settings import Settings
 
@@ -71,6 +73,8 @@ def latency_budget(*args: Any, **kwargs: Any) -> pytest.MarkDecorator:
 
 
 MARKER: Final = "latency_budget"
+_PART_ENDS: Final = re.compile(r"/|::|\[")
+"""What ends a folder, a file, a class, or a test before its parameters."""
 _NUMBER_STARTS: Final = tuple("0123456789+-.")
 
 
@@ -92,10 +96,11 @@ class NamedBudgets:
     def unused(self) -> str:
         """The budgets that no test has asked for, in words; nothing where there are none.
 
-        Those that limit nothing but rps are for Locust.
+        Those that limit nothing but rps, and patterns of names, are for Locust.
         """
         budgets = self._budgets or {}
-        names = sorted(name for name in set(budgets) - self._used if budgets[name].limits)
+        unused = set(budgets) - self._used
+        names = sorted(name for name in unused if budgets[name].limits and "*" not in name)
         if not names:
             return ""
         listed = ", ".join(f'"{name}"' for name in names)
@@ -107,19 +112,60 @@ class NamedBudgets:
         Raises:
             BudgetError: there is none of this name, or the file cannot be read.
         """
-        if self._budgets is None:
-            self._budgets = self._read()
-        if name in self._budgets:
+        budgets = self._read()
+        if name in budgets:
             self._used.add(name)
-            return self._budgets[name]
-        names = ", ".join(f'"{name_}"' for name_ in sorted(self._budgets)) or "none"
-        near = did_you_mean(name, self._budgets)
+            return budgets[name]
+        names = ", ".join(f'"{name_}"' for name_ in sorted(budgets)) or "none"
+        near = did_you_mean(name, budgets)
         raise BudgetError(f'unknown budget "{name}"{near}: {self._file.name} has {names}')
 
+    def for_test(self, item: pytest.Item) -> Terms | None:
+        """The budget whose `tests` fit a test best, if any does.
+
+        Raises:
+            BudgetError: two budgets fit equally well, or the file cannot be read.
+        """
+        fitting = sorted(
+            (_how_broad(pattern, item), name)
+            for name, terms in self._read().items()
+            for pattern in terms.tests or ()
+            if _fits(pattern, item)
+        )
+        if not fitting:
+            return None
+        best, name = fitting[0]
+        rivals = sorted({rival for rank, rival in fitting if rank == best} - {name})
+        if rivals:
+            raise BudgetError(
+                f'{item.nodeid}: the tests of "{name}" and of "{rivals[0]}" in {self._file.name} '
+                "fit it equally well: write a longer pattern for one of them"
+            )
+        return self.get(name).without_rps()
+
     def _read(self) -> Mapping[str, Terms]:
-        if self._fallback.exists():
-            return read_budgets(self._fallback, required=False)
-        return {}
+        if self._budgets is None:
+            exists = self._fallback.exists()
+            self._budgets = read_budgets(self._fallback, required=False) if exists else {}
+        return self._budgets
+
+
+def _fits(pattern: str, item: pytest.Item) -> bool:
+    """Whether a pattern is the test, or a folder, a file or a class that has it."""
+    parts = (item.nodeid[: end.start()] for end in _PART_ENDS.finditer(item.nodeid))
+    return any(matches(pattern, name) for name in (*_names(item), *parts))
+
+
+def _how_broad(pattern: str, item: pytest.Item) -> tuple[bool, tuple[int, int]]:
+    """Smaller for what names the test itself, then for more characters of the pattern's own."""
+    return pattern not in _names(item), breadth(pattern)
+
+
+def _names(item: pytest.Item) -> tuple[str, ...]:
+    """What names a test itself: node id or name, with and without parameters."""
+    function = getattr(item, "originalname", None) or item.name
+    without_parameters = item.nodeid.removesuffix(item.name) + function
+    return item.nodeid, without_parameters, item.name, function
 
 
 def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
@@ -145,6 +191,8 @@ def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
     twice = set(limits) & set(mark.kwargs)
     if twice:
         raise BudgetError(f"{min(twice)} is given twice, by position and by keyword")
+    if TESTS in mark.kwargs:
+        raise BudgetError("tests is for budgets of the budget file: the marker is on its test")
     if RPS in mark.kwargs:
         raise BudgetError(
             "rps is for loads, and a test makes one call after another: write it into the budget "

@@ -25,6 +25,11 @@ OPTIONS: Final = (
         "earlier JSON artifact to compare with: in the HTML report, and for regression=",
     ),
     Option(
+        "default",
+        "LIMITS",
+        "budget of every test without one, such as p95=200ms; max=2s alone runs each test once",
+    ),
+    Option(
         "warmup",
         "N|DURATION|auto",
         "calls before measuring, a time such as 2s, or auto: until steady (default: 5)",

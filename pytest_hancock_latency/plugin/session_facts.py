@@ -14,6 +14,7 @@ import pytest
 
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
+from ..reporting.wording import scale_lines
 from .hooks import Hooks
 from .settings import Settings
 
@@ -48,8 +49,9 @@ class SessionFacts:
 
     def remarks(self) -> list[str]:
         """What the reader of the results should know of this machine."""
-        profile = self._settings.profile
-        return profile.remarks(self._measured) if profile else []
+        profile, scale = self._settings.profile, self._settings.scale
+        of_machine = profile.remarks(self._measured) if profile else []
+        return [*scale_lines(float(scale)), *of_machine]
 
     @property
     def settings(self) -> Settings:
@@ -75,6 +77,7 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
     return {
         "mode": settings.mode.value,
         "strict": settings.strict,
+        "scale": float(settings.scale),
         "warmup": plan.warmup if isinstance(plan.warmup, int) else str(plan.warmup),
         "samples": plan.samples,
         "max_samples": plan.max_samples,

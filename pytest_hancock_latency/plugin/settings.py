@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from ..artifact_kinds import KINDS
-from ..core.budget import check_counts, parse_time_limit
+from ..core.budget import Terms, check_counts, parse_limits, parse_scale, parse_time_limit
 from ..core.duration import parse_duration
+from ..core.quantile import MAXIMUM
 from ..core.warmup import parse_warmup
 from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
 from ..hardware_file import RequestedProfile, requested_profile
@@ -43,6 +45,10 @@ class Settings:
     pool_ns: int = POOL_NS
     """Time beyond what every sample may take, for all samples of a process."""
     strict: bool = False
+    scale: Fraction = Fraction(1)
+    """Factor for latency limits."""
+    default: Terms | None = None
+    """Budget of every test that has none of its own."""
     junit: bool = True
     github: bool = True
     budgets: Path | None = None
@@ -88,6 +94,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         ),
         pool_ns=_read(values["time"], parse_duration, POOL_NS),
         strict=_read(values["strict"], parse_switch, False),
+        scale=_read(values["scale"], parse_scale, Fraction(1)),
+        default=_read(values["default"], _default_terms, None),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
         columns=_read(values["columns"], parse_columns, ()),
@@ -126,7 +134,7 @@ def _read(setting: _Setting | None, read: Callable[[Any], T], default: T) -> T:
         return default
     try:
         return read(setting.value)
-    except (SettingError, DurationError, ProfileError) as error:
+    except (SettingError, BudgetError, DurationError, ProfileError) as error:
         raise SettingError(f"{setting.where}: {error}") from None
 
 
@@ -144,6 +152,14 @@ def _mode(text: str) -> Mode:
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
         raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
+
+
+def _default_terms(text: object) -> Terms:
+    """A budget of nothing but ``max`` looks at a single run of each test."""
+    terms = parse_limits(str(text))
+    if set(terms.limits) == {MAXIMUM}:
+        return replace(terms, warmup=0, samples=1, max_samples=1)
+    return terms
 
 
 def _count(value: object) -> int:

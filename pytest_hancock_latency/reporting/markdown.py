@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from ..core.record import Record
 from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows, with_small_print
-from .wording import EMOJI, explain
+from .wording import EMOJI, explain, scale_lines, scale_of
 
 _LINKED: Final = re.compile(r"[@#!%](?=\w)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.I)
 """What begins a mention, a link to an issue, a merge request or a milestone, or an address: a space
 of no width after it, and it begins none. A backslash or an entity before it would not do."""
 
 
-def summary_markdown(records: Sequence[Record], *_: object) -> str:
+def summary_markdown(
+    records: Sequence[Record], session: Mapping[str, Any] | None = None, *_: object
+) -> str:
     """The whole Markdown summary; what exceeded comes first."""
     ordered = sorted(records, key=lambda record: record.outcome.rank)
     lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})", ""]
+    for line in scale_lines(scale_of(session)):
+        lines += [line, ""]
     lines += [
         _line(HEADINGS),
         _line(["--:" if i in NUMBERS else ":--" for i in range(len(HEADINGS))]),

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from ..core.duration import format_duration, plain_ms
 from ..core.quantile import format_percent
+from ..core.record import Record
 from ..core.suggestion import Suggestion, together
 from .wording import printable
 
@@ -28,7 +29,14 @@ def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str
             f"[budgets.{_toml_text(name)}]" if limits else f"# [budgets.{_toml_text(name)}]"
         )
         lines += [f"{_key(percentile)} = {plain_ms(ns)}" for percentile, ns in limits.items()]
+        if limits and all(_is_test(suggestion.record) for suggestion in group):
+            lines.append(f"tests = [{_toml_text(name)}]")
     return "\n".join(lines) + "\n"
+
+
+def _is_test(record: Record) -> bool:
+    """Whether a sample is that of a test whose limits were not in a budget file."""
+    return record.budget_name is None and "::" in record.test
 
 
 def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..core.duration import format_against, format_duration, format_ms, plain_ms
 from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
@@ -14,7 +14,7 @@ from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
 from .advice import advice_lines
 from .columns import NOTHING, Column, notes
-from .wording import explain, printable, why_undecided
+from .wording import explain, printable, scale_lines, scale_of, why_undecided
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
@@ -200,10 +200,16 @@ def slowest_lines(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def summary_text(records: Sequence[Record], *_: object, columns: Sequence[Column] = ()) -> str:
+def summary_text(
+    records: Sequence[Record],
+    session: Mapping[str, Any] | None = None,
+    *_: object,
+    columns: Sequence[Column] = (),
+) -> str:
     """The whole text summary: the table, the counts, and the evidence of what is not within."""
     table = table_lines(records, columns)
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table, "", count_line(records), *notes(columns)]
+    lines += scale_lines(scale_of(session))
     for record in records:
         if record.outcome is not Outcome.WITHIN:
             lines += ["", with_small_print(record), *(f"  {line}" for line in explain(record))]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
 from ..core.judging.evidence import shown_quantile
@@ -46,6 +47,19 @@ _WHY_UNDECIDED: Final = {
 """The first of them that any undecided limit has: what more calls would not help comes first."""
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
+
+
+def scale_of(session: Mapping[str, Any] | None) -> object:
+    """The factor for latency limits that an artifact tells of."""
+    settings = (session or {}).get("settings")
+    return settings.get("scale") if isinstance(settings, Mapping) else None
+
+
+def scale_lines(scale: object) -> list[str]:
+    """What to say of the factor by which latency limits were multiplied; nothing where it is 1."""
+    if not isinstance(scale, int | float) or scale == 1:
+        return []
+    return [f"latency limits are multiplied by {scale:.12g} (--latency-scale)"]
 
 
 def printable(text: str) -> str:

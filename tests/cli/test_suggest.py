@@ -32,6 +32,7 @@ def test_a_limit_has_its_reason_above_it(command: Command, tmp_path: Path) -> No
         '[budgets."test_it.py::test_health"]\n'
         "p50 = 5\n"
         "p95 = 5\n"
+        'tests = ["test_it.py::test_health"]\n'
     )
 
 
@@ -68,14 +69,13 @@ def test_the_toml_is_a_budget_file(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "budgets.toml"
     assert command("suggest", artifact, "-o", file).code == 0
     assert tomllib.loads(file.read_text(encoding="utf-8"))["budgets"] == {
-        "test_it.py::test_health": {"p50": 5, "p95": 5},
-        "t::odd": {"p50": 5, "p75": 5, "p95": 5, "p99": 5, "p99_9": 5},
+        "test_it.py::test_health": {"p50": 5, "p95": 5, "tests": ["test_it.py::test_health"]},
+        "t::odd": {"p50": 5, "p75": 5, "p95": 5, "p99": 5, "p99_9": 5, "tests": ["t::odd"]},
         "GET /health": {"p50": 12, "p95": 12},
-        "cold": {"p50": 3.8, "p95": 3.8, "p99": 3.8},
-        "warm": {"p50": 1.3, "p95": 1.3, "p99": 1.3},
-        ODD: {"p50": 1.3, "p95": 1.3, "p99": 1.3},
+        "t::two": {"p50": 3.8, "p95": 3.8, "p99": 3.8, "tests": ["t::two"]},
+        ODD: {"p50": 1.3, "p95": 1.3, "p99": 1.3, "tests": [ODD]},
     }
-    assert len(read_budgets(file)) == 6
+    assert len(read_budgets(file)) == 5
 
 
 def test_samples_that_share_a_budget_stand_above_it(command: Command, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_limits_never_get_smaller_and_make_a_budget(latencies_ms: list[float]) -
     ("changes", "name"),
     [
         ({"budget_name": "GET /health", "name": "warm"}, "GET /health"),
-        ({"name": "warm"}, "warm"),
+        ({"name": "warm"}, "test_it.py::test_health"),
         ({}, "test_it.py::test_health"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ class Suite:
         """Run it in a process of its own, with our plugin and, where asked for, xdist."""
         workers = ("-p", "xdist") if "-n" in arguments else ()
         return self._pytester.runpytest_subprocess(*ALONE, *workers, *arguments)
+
+    def command(self, *arguments: str) -> str:
+        """What ``hancock-latency`` prints."""
+        start = "import sys; from pytest_hancock_latency.cli import main; sys.exit(main())"
+        result = self._pytester.run(sys.executable, "-c", start, *arguments)
+        return "\n".join(result.outlines)
 
     def artifact(self, *arguments: str) -> dict[str, Any]:
         """The JSON artifact of a run."""

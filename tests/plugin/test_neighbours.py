@@ -329,5 +329,6 @@ def test_once(tmp_path):
         "E *This was call no. 2 of the same test body, after calls that passed: "
         "a test with a latency budget and no sampling fixture is called again and again, "
         "with its fixtures set up once. If it cannot be, measure only the request: "
-        "sample(function, ...)."
+        "sample(function, ...), or a single run: "
+        '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
     )

@@ -12,7 +12,7 @@ from .conftest import Errors, Suite
 KEYWORDS = (
     "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
     "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
-    "and rps in a budget file"
+    "and rps and tests in a budget file"
 )
 HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
 MARKERS = [
@@ -154,7 +154,7 @@ BUDGET_FILES = [
     (
         '[tool.hancock-latency.budget."GET /"]\np99 = 1',
         'unknown table [tool.hancock-latency.budget] (did you mean "budgets"?): '
-        "valid are budgets, profiles",
+        "valid are budgets, profiles, extends",
     ),
     ("[tool]\nhancock-latency = 5", "'tool.hancock-latency' must be a table"),
 ]
@@ -202,7 +202,7 @@ def test_an_unknown_table_of_pyproject_toml_is_named_even_if_no_test_names_a_bud
     suite.write(TEST.format(arguments="10"))
     assert errors() == [
         f"ERROR: {file}: unknown table [tool.hancock-latency.budgtes] "
-        '(did you mean "budgets"?): valid are budgets, profiles'
+        '(did you mean "budgets"?): valid are budgets, profiles, extends'
     ]
 
 

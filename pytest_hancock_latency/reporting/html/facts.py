@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.baseline import kind_of_machine
+from ..wording import scale_lines, scale_of
 
 
 def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -25,6 +26,8 @@ def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     profile = session.get("profile")
     if isinstance(profile, Mapping) and profile.get("name"):
         yield "profile", f"{profile['name']}: {'met' if profile.get('met') else 'not met'}"
+    for line in scale_lines(scale_of(session)):
+        yield "limits", line
     run_of_locust = session.get("locust")
     if isinstance(run_of_locust, Mapping):
         yield from _load(run_of_locust)

@@ -1,0 +1,253 @@
+"""Budgets for tests without a marker: by patterns of the budget file, and by --latency-default."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Errors, Suite
+
+SOURCE = """
+@pytest.mark.parametrize("n", [1, "a*b"])
+def test_listed(n): time.sleep(0.0002)
+
+class TestUsers:
+    def test_read(self): time.sleep(0.0002)
+
+def test_with_fixture(sample): sample(time.sleep, 0.0002)
+"""
+
+
+def limits(suite: Suite, *arguments: str) -> dict[str, dict[str, float]]:
+    """Limits in ms by the name of the test and the label of the limit, of judged samples."""
+    return {
+        sample["test"].partition("::")[2]: {
+            limit["percentile"]: limit["limit_ns"] / 1e6 for limit in sample["verdict"]["limits"]
+        }
+        for sample in suite.artifact(*arguments)["samples"]
+        if sample["verdict"]
+    }
+
+
+def pyproject(suite: Suite, text: str) -> None:
+    (suite.path / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def budget(name: str, p50: int, *tests: str) -> str:
+    listed = ", ".join(f"'{test}'" for test in tests)
+    return f"[tool.hancock-latency.budgets.'{name}']\np50 = {p50}\ntests = [{listed}]\n"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tests"),
+    [
+        ("test_it.py", 4),
+        ("test_it.py::TestUsers", 1),
+        ("test_it.py::test_listed", 2),
+        ("test_it.py::test_listed[1]", 1),
+        ("test_listed[a*b]", 1),
+        ("test_listed", 2),
+        ("test_read", 1),
+        ("test_it*", 4),
+        ("*::test_[lr]*", 0),
+        ("test_li", 0),
+    ],
+)
+def test_a_pattern_is_a_test_or_what_has_it(suite: Suite, pattern: str, tests: int) -> None:
+    suite.write(SOURCE)
+    pyproject(suite, budget("all", 500, pattern))
+    result = suite.run("-v")
+    result.assert_outcomes(passed=4)
+    counted = [line for line in result.outlines if line.startswith(f"{tests} within")]
+    assert bool(counted) == bool(tests)
+
+
+def test_the_pattern_that_says_most_wins_and_a_marker_before_all(suite: Suite) -> None:
+    suite.write("@latency_budget(p50=400)\ndef test_marked(): pass\n" + SOURCE)
+    pyproject(
+        suite,
+        budget("file", 500, "test_it.py")
+        + budget("read", 300, "test_read")
+        + budget("listed", 200, "test_it.py::test_l*"),
+    )
+    assert limits(suite) == {
+        "test_marked": {"p50": 400},
+        "test_listed[1]": {"p50": 200},
+        "test_listed[a*b]": {"p50": 200},
+        "TestUsers::test_read": {"p50": 300},
+        "test_with_fixture": {"p50": 500},
+    }
+
+
+def test_two_budgets_that_fit_equally_well_are_one_line(suite: Suite, errors: Errors) -> None:
+    suite.write("def test_read(): open('ran', 'w').close()\n")
+    pyproject(suite, budget("a", 500, "test_read") + budget("b", 500, "test_read"))
+    assert errors() == [
+        'ERROR: test_it.py::test_read: the tests of "a" and of "b" in pyproject.toml fit it '
+        "equally well: write a longer pattern for one of them"
+    ]
+
+
+@pytest.mark.parametrize("value", ["'test_read'", "[]", "[3]"])
+def test_tests_that_are_no_list_of_patterns_are_named(
+    suite: Suite, errors: Errors, value: str
+) -> None:
+    suite.write("def test_read(): open('ran', 'w').close()\n")
+    pyproject(suite, f"[tool.hancock-latency.budgets.a]\np50 = 5\ntests = {value}\n")
+    reason = (
+        "tests=3 is not a text"
+        if value == "[3]"
+        else f"tests={value} is not a list such as ['tests/api', 'test_health']"
+    )
+    assert errors() == [f'ERROR: {suite.path / "pyproject.toml"}: budget "a": {reason}']
+
+
+def test_a_marker_has_no_tests(suite: Suite, errors: Errors) -> None:
+    suite.write("@latency_budget(p50=5, tests=['x'])\ndef test_it(): open('ran', 'w').close()\n")
+    assert errors() == [
+        "ERROR: test_it.py::test_it: latency_budget: tests is for budgets of the budget file: "
+        "the marker is on its test"
+    ]
+
+
+def test_a_budget_whose_tests_are_not_in_the_run_is_told(suite: Suite) -> None:
+    suite.write(SOURCE)
+    pyproject(suite, budget("all", 500, "test_read") + budget("gone", 500, "test_gone"))
+    result = suite.run()
+    result.stdout.fnmatch_lines('budgets of pyproject.toml that no test of this run uses: "gone"')
+
+
+def test_by_default_every_test_without_a_budget_gets_one(suite: Suite) -> None:
+    suite.write("@latency_budget(p50=400)\ndef test_marked(): pass\n" + SOURCE)
+    assert limits(suite, "--latency-default=p50=300,p95=1s") == {
+        "test_marked": {"p50": 400},
+        "test_listed[1]": {"p50": 300, "p95": 1000},
+        "test_listed[a*b]": {"p50": 300, "p95": 1000},
+        "TestUsers::test_read": {"p50": 300, "p95": 1000},
+        "test_with_fixture": {"p50": 300, "p95": 1000},
+    }
+
+
+def test_a_default_of_nothing_but_max_times_one_run_of_each_test(suite: Suite) -> None:
+    suite.write(
+        """
+def test_once(tmp_path): (tmp_path / "folder").mkdir()
+def test_slow(): time.sleep(0.05)
+@pytest.fixture
+def slow_setup(): time.sleep(0.05)
+def test_setup_does_not_count(slow_setup): pass
+"""
+    )
+    result = suite.run("--latency-default=max=40ms")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines("FAILED test_it.py::test_slow - max 5* ms > 40 ms, 1 of 1 over")
+
+
+def test_workers_give_the_default_budget_too(suite: Suite) -> None:
+    suite.write(SOURCE)
+    result = suite.run("--latency-default=p50=300", "-n", "2")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines("4 within*")
+
+
+def test_coroutines_of_unittest_get_a_default_budget_too(suite: Suite) -> None:
+    suite.write(
+        """
+import unittest
+class TestIt(unittest.IsolatedAsyncioTestCase):
+    async def test_it(self): pass
+"""
+    )
+    assert limits(suite, "--latency-default=p50=300") == {"TestIt::test_it": {"p50": 300}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("200ms", "'200ms' is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"),
+        ("p95=1,p95=2", "p95 is given twice"),
+        (
+            "p95=x",
+            "p95: 'x' is not a duration: write a number of milliseconds or a text such as "
+            "'250us', '10ms' or '1.5s'",
+        ),
+    ],
+)
+def test_a_default_that_is_invalid_is_named(
+    suite: Suite, errors: Errors, text: str, message: str
+) -> None:
+    suite.write("def test_it(): open('ran', 'w').close()\n")
+    assert errors(f"--latency-default={text}") == [
+        f"ERROR: command line option --latency-default: {message}"
+    ]
+
+
+def test_the_scale_multiplies_latency_limits_and_nothing_else(suite: Suite) -> None:
+    suite.write("@latency_budget(p50=100, p99='1s', errors='1%')\ndef test_it(): pass\n")
+    artifact = suite.artifact("--latency-scale=1.5")
+    verdict = artifact["samples"][0]["verdict"]
+    assert [limit["limit_ns"] for limit in verdict["limits"]] == [150_000_000, 1_500_000_000]
+    assert verdict["failures"]["allowed"] == "1%"
+    assert artifact["settings"]["scale"] == 1.5
+
+
+def test_the_scale_is_shown_wherever_limits_are(suite: Suite) -> None:
+    suite.write("@latency_budget(p50=100)\ndef test_it(): pass\n")
+    result = suite.run("--latency-scale=2", "--latency-artifacts=out")
+    line = "latency limits are multiplied by 2 (--latency-scale)"
+    assert line in result.outlines
+    for name in ("benchmark-summary.txt", "benchmark-summary.md", "latency-report.html"):
+        assert line in (suite.path / "out" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("value", ["0", "x", "-2", "1e3", "1001"])
+def test_a_scale_that_is_no_factor_is_named(suite: Suite, errors: Errors, value: str) -> None:
+    suite.write("@latency_budget(p50=100)\ndef test_it(): open('ran', 'w').close()\n")
+    assert errors(f"--latency-scale={value}") == [
+        f"ERROR: command line option --latency-scale: '{value}' is not a factor: "
+        "write a number from 0.001 to 1000"
+    ]
+
+
+def test_a_budget_file_extends_another_limit_by_limit(suite: Suite) -> None:
+    suite.write(
+        "@latency_budget('a')\ndef test_a(): pass\n@latency_budget('b')\ndef test_b(): pass\n"
+    )
+    pyproject(
+        suite,
+        "[tool.hancock-latency.budgets]\na = { p50 = 100, p99 = 400 }\nb = { p50 = 100 }\n",
+    )
+    slower = 'extends = "pyproject.toml"\n[budgets.a]\np50 = 200\n'
+    (suite.path / "slower.toml").write_text(slower, encoding="utf-8")
+    assert limits(suite, "--latency-budgets=slower.toml") == {
+        "test_a": {"p50": 200, "p99": 400},
+        "test_b": {"p50": 100},
+    }
+
+
+@pytest.mark.parametrize(
+    ("extends", "message"),
+    [
+        ("3", "{here}: extends=3 is not the path of a budget file"),
+        ("'a.toml'", "{here}: extends='a.toml' leads back to a file that extends this one"),
+        ("'no.toml'", "{folder}/no.toml: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_extended_is_named(
+    suite: Suite, errors: Errors, extends: str, message: str
+) -> None:
+    suite.write("@latency_budget('a')\ndef test_a(): open('ran', 'w').close()\n")
+    here = suite.path / "a.toml"
+    here.write_text(f"extends = {extends}\n[budgets.a]\np50 = 2\n", encoding="utf-8")
+    assert errors("--latency-budgets=a.toml") == [
+        "ERROR: " + message.format(here=here, folder=suite.path)
+    ]
+
+
+def test_what_suggest_writes_is_enough_to_gate_unmarked_tests(suite: Suite) -> None:
+    suite.write(SOURCE)
+    suite.run("--latency=report", "--latency-default=p50=10s", "--latency-artifacts=out")
+    suggested = suite.command("suggest", "out/performance-latency.json", "--margin=99%")
+    (suite.path / "latency.toml").write_text(suggested, encoding="utf-8")
+    result = suite.run("--latency-budgets=latency.toml", "--latency-scale=20")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines("4 within*")
