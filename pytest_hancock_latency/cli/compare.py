@@ -15,6 +15,7 @@ from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record
 from ..reporting.comparison import BaselineComparison, Compared, comparison_text
+from ..reporting.sessions import when_and_what
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> Baselin
         only_before=sorted(earlier.keys() - {record.title for record in after.records}),
         only_after=[record.title for record in after.records if record.title not in earlier],
         allowed=allowed,
+        sides=(when_and_what(before.session), when_and_what(after.session)),
         other_machine=", ".join(machines[0]) if differ else None,
     )
 
