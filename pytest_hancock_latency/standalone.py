@@ -109,8 +109,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     ``measure(sorted, list(range(1000))).p99_ms``, or ``await measure(fetch, "/health")``
     """
     require_function(function, "measure")
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
+    _require_count(samples)
     plan = Plan(
         warmup=_read("warmup", warmup, parse_warmup),
         samples=samples,
@@ -153,6 +152,11 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
         sample.observations, sample.failed, elapsed_ns
     )
     return replace(sample, verdict=verdict)
+
+
+def _require_count(samples: object) -> None:
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
 
 
 def _budget(said: object) -> LatencyBudget:
