@@ -90,7 +90,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
 ) -> Any:
     """Call `function(*args, **kwargs)` again and again, one call after another.
 
-    inputs: each call gets the next one after `args`, from the first on again after the last.
+    inputs: each call gets the next one, after `args`; the last is followed by the first.
     name: of the sample; by default that of the function.
     check: looks at each answer outside the timed window; one for which it returns something false
         (but not None) or raises AssertionError is a failure, no observation.
@@ -104,7 +104,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         The `Sample`, not judged; of a coroutine function, what gives it when awaited.
 
     Raises:
-        LatencyError: one of these cannot be meant, or nobody awaits the answers.
+        LatencyError: an argument is invalid, or nobody awaits the answers.
 
     ``measure(sorted, list(range(1000))).p99_ms``, or ``await measure(fetch, "/health")``
     """
@@ -133,7 +133,7 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
         The sample with its `verdict`, so that `within` says whether the budget holds.
 
     Raises:
-        BudgetError: a budget that cannot be meant.
+        BudgetError: the budget is invalid.
         NothingMeasured: the sample has neither observations nor failures.
 
     ``judge(measure(index.search, "zebra"), {"p50": 2, "p99": "10ms"}).within``
