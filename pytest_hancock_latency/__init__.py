@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .measuring.clock import ManualClock
     from .plugin.marker import latency_budget
     from .plugin.sampler import Sampler, Warmup
+    from .standalone import judge, measure
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,8 @@ pytest_plugins = ("hancock_latency",)
 
 _HOMES = {
     "latency_budget": "plugin.marker",
+    "measure": "standalone",
+    "judge": "standalone",
     "Sampler": "plugin.sampler",
     "Warmup": "plugin.sampler",
     "ManualClock": "measuring.clock",
@@ -70,7 +73,9 @@ __all__ = [
     "UndecidedBudgetWarning",
     "Verdict",
     "Warmup",
+    "judge",
     "latency_budget",
+    "measure",
     "nearest_rank",
 ]
 

@@ -20,6 +20,7 @@ from .reporting.json_artifact import artifact_in, journal_in
 from .reporting.writer import append, check_writable, is_written_once, write_whole
 
 _JOURNAL = ".journal"
+_JSON = ".json"
 
 
 def journal_path(artifact: Path) -> Path:
@@ -49,6 +50,36 @@ def artifact_source(path: Path) -> Path:
         if not path.exists() or path.stat().st_mtime_ns <= journal.stat().st_mtime_ns:
             return journal if journal.is_file() else path
     return path
+
+
+def artifacts_in(path: Path) -> list[Path]:
+    """The artifacts that a path on the command line means; a file means itself.
+
+    A folder means its performance-latency.json. One without, such as a folder of shards, means
+    every JSON file in it and the performance-latency.json of every folder in it, by name.
+
+    Raises:
+        ArtifactError: the folder has none of these.
+    """
+    usual = KINDS["json"].file_name
+    if not os.path.isdir(path) or _is_there(path / usual):
+        return [path]
+    try:
+        names = {entry.name.removesuffix(_JOURNAL) for entry in path.iterdir()}
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from None
+    found = [path / name for name in names if name.endswith(_JSON) and _is_there(path / name)]
+    found += [path / name / usual for name in names if _is_there(path / name / usual)]
+    if not found:
+        raise ArtifactError(
+            f"{path}: no artifact in it: expected {usual}, other JSON files, "
+            f"or folders with {usual}"
+        )
+    return sorted(found)
+
+
+def _is_there(artifact: Path) -> bool:
+    return artifact.is_file() or journal_path(artifact).is_file()
 
 
 def artifact_of(content: bytes, source: Path) -> Artifact:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from ..artifact_file import artifacts_in
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
 from ..errors import ArtifactError, SettingError
@@ -32,11 +33,39 @@ def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[
         return first
     same = {key: first[key] for key in first if all(s.get(key) == first[key] for s in sessions)}
     parts = [
-        {"file": path.name, **{k: v for k, v in session.items() if k not in same}}
-        for path, session in zip(paths, sessions, strict=True)
+        {"file": name, **{k: v for k, v in session.items() if k not in same}}
+        for name, session in zip(_names(paths), sessions, strict=True)
     ]
     started = [s["started_unix_s"] for s in sessions if s.get("started_unix_s") is not None]
     return {**same, **({"started_unix_s": min(started)} if started else {}), "merged_from": parts}
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names that tell the files apart: shards are often in folders of their own."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{path.parent.name}/{path.name}" for path in paths]
+
+
+def add_artifacts(parser: argparse.ArgumentParser) -> None:
+    """Add ``ARTIFACT ...`` to a command."""
+    parser.add_argument(
+        "artifacts",
+        nargs="+",
+        type=Path,
+        metavar="ARTIFACT",
+        help="performance-latency.json files, or folders with one or several artifacts",
+    )
+
+
+def artifact_paths(options: argparse.Namespace) -> list[Path]:
+    """The files of `add_artifacts`.
+
+    Raises:
+        ArtifactError: a folder has no artifact in it.
+    """
+    return [path for given in options.artifacts for path in artifacts_in(given)]
 
 
 def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:

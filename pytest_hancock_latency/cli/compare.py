@@ -15,6 +15,7 @@ from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
 from ..reporting.comparison import BaselineComparison, Compared, comparison_text
+from ..reporting.sessions import when_and_what
 from ..reporting.table import with_small_print
 from .artifacts import add_output, put
 
@@ -81,6 +82,7 @@ def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> Baselin
         only_before=[with_small_print(r) for r in before.records if r.title not in found],
         only_after=[with_small_print(record) for record, earlier in matches if earlier is None],
         allowed=allowed,
+        sides=(when_and_what(before.session), when_and_what(after.session)),
         other_machine=", ".join(machines[0]) if differ else None,
     )
 

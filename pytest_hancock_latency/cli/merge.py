@@ -13,7 +13,7 @@ from ..core.merging import merge
 from ..core.record import Artifact
 from ..errors import ArtifactError
 from ..reporting.json_artifact import json_text
-from .artifacts import add_output, put, session_of
+from .artifacts import add_artifacts, add_output, artifact_paths, put, session_of
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -38,18 +38,17 @@ def add_command(commands: Commands) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
-    )
+    add_artifacts(parser)
     add_output(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    artifacts = [read_artifact(path) for path in options.artifacts]
-    _refuse_twins(options.artifacts, artifacts)
+    paths = artifact_paths(options)
+    artifacts = [read_artifact(path) for path in paths]
+    _refuse_twins(paths, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
-    session = session_of(options.artifacts, artifacts)
+    session = session_of(paths, artifacts)
     put(json_text(records, session), options.output)
     return 0
 

@@ -12,8 +12,10 @@ from ..errors import ArtifactError
 from ..reporting.groups import group_lines
 from ..reporting.table import summary_text
 from .artifacts import (
+    add_artifacts,
     add_columns,
     add_output,
+    artifact_paths,
     columns_of,
     exit_code,
     group_by_of,
@@ -28,6 +30,7 @@ TEXT: Final = "text"
 _EXAMPLES = """\
 examples:
   hancock-latency report artifacts/performance-latency.json
+  hancock-latency report artifacts/
   hancock-latency report --format html -o report.html --baseline main.json branch.json
   hancock-latency report --group-by func --columns mean,ops artifacts/performance-latency.json
   hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
@@ -47,9 +50,7 @@ def add_command(commands: Commands) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
-    )
+    add_artifacts(parser)
     parser.add_argument("--format", choices=tuple(KINDS), default=TEXT, help="default: %(default)s")
     parser.add_argument(
         "--baseline",
@@ -71,10 +72,11 @@ def add_command(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.baseline and options.format != "html":
         raise ArtifactError("--baseline is for HTML only: add --format html")
-    artifacts = [read_artifact(path) for path in options.artifacts]
+    paths = artifact_paths(options)
+    artifacts = [read_artifact(path) for path in paths]
     records = [record for artifact in artifacts for record in artifact.records]
     earlier = read_artifact(options.baseline) if options.baseline else None
-    session = session_of(options.artifacts, artifacts)
+    session = session_of(paths, artifacts)
     columns, group_by = columns_of(options), group_by_of(options)
     if options.format != TEXT and (columns or group_by):
         raise ArtifactError("--columns and --group-by are for text only: leave out --format")

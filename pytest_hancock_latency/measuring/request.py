@@ -208,12 +208,12 @@ def calls_with(
         raise LatencyError(
             f"inputs={inputs!r} is not a list of inputs: write sample(function, inputs=[...])"
         )
-    each = list(islice(inputs, MOST_INPUTS + 1))
-    if not each:
+    arguments = list(islice(inputs, MOST_INPUTS + 1))
+    if not arguments:
         raise LatencyError("inputs= is empty: sample(function, inputs=...) needs one at least")
-    if len(each) > MOST_INPUTS:
+    if len(arguments) > MOST_INPUTS:
         raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or no end")
-    return [partial(function, *args, one, **kwargs) for one in each]
+    return [partial(function, *args, argument, **kwargs) for argument in arguments]
 
 
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -23,7 +23,6 @@ from ..measuring.request import (
     Load,
     Request,
     Target,
-    Unfinished,
     called_with,
     calls_of,
     calls_with,
@@ -33,7 +32,6 @@ from ..measuring.request import (
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, Rounds, Watcher
-from ..measuring.shapes.coroutines import is_in_event_loop
 from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
@@ -137,18 +135,8 @@ class Sampler:
         warmed = self._warmed()
         calls = calls_with(function, args, kwargs, inputs)
         target = Target(function, calls, self._new(name), check, failures)
-        if is_coroutine_function(function):
-            return self._awaiting(target, warmed)
-        is_first_seen = warmed is None and bool(self.settings.plan.warmup)  # by the warm-up
-        request = target.request(offers_unfinished=not is_first_seen)
-        try:
-            measured = self._loop().measure(request, self._judge(), warmed)
-        except Unfinished as unfinished:
-            if unfinished.can_be_awaited and is_in_event_loop():
-                return self._awaiting(target, warmed, unfinished.answer)
-            unfinished.discard()
-            raise
-        return self._keep(measured)
+        measured = self._loop().run(target, self._judge, warmed)
+        return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
 
     def burst(
         self,
@@ -274,14 +262,8 @@ class Sampler:
             self._keep(sample)
         return measured
 
-    async def _awaiting(
-        self, target: Target, warmed: tuple[int, ...] | None, first: Awaitable[Any] | None = None
-    ) -> Sample:
-        """first: an answer that was got before it was known that it has to be awaited."""
-        if first is not None:
-            await first
-        request = target.awaited_request()
-        return self._keep(await self._loop().measure_coroutine(request, self._judge(), warmed))
+    async def _awaiting(self, measuring: Callable[[], Awaitable[Sample]]) -> Sample:
+        return self._keep(await measuring())
 
     async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
         from ..measuring.shapes.coroutines import burst_awaiting

@@ -37,6 +37,8 @@ class BaselineComparison:
     allowed: Fraction
     other_machine: str | None = None
     """How the machine of the baseline differed, where it did."""
+    sides: tuple[str, str] = ("", "")
+    """When each side was measured and which commit, as far as that is known."""
 
     @property
     def slower(self) -> int:
@@ -48,7 +50,10 @@ def comparison_text(comparison: BaselineComparison) -> str:
     """The table, what it means, and what has no counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
     rows = [_HEADINGS, *(_cells(pair) for pair in ordered)]
-    lines = ["latency beside the baseline (medians of what the code took, p99 of raw latency)", ""]
+    lines = ["latency beside the baseline (medians of what the code took, p99 of raw latency)"]
+    for side, name in zip(comparison.sides, ("before", "after"), strict=True):
+        lines += [f"{name}: {printable(side)}"] if side else []
+    lines.append("")
     lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
     lines += ["", _conclusion(comparison)]
     for names, where in ((comparison.only_before, "baseline"), (comparison.only_after, "new one")):

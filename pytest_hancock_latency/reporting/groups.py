@@ -94,9 +94,9 @@ def group_lines(
     members = [member for group in groups.values() for member in group]
     rows = cells_of([record for _, record in members], columns)
     factors = [factor for group in groups.values() for factor in _factors(group)]
-    more = slice(_FIGURES.stop, _FIGURES.stop + len(columns))
+    on_demand = slice(_FIGURES.stop, _FIGURES.stop + len(columns))
     figures = [
-        (*row[_FIGURES], *row[more], factor)
+        (*row[_FIGURES], *row[on_demand], factor)
         for row, factor in zip(rows, (FACTOR, *factors), strict=True)
     ]
     rest = aligned(figures, range(len(figures[0])))

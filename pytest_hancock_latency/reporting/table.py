@@ -123,7 +123,7 @@ def cells_of(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[
     table = [(HEADINGS, tuple(column.name for column in columns))]
     for row, record in zip(rows(records), records, strict=True):
         table.append((row.cells, tuple(column.text(record) for column in columns)))
-    return [(*cells[:at], *more, *cells[at:]) for cells, more in table]
+    return [(*cells[:at], *texts, *cells[at:]) for cells, texts in table]
 
 
 def number_columns(columns: Sequence[Column] = ()) -> range:

@@ -52,6 +52,6 @@ def unjudged(*latencies_ms: float, **changes: Any) -> Record:
 def written(path: Path, records: Sequence[Record], session: Mapping[str, Any] | None = None) -> str:
     """The path of an artifact with these records, written there."""
     artifact = artifact_of(records, {"machine": {}} if session is None else session)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(artifact_text(artifact), encoding="utf-8")
     return str(path)

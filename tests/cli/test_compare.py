@@ -108,3 +108,30 @@ def test_a_test_is_compared_with_a_load_of_the_same_budget(
     )
     assert ended.out.splitlines()[3].split("  ")[0] == "GET /health (t.py::test_health)"
     assert "1 of 1 slower" in ended.out
+
+
+def test_it_says_when_both_sides_were_measured_and_which_commits(
+    command: Command, tmp_path: Path
+) -> None:
+    main = {"id": "a" * 40, "branch": "main", "dirty": False}
+    before = {**A_MACHINE, "started_unix_s": 1.7e9, "commit": main}
+    changed = {"id": "b" * 40, "branch": "faster\x1b", "dirty": True}
+    after = {**A_MACHINE, "started_unix_s": 1.8e9, "commit": changed}
+    paths = [
+        written(tmp_path / f"{at}.json", [record(1)], session)
+        for at, session in enumerate((before, after))
+    ]
+    assert command("compare", *paths).out.splitlines()[:4] == [
+        "latency beside the baseline (medians of what the code took, p99 of raw latency)",
+        "before: 2023-11-14 22:13:20 UTC, aaaaaaaaaaaa on main",
+        r"after: 2027-01-15 08:00:00 UTC, bbbbbbbbbbbb on faster\x1b "
+        "with changes that are not committed",
+        "",
+    ]
+
+
+def test_a_side_that_says_nothing_of_itself_has_no_line(command: Command, tmp_path: Path) -> None:
+    before = written(tmp_path / "a.json", [record(1)], {"started_unix_s": 1.7e9, "commit": None})
+    after = written(tmp_path / "b.json", [record(1)], {"commit": {"id": None}})
+    lines = command("compare", before, after).out.splitlines()
+    assert lines[1:3] == ["before: 2023-11-14 22:13:20 UTC", ""]

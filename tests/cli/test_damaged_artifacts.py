@@ -209,8 +209,23 @@ def test_a_folder_means_the_artifact_in_it(
     assert command(*asked, tmp_path) == command(*asked, path)
 
 
-def test_a_folder_without_an_artifact_is_one_line(command: Command, tmp_path: Path) -> None:
-    ended = command("report", tmp_path)
+@pytest.mark.parametrize("name", ["report", "merge"])
+def test_a_folder_without_any_artifact_is_one_line(
+    command: Command, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "readme.txt").write_text("nothing")
+    ended = command(name, tmp_path)
+    assert (ended.code, ended.err) == (
+        2,
+        f"hancock-latency: {tmp_path}: no artifact in it: expected performance-latency.json, "
+        "other JSON files, or folders with performance-latency.json\n",
+    )
+
+
+def test_a_folder_without_an_artifact_is_one_line_where_one_is_needed(
+    command: Command, tmp_path: Path
+) -> None:
+    ended = command("show", tmp_path)
     assert (ended.code, ended.err) == (
         2,
         f"hancock-latency: {tmp_path / 'performance-latency.json'}: No such file or directory\n",

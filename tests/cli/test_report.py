@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_hancock_latency.artifact_file import Journal
+from pytest_hancock_latency.reporting.json_artifact import journal_header, journal_line
+
 from ..reporting import gold
 from .conftest import Command
 from .making import FAST, FEW, HEALTH, SLOW, record, unjudged, written
@@ -261,3 +264,44 @@ def test_csv_has_a_row_for_each_sample(command: Command) -> None:
     ended = command("report", gold.FORMAT_1, "--format", "csv")
     assert (ended.code, ended.err) == (1, "")
     assert ended.out.splitlines() == gold.CSV.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    "shards", [("b.json", "a.json"), ("b/performance-latency.json", "a/performance-latency.json")]
+)
+@pytest.mark.parametrize("name", ["report", "merge"])
+def test_a_folder_of_shards_means_all_of_them_by_name(
+    command: Command, tmp_path: Path, shards: tuple[str, str], name: str
+) -> None:
+    for at, shard in enumerate(shards):
+        written(tmp_path / "shards" / shard, [record(*FAST, test=f"t.py::test_{at}")])
+    (tmp_path / "shards" / "notes.txt").write_text("not an artifact")
+    (tmp_path / "shards" / "logs").mkdir()
+    ordered = [tmp_path / "shards" / shard for shard in sorted(shards)]
+    assert command(name, tmp_path / "shards") == command(name, *ordered)
+
+
+def test_a_folder_with_its_own_artifact_means_nothing_below_it(
+    command: Command, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "performance-latency.json", [record(*FAST)])
+    written(tmp_path / "main.json", [record(*SLOW)])
+    assert command("report", tmp_path) == command("report", path)
+
+
+def test_a_shard_that_was_killed_is_read_from_its_journal(command: Command, tmp_path: Path) -> None:
+    Journal(tmp_path / "a.json").append([journal_line(record(*FAST))], lambda: journal_header({}))
+    assert HEALTH in command("report", tmp_path).out
+
+
+def test_shards_of_one_name_are_told_apart_by_their_folders(
+    command: Command, tmp_path: Path
+) -> None:
+    for at in (1, 2):
+        path = tmp_path / f"shard-{at}" / "performance-latency.json"
+        written(path, [record(*FAST, test=f"t.py::test_{at}")], {"started_unix_s": at})
+    merged = json.loads(command("merge", tmp_path).out)
+    assert [part["file"] for part in merged["merged_from"]] == [
+        "shard-1/performance-latency.json",
+        "shard-2/performance-latency.json",
+    ]

@@ -186,7 +186,7 @@ def test_the_scale_multiplies_latency_limits_and_nothing_else(suite: Suite) -> N
     artifact = suite.artifact("--latency-scale=1.5")
     verdict = artifact["samples"][0]["verdict"]
     assert [limit["limit_ns"] for limit in verdict["limits"]] == [150_000_000, 1_500_000_000]
-    assert verdict["failures"]["allowed"] == "1%"
+    assert verdict["failures"]["allowed"] == "1/100"
     assert artifact["settings"]["scale"] == 1.5
 
 

@@ -55,7 +55,8 @@ def odd(name: str = ODD) -> Record:
 def compared(record: Record) -> str:
     change = judged_change(record, record, Fraction(1, 10))
     pair = Compared(record, record, change)
-    return comparison_text(BaselineComparison([pair], [ODD], [ODD], Fraction(1, 10), ODD))
+    sides = (ODD, ODD)
+    return comparison_text(BaselineComparison([pair], [ODD], [ODD], Fraction(1, 10), ODD, sides))
 
 
 @pytest.mark.parametrize(

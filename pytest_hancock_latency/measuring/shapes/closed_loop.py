@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from typing import Final, Generic, Protocol, Self, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
@@ -16,14 +17,14 @@ from ...errors import LatencyError, hides_frame
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
 from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
-from ..request import Request, offer_unfinished
+from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.host_speed import Probe
 from ..warming import WarmingUp, warm_up
-from .coroutines import take_awaiting
+from .coroutines import is_in_event_loop, take_awaiting
 
 __tracebackhide__ = hides_frame
 
@@ -227,6 +228,40 @@ class ClosedLoop:
         self.pool = pool or TimePool()
         self.clock = clock
         self.watcher = watcher
+
+    def run(
+        self,
+        target: Target,
+        judge_of: Callable[[], SequentialJudge | None],
+        warmed: tuple[int, ...] | None = None,
+    ) -> Sample | Callable[[], Awaitable[Sample]]:
+        """Measure a target; where its answers are awaited, what begins to do so when awaited.
+
+        judge_of: makes the judge when measuring begins.
+        """
+        if is_coroutine_function(target.function):
+            return partial(self._run_awaiting, target, judge_of, warmed)
+        is_first_seen = warmed is None and bool(self.plan.warmup)  # by the warm-up
+        request = target.request(offers_unfinished=not is_first_seen)
+        try:
+            return self.measure(request, judge_of(), warmed)
+        except Unfinished as unfinished:
+            if unfinished.can_be_awaited and is_in_event_loop():
+                return partial(self._run_awaiting, target, judge_of, warmed, unfinished.answer)
+            unfinished.discard()
+            raise
+
+    async def _run_awaiting(
+        self,
+        target: Target,
+        judge_of: Callable[[], SequentialJudge | None],
+        warmed: tuple[int, ...] | None,
+        first: Awaitable[Any] | None = None,
+    ) -> Sample:
+        """first: an answer that was got before it was known that it has to be awaited."""
+        if first is not None:
+            await first
+        return await self.measure_coroutine(target.awaited_request(), judge_of(), warmed)
 
     def measure(
         self, request: Request, judge: SequentialJudge | None, warmed: tuple[int, ...] | None = None

@@ -182,7 +182,7 @@ def _sample(
     load: Finished, observations: Observations, measurement: Measurement, judge_of: JudgeOf
 ) -> Sample:
     failed, elapsed_ns = sum(load.failures.values()), load.elapsed_ns
-    judge = judge_of(len(observations), _window(elapsed_ns))
+    judge = judge_of(len(observations), deletion_window_ns(elapsed_ns))
     return Sample(
         name=load.name,
         observations=observations.without_circumstances(),
@@ -201,7 +201,7 @@ def _sample(
     )
 
 
-def _window(elapsed_ns: int) -> int:
+def deletion_window_ns(elapsed_ns: int) -> int:
     """Length of a deletion window, in proportion to a short load."""
     return min(DELETION_WINDOW_NS, max(_SHORTEST_WINDOW_NS, elapsed_ns // _WINDOWS))
 

@@ -56,10 +56,10 @@ def measure_pairs(
         _sample(requests[at], parts[at], judge_of, pair, (warmups[at], elapsed, kinds[at][1]))
         for at in (0, 1)
     )
-    one, other = (
+    first_sample, second_sample = (
         replace(sample, answer=taker.answer) for sample, taker in zip(samples, takers, strict=True)
     )
-    return one, other
+    return first_sample, second_sample
 
 
 def _sample(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from ...core.baseline import kind_of_machine
+from ..sessions import commit_text, moment, when_and_what
 from ..wording import scale_lines, scale_of
 
 
 def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is known about the session, each as a name and a text."""
-    if started := _moment(session.get("started_unix_s")):
+    if started := moment(session.get("started_unix_s")):
         yield "measured", started
-    commit = session.get("commit")
-    if isinstance(commit, Mapping) and commit.get("id"):
-        yield "commit", " ".join(_commit(commit))
+    if commit := commit_text(session):
+        yield "commit", commit
     run = session.get("ci")
     if isinstance(run, Mapping) and run.get("provider"):
         yield "run", " ".join(str(run[k]) for k in ("provider", "run_url") if run.get(k))
@@ -41,22 +40,11 @@ def facts_of_baseline(
     session: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """When and what the baseline measured, and whether on a machine of the same kind."""
-    baseline_facts = dict(facts(before))
-    texts = [baseline_facts[name] for name in ("measured", "commit") if name in baseline_facts]
-    if texts:
-        yield "baseline", ", ".join(texts)
+    if text := when_and_what(before):
+        yield "baseline", text
     kinds = [kind_of_machine(session_) for session_ in (session, before)]
     if all(kinds) and kinds[0] != kinds[1]:
         yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
-
-
-def _moment(unix_s: object) -> str | None:
-    if not isinstance(unix_s, int | float):
-        return None
-    try:
-        return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # whatever a hook wrote there
-        return None
 
 
 def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -81,14 +69,6 @@ def _participant(participant: Mapping[str, Any]) -> str:
     late = f", joined after {participant.get('joined_s')} s" if participant.get("late") else ""
     requests, state = participant.get("requests"), participant.get("state")
     return f"{participant.get('id')}: {requests} requests, {state}{late}"
-
-
-def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
-    yield str(commit["id"])[:12]
-    if commit.get("branch"):
-        yield f"on {commit['branch']}"
-    if commit.get("dirty"):
-        yield "with changes that are not committed"
 
 
 def _machine(machine: Mapping[str, Any]) -> Iterator[str]:

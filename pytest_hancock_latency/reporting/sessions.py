@@ -1,0 +1,38 @@
+"""When a session measured, and which commit, in words; whatever a hook may have written there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+def moment(unix_s: object) -> str | None:
+    """``2026-11-25 12:00:00 UTC``; None for what is no moment."""
+    if not isinstance(unix_s, int | float):
+        return None
+    try:
+        return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # whatever a hook wrote there
+        return None
+
+
+def commit_text(session: Mapping[str, Any]) -> str | None:
+    """``0123456789ab on main with changes that are not committed``; None where it is not known."""
+    commit = session.get("commit")
+    if not isinstance(commit, Mapping) or not commit.get("id"):
+        return None
+    return " ".join(_commit(commit))
+
+
+def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
+    yield str(commit["id"])[:12]
+    if commit.get("branch"):
+        yield f"on {commit['branch']}"
+    if commit.get("dirty"):
+        yield "with changes that are not committed"
+
+
+def when_and_what(session: Mapping[str, Any]) -> str:
+    """The moment and the commit, as far as they are known."""
+    return ", ".join(filter(None, (moment(session.get("started_unix_s")), commit_text(session))))

@@ -1,0 +1,175 @@
+"""Measuring and judging without pytest, for notebooks and scripts: `measure` and `judge`.
+
+The same loop, the same attribution and the same verdicts as in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar, overload
+
+from .core.budget import LatencyBudget, parse_terms
+from .core.duration import parse_duration
+from .core.judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
+from .core.sample import ONE_CALLER, Sample
+from .core.warmup import parse_warmup
+from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame
+from .measuring.clock import system_clock
+from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
+from .measuring.request import (
+    Check,
+    Failures,
+    Function,
+    Target,
+    calls_with,
+    name_of,
+    require_function,
+)
+from .measuring.shapes.closed_loop import ClosedLoop
+from .measuring.shapes.finished_load import deletion_window_ns
+
+__tracebackhide__ = hides_frame
+
+T = TypeVar("T")
+
+SAMPLES: Final = 1_000
+"""Enough for a clear p99, which takes 354 calls if none is over the limit."""
+_OF_A_TEST: Final = (
+    *("name", "warmup", "samples", "max_samples", "time_limit", "strict", "regression"),
+)
+
+
+@overload
+def measure(
+    function: Callable[..., Awaitable[Any]],
+    /,
+    *args: Any,
+    inputs: Iterable[Any] | None = ...,
+    name: str = ...,
+    check: Check | None = ...,
+    failures: Failures = ...,
+    samples: int = ...,
+    warmup: int | str = ...,
+    time_limit: float | str = ...,
+    attribution: bool = ...,
+    **kwargs: Any,
+) -> Awaitable[Sample]: ...
+
+
+@overload
+def measure(
+    function: Function,
+    /,
+    *args: Any,
+    inputs: Iterable[Any] | None = ...,
+    name: str = ...,
+    check: Check | None = ...,
+    failures: Failures = ...,
+    samples: int = ...,
+    warmup: int | str = ...,
+    time_limit: float | str = ...,
+    attribution: bool = ...,
+    **kwargs: Any,
+) -> Sample: ...
+
+
+def measure(  # noqa: PLR0913 - each is a word of its own, by name only
+    function: Function,
+    /,
+    *args: Any,
+    inputs: Iterable[Any] | None = None,
+    name: str = "",
+    check: Check | None = None,
+    failures: Failures = (),
+    samples: int = SAMPLES,
+    warmup: int | str = DEFAULT_WARMUP,
+    time_limit: float | str = "5s",
+    attribution: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Call `function(*args, **kwargs)` again and again, one call after another.
+
+    inputs: each call gets the next one, after `args`; the last is followed by the first.
+    name: of the sample; by default that of the function.
+    check: looks at each answer outside the timed window; one for which it returns something false
+        (but not None) or raises AssertionError is a failure, no observation.
+    failures: exceptions that are failed requests; any other is raised at once.
+    samples: calls to measure.
+    warmup: calls before, a time such as ``"2s"``, or ``"auto"``: until latency is steady.
+    time_limit: measuring ends with the call during which it is over; a number is milliseconds.
+    attribution: whether to read what the machine took of each call.
+
+    Returns:
+        The `Sample`, not judged; of a coroutine function, what gives it when awaited.
+
+    Raises:
+        LatencyError: an argument is invalid, or nobody awaits the answers.
+
+    ``measure(sorted, list(range(1000))).p99_ms``, or ``await measure(fetch, "/health")``
+    """
+    require_function(function, "measure")
+    _require_count(samples)
+    plan = Plan(
+        warmup=_read("warmup", warmup, parse_warmup),
+        samples=samples,
+        max_samples=samples,
+        time_limit_ns=_read("time_limit", time_limit, parse_duration),
+        attribution=attribution,
+    )
+    calls = calls_with(function, args, kwargs, inputs)
+    target = Target(function, calls, name or name_of(function), check, failures)
+    measured = ClosedLoop(plan, system_clock).run(target, lambda: None)
+    return measured if isinstance(measured, Sample) else measured()
+
+
+def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
+    """The same sample with the verdict of a budget, whatever it was judged by before.
+
+    budget: by the keywords of `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;
+        numbers are milliseconds.
+
+    Returns:
+        The sample with its `verdict`, so that `within` says whether the budget holds.
+
+    Raises:
+        BudgetError: the budget is invalid.
+        NothingMeasured: the sample has neither observations nor failures.
+
+    ``judge(measure(index.search, "zebra"), {"p50": 2, "p99": "10ms"}).within``
+    """
+    limits = budget if isinstance(budget, LatencyBudget) else _budget(budget)
+    if not sample.n and not sample.failed:
+        raise NothingMeasured(f"{sample.name!r} has no observation to judge")
+    elapsed_ns = sample.measurement.elapsed_ns
+    is_of_one = sample.measurement.loop in ONE_CALLER
+    policy = Policy(
+        least=min(DEFAULT_SAMPLES, max(1, sample.n)),
+        most=max(1, sample.n),
+        window_ns=DELETION_WINDOW_NS if is_of_one else deletion_window_ns(elapsed_ns),
+    )
+    verdict = SequentialJudge(limits, policy).verdict(
+        sample.observations, sample.failed, elapsed_ns
+    )
+    return replace(sample, verdict=verdict)
+
+
+def _require_count(samples: object) -> None:
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+        raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
+
+
+def _budget(said: object) -> LatencyBudget:
+    if not isinstance(said, Mapping):
+        raise BudgetError(f"budget={said!r} is not a mapping such as {{'p50': 10, 'p99': '50ms'}}")
+    for keyword in _OF_A_TEST:
+        if keyword in said:
+            raise BudgetError(f"{keyword} is for a test: judge() takes limits, errors, least_time")
+    return parse_terms(said).budget()
+
+
+def _read(keyword: str, value: Any, read: Callable[[Any], T]) -> T:
+    try:
+        return read(value)
+    except DurationError as error:
+        raise DurationError(f"{keyword}: {error}") from None
