@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..artifact_file import read_artifact
 from ..artifact_kinds import KINDS
 from ..errors import ArtifactError
 from ..reporting.groups import group_lines
-from ..reporting.table import summary_text
+from ..reporting.terminal import LOG_WIDTH, MANY, report_text
 from .artifacts import (
     add_artifacts,
     add_columns,
@@ -64,6 +67,11 @@ def add_command(commands: Commands) -> None:
         metavar="param|func",
         help="compare samples with the same parameters, or of the same function (text only)",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help=f"show every sample, also of more than {MANY} (text only)",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
     add_output(parser)
     parser.set_defaults(run=_run)
@@ -80,10 +88,21 @@ def _run(options: argparse.Namespace) -> int:
     columns, group_by = columns_of(options), group_by_of(options)
     if options.format != TEXT and (columns or group_by):
         raise ArtifactError("--columns and --group-by are for text only: leave out --format")
-    text = KINDS[options.format].render(records, session, earlier)
     if options.format == TEXT:
-        text = summary_text(records, columns=columns)
+        text = report_text(records, session, columns=columns, **_screen(options))
+    else:
+        text = KINDS[options.format].render(records, session, earlier)
     if group_by:
         text += "\n" + "\n".join(group_lines(records, group_by, columns)) + "\n"
     put(text, options.output)
     return exit_code(records, strict=options.strict)
+
+
+def _screen(options: argparse.Namespace) -> dict[str, Any]:
+    """How the text is drawn: for the terminal that it goes to, or for a log or a file."""
+    on_screen = options.output is None and bool(sys.stdout and sys.stdout.isatty())
+    return {
+        "width": shutil.get_terminal_size().columns if on_screen else LOG_WIDTH,
+        "colour": on_screen and not os.environ.get("NO_COLOR"),
+        "every": options.all,
+    }

@@ -18,7 +18,7 @@ from ..reporting.advice import advice_lines
 from ..reporting.columns import Column, notes
 from ..reporting.groups import group_lines
 from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
-from ..reporting.terminal import terminal_lines
+from ..reporting.terminal import LOG_WIDTH, terminal_lines
 from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
@@ -26,8 +26,6 @@ from .ledger import Ledger
 from .session_facts import SessionFacts
 from .settings import Mode
 
-LOG_WIDTH: Final = 120
-"""Columns of a log, which has no screen to be as wide as."""
 _COLOURS: Final[Mapping[Outcome | None, Mapping[str, bool]]] = {
     Outcome.WITHIN: {"green": True},
     Outcome.EXCEEDED: {"red": True, "bold": True},

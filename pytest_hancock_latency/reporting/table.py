@@ -207,7 +207,16 @@ def summary_text(
     columns: Sequence[Column] = (),
 ) -> str:
     """The whole text summary: the table, the counts, and the evidence of what is not within."""
-    table = table_lines(records, columns)
+    return text_around(table_lines(records, columns), records, session, columns)
+
+
+def text_around(
+    table: Sequence[str],
+    records: Sequence[Record],
+    session: Mapping[str, Any] | None = None,
+    columns: Sequence[Column] = (),
+) -> str:
+    """The text summary around a table that somebody else has drawn."""
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table, "", count_line(records), *notes(columns)]
     lines += scale_lines(scale_of(session))
     for record in records:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from .columns import Column
-from .table import HEADINGS, aligned, cells_of, natural, number_columns, shortened
+from .table import HEADINGS, aligned, cells_of, natural, number_columns, shortened, text_around
 from .wording import printable
 
 MANY: Final = 25
@@ -22,6 +22,16 @@ _NARROWEST: Final = 16
 """A name with less of it tells nobody which test it is; the line is longer then."""
 _GAP: Final = 2
 _SEPARATOR: Final = "::"
+
+
+LOG_WIDTH: Final = 120
+"""Columns of a log, which has no screen to be as wide as."""
+_COLOURS: Final[Mapping[Outcome | None, str]] = {
+    Outcome.WITHIN: "\x1b[32m",
+    Outcome.EXCEEDED: "\x1b[1;31m",
+    Outcome.INCONCLUSIVE: "\x1b[33m",
+}
+_PLAIN: Final = "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +48,42 @@ class Line:
         return self.text.removesuffix(self.verdict)
 
 
+def report_text(  # noqa: PLR0913 - each is a word of its own, by name only
+    records: Sequence[Record],
+    session: Mapping[str, Any],
+    *,
+    width: int = LOG_WIDTH,
+    colour: bool = False,
+    every: bool = False,
+    columns: Sequence[Column] = (),
+) -> str:
+    """The text summary with the table as a test session shows it.
+
+    colour: whether verdicts get the colours of an ANSI terminal.
+    every, columns: as of `terminal_lines`.
+    """
+    lines = terminal_lines(records, width, every=every, columns=columns, all_by="--all")
+    table = [_coloured(line) if colour else line.text for line in lines]
+    return text_around(table, records, session, columns)
+
+
+def _coloured(line: Line) -> str:
+    colour = _COLOURS.get(line.outcome)
+    return f"{line.before}{colour}{line.verdict}{_PLAIN}" if colour else line.text
+
+
 def terminal_lines(
     records: Sequence[Record],
     width: int,
     *,
     every: bool = False,
     columns: Sequence[Column] = (),
+    all_by: str = "-v",
 ) -> list[Line]:
     """The table of records in at most `width` columns, where names of 16 letters leave room.
 
     every: show all of them, however many there are.
+    all_by: the option that does.
     columns: statistics on demand.
     """
     shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
@@ -70,7 +106,8 @@ def terminal_lines(
             lines.append(Line(text, record.outcome, texts[-1]))
     hidden = len(records) - len(shown)
     if hidden:
-        lines.append(Line(f"and {hidden} more that are within, farther from their limits: see -v"))
+        rest_of_them = f"and {hidden} more that are within, farther from their limits"
+        lines.append(Line(f"{rest_of_them}: see {all_by}"))
     return lines
 
 

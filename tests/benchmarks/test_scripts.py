@@ -48,6 +48,14 @@ def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
     assert "no such group: x; there are iid, clear pass, noise, trace, build" in done.stderr
 
 
+def test_deciding_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    arguments = ("--latencies", "2", "--runs", "1", "--results", str(results))
+    made = figures("deciding.py", tmp_path, *arguments)
+    assert ["half", "over"] == [row["side"] for row in made["rows"]]
+    assert made == figures("deciding.py", tmp_path, *arguments)
+
+
 @pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="needs schedstat")
 def test_overhead(tmp_path: Path) -> None:
     made = figures("overhead.py", tmp_path, "--rounds", "1")

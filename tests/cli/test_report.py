@@ -54,8 +54,8 @@ def test_several_artifacts_are_one_table(command: Command, tmp_path: Path) -> No
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
         "sample                    n  p50  p95  p99  limits (ms)  verdict\n"
-        "test_it.py::test_health   6    1    1    1  p50 10       within\n"
-        "test_it.py::test_health  60   90   90   90  p50 10       exceeded p50\n\n"
+        "test_it.py::test_health  60   90   90   90  p50 10       exceeded p50\n"
+        "test_it.py::test_health   6    1    1    1  p50 10       within\n\n"
         "1 within, 1 exceeded\n\n"
         "test_it.py::test_health\n"
         "  exceeded p50: 60 of 60 over 10 ms (100 %, allowed 50 %); p50 ≥ 90 ms\n"
@@ -221,8 +221,8 @@ def test_columns_and_groups_come_on_demand(command: Command, tmp_path: Path) -> 
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
         "sample         n  p50  p95  p99  mean   ops  limits (ms)  verdict\n"
-        "t.py::test[2]  6    2    2    2     2   500  p50 10       within\n"
-        "t.py::test[1]  6    1    1    1     1  1000  p50 10       within\n\n"
+        "t.py::test[1]  6    1    1    1     1  1000  p50 10       within\n"
+        "t.py::test[2]  6    2    2    2     2   500  p50 10       within\n\n"
         "2 within\n"
         "mean: from the histogram of raw latency, which has each within 0.05 %\n"
         "ops: calls a second: 1 / mean for one caller, observations over time for a load\n\n"
@@ -305,3 +305,13 @@ def test_shards_of_one_name_are_told_apart_by_their_folders(
         "shard-1/performance-latency.json",
         "shard-2/performance-latency.json",
     ]
+
+
+def test_of_many_samples_only_those_near_a_limit_are_shown_unless_all_are_asked_for(
+    command: Command, tmp_path: Path
+) -> None:
+    records = [record(*FAST, test=f"t.py::test[{at}]") for at in range(30)]
+    artifact = written(tmp_path / "a.json", records)
+    hidden = "and 25 more that are within, farther from their limits: see --all"
+    assert hidden in command("report", artifact).out.splitlines()
+    assert command("report", artifact, "--all").out.count("t.py::test[") == 30

@@ -17,7 +17,7 @@ from pytest_hancock_latency.core.judging.verdict import (
 )
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, terminal_lines
+from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, report_text, terminal_lines
 
 MS = 1_000_000
 NONE_FAILED = FailureVerdict(Fraction(0), Outcome.WITHIN, 0, 354)
@@ -128,3 +128,9 @@ def test_in_a_group_the_test_of_a_budget_is_named_without_its_file() -> None:
         "u.py",
         "  test_it",
     ]
+
+
+def test_on_a_screen_the_verdict_is_coloured_and_in_a_log_it_is_not() -> None:
+    exceeded = record("t.py::test_health", Outcome.EXCEEDED)
+    assert "\x1b[1;31mexceeded p95\x1b[0m\n" in report_text([exceeded], {}, colour=True)
+    assert "\x1b" not in report_text([exceeded], {})
