@@ -42,9 +42,8 @@ test: $(INSTALLED)  ## the whole test suite
 	$(BIN)/pytest --timeout=180
 
 .PHONY: long
-long: $(INSTALLED)  ## what is too long for every change: busy cores twenty times, and tests/measuring/shows
+long: $(INSTALLED)  ## what is too long for every change: busy cores, twenty times
 	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
-	$(BIN)/python tests/measuring/shows/unseen_peers.py
 
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the wheel builds

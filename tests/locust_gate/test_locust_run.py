@@ -44,7 +44,7 @@ def test_a_load_within_its_budget_passes_and_is_a_record(
 ) -> None:
     result = run(suite, monkeypatch, "--latency-json=a.json", "-s")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*p99.9 5*", "*test_load [[]GET /it[]]*p95 10*within"])
+    result.stdout.fnmatch_lines(["*p99.9 5*", "GET /it (*::test_load)*p95 10*within"])
     (sample,) = json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"]
     assert ("GET /it", "within") == (sample["name"], sample["outcome"])
     assert sample["test"].endswith("::test_load")
