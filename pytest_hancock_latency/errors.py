@@ -6,7 +6,7 @@
     ├── BudgetError      a budget that cannot be meant
     ├── SettingError     an option, ini value or environment variable that cannot be meant
     ├── ProfileError     a hardware profile that cannot be meant
-    ├── ArtifactError    a file that is no artifact of ours
+    ├── ArtifactError    a file that is not an artifact of ours
     └── NothingMeasured  a quantile was asked of a sample without observations
 
 The first five are also `ValueError`: they say that an input was wrong, and their text is one line
@@ -74,7 +74,7 @@ class ProfileError(LatencyError, ValueError):
 
 
 class ArtifactError(LatencyError):
-    """A file that is no artifact of ours, or of a format that is not known here."""
+    """A file that is not an artifact of ours, or of a format that is not known here."""
 
 
 class NothingMeasured(LatencyError):

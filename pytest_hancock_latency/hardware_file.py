@@ -1,4 +1,4 @@
-"""Hardware profiles from a TOML file, beside those that are built in.
+"""Hardware profiles from a TOML file, in addition to the built-in ones.
 
 [tool.hancock-latency.profiles.runner]     # in pyproject.toml
 cores = "2-4"          # or 4
@@ -96,7 +96,7 @@ def requested_profile(text: str, file: Path) -> RequestedProfile:
     """Read ``NAME`` or ``require:NAME``.
 
     Raises:
-        ProfileError: there is no such profile, or it cannot be meant.
+        ProfileError: there is no such profile, or it is invalid.
     """
     name = text.strip().removeprefix(_REQUIRED)
     return RequestedProfile(name, read_profile(name, file), text.strip().startswith(_REQUIRED))

@@ -98,7 +98,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     samples: calls to measure.
     warmup: calls before, a time such as ``"2s"``, or ``"auto"``: until latency is steady.
     time_limit: measuring ends with the call during which it is over; a number is milliseconds.
-    attribution: whether to read what the machine took of each call.
+    attribution: whether to measure the time that the machine took of each call.
 
     Returns:
         The `Sample`, not judged; of a coroutine function, what gives it when awaited.

@@ -149,7 +149,7 @@ def put(text: str, path: Path | None) -> None:
 
 
 def _print(text: str) -> None:
-    """Write to standard output; a reader that has seen enough, such as ``head``, is no error."""
+    """Write to standard output; a reader that stops early, such as ``head``, is not an error."""
     if sys.stdout is None:
         raise ArtifactError("cannot write to standard output: it is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):

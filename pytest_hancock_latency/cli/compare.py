@@ -1,4 +1,4 @@
-"""``hancock-latency compare``: an artifact beside an earlier one."""
+"""``hancock-latency compare``: an artifact compared with an earlier one."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-A limit is the upper bound of what was seen, which holds with 95 %, plus a margin. Percentiles are
+A limit is the upper bound of what was seen at 95 % confidence, plus a margin. Percentiles are
 p50, p95, p99 and those of the budgets that there are; what too little is known of is left out.
 
 Measure where the gate will run: limits taken on a laptop say little about a CI runner.

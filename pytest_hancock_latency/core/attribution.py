@@ -257,7 +257,7 @@ def _up_to(bound: Numbers, sought: Numbers, window: Nanoseconds) -> Numbers:
 def attribute(
     circumstances: Circumstances, windows: Windows, totals: Numbers | None = None
 ) -> Attribution:
-    """Attributed latency: raw latency less what the machine took.
+    """Attributed latency: raw latency less the time that the machine took.
 
     The measuring thread's own wait is excused in full, unless children of the process were busy;
     what is excused beyond it is bounded by what others consumed in the window.

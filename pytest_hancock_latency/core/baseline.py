@@ -1,8 +1,8 @@
-"""A sample beside the same one of an earlier run.
+"""A sample compared with that of an earlier run.
 
 The state of a machine differs between runs, and no test mends that: with identical code, the mean
 of a fresh run is 5 % above that of a saved one every fourth time, and a rank test says *slower*
-every third time. So a saved run convicts nobody. Said of it is only what stands on firm ground:
+every third time. So a saved run fails nothing. Only this is reported:
 that the *median* of what the *code* took is above the baseline's by more than an allowed share, on
 a machine of the same kind, from 200 observations each; and it is advice. Tails, and runs of other
 machines, are shown and not judged.

@@ -1,6 +1,6 @@
 """Budgets from what was seen: limits that the code holds with a margin that is explained.
 
-A limit is the upper bound of its quantile, which holds with 95 %, plus a margin, rounded up to two
+A limit is the upper bound of its quantile at 95 % confidence, plus a margin, rounded up to two
 significant digits. The usual margin is a quarter: code whose quantile is at 0.8 of its limit is
 promised to pass (docs/verdict.md), and 1 / 0.8 is 1.25.
 """

@@ -34,7 +34,7 @@ LONGEST_NS: Final = 5 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class WarmupRule:
-    """A warm-up that is no number of calls: for a time, or until latency is steady."""
+    """A warm-up that is not a number of calls: for a time, or until latency is steady."""
 
     time_ns: int
     """How long it lasts; if it ends when latency is steady, at the longest."""

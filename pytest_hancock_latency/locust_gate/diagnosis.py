@@ -18,7 +18,7 @@ _BUSY_SHARE: Final = 0.1
 _STARVED_S: Final = 1.0
 _HIDDEN: Final = 2
 _MOST_OMITTED: Final = 200_000
-"""More than these is no stall but another load; adding them up would take long."""
+"""More than these are not a stall but another load; adding them up would take long."""
 
 
 _ALIKE: Final = 20

@@ -25,7 +25,7 @@ class Facts:
         self._started_unix_s = round(time.time(), 3)
         self._load = load()  # later it would be our own doing
         self.users = 0
-        _ = self._fixed  # now, so that git does not run beside the first request
+        _ = self._fixed  # now, so that git does not run during the first request
 
     def begin(self) -> None:
         """A test starts."""

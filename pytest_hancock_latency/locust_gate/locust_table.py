@@ -18,7 +18,7 @@ _MOST_BYTES: Final = 2**50
 def guard(stats: Any) -> None:
     """Let only texts and numbers into Locust's statistics, whatever is reported.
 
-    A response time that is no latency becomes None: Locust counts such requests without a time.
+    A response time that is not a latency becomes None: Locust counts such requests without a time.
     """
     log_request, log_error = stats.log_request, stats.log_error
 

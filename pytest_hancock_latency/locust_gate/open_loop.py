@@ -85,7 +85,7 @@ class OpenLoop:
 
     def context(self) -> dict[str, Any]:
         """What Locust passes along with each request: the intended start, with the first one."""
-        inherited: dict[str, Any] = super().context()  # type: ignore[misc] # of User, beside this
+        inherited: dict[str, Any] = super().context()  # type: ignore[misc] # of User, next to this
         due = _DUE.get([])
         return {**inherited, ARRIVAL: due.pop()} if due else inherited
 

@@ -98,7 +98,7 @@ class WebView:
         return self._records
 
     def beside(self, statistics: dict[str, Any]) -> dict[str, Any]:
-        """Locust's statistics with the rows of the tab beside them."""
+        """Locust's statistics with the rows of the tab added."""
         tables = [table_ for table_ in statistics.get("extended_stats", []) if table_["key"] != KEY]
         tab = {"key": KEY, "data": table(self.records())}
         return {**statistics, "extended_stats": [*tables, tab]}

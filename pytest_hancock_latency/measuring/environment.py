@@ -48,7 +48,7 @@ def container_memory_bytes(path: Path = _CGROUP_MEMORY) -> int | None:
     """Memory that the container may use; None where nothing limits it or nothing tells."""
     try:
         return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # "max" is no number
+    except (OSError, ValueError):  # "max" is not a number
         return None
 
 

@@ -232,7 +232,7 @@ def is_coroutine_function(function: Any) -> bool:
 
 
 def require_function(function: object, caller: str) -> None:
-    """Raise LatencyError for what is no function, such as the answer of one.
+    """Raise LatencyError for anything but a function, such as the answer of one.
 
     caller: the name of what was called with it, for the message.
     """

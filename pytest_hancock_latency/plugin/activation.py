@@ -94,7 +94,7 @@ class Activation:
         if errors:
             self._refuse(errors, items)
         elif JSON in self.settings.artifacts and not _is_worker(self._config):
-            _ = self._facts.plain  # now, so that git does not run beside the first sample
+            _ = self._facts.plain  # now, so that git does not run during the first sample
 
     def _by_tests(self, item: pytest.Item) -> Terms | None:
         """The budget of a test without a marker: by the budget file, else the default."""

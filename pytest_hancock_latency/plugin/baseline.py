@@ -1,4 +1,4 @@
-"""The baseline of a session: an earlier artifact that samples are put beside."""
+"""The baseline of a session: an earlier artifact that samples are compared with."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class GitHub:
         self._places[test] = Place(path.as_posix(), None if line is None else line + 1)
 
     def summarise(self, records: Sequence[Record]) -> None:
-        """Append the table to the job summary; a failure is noted, since it is no test's fault."""
+        """Append the table to the job summary; a failure is noted, since no test is to blame."""
         if not self._summary or not records:
             return
         try:

@@ -187,5 +187,5 @@ def _seconds(run_time: str) -> float:
         elif character in _UNITS_S and digits:
             total, digits = total + int(digits) * _UNITS_S[character], ""
         else:
-            raise LatencyError(f"run_time={run_time!r} is no time such as '30s' or '1h30m'")
+            raise LatencyError(f"run_time={run_time!r} is not a time such as '30s' or '1h30m'")
     return total + int(digits or 0)

@@ -126,7 +126,7 @@ class Sampler:
             other is raised at once.
 
         Raises:
-            LatencyError: what is measured is no function, its name is taken, there are no inputs,
+            LatencyError: `function` is not one, the name is taken, there are no inputs,
                 or nobody awaits its answers.
 
         ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
@@ -305,7 +305,7 @@ class Sampler:
         return warmed
 
     def pool_with(self, earlier: list[Sample]) -> None:
-        """Judge together with earlier attempts: a rerun adds evidence, it is no second chance."""
+        """Judge together with earlier attempts: a rerun adds evidence."""
         self._earlier = earlier
 
     def _keep(self, sample: Sample) -> Sample:

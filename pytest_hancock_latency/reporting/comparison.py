@@ -1,4 +1,4 @@
-"""Two artifacts beside each other, as a table."""
+"""Two artifacts compared, as a table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Two artifacts beside each other."""
+    """Two artifacts and what they have in common."""
 
     compared: Sequence[Compared]
     only_before: Sequence[str]
@@ -50,7 +50,7 @@ def comparison_text(comparison: BaselineComparison) -> str:
     """The table, what it means, and what has no counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
     rows = [_HEADINGS, *(_cells(pair) for pair in ordered)]
-    lines = ["latency beside the baseline (medians of what the code took, p99 of raw latency)"]
+    lines = ["compared with the baseline (median of attributed, p99 of raw latency)"]
     for side, name in zip(comparison.sides, ("before", "after"), strict=True):
         lines += [f"{name}: {printable(side)}"] if side else []
     lines.append("")

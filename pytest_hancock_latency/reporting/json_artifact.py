@@ -1,6 +1,6 @@
 """The JSON artifact: every record of a session, with the circumstances of the session.
 
-Format 1. Adding a field is no breaking change; renaming, removing or reinterpreting one is, and
+Format 1. Adding a field is not a breaking change; renaming, removing or reinterpreting one is, and
 raises the number. Durations are integer nanoseconds and end in ``_ns``. Every file is checked
 against the schema, `artifact_schema`, before anything is made of it; the history of formats is in
 docs/artifacts.md.

@@ -141,7 +141,7 @@ _MEDIAN: Final = "p50"
 def bencher_json(records: Sequence[Record], *_: object) -> str:
     """Each sample as a benchmark; the median is its ``latency``, p99 its ``p99-latency``.
 
-    Bounds are those that hold with 95 % each.
+    Bounds hold at 95 % confidence each.
 
     Raises:
         ArtifactError: two samples have the same name, of which one would be lost.

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def moment(unix_s: object) -> str | None:
-    """``2026-11-25 12:00:00 UTC``; None for what is no moment."""
+    """``2026-11-25 12:00:00 UTC``; None for anything that is not a time."""
     if not isinstance(unix_s, int | float):
         return None
     try:

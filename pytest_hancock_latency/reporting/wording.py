@@ -154,7 +154,7 @@ def about_rps(rps: RpsVerdict) -> str:
 
 
 def _remark_about_rps(rps: RpsVerdict) -> str:
-    """What is to be said beside the counts, with its sign of punctuation."""
+    """What follows the counts, with its punctuation."""
     if rps.reason is Reason.MACHINE:
         return f", in {rps.short_strained} of them the load generator had no core to spare"
     if rps.reason is Reason.LOAD and rps.reachable_per_s is not None:

@@ -44,7 +44,9 @@ def interpolations(content: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert ["benchmark.yml", "ci.yml", "long.yml", "release.yml"] == [path.name for path in WORKFLOWS]
+    assert ["benchmark.yml", "ci.yml", "long.yml", "release.yml"] == [
+        path.name for path in WORKFLOWS
+    ]
     assert 2 == len(ACTIONS)
 
 

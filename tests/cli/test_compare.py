@@ -39,7 +39,7 @@ def test_it_says_what_became_slower_and_what_has_no_counterpart(
     ended = command("compare", *artifacts)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        "latency beside the baseline (medians of what the code took, p99 of raw latency)\n\n"
+        "compared with the baseline (median of attributed, p99 of raw latency)\n\n"
         "sample  median before  after  change  p99 before  after\n"
         "slow             2 ms   3 ms   +50 %        2 ms   3 ms  slower\n"
         "same             2 ms   2 ms    +0 %        2 ms   2 ms\n\n"
@@ -63,7 +63,7 @@ def test_another_kind_of_machine_is_shown_and_not_judged(
     ended = command("compare", other, artifacts[1], "--strict")
     assert ended.code == 0
     assert ended.out == (
-        "latency beside the baseline (medians of what the code took, p99 of raw latency)\n\n"
+        "compared with the baseline (median of attributed, p99 of raw latency)\n\n"
         "sample  median before  after  change  p99 before  after\n"
         "slow             1 ms   3 ms  +200 %        1 ms   3 ms\n\n"
         "nothing is judged: the baseline is of another kind of machine "
@@ -122,7 +122,7 @@ def test_it_says_when_both_sides_were_measured_and_which_commits(
         for at, session in enumerate((before, after))
     ]
     assert command("compare", *paths).out.splitlines()[:4] == [
-        "latency beside the baseline (medians of what the code took, p99 of raw latency)",
+        "compared with the baseline (median of attributed, p99 of raw latency)",
         "before: 2023-11-14 22:13:20 UTC, aaaaaaaaaaaa on main",
         r"after: 2027-01-15 08:00:00 UTC, bbbbbbbbbbbb on faster\x1b "
         "with changes that are not committed",

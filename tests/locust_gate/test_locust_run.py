@@ -138,5 +138,5 @@ def test_a_run_time_that_cannot_be_meant_is_refused(suite: pytest.Pytester) -> N
     )
     result = suite.runpytest_subprocess(*ALONE)
     result.stdout.fnmatch_lines(
-        ["*LatencyError: run_time='soon' is no time such as '30s' or '1h30m'"]
+        ["*LatencyError: run_time='soon' is not a time such as '30s' or '1h30m'"]
     )

@@ -232,7 +232,7 @@ def shown_quantile(n: int, k: int, alpha: float = ALPHA_WITHIN) -> Fraction:
 
 
 def bounding_ranks(quantile: Fraction, n: int) -> tuple[int, int]:
-    """Ranks, from 1, of the observations between which a quantile lies, with 95 % at each end.
+    """Ranks, from 1, of the observations between which a quantile lies, 95 % confidence each.
 
     Valid however sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 where nothing is known.
     """

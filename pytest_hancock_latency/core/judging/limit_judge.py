@@ -51,7 +51,7 @@ class LimitJudge:
         self.settled = False
         """No further observation is worth its time."""
         self.is_concentrated = False
-        """The count shows *exceeded*, and only more time can show that it was no single stall."""
+        """The count shows *exceeded*, but a single stall could still explain it."""
         self._table = table
         self._least = least
         self._least_time_ns = least_time_ns

@@ -7,7 +7,7 @@ alike (Hamed & Rao 1998), which those of real machines are.
 
     declining       no chance, the line loses a fifth or more from its beginning to its end, and
                     the lines of both halves fall as well: one step is a phase, not a trend
-    steady          shown to lose less than a fifth, with 95 %
+    steady          shown to lose less than a fifth, at 95 % confidence
     neither known   anything else
 """
 

@@ -83,7 +83,7 @@ class Part:
         return Part(corrected, self.begin, self.intended)
 
     def _attributed_from_intended_start(self, lag: Nanoseconds) -> Nanoseconds:
-        """Without what the machine took, of the request itself and of those before it.
+        """Without the time that the machine took, of the request itself and of those before it.
 
         A caller's queue is gone through again with attributed latencies (Lindley's recursion): it
         begins a request when that is due, or when it would have been through with the one before.

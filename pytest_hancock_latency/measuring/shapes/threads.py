@@ -49,7 +49,7 @@ class Crew:
         """Share the positions among the threads, and wait for all of them.
 
         Raises:
-            Whatever went wrong in a thread beside its requests.
+            Whatever went wrong in a thread outside its requests.
         """
         shared = iter(range(positions))  # `next` on it is one step, whatever thread calls it
         threads = [

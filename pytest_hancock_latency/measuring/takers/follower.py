@@ -79,7 +79,7 @@ class Follower:
             self._tree.exclude(threading.get_native_id())
 
     def start_if_family(self) -> None:
-        """Begin where this process has children: what they burn is no excuse for its waits."""
+        """Begin where this process has children: their CPU time does not excuse its waits."""
         if self._tree.has_children():
             self.start()
 

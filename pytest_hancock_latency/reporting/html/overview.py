@@ -15,7 +15,7 @@ from .markup import Element, element
 
 _HEADINGS: Final = [
     (HEADINGS[0], False),
-    (HEADINGS[-1], False),  # beside the name, where a phone shows it without scrolling
+    (HEADINGS[-1], False),  # next to the name, where a phone shows it without scrolling
     *((text, at in NUMBERS) for at, text in enumerate(HEADINGS[:-1]) if at),
 ]
 

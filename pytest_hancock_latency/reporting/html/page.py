@@ -25,7 +25,7 @@ def report_html(
 ) -> str:
     """The report as one HTML document that needs nothing else.
 
-    session: what an artifact says beside its samples. baseline: an earlier artifact, whose samples
+    session: what an artifact says about its session. baseline: an earlier artifact, whose samples
     are shown next to their counterparts.
     """
     ordered = by_weight(records)
