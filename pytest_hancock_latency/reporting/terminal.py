@@ -90,16 +90,16 @@ def terminal_lines(
     # In the order of their badness, the last rank that a file gets is that of its worst sample.
     ranks = {_file(record): record.outcome.rank for record in sorted(shown, key=_badness)}
     shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
-    grouped = len(ranks) > 1
     cells = [row[1:] for row in cells_of(shown, columns)]
     rest = aligned(cells, {at - 1 for at in number_columns(columns)})
     room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
+    grouped = len(ranks) > 1 or any(len(record.label) > room for record in shown)
     names = [shortened(name, room) for name in _names(shown, room, grouped=grouped)]
     column = max(map(len, (HEADINGS[0], *names)))
     lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
     numbered = zip(shown, names, rest[1:], cells[1:], strict=True)
     for file, group in groupby(numbered, key=lambda line: _file(line[0])):
-        if grouped:
+        if grouped and file:
             lines.append(Line(shortened(file, width)))
         for record, name, figures, texts in group:
             text = f"{name.ljust(column)}  {figures}"
@@ -120,9 +120,9 @@ def _names(records: Sequence[Record], room: int, *, grouped: bool) -> list[str]:
     counts = Counter(record.label for record in records)
     names = []
     for record in records:
-        file = f"{_file(record)}{_SEPARATOR}" if grouped else ""
+        file = f"{_file(record)}{_SEPARATOR}" if grouped and _file(record) else ""
         label, test = printable(record.label), printable(record.small_print).removeprefix(file)
-        name = "  " * grouped + label.removeprefix(file)
+        name = "  " * bool(file) + label.removeprefix(file)
         full = f"{name} ({test})" if test else name
         names.append(full if counts[record.label] > 1 or len(full) <= room else name)
     return names
@@ -152,4 +152,5 @@ def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
 
 
 def _file(record: Record) -> str:
-    return printable(record.test.partition(_SEPARATOR)[0])
+    """The file of a test; empty for requests of a load."""
+    return printable(record.test.rpartition(_SEPARATOR)[0].partition(_SEPARATOR)[0])

@@ -41,12 +41,13 @@ def test_a_table_of_one_file_is_as_wide_as_it_has_to_be() -> None:
     ]
 
 
-def test_a_long_name_loses_its_middle_where_the_screen_ends() -> None:
+def test_a_long_name_goes_under_its_file_and_loses_its_middle_where_the_screen_ends() -> None:
     name = "tests/api/test_search.py::test_a_query_of_many_words[a very long parameter]"
-    _, line = texts(record(name), width=80)
+    _, file, line = texts(record(name), width=80)
+    assert file == "tests/api/test_search.py"
     assert (len(line), line) == (
         79,
-        "tests/api/test_sear…ry long parameter]  354    5   12   20  p95 25       within",
+        "  test_a_query_of_ma…ry long parameter]  354    5   12   20  p95 25       within",
     )
 
 
@@ -54,7 +55,7 @@ def test_a_long_name_loses_its_middle_where_the_screen_ends() -> None:
 def test_no_line_is_wider_than_the_screen_unless_names_would_be_lost(width: int) -> None:
     lines = texts(record("tests/api/test_search.py::" + "x" * 200), width=width)
     assert max(map(len, lines)) <= max(width, 60)
-    assert len(lines[1].split()[0]) >= 16
+    assert len(lines[-1].split()[0]) >= 14
 
 
 def test_several_files_are_groups_and_the_worst_comes_first() -> None:
@@ -134,3 +135,13 @@ def test_on_a_screen_the_verdict_is_coloured_and_in_a_log_it_is_not() -> None:
     exceeded = record("t.py::test_health", Outcome.EXCEEDED)
     assert "\x1b[1;31mexceeded p95\x1b[0m\n" in report_text([exceeded], {}, colour=True)
     assert "\x1b" not in report_text([exceeded], {})
+
+
+def test_requests_of_a_load_have_no_file() -> None:
+    lines = texts(record("GET /b"), record("GET /a"), record("t.py::test_it"), width=100)
+    assert [line.split("  354")[0].rstrip() for line in lines[1:]] == [
+        "GET /a",
+        "GET /b",
+        "t.py",
+        "  test_it",
+    ]

@@ -246,6 +246,17 @@ def too_many_failures(table: Table, failed: int, attempts: int) -> bool:
     return table.shows_exceeded(attempts, failed)
 
 
+def failures_need(table: Table, allowed: Fraction, failed: int, attempts: int) -> int:
+    """How many more attempts show too many failures at their present rate.
+
+    0 where they show it already, where no more failed than may, and where it takes too many.
+    """
+    if failed <= allowed * attempts or too_many_failures(table, failed, attempts):
+        return 0
+    shown_from = table.exceeded_at_rate(attempts, failed, _FARTHEST)
+    return 0 if shown_from is None else max(1, shown_from - attempts)
+
+
 def failure_verdict(table: Table, allowed: Fraction, failed: int, attempts: int) -> FailureVerdict:
     """The verdict on the share of requests that failed."""
     if too_many_failures(table, failed, attempts):

@@ -21,7 +21,7 @@ from typing import Final
 from ..budget import LatencyBudget, Limit
 from ..sample import Observations
 from .evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
-from .limit_judge import LimitJudge, failure_verdict, too_many_failures
+from .limit_judge import LimitJudge, failure_verdict, failures_need, too_many_failures
 from .verdict import Outcome, Verdict
 
 LOOK_EVERY_NS: Final = 20_000_000
@@ -111,6 +111,9 @@ class SequentialJudge:
         if self._broken(n, failed):
             return 0
         steps = [limit.next_look() for limit in self._limits if not limit.settled]
+        more = failures_need(self._failures, self.budget.errors, failed, n + failed)
+        if 0 < more <= room - n:  # more calls decide whether too many fail
+            steps.append(more)
         if n >= self._policy.most:
             return min(steps) if steps and self.lacks_only_time else 0
         return min([*steps, self._policy.most - n]) if steps else 0

@@ -183,6 +183,24 @@ def test_without_any_limit_on_failures_the_first_failure_decides() -> None:
     assert (verdict.failures.failed, verdict.failures.attempts) == (1, 4)
 
 
+def test_more_failures_than_allowed_are_measured_until_they_are_shown() -> None:
+    judge = judge_of(p50=10, errors="1%")
+    fast = [FAST] * 70
+    more = judge.look(seen(fast), failed=7)
+    assert more > 0
+    longer = [FAST] * (70 + more)
+    assert judge.look(seen(longer), failed=7 + round(more / 10)) == 0
+    assert judge.verdict(seen(longer), failed=7 + round(more / 10)).outcome is Outcome.EXCEEDED
+
+
+@pytest.mark.parametrize(("failed", "room"), [(1, 20_000), (7, 71)])
+def test_failures_that_are_allowed_or_take_too_long_end_nothing_later(
+    failed: int, room: int
+) -> None:
+    judge = judge_of(p50=10, errors="1%" if failed > 1 else "2%")
+    assert judge.look(seen([FAST] * 70), failed=failed, room=room) == 0
+
+
 def test_a_share_of_failures_may_be_allowed() -> None:
     assert verdict_on(judge_of(p50=10, errors="5%"), seen([FAST] * 99), 1).outcome is Outcome.WITHIN
 
