@@ -47,7 +47,7 @@ def test_a_long_name_goes_under_its_file_and_loses_its_middle_where_the_screen_e
     assert file == "tests/api/test_search.py"
     assert (len(line), line) == (
         79,
-        "  test_a_query_of_ma…ry long parameter]  354    5   12   20  p95 25       within",
+        "  test_a_query_of_m…ry long parameter]  354    5   12   20  p95 25       within",
     )
 
 
