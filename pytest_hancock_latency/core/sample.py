@@ -178,12 +178,51 @@ class Sample:
             return self.is_switched_off
         return self.verdict.outcome is Outcome.WITHIN
 
-    def __getattr__(self, name: str) -> float:
-        match = _ATTRIBUTE.fullmatch(name)
-        if match is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        ns = self.quantile_ns(match[1])
-        return ns / NS_PER_MS if match[2] == "ms" else ns
+    if TYPE_CHECKING:
+        # Any percentile is an attribute at run time. Editors complete these, and type checkers take
+        # every other name for the mistake that it usually is; `quantile_ms` has the rest.
+        @property
+        def p50_ms(self) -> float: ...
+
+        @property
+        def p75_ms(self) -> float: ...
+
+        @property
+        def p90_ms(self) -> float: ...
+
+        @property
+        def p95_ms(self) -> float: ...
+
+        @property
+        def p99_ms(self) -> float: ...
+
+        @property
+        def p99_9_ms(self) -> float: ...
+
+        @property
+        def p99_99_ms(self) -> float: ...
+
+        @property
+        def p50_ns(self) -> int: ...
+
+        @property
+        def p95_ns(self) -> int: ...
+
+        @property
+        def p99_ns(self) -> int: ...
+
+        @property
+        def max_ns(self) -> int: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> float:
+            """Raw latency at any percentile: ``p99_9_ms``, ``p75_ns``."""
+            match = _ATTRIBUTE.fullmatch(name)
+            if match is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            ns = self.quantile_ns(match[1])
+            return ns / NS_PER_MS if match[2] == "ms" else ns
 
     def __repr__(self) -> str:
         verdict = self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any, Final, overload
+from typing import Any, Final, TypedDict, Unpack, overload
 
 import pytest
 
@@ -19,23 +19,36 @@ Limit = int | float | str
 """Milliseconds, or a text with a unit: ``"250us"``, ``"1.5s"``."""
 
 
+class Keywords(TypedDict, total=False):
+    """Keywords of the marker that editors complete; ``percentiles`` has all others."""
+
+    p75: Limit
+    p90: Limit
+    p99_9: Limit
+    p99_99: Limit
+    max: Limit
+    percentiles: Mapping[str, Limit]
+    errors: Limit
+    name: str
+    warmup: int | str
+    samples: int
+    max_samples: int
+    time_limit: Limit
+    least_time: Limit
+    strict: bool
+    regression: Limit
+
+
+class KeywordsOfNamed(Keywords, total=False):
+    """Keywords that follow the name of a budget, whose limits they replace."""
+
+    p50: Limit
+    p95: Limit
+    p99: Limit
+
+
 @overload
-def latency_budget(
-    budget: str,
-    /,
-    *,
-    max: Limit = ...,
-    errors: Limit = ...,
-    name: str = ...,
-    warmup: int | str = ...,
-    samples: int = ...,
-    max_samples: int = ...,
-    time_limit: Limit = ...,
-    least_time: Limit = ...,
-    strict: bool = ...,
-    regression: Limit = ...,
-    **percentiles: Limit,
-) -> pytest.MarkDecorator: ...
+def latency_budget(budget: str, /, **keywords: Unpack[KeywordsOfNamed]) -> pytest.MarkDecorator: ...
 
 
 @overload
@@ -43,18 +56,7 @@ def latency_budget(
     p50: Limit | None = ...,
     p95: Limit | None = ...,
     p99: Limit | None = ...,
-    *,
-    max: Limit = ...,
-    errors: Limit = ...,
-    name: str = ...,
-    warmup: int | str = ...,
-    samples: int = ...,
-    max_samples: int = ...,
-    time_limit: Limit = ...,
-    least_time: Limit = ...,
-    strict: bool = ...,
-    regression: Limit = ...,
-    **percentiles: Limit,
+    **keywords: Unpack[Keywords],
 ) -> pytest.MarkDecorator: ...
 
 
