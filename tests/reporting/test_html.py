@@ -16,6 +16,7 @@ from pytest_hancock_latency.core.record import Artifact, Record
 from pytest_hancock_latency.reporting.html import report_html
 from pytest_hancock_latency.reporting.wording import printable
 
+from ..cli import making
 from . import gold
 
 
@@ -224,3 +225,12 @@ def test_few_samples_are_open_and_of_many_only_those_that_are_not_within() -> No
     many = [replace(r, test=f"{r.test}[{i}]") for i in range(5) for r in records]
     assert len(page(many).cssselect("details[open]")) == 10
     assert len(page(many).cssselect("#finder")) == 1
+
+
+def test_a_sample_slower_than_the_baseline_is_marked_and_sorted_up() -> None:
+    fast, slow = making.record(*[2] * 300, test="b"), making.record(*[3] * 300, test="b")
+    other = making.record(*[2] * 300, test="a")
+    root = page([other, slow], Artifact(gold.artifact().session, [other, fast]))
+    assert texts(root, "#overview tbody tr th") == ["b", "a"]
+    marked = texts(root, "#overview tbody tr:first-child td:nth-child(2)")
+    assert [text.split()[-1] for text in marked] == ["slower"]

@@ -92,6 +92,14 @@ def test_the_finder_hides_what_is_not_meant_and_counts_the_rest(page: Page) -> N
     assert page.locator("#found").inner_text() == "1 found"
 
 
+def test_one_verdict_can_be_picked_out(page: Page) -> None:
+    page.locator("#verdict").select_option("exceeded")
+    rows = page.locator("#overview tbody tr:visible")
+    assert 0 < rows.count() < page.locator("#overview tbody tr").count()
+    assert all("exceeded" in text for text in rows.all_inner_texts())
+    assert page.locator("#samples > details:visible").count() == rows.count()
+
+
 def test_pictures_are_drawn_inside_their_frame(page: Page) -> None:
     frame = page.locator("#sample-1 svg").first.bounding_box()
     bars = page.locator("#sample-1 svg .area.raw").first.bounding_box()

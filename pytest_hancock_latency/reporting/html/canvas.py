@@ -85,17 +85,22 @@ def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
 def limits_across(
     parts: Sequence[LimitVerdict], scale: LogScale, *, words_at: float = LEFT + 3
 ) -> list[Element]:
-    """Limits as horizontal lines; those far above are told at the upper edge."""
+    """Limits as horizontal lines, their words above them; those far away are named at an edge."""
     marks = []
     anchor = "start" if words_at < RIGHT else "end"
     far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
-    for part in parts:
+    free_up_to = float(BOTTOM)
+    for part in parts:  # from the lowest line up: limits ascend
         if part in far:
             continue
         y = scale.at(part.limit.limit_ns)
+        text_y = min(y - 3, free_up_to)
+        free_up_to = text_y - _LINE
         marks.append(_line((LEFT, y), (RIGHT, y), "limit"))
-        marks.append(words(words_at, y - 3, limit_words(part), anchor=anchor, class_="limit-words"))
-    return marks + _far_limits(far, "above")
+        marks.append(
+            words(words_at, text_y, limit_words(part), anchor=anchor, class_="limit-words")
+        )
+    return marks + _far_limits(far, scale, "↑", "↓")
 
 
 def limits_down(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]:
@@ -108,16 +113,21 @@ def limits_down(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]
         marks.append(_line((x, y + 2), (x, BOTTOM), "limit"))
         anchor, dx = ("end", -3) if x > (LEFT + RIGHT) / 2 else ("start", 3)
         marks.append(words(x + dx, y + 4, limit_words(part), anchor=anchor, class_="limit-words"))
-    return marks + _far_limits(far, "right", len(near))
+    return marks + _far_limits(far, scale, "→", "←", len(near))
 
 
-def _far_limits(parts: Sequence[LimitVerdict], where: str, row: int = 0) -> list[Element]:
-    if not parts:
-        return []
-    arrow = {"above": "↑", "right": "→"}[where]
-    text = ", ".join(limit_words(part) for part in parts)
+def _far_limits(
+    parts: Sequence[LimitVerdict], scale: LogScale, higher: str, lower: str, row: int = 0
+) -> list[Element]:
+    """The limits beyond the picture, each side in a line with the arrow that points to it."""
+    sides = (
+        (higher, [part for part in parts if part.limit.limit_ns > scale.high]),
+        (lower, [part for part in parts if part.limit.limit_ns < scale.low]),
+    )
+    texts = [f"{', '.join(map(limit_words, side))} {arrow}" for arrow, side in sides if side]
     return [
-        words(RIGHT, 14 + row * _LINE, f"{text} {arrow}", anchor="end", class_="limit-words far")
+        words(RIGHT, 14 + (row + at) * _LINE, text, anchor="end", class_="limit-words far")
+        for at, text in enumerate(texts)
     ]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Container, Sequence
+from typing import Any, Final
 
 from ...core.baseline import median_change
 from ...core.duration import format_ms
@@ -11,7 +11,7 @@ from ...core.judging.verdict import Outcome
 from ...core.record import Record
 from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, rows
 from ..wording import SIGNS
-from .markup import Element, element
+from .markup import Child, Element, element
 
 _HEADINGS: Final = [
     (HEADINGS[0], False),
@@ -20,9 +20,17 @@ _HEADINGS: Final = [
 ]
 
 
-def by_weight(records: Sequence[Record]) -> list[Record]:
-    """What exceeded comes first, then what is inconclusive; by name among equals."""
-    return sorted(records, key=lambda r: (r.outcome.rank, natural(r.label), r.title))
+def by_weight(records: Sequence[Record], slower: Container[str] = ()) -> list[Record]:
+    """What exceeded comes first, then what is inconclusive; what became slower among equals.
+
+    slower: titles of the samples that are slower than the baseline.
+    """
+
+    def weight(record: Record) -> tuple[Any, ...]:
+        is_slower = record.title in slower
+        return record.outcome.rank, not is_slower, natural(record.label), record.title
+
+    return sorted(records, key=weight)
 
 
 def anchor(at: int) -> str:
@@ -35,10 +43,15 @@ def small_print(test: str) -> Element | None:
     return element("small", test) if test else None
 
 
-def overview(records: Sequence[Record], baseline: Sequence[Record | None] | None) -> Element:
+def overview(
+    records: Sequence[Record],
+    baseline: Sequence[Record | None] | None,
+    slower: Container[str] = (),
+) -> Element:
     """The table. records: in the order in which their sections follow.
 
     baseline: for each of them the earlier one, where there is one; None without a baseline.
+    slower: titles of those that are slower than it.
     """
     headings = _HEADINGS if baseline is None else [*_HEADINGS, ("median before", True)]
     earlier = baseline or [None] * len(records)
@@ -47,9 +60,10 @@ def overview(records: Sequence[Record], baseline: Sequence[Record | None] | None
     body = [
         element(
             "tr",
-            *_cells(at, record, row),
+            *_cells(at, record, row, slower=record.title in slower),
             None if baseline is None else _before(record, before),
             class_=_class(record.outcome),
+            data_outcome=record.outcome,
         )
         for at, (record, row, before) in lines
     ]
@@ -88,7 +102,7 @@ def _heading(at: int, text: str, number: bool) -> Element:
     return element("th", button, scope="col", class_="number" if number else None)
 
 
-def _cells(at: int, record: Record, row: Row) -> list[Element]:
+def _cells(at: int, record: Record, row: Row, *, slower: bool) -> list[Element]:
     link = element("a", row.sample, href=f"#{anchor(at)}")
     name = element("th", link, small_print(row.small_print), scope="row")
     numbers = [element("td", row.n, class_="number", data_value=record.n)]
@@ -99,10 +113,15 @@ def _cells(at: int, record: Record, row: Row) -> list[Element]:
     limit_ns = limits[0].limit.limit_ns if limits else -1
     return [
         name,
-        element("td", badge(record.outcome), f" {_limit(record)}", data_value=record.outcome.rank),
+        element("td", *_verdict(record, slower=slower), data_value=record.outcome.rank),
         *numbers,
         element("td", row.limits, data_value=limit_ns),
     ]
+
+
+def _verdict(record: Record, *, slower: bool) -> list[Child]:
+    mark = [element("span", "▲ slower", class_="badge is-inconclusive")] if slower else []
+    return [badge(record.outcome), f" {_limit(record)} ", *mark]
 
 
 def _limit(record: Record) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
+from ...core.baseline import judged_change, kind_of_machine
 from ...core.judging.verdict import WORST_FIRST
 from ...core.record import Artifact, Record, counterparts
 from ..table import count_line
@@ -28,7 +29,8 @@ def report_html(
     session: what an artifact says about its session. baseline: an earlier artifact, whose samples
     are shown next to their counterparts.
     """
-    ordered = by_weight(records)
+    slower = _slower(records, session or {}, baseline) if baseline else frozenset()
+    ordered = by_weight(records, slower)
     earlier = counterparts(ordered, baseline.records) if baseline else None
     sections = [
         sample_section(
@@ -49,14 +51,29 @@ def report_html(
                 _header(ordered, session or {}, baseline.session if baseline else {}),
                 element(
                     "main",
-                    _finder() if len(ordered) > _OPEN_AT_MOST else None,
-                    overview(ordered, earlier) if ordered else None,
+                    _finder(ordered) if len(ordered) > _OPEN_AT_MOST else None,
+                    overview(ordered, earlier, slower) if ordered else None,
                     element("div", *sections, id="samples", tabindex="-1"),
                 ),
                 element("script", _packaged("script.js")),
             ),
             lang="en",
         )
+    )
+
+
+def _slower(
+    records: Sequence[Record], session: Mapping[str, Any], baseline: Artifact
+) -> frozenset[str]:
+    """Titles of the samples that are shown to be slower, on the same kind of machine."""
+    kinds = kind_of_machine(session), kind_of_machine(baseline.session)
+    if all(kinds) and kinds[0] != kinds[1]:
+        return frozenset()
+    matches = zip(records, counterparts(records, baseline.records), strict=True)
+    return frozenset(
+        record.title
+        for record, before in matches
+        if before and judged_change(before, record, compared=len(records)).slower
     )
 
 
@@ -94,10 +111,15 @@ def _header(
     )
 
 
-def _finder() -> Element:
+def _finder(records: Sequence[Record]) -> Element:
+    present = {record.outcome for record in records}
+    outcomes = [outcome for outcome in WORST_FIRST if outcome in present]
+    options = [element("option", "all", value="")]
+    options += [element("option", outcome, value=outcome) for outcome in outcomes]
     return element(
         "p",
         element("label", "Find a sample ", element("input", type="search", id="finder")),
+        element("label", " Verdict ", element("select", *options, id="verdict")),
         element("span", "", id="found", role="status"),
         class_="finder",
     )

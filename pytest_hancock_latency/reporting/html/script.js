@@ -22,6 +22,7 @@ if (table) {
 const open = () => {
   const section = location.hash && document.getElementById(location.hash.slice(1));
   if (section instanceof HTMLDetailsElement) {
+    section.hidden = false;
     section.open = true;
     section.scrollIntoView();
     section.querySelector("summary").focus({ preventScroll: true });
@@ -30,14 +31,19 @@ const open = () => {
 addEventListener("hashchange", open);
 open();
 const finder = document.getElementById("finder");
-if (finder && table) {
-  finder.addEventListener("input", () => {
+const verdict = document.getElementById("verdict");
+if (finder && verdict && table) {
+  const filter = () => {
     const wanted = finder.value.trim().toLowerCase();
     let found = 0;
     for (const row of table.tBodies[0].rows) {
-      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      const judged = !verdict.value || row.dataset.outcome === verdict.value;
+      row.hidden = !(judged && row.textContent.toLowerCase().includes(wanted));
+      document.getElementById(row.querySelector("a").hash.slice(1)).hidden = row.hidden;
       found += row.hidden ? 0 : 1;
     }
     document.getElementById("found").textContent = `${found} found`;
-  });
+  };
+  finder.addEventListener("input", filter);
+  verdict.addEventListener("change", filter);
 }
