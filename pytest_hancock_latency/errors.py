@@ -42,35 +42,67 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
 
 
 class UndecidedBudgetWarning(UserWarning):
-    """A latency budget could not be decided since there were too few calls: it gates nothing.
+    """A latency budget could not be decided because of too few calls: it gates nothing.
 
-    A filter that names this class may turn it into an error; one for all warnings does not, since a
-    slow machine gives few calls, too.
+    A filter that names this class may turn it into an error; a filter for all warnings does not,
+    since a slow machine gives few calls as well.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", UndecidedBudgetWarning)
     """
 
 
 class LatencyError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base of all errors that this package raises on purpose.
+
+    >>> try:
+    ...     judge(measure(len, "abc"), {"p95": "fast"})
+    ... except LatencyError as error:
+    ...     print(type(error).__name__)
+    BudgetError
+    """
 
 
 class DurationError(LatencyError, ValueError):
-    """A duration that cannot be read."""
+    """An invalid duration.
+
+    >>> issubclass(DurationError, ValueError)
+    True
+    """
 
 
 class QuantileError(LatencyError, ValueError):
-    """A percentile that cannot be read."""
+    """An invalid percentile.
+
+    >>> measure(len, "abc").quantile_ms("p101")
+    Traceback (most recent call last):
+    QuantileError: p101 is not a percentile: it must lie between p0 and p100
+    """
 
 
 class BudgetError(LatencyError, ValueError):
-    """A budget that cannot be meant."""
+    """An invalid budget, in a marker or a budget file.
+
+    >>> judge(measure(len, "abc"), {"p95": -1})
+    Traceback (most recent call last):
+    BudgetError: p95: -1 is not a duration: it must be greater than zero
+    """
 
 
 class SettingError(LatencyError, ValueError):
-    """An option, an ini value or an environment variable that cannot be meant."""
+    """An invalid option, ini value or environment variable.
+
+    >>> issubclass(SettingError, LatencyError)
+    True
+    """
 
 
 class ProfileError(LatencyError, ValueError):
-    """A hardware profile that cannot be meant."""
+    """An invalid or unknown hardware profile.
+
+    >>> issubclass(ProfileError, LatencyError)
+    True
+    """
 
 
 class ArtifactError(LatencyError):
@@ -78,4 +110,9 @@ class ArtifactError(LatencyError):
 
 
 class NothingMeasured(LatencyError):
-    """A quantile was asked of a sample that has no observation."""
+    """A sample without observations has no quantiles and no verdict.
+
+    >>> nearest_rank([], Fraction(1, 2))
+    Traceback (most recent call last):
+    NothingMeasured: p50 of a sample without observations
+    """

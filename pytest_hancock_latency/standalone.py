@@ -106,7 +106,10 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     Raises:
         LatencyError: an argument is invalid, or nobody awaits the answers.
 
-    ``measure(sorted, list(range(1000))).p99_ms``, or ``await measure(fetch, "/health")``
+    >>> measure(sorted, [3, 1, 2], samples=200).n
+    200
+
+    For a coroutine function: ``await measure(fetch, "/health")``.
     """
     require_function(function, "measure")
     _require_count(samples)
@@ -136,7 +139,8 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
         BudgetError: the budget is invalid.
         NothingMeasured: the sample has neither observations nor failures.
 
-    ``judge(measure(index.search, "zebra"), {"p50": 2, "p99": "10ms"}).within``
+    >>> judge(measure(sorted, [3, 1, 2]), {"p50": "1s"}).within
+    True
     """
     limits = budget if isinstance(budget, LatencyBudget) else _budget(budget)
     if not sample.n and not sample.failed:

@@ -79,10 +79,15 @@ def rank(quantile: Fraction, n: int) -> int:
 
 
 def nearest_rank(ascending: Sequence[int], quantile: Fraction) -> int:
-    """The quantile of observations given in ascending order.
+    """The quantile of observations given in ascending order: observation number ceil(q · n).
+
+    ascending: latencies in ns, shape (n,). quantile: greater than 0 and at most 1.
 
     Raises:
         NothingMeasured: there is no observation.
+
+    >>> nearest_rank([10, 20, 30, 40], Fraction(1, 2))
+    20
     """
     if not len(ascending):
         raise NothingMeasured(f"{label(quantile)} of a sample without observations")

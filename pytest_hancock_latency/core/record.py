@@ -27,7 +27,11 @@ Bounds = tuple[int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Everything worth keeping of one sample."""
+    """Everything worth keeping of one sample, as artifacts and hooks have it.
+
+    >>> def pytest_latency_judged(item, record: Record) -> None:  # in a conftest.py
+    ...     print(record.label, record.outcome, record.quantiles_ns["p99"])
+    """
 
     test: str
     """Node id of the test."""

@@ -91,6 +91,10 @@ class Sample:
 
     Integer nanoseconds inside, ``_ms`` floats outside: any percentile is an attribute, as in
     ``sample.p95_ms`` or ``sample.p99_9_ms``. Quantiles are of raw latency, by nearest rank.
+
+    >>> sample = measure(sorted, [3, 1, 2])
+    >>> sample.p50_ms <= sample.p99_9_ms <= sample.max_ms
+    True
     """
 
     name: str

@@ -69,6 +69,10 @@ def latency_budget(*args: Any, **kwargs: Any) -> pytest.MarkDecorator:
 
     The values are checked when tests are collected, where the error can name the test; nothing is
     raised here, since an exception during the import of a test module hides which test it is.
+
+    >>> @latency_budget(p50=10, p95=25, p99="50ms", errors="0.1%")
+    ... def test_sort(sample: Sampler) -> None:
+    ...     sample(sorted, [3, 1, 2])
     """
     mark: pytest.MarkDecorator = pytest.mark.latency_budget(*args, **kwargs)
     return mark

@@ -53,7 +53,13 @@ class Sampler:
     """The `sample` fixture: measures requests in several shapes of load, and judges them.
 
     Every sample of a test is judged by its budget, and fails it at its end: code after a call still
-    runs. A name used twice, or a load that cannot be meant, is a `LatencyError`.
+    runs. A name used twice, or an invalid load, is a `LatencyError`.
+
+    >>> @latency_budget(p95=25)
+    ... def test_search(sample: Sampler) -> None:
+    ...     assert sample(sorted, [3, 1, 2]).answer == [1, 2, 3]
+    ...     sample.burst(sorted, [3, 1, 2], requests=120, concurrency=24, name="burst")
+    ...     sample.at_rate(sorted, [3, 1, 2], per_second=200, duration="2s", name="rate")
     """
 
     settings: ItemSettings
@@ -360,7 +366,13 @@ def _names_of(one: Function, other: Function) -> tuple[str, str]:
 
 
 class Warmup:
-    """The `warmup` fixture: warms up by hand; `sample` then adds no calls of its own."""
+    """The `warmup` fixture: warms up by hand; `sample` then adds no calls of its own.
+
+    >>> @latency_budget(p95=25)
+    ... def test_sort(sample: Sampler, warmup: Warmup) -> None:
+    ...     warmup(sorted, [3, 1, 2], times=20)
+    ...     sample(sorted, [3, 1, 2])
+    """
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler

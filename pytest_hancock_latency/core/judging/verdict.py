@@ -17,7 +17,11 @@ from .evidence import METHOD, VERSION
 
 
 class Outcome(StrEnum):
-    """What is known about a budget."""
+    """What is known about a budget; each is equal to its word.
+
+    >>> Outcome.WITHIN == "within"
+    True
+    """
 
     WITHIN = "within"
     EXCEEDED = "exceeded"
@@ -90,6 +94,10 @@ class LimitVerdict:
     """The verdict on one limit: k of n, raw and attributed.
 
     The quantile itself and its bounds are in the record, by the label of the limit.
+
+    >>> verdict = judge(measure(len, "abc"), {"p50": "1s", "p95": "2s"}).verdict
+    >>> [(part.limit.label, part.over, part.n) for part in verdict.limits]
+    [('p50', 0, 1000), ('p95', 0, 1000)]
     """
 
     limit: Limit
@@ -168,7 +176,11 @@ class RpsVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on a budget: exceeded if any part is, within if every part is."""
+    """The verdict on a budget: exceeded if any part is, within if every part is.
+
+    >>> judge(measure(len, "abc"), {"p50": "1s"}).verdict.outcome
+    <Outcome.WITHIN: 'within'>
+    """
 
     limits: tuple[LimitVerdict, ...]
     failures: FailureVerdict
