@@ -25,6 +25,7 @@ from .quantile import P50
 from .record import Record
 
 ALLOWED: Final = Fraction(1, 10)
+"""Medians of identical code differ by up to that much between two runs."""
 LEAST: Final = 200
 """Observations on either side; below, a rank test misses what matters."""
 

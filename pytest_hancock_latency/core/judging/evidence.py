@@ -30,15 +30,24 @@ Mixture = tuple[tuple[float, float], ...]
 """Pairs (odds ratio to the allowed odds, weight); the weights add up to 1."""
 
 WITHIN: Final[Mixture] = ((0.1, 0.7), (0.3, 0.2), (0.55, 0.1))
+"""Most weight is where most tests are, at a tenth of the allowed rate: a clear pass of p99 takes
+464 observations on average (Wald's bound is 445). The others let code nearer to its limit pass."""
 EXCEEDED: Final[Mixture] = ((1.5, 0.2), (2.5, 0.25), (6.0, 0.25), (40.0, 0.3))
+"""Weights of slow code by how slow it is. 40 times the allowed odds is code in which nearly every
+call is over: p99 is then exceeded after 4 observations. 1.5 times is what is worth finding."""
 
 METHOD: Final = "mixture e-process of exceedance counts"
 VERSION: Final = 1
 """Raised by every change after which the same observations may get another verdict."""
 
 ALPHA_WITHIN: Final = 0.05
+"""Chance that a limit passes although it is broken. It needs no correction for several limits: all
+have to pass (intersection-union, Berger 1982)."""
 ALPHA_BUILD: Final = 0.01
+"""Chance of any false alarm in a build: one red build in a hundred may be by chance. Evidence is
+exponential in observations, so that a strict value costs few of them."""
 _LEAST_GATES: Final = 200
+"""A small suite is judged like one of this size, so that verdicts stay as it grows."""
 NEVER: Final = 2**62
 """A number of observations that nobody reaches."""
 

@@ -22,11 +22,14 @@ from typing import Final
 from .verdict import Outcome, ThroughputVerdict
 
 DECLINE: Final = 0.2
+"""The share from which a loss of throughput is worth a verdict: a fifth of the capacity."""
 LEAST_NS: Final = 30_000_000_000
 LEAST_REQUESTS: Final = 200
 """Below these two, nothing is said: a few seconds of any load go up or down."""
 _MOST_STRETCHES: Final = 60
+"""More make the interval no narrower: their counts are smaller and noisier."""
 _REQUESTS_IN_A_STRETCH: Final = 10
+"""The count of fewer is far from normal, which the interval takes it for."""
 _Z_95: Final = 1.96
 _LEAST_SPREAD: Final = 3
 

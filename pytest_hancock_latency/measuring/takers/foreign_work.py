@@ -35,7 +35,11 @@ a twentieth of the calls is late, and each commit of somebody else can make one 
 COARSE_NS: Final = 50_000_000
 """In a shorter window, a tick more of each CPU may have been busy than was counted."""
 CALM_PRESSURE: Final = 0.05
+"""Share of a window in which some task waited for a core, up to which the window is calm: it can
+have delayed one call in twenty at most."""
 CALM_IDLE: Final = 0.25
+"""Share of the CPUs that has to be idle in a calm window where the kernel has no pressure file: then
+there was a core to run on."""
 _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test are in the way of its own thread."""
 _STAT: Final = Path("/proc/stat")
