@@ -38,8 +38,8 @@ CALM_PRESSURE: Final = 0.05
 """Share of a window in which some task waited for a core, up to which the window is calm: it can
 have delayed one call in twenty at most."""
 CALM_IDLE: Final = 0.25
-"""Share of the CPUs that has to be idle in a calm window where the kernel has no pressure file: then
-there was a core to run on."""
+"""Share of the CPUs that has to be idle in a calm window where the kernel has no pressure file:
+then there was a core to run on."""
 _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test are in the way of its own thread."""
 _STAT: Final = Path("/proc/stat")
