@@ -45,6 +45,16 @@ test: $(INSTALLED)  ## the whole test suite
 long: $(INSTALLED)  ## what is too long for every change: busy cores, twenty times
 	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
 
+# serving.py is what the others share; contract.py and image.py need more than the lock installs, and
+# unseen_peers.py needs root.
+SHOWS := $(filter-out %/serving.py %/contract.py %/image.py %/unseen_peers.py,$(wildcard tests/*/shows/*.py))
+
+.PHONY: shows
+shows: $(INSTALLED)  ## the scripts of tests/*/shows, each printing its figures
+	@status=0; for script in $(SHOWS); do \
+	  echo "== $$script"; $(BIN)/python "$$script" || status=1; \
+	done; exit $$status
+
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the wheel builds
 	$(BIN)/ruff check
