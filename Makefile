@@ -46,8 +46,8 @@ long: $(INSTALLED)  ## what is too long for every change: busy cores, twenty tim
 	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
 
 # serving.py is what the others share; contract.py and image.py need more than the lock installs, and
-# unseen_peers.py needs root.
-SHOWS := $(filter-out %/serving.py %/contract.py %/image.py %/unseen_peers.py,$(wildcard tests/*/shows/*.py))
+# unseen_peers.py needs root; picture.py makes pictures for the documents.
+SHOWS := $(filter-out %/serving.py %/contract.py %/image.py %/unseen_peers.py %/picture.py,$(wildcard tests/*/shows/*.py))
 
 .PHONY: shows
 shows: $(INSTALLED)  ## the scripts of tests/*/shows, each printing its figures
