@@ -1,4 +1,4 @@
-"""The ten-second example of the README: a budget for a function, and one for a service."""
+"""The first examples of the README: budgets for a function, an endpoint and a whole test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ WORDS = sorted(f"word-{number}" for number in range(100_000))
 
 @latency_budget(p50=0.05, p95=0.1, p99=1)  # numbers are milliseconds; "50us" and "1.5s" work too
 def test_finding_a_word(sample: Sampler) -> None:
-    sample(bisect.bisect, WORDS, "word-4711")
+    search = sample(bisect.bisect_left, WORDS, "word-4711")
+    assert WORDS[search.answer] == "word-4711"
 
 
 @pytest.fixture
@@ -27,8 +28,7 @@ def client() -> FlaskClient:
 
 @latency_budget(p50=10, p95=25, p99=50)
 def test_health(client: FlaskClient, sample: Sampler) -> None:
-    answer = sample(client.get, "/health", check=lambda answer: answer.status_code == 200)
-    assert answer.p50_ms <= answer.p99_ms
+    sample(client.get, "/health", check=lambda response: response.status_code == 200)
 
 
 @latency_budget(p95=50)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "quickstart" / "test_search.py"
+README = ROOT / "README.md"
 ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
 
 
@@ -38,9 +40,25 @@ def test_a_budget_of_the_quickstart_that_is_too_tight_fails(pytester: pytest.Pyt
     result.stdout.re_match_lines([r"p50 \d+(\.\d+)? µs > 1 µs, \d+ of \d+ over"])
 
 
+def readme_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_first_block_of_the_readme_runs_as_it_stands(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_search=readme_blocks()[0])
+    result = pytester.runpytest_subprocess(*ALONE, "--latency=report")
+    result.assert_outcomes(passed=1)
+
+
+def test_the_assert_of_the_first_block_can_fail(pytester: pytest.Pytester) -> None:
+    block = readme_blocks()[0].replace("bisect.bisect_left", "bisect.bisect_right")
+    pytester.makepyfile(test_search=block)
+    result = pytester.runpytest_subprocess(*ALONE, "--latency=report")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *AssertionError: assert 'word-47110' == 'word-4711'"])
+
+
 def test_the_readme_shows_the_example_as_it_is() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = readme.partition("```python\n")[2].partition("```")[0]
-    body = [line for line in shown.splitlines() if line.strip()]
     example = EXAMPLE.read_text(encoding="utf-8")
-    assert [line for line in body if line not in example] == []
+    body = [line for block in readme_blocks()[:2] for line in block.splitlines() if line.strip()]
+    assert [line for line in body if line not in example] == ["# test_search.py"]
