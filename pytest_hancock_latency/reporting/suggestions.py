@@ -56,7 +56,7 @@ def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> 
 
 def _explained(margin: Fraction, note: str) -> str:
     return (
-        "# Each limit: the upper bound of its quantile, which holds with 95 %, "
+        "# Each limit: the upper bound of its quantile at 95 % confidence, "
         f"plus {format_percent(margin)} %, rounded up; {note}"
     )
 

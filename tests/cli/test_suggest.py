@@ -24,7 +24,7 @@ def test_a_limit_has_its_reason_above_it(command: Command, tmp_path: Path) -> No
     ended = command("suggest", artifact)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        "# Each limit: the upper bound of its quantile, which holds with 95 %, plus 25 %, "
+        "# Each limit: the upper bound of its quantile at 95 % confidence, plus 25 %, "
         'rounded up; in pyproject.toml: [tool.hancock-latency.budgets."NAME"]\n\n'
         "# p50 4 ms, at most 4 ms (100 observations)\n"
         "# p95 4 ms, at most 4 ms (100 observations)\n"
@@ -41,7 +41,7 @@ def test_a_marker_has_its_reason_above_it(command: Command, tmp_path: Path) -> N
     ended = command("suggest", artifact, "--format", "markers")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        "# Each limit: the upper bound of its quantile, which holds with 95 %, plus 25 %, "
+        "# Each limit: the upper bound of its quantile at 95 % confidence, plus 25 %, "
         "rounded up; numbers are milliseconds\n\n"
         "# test_it.py::test_health\n"
         "# p50 4 ms, at most 4 ms (100 observations)\n"
