@@ -52,15 +52,15 @@ class Option(NamedTuple):
 
 
 SHARED = (
-    Option("artifacts", "DIR", "write every artifact into this folder"),
+    Option("artifacts", "DIR", "write all artifacts to this folder"),
     *(
         Option(kind.name, "FILE", f"write {kind.file_name} here instead")
         for kind in KINDS.values()
         if kind.file_name and kind.of_pytest
     ),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
-    Option("scale", "N", "factor for latency limits on a slower machine, such as 2"),
-    Option("strict", "", "an inconclusive budget fails its test or its run"),
+    Option("scale", "N", "multiply latency limits by this factor, such as 2 on a slower machine"),
+    Option("strict", "", "inconclusive fails the test, or the Locust run"),
 )
 
 

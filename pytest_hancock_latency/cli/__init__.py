@@ -22,7 +22,7 @@ examples:
   hancock-latency gate merged.json --budgets pyproject.toml
   hancock-latency suggest merged.json
 
-hancock-latency COMMAND --help has more of each.
+Run hancock-latency COMMAND --help for the options of a command.
 """
 _COMMANDS = (report, show, compare, merge, gate, suggest)
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
-        description="Read, merge and judge the artifacts of latency budgets.",
+        description="Show, compare, merge and judge the artifacts of latency budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -93,7 +93,7 @@ def titles(records: Sequence[Record]) -> str:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add ``-o FILE`` to a command."""
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output"
+        "-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of standard output"
     )
 
 
@@ -102,7 +102,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns",
         metavar="LIST",
-        help=f"columns to add to the text, any of {','.join(COLUMNS)} (calls a second)",
+        help=f"columns to add to the text output, any of {','.join(COLUMNS)} (calls per second)",
     )
 
 

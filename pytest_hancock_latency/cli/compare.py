@@ -1,4 +1,4 @@
-"""``hancock-latency compare``: an artifact compared with an earlier one."""
+"""``hancock-latency compare``: an artifact and an earlier one."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-Only medians are judged, only on the same kind of machine, and it is a warning: even with identical
-code, a fresh run differs from a saved one more often than not. --strict makes it exit code 1. To
-compare two versions for sure, measure both in one test: sample.pairs(new, old).
+Only medians are judged, only on the same kind of machine, and only as a warning: even with
+identical code, a fresh run differs from a saved one more often than not. With --strict, a slower
+sample sets exit code 1. To compare two versions reliably, measure both in one test:
+sample.pairs(new, old).
 
 examples:
   hancock-latency compare main.json branch.json
   hancock-latency compare main.json branch.json --regression 25% --strict
 
-exit codes: 0, 1 slower under --strict, 2 usage
+exit codes: 0 not slower, 1 slower with --strict, 2 invalid usage
 """
 
 
@@ -39,7 +40,7 @@ def add_command(commands: Commands) -> None:
     """Add ``compare`` to the command line."""
     parser = commands.add_parser(
         "compare",
-        help="put an artifact beside an earlier one, sample by sample",
+        help="compare an artifact with an earlier one, sample by sample",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,9 +50,11 @@ def add_command(commands: Commands) -> None:
         "--regression",
         metavar="SHARE",
         default=f"{format_percent(ALLOWED)}%",
-        help="by how much a median may be above the baseline's (default: %(default)s)",
+        help="how far a median may be above the baseline (default: %(default)s)",
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 if any is slower")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with code 1 if any sample is slower"
+    )
     add_output(parser)
     parser.set_defaults(run=_run)
 

@@ -1,4 +1,4 @@
-"""``hancock-latency gate``: judge what was measured already, by budgets given now."""
+"""``hancock-latency gate``: judge existing measurements by other budgets."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-A budget of the file judges the samples that bear its name: by the budget that they were gated by,
-their own name, their test's node id, or the name of the test function. --budget judges every one.
-A file in HdrHistogram's V2 encoding is a sample named after the file.
+A budget of the file judges a sample if its name is that of the sample's budget, the sample's name,
+the node id of its test, or the name of the test function. --budget judges all samples. A file in
+HdrHistogram's V2 encoding is one sample, named after the file.
 
-Counts alone cannot tell one stall of the machine from slow code: pytest and Locust, which see the
-run over time, are the better judges.
+Counts alone cannot distinguish a single stall of the machine from slow code. Verdicts of pytest and
+Locust are more reliable, because they see the run over time.
 
 examples:
   hancock-latency gate artifacts/performance-latency.json --budgets pyproject.toml
   hancock-latency gate latencies.json --budget p95=25ms,p99=50ms,errors=0.1% --strict
   hancock-latency gate recorded.hdr --unit us --budget p99=50 -o judged.json
 
-exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict or by
-a budget that is strict
+exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict
+or with a strict budget
 """
 _UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 
@@ -47,8 +47,8 @@ def add_command(commands: Commands) -> None:
     """Add ``gate`` to the command line."""
     parser = commands.add_parser(
         "gate",
-        help="judge an artifact or an HdrHistogram by a budget file",
-        description="Judge what was measured already by budgets given now.",
+        help="judge artifacts or HdrHistograms by other budgets",
+        description="Judge existing measurements by other budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -60,12 +60,19 @@ def add_command(commands: Commands) -> None:
         help="a performance-latency.json, or a histogram in HdrHistogram's V2 encoding",
     )
     budgets = parser.add_mutually_exclusive_group(required=True)
-    budgets.add_argument("--budgets", type=Path, metavar="TOML", help="file of named budgets")
-    budgets.add_argument("--budget", metavar="LIMITS", help="such as p95=25ms,p99=50ms")
-    parser.add_argument(
-        "--unit", choices=tuple(_UNITS), default="ns", help="of HdrHistogram values (default: ns)"
+    budgets.add_argument("--budgets", type=Path, metavar="TOML", help="TOML file of named budgets")
+    budgets.add_argument(
+        "--budget", metavar="LIMITS", help="one budget for all samples, such as p95=25ms,p99=50ms"
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
+    parser.add_argument(
+        "--unit",
+        choices=tuple(_UNITS),
+        default="ns",
+        help="unit of HdrHistogram values (default: ns)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with code 3 if any sample is inconclusive"
+    )
     add_output(parser)
     parser.set_defaults(run=_run)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-Samples of the same test and name are put together by adding their histograms, and judged anew; all
-others are taken over as they are. Use it for shards of a test suite, for reruns, and for the
-artifacts of several load generators.
+Samples of the same test and name are merged by adding their histograms and judged again; all
+others are copied unchanged. Use it for shards of a test suite, for reruns, and for the artifacts of
+several load generators.
 
 examples:
   hancock-latency merge shard-1.json shard-2.json -o merged.json
@@ -33,8 +33,8 @@ def add_command(commands: Commands) -> None:
     """Add ``merge`` to the command line."""
     parser = commands.add_parser(
         "merge",
-        help="put the artifacts of shards, workers or reruns together",
-        description="Put the artifacts of shards, workers or reruns together.",
+        help="merge the artifacts of shards, workers or reruns",
+        description="Merge the artifacts of shards, workers or reruns.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -39,8 +39,8 @@ examples:
   hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
   hancock-latency report --strict shard-1.json shard-2.json
 
-exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive under --strict or by
-a budget that is strict
+exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict
+or with a strict budget
 """
 
 
@@ -48,8 +48,8 @@ def add_command(commands: Commands) -> None:
     """Add ``report`` to the command line."""
     parser = commands.add_parser(
         "report",
-        help="show artifacts: as a table, as Markdown, as HTML, or as other tools read them",
-        description="Show artifacts; the exit code is what they say.",
+        help="show artifacts as a table, Markdown, HTML, or in the formats of other tools",
+        description="Show artifacts. The exit code is their verdict.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -70,9 +70,11 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help=f"show every sample, also of more than {MANY} (text only)",
+        help=f"show every sample, even if there are more than {MANY} (text only)",
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if any is inconclusive")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with code 3 if any sample is inconclusive"
+    )
     add_output(parser)
     parser.set_defaults(run=_run)
 

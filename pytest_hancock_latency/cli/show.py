@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-SAMPLE is any part of a sample's title that no other has.
+SAMPLE is any unique part of a sample's title.
 
 examples:
   hancock-latency show artifacts/performance-latency.json test_health
@@ -34,8 +34,8 @@ def add_command(commands: Commands) -> None:
     """Add ``show`` to the command line."""
     parser = commands.add_parser(
         "show",
-        help="one sample: its numbers, its evidence, its picture",
-        description="Show one sample: its numbers, its evidence, its picture.",
+        help="show one sample: figures, evidence and distribution",
+        description="Show one sample: figures, evidence and distribution.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -43,7 +43,11 @@ def add_command(commands: Commands) -> None:
         "artifact", type=Path, metavar="ARTIFACT", help="a performance-latency.json"
     )
     parser.add_argument(
-        "sample", nargs="?", default="", metavar="SAMPLE", help="part of the title of one sample"
+        "sample",
+        nargs="?",
+        default="",
+        metavar="SAMPLE",
+        help="unique part of the title of a sample",
     )
     parser.add_argument(
         "--format",

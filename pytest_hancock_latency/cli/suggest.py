@@ -1,4 +1,4 @@
-"""``hancock-latency suggest``: budgets from what was seen."""
+"""``hancock-latency suggest``: budgets from measured latencies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .report import Commands
 
 _EXAMPLES = """\
-A limit is the upper bound of what was seen at 95 % confidence, plus a margin. Percentiles are
-p50, p95, p99 and those of the budgets that there are; what too little is known of is left out.
+A limit is the upper bound of a percentile at 95 % confidence, plus a margin. Percentiles are p50,
+p95, p99 and those of existing budgets, except those with too few observations.
 
-Measure where the gate will run: limits taken on a laptop say little about a CI runner.
+Measure where the gate will run: limits from a laptop say little about a CI runner.
 --latency=report measures tests without failing any.
 
 examples:
@@ -36,8 +36,8 @@ def add_command(commands: Commands) -> None:
     """Add ``suggest`` to the command line."""
     parser = commands.add_parser(
         "suggest",
-        help="propose budgets from what was seen, with the margin explained",
-        description="Propose budgets from what was seen.",
+        help="suggest budgets from measured latencies",
+        description="Suggest budgets from measured latencies.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -51,7 +51,7 @@ def add_command(commands: Commands) -> None:
         "--margin",
         metavar="SHARE",
         default=f"{format_percent(MARGIN)}%",
-        help="room above what was seen, below 100%% (default: %(default)s)",
+        help="margin above measured latencies, below 100%% (default: %(default)s)",
     )
     add_output(parser)
     parser.set_defaults(run=_run)

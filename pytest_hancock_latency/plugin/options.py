@@ -16,7 +16,9 @@ from ..shared_options import ENVIRONMENT, GUIDE_ARTIFACT, SHARED, Option
 
 OPTIONS: Final = (
     Option(
-        "mode", "MODE", "gate: measure, judge, fail (default); report: never fail; off: run once"
+        "mode",
+        "MODE",
+        "gate: measure, judge and fail (default); report: measure, never fail; off: run once",
     ),
     *SHARED,
     Option(
@@ -27,42 +29,42 @@ OPTIONS: Final = (
     Option(
         "default",
         "LIMITS",
-        "budget of every test without one, such as p95=200ms; max=2s alone runs each test once",
+        "budget for tests that have none, such as p95=200ms; max=2s alone runs each test once",
     ),
     Option(
         "warmup",
         "N|DURATION|auto",
-        "calls before measuring, a time such as 2s, or auto: until steady (default: 5)",
+        "warm-up: number of calls, a time such as 2s, or auto: until steady (default: 5)",
     ),
-    Option("samples", "N", "least number of observations for a pass (default: 50)"),
-    Option("max_samples", "N", "greatest number of observations (default: 20000)"),
+    Option("samples", "N", "minimum number of observations for a pass (default: 50)"),
+    Option("max_samples", "N", "maximum number of observations (default: 20000)"),
     Option(
         "time_limit",
         "DURATION|auto",
-        "longest measuring of one sample (default: auto, what its limits take, 5 to 60 s)",
+        "maximum time to measure one sample (default: auto, as its limits need, 5 to 60 s)",
     ),
     Option(
         "time",
         "DURATION",
-        "time beyond 5 s a sample that all samples of a process share (default: 5min)",
+        "time that all samples of a process share, beyond 5 s each (default: 5min)",
     ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
         "profile",
         "NAME",
-        "hardware profile to compare the machine with, such as ci; require:NAME refuses another",
+        "hardware profile to compare the machine with, such as ci; require:NAME refuses any other",
     ),
     Option(
         "columns",
         "LIST",
-        "columns to add to the table: any of min,max,mean,stddev,ops (calls a second)",
+        "columns to add to the table: any of min,max,mean,stddev,ops (calls per second)",
     ),
     Option(
         "group_by",
         "param|func",
         "compare samples with the same parameters, or of the same function, with the fastest",
     ),
-    Option("junit", "on|off", "whether to write latency properties into JUnit XML (default: on)"),
+    Option("junit", "on|off", "latency properties in JUnit XML (default: on)"),
     Option("github", "on|off", "job summary and annotations on GitHub Actions (default: on)"),
 )
 

@@ -61,8 +61,8 @@ def test_the_help_names_every_command(command: Command, name: str) -> None:
 @pytest.mark.parametrize("name", ["report", "gate"])
 def test_the_help_of_what_judges_tells_the_exit_codes(command: Command, name: str) -> None:
     assert command(name, "--help").out.endswith(
-        "exit codes: 0 within, 1 exceeded, 2 usage or nothing judged, 3 inconclusive "
-        "under --strict or by\na budget that is strict\n"
+        "exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive "
+        "with --strict\nor with a strict budget\n"
     )
 
 

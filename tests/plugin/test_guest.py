@@ -64,7 +64,7 @@ def test_the_marker_is_registered_and_the_options_have_their_own_group(plain: Su
         "numbers are milliseconds, or one budget name"
     )
     plain.run("--help").stdout.fnmatch_lines(
-        ["latency budgets:", "*--latency=MODE*gate: measure, judge, fail (default)*"]
+        ["latency budgets:", "*--latency=MODE*gate: measure, judge and fail (default)*"]
     )
 
 
