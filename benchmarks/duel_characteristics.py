@@ -15,12 +15,12 @@ the rule promises 1 % over all samples of the duel; at +5 % it promises 5 % of *
 
 Why the mixture's precision c² is 0.3: all errors were looked at for 1, 0.3, 0.1 and 0.03, with 1,
 20 and 200 samples compared. With c² = 1, fewer than 6, 8 and 10 passes cannot show *slower* (with
-0.3: 5, 7 and 8), so that a change of +10 % takes 7 to 11 passes instead of 5 to 9. Below 0.3, a clear
-change takes one pass less, and few passes that happen to lie close together count for too much:
-two-state noise at +5 % ends as *not slower* in 4.3 to 4.8 % with 0.3, which keeps the promised 5 %,
-and in 5.6 to 6.8 % with 0.1. Skewed noise breaks the promise at the margins with every c², as a few
-passes of it look like little noise around too low a mean: up to 9.5 % at +5 %, and 7 % are called
-faster at the margin of -2 %; identical code is not.
+0.3: 5, 7 and 8), so that a change of +10 % takes 7 to 11 passes instead of 5 to 9. Below 0.3, a
+clear change takes one pass less, and few passes that happen to lie close together count for too
+much: two-state noise at +5 % ends as *not slower* in 4.3 to 4.8 % with 0.3, which keeps the
+promised 5 %, and in 5.6 to 6.8 % with 0.1. Skewed noise breaks the promise at the margins with
+every c², as a few passes of it look like little noise around too low a mean: up to 9.5 % at +5 %,
+and 7 % are called faster at the margin of -2 %; identical code is not.
 """
 
 from __future__ import annotations
