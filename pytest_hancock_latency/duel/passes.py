@@ -137,9 +137,7 @@ class SideProcess:
         elif "collected" in message:
             self._collected = {test: at for at, test in enumerate(message["collected"])}
         elif "left_out" in message:
-            into.left_out[Key(*message["left_out"])] = (
-                f"{message['shape']} is not measured in turns"
-            )
+            into.left_out[Key(*message["left_out"])] = f"{message['shape']}: not measured in turns"
         elif "failed" in message:
             why = f": {message['why']}" if message["why"] else ""
             into.remarks[f"{self.side.name}: {message['failed']} failed{why}"] = None

@@ -159,12 +159,16 @@ def _make(stack: ExitStack, version: str | None, into: Path, origin: Path) -> st
             return str(origin)
         commit = _worktree(stack, "HEAD", into, origin)
         changed = _copy_changes(origin, into)
-        return f"{commit} with {changed} changed files" if changed else commit
+        files = f"{changed} changed file{'s' * (changed > 1)}"
+        return f"{commit} with {files}" if changed else commit
     if is_repository and _commit_of(version, origin):
         return _worktree(stack, version, into, origin)
     if not Path(version).is_dir():
-        where = f"the repository {origin}" if is_repository else "no repository"
-        raise DuelError(f"{version!r} is neither a commit, branch or tag of {where} nor a folder")
+        if is_repository:
+            refused = f"is neither a commit, branch or tag of the repository {origin} nor a folder"
+        else:
+            refused = f"is not a folder, and {origin} is not in a repository with such a version"
+        raise DuelError(f"{version!r} {refused}")
     _copy_folder(Path(version).resolve(), into)
     return str(Path(version))
 

@@ -10,41 +10,13 @@ from random import Random
 from statistics import median
 
 from ..core.duration import NS_PER_S
-from ..core.judging.duel import DuelRule, DuelVerdict, judge_duel
+from ..core.judging.duel import Duel, DueledSample, DuelRule, DuelVerdict, judge_duel
 from ..errors import DuelError
 from .passes import Key, Pass, run_pass
 from .sides import Side
 
 IDLE_PASSES = 2
 """Passes in a row without a number for what is not settled, after which more would not help."""
-
-
-@dataclass(frozen=True, slots=True)
-class DueledSample:
-    """One sample of a duel."""
-
-    title: str
-    verdict: DuelVerdict
-    rule: DuelRule
-    base_ns: float
-    """Median over the passes of the median of attributed latency."""
-    head_ns: float
-    log_ratios: tuple[float, ...]
-    """Of each pass, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Duel:
-    """What came out of a duel."""
-
-    base: str
-    head: str
-    samples: tuple[DueledSample, ...]
-    left_out: dict[str, str]
-    """By the titles of samples without a number: why."""
-    remarks: tuple[str, ...]
-    passes: int
-    elapsed_s: float
 
 
 @dataclass

@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
-from pytest_hancock_latency.core.judging.duel import DuelOutcome, DuelRule
+from pytest_hancock_latency.core.judging.duel import Duel, DuelOutcome, DuelRule
 from pytest_hancock_latency.duel import passes
 from pytest_hancock_latency.duel.passes import Key, Pass, run_pass
 from pytest_hancock_latency.duel.sides import two_sides
-from pytest_hancock_latency.duel.tournament import Duel, fight
+from pytest_hancock_latency.duel.tournament import fight
 from pytest_hancock_latency.errors import DuelError
 
 from .conftest import Commit

@@ -177,7 +177,7 @@ def test_outside_of_a_repository_only_folders_are_versions(
     with pytest.raises(DuelError) as refused, two_sides("main", []):
         pass
     assert str(refused.value) == (
-        "'main' is neither a commit, branch or tag of no repository nor a folder"
+        f"'main' is not a folder, and {folder} is not in a repository with such a version"
     )
 
 

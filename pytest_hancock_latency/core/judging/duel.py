@@ -22,7 +22,7 @@ one stops; `benchmarks/duel_characteristics.py` shows what becomes of that with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -134,6 +134,43 @@ class DuelVerdict:
     """
     settled: bool
     """Whether more passes change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueledSample:
+    """One sample of a duel."""
+
+    title: str
+    verdict: DuelVerdict
+    rule: DuelRule
+    base_ns: float
+    """Median over the passes of the median of attributed latency."""
+    head_ns: float
+    log_ratios: tuple[float, ...]
+    """Of each pass, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """What came out of a duel."""
+
+    base: str
+    head: str
+    samples: tuple[DueledSample, ...]
+    left_out: Mapping[str, str]
+    """By the titles of samples without a number: why."""
+    remarks: tuple[str, ...]
+    passes: int
+    elapsed_s: float
+
+    @property
+    def worst_first(self) -> list[DueledSample]:
+        """The samples by their outcomes, and by their ratios among those of one outcome."""
+        return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
+
+    def count(self, outcome: DuelOutcome) -> int:
+        """How many samples have this outcome."""
+        return sum(sample.verdict.outcome is outcome for sample in self.samples)
 
 
 def log_evidence(values: Sequence[float], mean: float, mixture_precision: float) -> float:
