@@ -88,8 +88,11 @@ class Line:
 
 
 def line_of_side() -> Line | None:
-    """The line of this process to a coordinator; None where it is no side of a duel."""
-    descriptor = os.environ.get(DUEL_SOCKET)
+    """The line of this process to a coordinator; None where it is no side of a duel.
+
+    It is taken once: a pytest that runs inside this one is not the side.
+    """
+    descriptor = os.environ.pop(DUEL_SOCKET, None)
     if descriptor is None:
         return None
     end = socket.socket(fileno=int(descriptor))

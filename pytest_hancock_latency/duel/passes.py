@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from ..core.duration import NS_PER_S
 from .line import Line, LineClosed, Message
 from .sides import BASE, HEAD, Side
 
@@ -29,8 +29,8 @@ CALLS: Final = 6
 """Calls of a turn. The first one is not counted: it is cold, as the process slept."""
 MOST_TURNS: Final = 20
 LEAST_TURNS: Final = 5
-TURNS_NS: Final = 2 * NS_PER_S
-"""What the turns of a side should take at most; slow calls get fewer turns."""
+LONG_S: Final = 4.0
+"""What the turns at a sample should take at most; slow calls get fewer of them."""
 HANG_S: Final = 300.0
 """How long a side may be silent: longer than any setup or test without a sample should take."""
 _ENDING_S: Final = 10.0
@@ -258,11 +258,13 @@ def _meet(
     # Both are told even if one of them is gone: the other has to be released.
     present = [side.send({"warmup_ns": shared}, into) for side in sides]
     alive = all(present)
-    for _ in range(_turns(max(*base.warmup_ns, *head.warmup_ns, 0)) if alive else 0):
+    begin, turns = time.monotonic(), 0
+    while alive and turns < MOST_TURNS:
+        if turns >= LEAST_TURNS and time.monotonic() - begin > LONG_S:
+            break
         draw.shuffle(sides)
         alive = all(_turn(side, into) for side in sides)
-        if not alive:
-            break
+        turns += 1
     medians = [_finish(side, into) for side in (base, head)]
     base_ns, head_ns = medians
     if base_ns and head_ns:
@@ -270,11 +272,6 @@ def _meet(
         into.medians_ns[key] = base_ns, head_ns
     else:
         into.left_out[key] = "a side did not finish it"
-
-
-def _turns(pace_ns: int) -> int:
-    """How many turns, for calls that take so long."""
-    return max(LEAST_TURNS, min(MOST_TURNS, TURNS_NS // max(1, CALLS * pace_ns)))
 
 
 def _turn(side: SideProcess, into: Pass) -> bool:

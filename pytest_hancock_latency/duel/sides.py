@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -259,12 +258,13 @@ def _replace(source: Path, target: Path) -> None:
 
 def _python_path(folder: Path, root: Path, inside: Path, origin: Path) -> str:
     """Where a side imports from: this package, then its own code wherever the user's is found."""
-    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
     searched = [Path(entry).resolve() for entry in sys.path if entry]
     ours = [
         path.relative_to(origin)
         for path in searched
-        if path.is_relative_to(origin) and path not in installed and path != PACKAGE.parent
+        if path.is_relative_to(origin)
+        and not path.is_relative_to(sys.prefix)  # a virtual environment inside the project
+        and path != PACKAGE.parent
     ]
     candidates = (inside, inside / "src", Path(), Path("src"), *ours)
     places = dict.fromkeys([folder / PLUG, *(root / each for each in candidates)])

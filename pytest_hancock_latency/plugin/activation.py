@@ -49,7 +49,7 @@ class Activation:
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
-        duel = DuelSide(line, config) if (line := line_of_side()) else None
+        duel = DuelSide(line) if (line := line_of_side()) else None
         if duel is not None:
             self.settings = replace(self.settings, artifacts={}, github=False)
             config.pluginmanager.register(duel, DUEL_SIDE)

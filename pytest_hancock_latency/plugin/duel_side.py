@@ -16,9 +16,9 @@ from ..duel.line import DUEL_ORIGIN, Corner, Line, LineClosed
 class DuelSide:
     """Tells the coordinator what is collected, what fails, and when the session ends."""
 
-    def __init__(self, line: Line, config: pytest.Config) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._config = config
+        self._origin = os.environ.pop(DUEL_ORIGIN, "")
 
     def corner(self, test: str, regression: Fraction | None) -> Corner:
         """Where the samples of a test meet those of the other side."""
@@ -48,7 +48,7 @@ class DuelSide:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Tell the end, and which code came from where no side has its own."""
         try:
-            self._line.send({"end": int(exitstatus), "strangers": list(_strangers())})
+            self._line.send({"end": int(exitstatus), "strangers": list(_strangers(self._origin))})
         except LineClosed:
             return
 
@@ -63,14 +63,14 @@ def _why(report: pytest.CollectReport | pytest.TestReport) -> str:
     return (errors or lines or [""])[-1]
 
 
-def _strangers() -> Iterator[str]:
-    """Imported files of the folder that neither side is in."""
-    origin = os.environ.get(DUEL_ORIGIN)
+def _strangers(origin: str) -> Iterator[str]:
+    """Imported files of the folder that neither side is in, but for its virtual environment."""
     if not origin:
         return
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] != "pytest_hancock_latency":
-            path = Path(file)
-            if path.is_relative_to(origin) and "site-packages" not in path.parts:
-                yield file
+        if not isinstance(file, str) or name.partition(".")[0] == "pytest_hancock_latency":
+            continue
+        path = Path(file)
+        if path.is_relative_to(origin) and not path.is_relative_to(sys.prefix):
+            yield file

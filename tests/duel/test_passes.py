@@ -127,6 +127,48 @@ def test_loads(sample):
     assert {} == result.remarks
 
 
+def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> None:
+    test = "from pytest_hancock_latency import latency_budget\n" + BOTH
+    marked = test.replace("def test_f", "@latency_budget(p50=9, warmup=0)\ndef test_f")
+    versions({"test_it.py": marked})
+    result = one_pass()
+    assert {F} == result.ratios.keys()
+    assert {} == result.remarks
+
+
+def test_slow_calls_get_fewer_turns(
+    versions: Commit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(passes, "LONG_S", 0.0)
+    counted = tmp_path / "calls"
+    test = f"""\
+def test_f(sample):
+    calls = []
+    sample(lambda: calls.append(1))
+    with open({str(counted)!r}, "a") as file:
+        print(len(calls), file=file)
+"""
+    versions({"test_it.py": test})
+    one_pass()
+    expected = 5 + passes.CALLS * passes.LEAST_TURNS
+    assert [str(expected)] * 2 == counted.read_text().split()
+
+
+def test_a_pytest_inside_a_side_is_no_side(versions: Commit) -> None:
+    test = """\
+pytest_plugins = ["pytester"]
+
+def test_inner(pytester):
+    pytester.makepyfile("def test_g(sample): sample(sum, [1])")
+    pytester.runpytest_subprocess("-p", "hancock_latency").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "hancock_latency").assert_outcomes(passed=1)
+"""
+    versions({"test_it.py": BOTH, "test_inner.py": test})
+    result = one_pass()
+    assert {F} == result.ratios.keys()
+    assert ({}, {}) == (result.left_out, result.remarks)
+
+
 def test_what_is_settled_is_not_measured_again(versions: Commit) -> None:
     versions({"test_it.py": BOTH + "\n\ndef test_g(sample):\n    sample(f)\n"})
     result = one_pass(settled=frozenset([F]))
