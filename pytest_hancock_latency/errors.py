@@ -7,6 +7,7 @@
     ├── SettingError     an option, ini value or environment variable that cannot be meant
     ├── ProfileError     a hardware profile that cannot be meant
     ├── ArtifactError    a file that is not an artifact of ours
+    ├── DuelError        two versions that cannot be compared
     └── NothingMeasured  a quantile was asked of a sample without observations
 
 The first five are also `ValueError`: they say that an input was wrong, and their text is one line
@@ -107,6 +108,10 @@ class ProfileError(LatencyError, ValueError):
 
 class ArtifactError(LatencyError):
     """A file that is not an artifact of ours, or of a format that is not known here."""
+
+
+class DuelError(LatencyError):
+    """Two versions that cannot be compared."""
 
 
 class NothingMeasured(LatencyError):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..core.judging.verdict import ExitCode
 from ..errors import LatencyError
 from ..reporting.wording import printable
-from . import compare, gate, merge, report, show, suggest
+from . import compare, duel, gate, merge, report, show, suggest
 
 _EXAMPLES = """\
 examples:
@@ -21,10 +21,11 @@ examples:
   hancock-latency merge shard-1.json shard-2.json -o merged.json
   hancock-latency gate merged.json --budgets pyproject.toml
   hancock-latency suggest merged.json
+  hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
 
 Run hancock-latency COMMAND --help for the options of a command.
 """
-_COMMANDS = (report, show, compare, merge, gate, suggest)
+_COMMANDS = (report, show, compare, merge, gate, suggest, duel)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_command(commands)
-    options = parser.parse_args(arguments)
+    ours, of_pytest = duel.split_arguments(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(ours)
+    options.pytest_arguments = of_pytest
     try:
         exit_code: int = options.run(options)
     except LatencyError as error:

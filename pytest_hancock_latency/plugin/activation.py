@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,10 @@ import pytest
 
 from ..artifact_file import check_artifacts
 from ..core.budget import Terms
+from ..duel.line import line_of_side
 from ..errors import BudgetError, LatencyError, SettingError
 from .baseline import baseline_of
+from .duel_side import DuelSide
 from .github import GitHub
 from .hooks import Hooks
 from .item_hooks import ItemHooks
@@ -28,6 +31,7 @@ from .settings import Mode, Settings, read_settings
 LOCUST_RUN: Final = "locust_run"
 """The fixture whose loads are judged by budgets of their own."""
 ITEM_HOOKS: Final = "hancock_latency_item_hooks"
+DUEL_SIDE: Final = "hancock_latency_duel_side"
 REPORT_HOOKS: Final = "hancock_latency_report_hooks"
 
 
@@ -45,7 +49,11 @@ class Activation:
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
-        self._item_hooks = ItemHooks(config, self.settings, baseline)
+        duel = DuelSide(line) if (line := line_of_side()) else None
+        if duel is not None:
+            self.settings = replace(self.settings, artifacts={}, github=False)
+            config.pluginmanager.register(duel, DUEL_SIDE)
+        self._item_hooks = ItemHooks(config, self.settings, baseline, duel)
         config.pluginmanager.register(self._item_hooks, ITEM_HOOKS)
         if not _is_worker(config):
             session = Session(

@@ -25,6 +25,7 @@ from ..reporting.junit import is_ours, junit_properties
 from ..reporting.wording import TOO_FEW, headline, printable, why_undecided
 from .baseline import Baseline
 from .body_as_request import measured
+from .duel_side import DuelSide
 from .failing import BudgetExceeded, details, headlines, shorten, warn_undecided
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .live import Live
@@ -47,7 +48,9 @@ class ItemHooks:
         config: pytest.Config,
         settings: Settings,
         baseline: Baseline | None,
+        duel: DuelSide | None = None,
     ) -> None:
+        self._duel = duel
         self._config = config
         self._settings = settings
         self._baseline = baseline
@@ -72,8 +75,11 @@ class ItemHooks:
         if SAMPLER not in item.stash:
             settings = item.stash.get(ITEM_SETTINGS, None)
             settings = settings or item_settings_of(item, None, self._settings, 1)
+            if self._duel is not None:
+                settings = replace(settings, budget=None)
             live = Live(self._config, item.name)
-            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool)
+            corner = self._duel.corner(item.nodeid, settings.regression) if self._duel else None
+            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool, opponent=corner)
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)

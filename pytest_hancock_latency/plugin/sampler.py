@@ -31,7 +31,7 @@ from ..measuring.request import (
     refuse_unfinished,
     require_function,
 )
-from ..measuring.shapes.closed_loop import ClosedLoop, Rounds, Watcher
+from ..measuring.shapes.closed_loop import ClosedLoop, Opponent, Rounds, Watcher
 from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.pairs import measure_pairs
@@ -67,6 +67,8 @@ class Sampler:
     wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
     pool: TimePool = field(default_factory=TimePool)
+    opponent: Opponent | None = None
+    """In a duel: what the samples take turns with."""
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
@@ -163,6 +165,7 @@ class Sampler:
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
         load = Load(calls, self._new(name), check)
+        self._leave_out(load.name, "a burst")
         if is_coroutine_function(calls[0]):
             return self._burst_awaiting(load, at_once)
         return self._keep(
@@ -189,10 +192,11 @@ class Sampler:
         wait for one is latency too. Nothing is warmed up; each call of a coroutine is a task.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
-        if self.settings.mode is Mode.OFF:
+        if self.settings.mode is Mode.OFF or self.opponent:
             starts = starts[:1]
         call = called_with(function, args, kwargs)
         load = Load([call] * len(starts), self._new(name), check)
+        self._leave_out(load.name, "an arrival rate")
         if is_coroutine_function(function):
             return self._at_rate_awaiting(load, starts, per_second)
         callers = Callers(max(1, concurrency), self.clock)
@@ -263,6 +267,8 @@ class Sampler:
             Request(one, self._new(first), check),
             Request(other, self._new(second), check),
         )
+        for request in requests:
+            self._leave_out(request.name, "pairs")
         measured = measure_pairs(requests, pairs, self.settings.plan, self.clock, self._judge_of)
         for sample in measured:
             self._keep(sample)
@@ -301,8 +307,12 @@ class Sampler:
         self._begun.append(name)
         return name
 
+    def _leave_out(self, name: str, shape: str) -> None:
+        if self.opponent:
+            self.opponent.leave_out(name, shape)
+
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool)
+        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.opponent)
 
     def _warmed(self) -> tuple[int, ...] | None:
         """What was warmed up by hand since the last sample; None if nothing was."""

@@ -122,3 +122,9 @@ def test_versus_asserts(tmp_path: Path) -> None:
     made = figures("versus_asserts.py", tmp_path, "--runs", "1", "--machines", "quiet")
     slower = {row["rule"]: row["failed"] for row in made["rows"] if row["handler"] == "slower"}
     assert slower == {"assert": 1, "fail-slow": 1, "benchmark": 1, "ours": 1}
+
+
+def test_duel_characteristics(tmp_path: Path) -> None:
+    made = figures("duel_characteristics.py", tmp_path, "--trials", "2")
+    identical = [row for row in made["rows"] if row["change"] == "0"]
+    assert {0} == {row["slower"] + row["faster"] for row in identical}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
@@ -35,6 +35,8 @@ PATIENCE_NS: Final = NS_PER_S
 windows of a stall, and as much without it."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
+NEVER: Final = 2**62
+"""A time that no clock reaches."""
 
 
 class Watcher(Protocol):
@@ -48,6 +50,33 @@ class Watcher(Protocol):
 
     def done(self) -> None:
         """The sample is measured, or an exception ended it."""
+
+
+class Turns(Protocol):
+    """The turns of one side at a sample of a duel."""
+
+    @property
+    def warmup_ns(self) -> Sequence[int]:
+        """The warm-up by which both sides choose how to measure."""
+
+    def turns(self) -> Iterator[int]:
+        """The number of calls of each turn, when it begins."""
+
+    def finish(self, median_ns: float, n: int) -> None:
+        """Tell what was measured."""
+
+    def abandon(self) -> None:
+        """The sample ends without a number."""
+
+
+class Opponent(Protocol):
+    """The other version of the code, which measures the same samples in turns with this one."""
+
+    def meet(self, name: str, warmup_ns: Sequence[int]) -> Turns | None:
+        """Wait for it at a sample; None where the sample is not to be measured."""
+
+    def leave_out(self, name: str, shape: str) -> None:
+        """Name a sample that is not measured in turns."""
 
 
 class Measuring:
@@ -69,6 +98,9 @@ class Measuring:
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
         self._is_extended = False
+        self._opponent = loop.opponent
+        self._turns: Turns | None = None
+        self._first_of_turns: list[int] = []
         self._full_at = 0
         """When the greatest number of observations was reached, and more were needed."""
 
@@ -79,6 +111,10 @@ class Measuring:
         if self._watcher:
             self._stack.callback(self._watcher.done)
         self._probe = Probe(self._clock)
+        warmup: Sequence[int] = self._warmup
+        if self._opponent:
+            self._turns = self._opponent.meet(self._name, warmup)
+            warmup = self._turns.warmup_ns if self._turns else warmup
         limits = self._judge.budget.limits if self._judge else ()
         has_maximum = any(not limit.allowed for limit in limits)
         self._follower = self._stack.enter_context(Follower(self._clock))
@@ -86,7 +122,7 @@ class Measuring:
             self._stack,
             self._probe,
             self._follower,
-            why_bare=why_bare(self._plan, self._warmup, has_maximum=has_maximum),
+            why_bare=why_bare(self._plan, warmup, has_maximum=has_maximum),
         )
         if self._why is None:
             self._follower.start_if_family()
@@ -94,6 +130,8 @@ class Measuring:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        if self._turns and raised[0] is not None:
+            self._turns.abandon()
         self._follower.finish()
         self._elapsed = self._clock() - self._begin
         self._pool.charge(self._elapsed)
@@ -101,6 +139,9 @@ class Measuring:
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """How many calls to make now, and until when at the latest, again and again."""
+        if self._opponent:
+            yield from self._steps_in_turns()
+            return
         clock = self._clock
         left, next_look = self._look()
         watched = self._begin
@@ -115,9 +156,21 @@ class Measuring:
             if left <= 0 or failed or clock() >= next_look:
                 left, next_look = self._look()
 
+    def _steps_in_turns(self) -> Iterator[tuple[int, int]]:
+        """The same in a duel; what is not measured there is called once, for its answer."""
+        if self._turns is None:
+            yield 1, NEVER
+            return
+        for calls in self._turns.turns():
+            self._probe.run_if_due()
+            self._first_of_turns.append(len(self.taker))
+            yield calls, NEVER
+
     def sample(self) -> Sample:
         """What was measured, judged."""
         observations = self.taker.observations()
+        if self._turns:
+            self._turns.finish(*median_without(observations, self._first_of_turns))
         advice = advice_on(observations, self._warmup, self._probe.durations)
         collections = self._collector.since(self._begin)
         return Sample(
@@ -222,8 +275,10 @@ class ClosedLoop:
         clock: Clock,
         watcher: Watcher | None = None,
         pool: TimePool | None = None,
+        opponent: Opponent | None = None,
     ) -> None:
-        """pool: of the session; by default one of its own."""
+        """pool: of the session; by default one of its own. opponent: in a duel."""
+        self.opponent = opponent
         self.plan = plan
         self.pool = pool or TimePool()
         self.clock = clock
@@ -349,3 +404,14 @@ class Rounds(Generic[T]):
                 f"a round timed {len(taker) - before} blocks: "
                 "use `with sample.observe():` exactly once in each round"
             )
+
+
+def median_without(observations: Observations, positions: Sequence[int]) -> tuple[float, int]:
+    """The median of attributed latency without these observations, and of how many it is.
+
+    The first call of a turn is cold: the process slept while the other side had its turn.
+    """
+    import numpy as np
+
+    kept = np.delete(observations.attributed_ns, [at for at in positions if at < len(observations)])
+    return (float(np.median(kept)) if len(kept) else 0.0), len(kept)

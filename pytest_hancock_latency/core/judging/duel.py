@@ -1,0 +1,250 @@
+"""The duel: whether one version of the code is slower than another, from passes of both in turns.
+
+One pass is a fresh pair of processes, and gives one number for each sample:
+
+    x = log( median of head's attributed latencies / median of base's )
+
+Two processes of *identical* code differ by about 1 %, and now and then by 10 %, however many calls
+each of them makes. So calls convict nobody, and passes are the independent units. Over passes, this
+is the anytime-valid t of Wang & Ramdas 2024 with a Gaussian mixture, for a mean μ0 of x:
+
+    y = x − μ0        S = Σ y        V = Σ y²
+    log M_n(μ0) = ½·log(c²/(n+c²)) − n/2·log(1 − S²/((n+c²)·V))
+
+    slower      log M_n(log 1.02) ≥ log(samples / 0.01)  and S > 0    slower by more than 2 %
+    faster      the mirror image                                      faster by more than 2 %
+    not slower  log M_n(log 1.05) ≥ log(1 / 0.05)        and S < 0    slower by less than 5 %
+    cannot tell none of them, after the last pass
+
+Where μ0 is the mean of normal noise, M ever reaches 1/α with a probability of at most α, whenever
+one stops; `benchmarks/duel_characteristics.py` shows what becomes of that with other noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from math import exp, expm1, fsum, inf, log, log1p, sqrt
+from typing import Final
+
+from ...errors import SettingError
+from ..quantile import format_percent
+from .evidence import ALPHA_BUILD, ALPHA_WITHIN
+
+MIXTURE_PRECISION: Final = 0.3
+"""c²: the mixture expects μ to be about 1/c standard deviations of a pass away from μ0. Chosen by
+simulation; `benchmarks/duel_characteristics.py` says why."""
+MOST_PASSES: Final = 30
+LEAST_PASSES: Final = 2
+"""One pass has no spread to compare with."""
+
+
+class DuelOutcome(StrEnum):
+    """What is known about a change of latency; from worst to best."""
+
+    SLOWER = "slower"
+    CANNOT_TELL = "cannot tell"
+    NOT_SLOWER = "not slower"
+    FASTER = "faster"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst outcome."""
+        return list(DuelOutcome).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DuelRule:
+    """The settings of a duel, for one of its samples.
+
+    Invariants: 0 ≤ noise < matters < 1, at least one sample is compared, at least two passes.
+
+    Raises:
+        SettingError: an invariant does not hold.
+    """
+
+    noise: Fraction = Fraction(2, 100)
+    """What identical code can differ by on a bad day: *slower* and *faster* are beyond it."""
+    matters: Fraction = Fraction(5, 100)
+    """What is worth a word: *not slower* is below it."""
+    regression: Fraction | None = None
+    """What the budget of the sample allows; replaces the noise of *slower*."""
+    compared: int = 1
+    """Samples of the duel, which share the chance that any of them is called slower by chance."""
+    passes: int = MOST_PASSES
+    """The greatest number of passes."""
+    mixture_precision: float = MIXTURE_PRECISION
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.noise < self.matters < 1:
+            raise SettingError(
+                f"the noise, {format_percent(self.noise)} %, must be less than what matters, "
+                f"{format_percent(self.matters)} %, and both from 0 % to below 100 %"
+            )
+        if self.compared < 1 or self.passes < LEAST_PASSES:
+            raise SettingError(
+                f"a duel of {self.compared} samples in at most {self.passes} passes: "
+                f"at least 1 sample and {LEAST_PASSES} passes are needed"
+            )
+
+    @property
+    def slower_above(self) -> float:
+        """Log ratio above which a sample is slower."""
+        return log1p(self.noise if self.regression is None else self.regression)
+
+    @property
+    def faster_below(self) -> float:
+        """Log ratio below which a sample is faster."""
+        return -log1p(self.noise)
+
+    @property
+    def not_slower_below(self) -> float:
+        """Log ratio below which a sample is not slower."""
+        if self.regression is None:
+            return log1p(self.matters)
+        return log1p(self.regression + self.matters - self.noise)
+
+    @property
+    def enough_to_convict(self) -> float:
+        """Log evidence that shows *slower* or *faster*."""
+        return log(self.compared / ALPHA_BUILD)
+
+    @property
+    def enough_to_acquit(self) -> float:
+        """Log evidence that shows *not slower*: a chance of 5 % for each sample."""
+        return -log(ALPHA_WITHIN)
+
+
+@dataclass(frozen=True, slots=True)
+class DuelVerdict:
+    """What the passes of one sample show."""
+
+    outcome: DuelOutcome
+    passes: int
+    """How many it took; later ones do not count."""
+    ratio: float
+    """Head's latency over base's: the geometric mean over the passes."""
+    low: float
+    high: float
+    """The interval of the ratio, at the level that decided; 0 and infinity where nothing is known.
+
+    It does not contain the margin beyond which the outcome was shown.
+    """
+    settled: bool
+    """Whether more passes change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueledSample:
+    """One sample of a duel."""
+
+    title: str
+    verdict: DuelVerdict
+    rule: DuelRule
+    base_ns: float
+    """Median over the passes of the median of attributed latency."""
+    head_ns: float
+    log_ratios: tuple[float, ...]
+    """Of each pass, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duel:
+    """What came out of a duel."""
+
+    base: str
+    head: str
+    samples: tuple[DueledSample, ...]
+    left_out: Mapping[str, str]
+    """By the titles of samples without a number: why."""
+    remarks: tuple[str, ...]
+    passes: int
+    elapsed_s: float
+
+    @property
+    def worst_first(self) -> list[DueledSample]:
+        """The samples by their outcomes, and by their ratios among those of one outcome."""
+        return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
+
+    def count(self, outcome: DuelOutcome) -> int:
+        """How many samples have this outcome."""
+        return sum(sample.verdict.outcome is outcome for sample in self.samples)
+
+
+def log_evidence(values: Sequence[float], mean: float, mixture_precision: float) -> float:
+    """Evidence against this mean of the values: log M_n of at least two of them, 0 of fewer."""
+    n = len(values)
+    distances = [value - mean for value in values]
+    largest = max(map(abs, distances), default=0.0)
+    if n < LEAST_PASSES or not largest:
+        return 0.0
+    total = fsum(distance / largest for distance in distances)
+    squares = fsum((distance / largest) ** 2 for distance in distances)
+    share = total * total / ((n + mixture_precision) * squares)
+    return -log1p(n / mixture_precision) / 2 - n / 2 * log1p(-share)
+
+
+def interval_of_mean(
+    values: Sequence[float], enough: float, mixture_precision: float
+) -> tuple[float, float]:
+    """All means against which the log evidence is less than `enough`: from, to."""
+    n = len(values)
+    if n < LEAST_PASSES:
+        return -inf, inf
+    # S = n·d and V = n·(s² + d²) for the distance d from the mean m, so M is solved for d.
+    share = -(n + mixture_precision) * expm1(-2 / n * (enough + log1p(n / mixture_precision) / 2))
+    if share >= n:
+        return -inf, inf
+    mean = fsum(values) / n
+    variance = fsum((value - mean) ** 2 for value in values) / n
+    reach = sqrt(share * variance / (n - share))
+    return mean - reach, mean + reach
+
+
+def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) -> DuelVerdict:
+    """The verdict after these passes: the first one that any number of them gives.
+
+    values: log ratio of each pass, in order; those beyond the rule's passes are not looked at.
+    ended: there will be no more passes, although the rule allows them.
+    """
+    most = min(len(values), rule.passes)
+    for n in range(LEAST_PASSES, most + 1):
+        is_last = n == rule.passes or (ended and n == most)
+        outcome = _shown(values[:n], rule, is_last=is_last)
+        if outcome is not None:
+            return _verdict(values[:n], rule, outcome, settled=True)
+    settled = ended or most == rule.passes
+    return _verdict(values[:most], rule, DuelOutcome.CANNOT_TELL, settled=settled)
+
+
+def _shown(values: Sequence[float], rule: DuelRule, *, is_last: bool) -> DuelOutcome | None:
+    mean = fsum(values) / len(values)
+
+    def is_shown(margin: float, enough: float) -> bool:
+        return log_evidence(values, margin, rule.mixture_precision) >= enough
+
+    if mean > rule.slower_above and is_shown(rule.slower_above, rule.enough_to_convict):
+        return DuelOutcome.SLOWER
+    if mean < rule.faster_below and is_shown(rule.faster_below, rule.enough_to_convict):
+        return DuelOutcome.FASTER
+    # A sample that may yet be shown to be faster goes on.
+    if not is_last and mean <= rule.faster_below:
+        return None
+    margin = rule.not_slower_below
+    if mean < margin and is_shown(margin, rule.enough_to_acquit):
+        return DuelOutcome.NOT_SLOWER
+    return None
+
+
+def _verdict(
+    values: Sequence[float], rule: DuelRule, outcome: DuelOutcome, *, settled: bool
+) -> DuelVerdict:
+    # Where nothing is shown, the wider of both intervals reaches over both margins.
+    acquitted = outcome is DuelOutcome.NOT_SLOWER
+    enough = rule.enough_to_acquit if acquitted else rule.enough_to_convict
+    low, high = interval_of_mean(values, enough, rule.mixture_precision)
+    n = len(values)
+    ratio = exp(fsum(values) / n) if n else 1.0
+    return DuelVerdict(outcome, n, ratio, exp(low), exp(high), settled)

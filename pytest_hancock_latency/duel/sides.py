@@ -1,0 +1,276 @@
+"""The two versions of a duel, each in a folder of its own, with the same tests.
+
+    <temporary folder>/
+        base/       a git worktree of BASE, or a copy of it where that is a folder
+        head/       a git worktree of HEAD with what is changed and not committed, or of --head
+        plug/       a link to this package: the same measures both, whatever version they contain
+
+What differs between the sides apart from the code would not average out over passes. So their paths
+are equally long, both have head's tests and pytest settings, and both are compiled before the first
+pass. The folder is removed in the end, whatever ends the duel.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..errors import DuelError
+from .line import DUEL_ORIGIN, DUEL_SOCKET
+
+PACKAGE: Final = Path(__file__).resolve().parents[1]
+BASE, HEAD, PLUG = "base", "head", "plug"
+"""Names of one length: code that depends on the length of its path exists."""
+TEST_FOLDERS: Final = ("tests", "test", "testing", "benchmarks", "benchmark", "bench", "perf")
+"""Folders whose whole content belongs to the tests."""
+TEST_FILES: Final = ("test_*.py", "*_test.py", "conftest.py")
+SETTINGS: Final = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+"""Files that pytest reads its settings from; ours has the named budgets."""
+_NOT_COPIED: Final = (
+    *(".git", ".hg", ".svn", "__pycache__", ".venv", "venv", ".tox", ".nox", "node_modules"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
+)
+_OURS: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "PYTEST_XDIST_")
+"""Variables that say what pytest is to do with latencies; a duel does only one thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version of the code, ready to be measured."""
+
+    name: str
+    """``base`` or ``head``."""
+    version: str
+    """What it is, for people: a commit, or a folder."""
+    root: Path
+    cwd: Path
+    """Where pytest is started: the same place inside the root as where the duel was."""
+    python_path: str
+    origin: Path
+    """The folder of the user, whose code neither side may import."""
+
+    def environment(self, environ: Mapping[str, str], hash_seed: int, fd: int) -> dict[str, str]:
+        """The environment of its pytest process, of the same size for both sides."""
+        kept = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        return {
+            **kept,
+            "PWD": str(self.cwd),
+            "PYTHONPATH": self.python_path,
+            "PYTHONHASHSEED": f"{hash_seed:010d}",
+            DUEL_SOCKET: f"{fd:05d}",
+            DUEL_ORIGIN: str(self.origin),
+        }
+
+
+@contextmanager
+def two_sides(
+    base: str, arguments: Sequence[str], *, head: str | None = None, own_tests: bool = False
+) -> Iterator[tuple[Side, Side]]:
+    """Make both sides, base first; they are removed at the end.
+
+    base: a commit, branch or tag of the repository that the working folder is in, or a folder.
+    arguments: of pytest, which say where the tests are.
+    head: a commit, branch or tag; by default what is in the working folder.
+    own_tests: each side runs its own tests, instead of both those of head.
+
+    Raises:
+        DuelError: there is no such version.
+    """
+    here = Path.cwd().resolve()
+    origin = _repository_of(here) or here
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(_temporary_folder()))
+        (folder / PLUG).mkdir()
+        (folder / PLUG / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
+        versions = (
+            _make(stack, base, folder / BASE, origin),
+            _make(stack, head, folder / HEAD, origin),
+        )
+        if not own_tests:
+            _copy_tests(folder / HEAD, folder / BASE, here.relative_to(origin), arguments)
+        for name in (BASE, HEAD):
+            compileall.compile_dir(folder / name, quiet=2, workers=1)
+        inside = here.relative_to(origin)
+        made = [
+            Side(
+                name=name,
+                version=version,
+                root=folder / name,
+                cwd=folder / name / inside,
+                python_path=_python_path(folder, folder / name, inside, origin),
+                origin=origin,
+            )
+            for name, version in zip((BASE, HEAD), versions, strict=True)
+        ]
+        for side in made:
+            if not side.cwd.is_dir():
+                raise DuelError(f"{side.name} ({side.version}) has no folder {inside}")
+        yield made[0], made[1]
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="hancock-duel-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _repository_of(folder: Path) -> Path | None:
+    top = _git(folder, "rev-parse", "--show-toplevel", check=False)
+    return Path(top.strip()).resolve() if top.strip() else None
+
+
+def _git(folder: Path, *arguments: str, check: bool = True) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        # A session of its own: Ctrl-C ends the duel, and not the git that cleans up after it.
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, start_new_session=True
+        )
+    except FileNotFoundError:
+        if not check:
+            return ""
+        raise DuelError("a duel of commits needs git, which is not installed") from None
+    if done.returncode and check:
+        why = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        raise DuelError(f"git {arguments[0]}: {why}")
+    return done.stdout if not done.returncode else ""
+
+
+def _make(stack: ExitStack, version: str | None, into: Path, origin: Path) -> str:
+    """Put a version into a folder; its name for people."""
+    is_repository = _repository_of(origin) is not None
+    if version is None:
+        if not is_repository:
+            _copy_folder(origin, into)
+            return str(origin)
+        commit = _worktree(stack, "HEAD", into, origin)
+        changed = _copy_changes(origin, into)
+        files = f"{changed} changed file{'s' * (changed > 1)}"
+        return f"{commit} with {files}" if changed else commit
+    if is_repository and _commit_of(version, origin):
+        return _worktree(stack, version, into, origin)
+    if not Path(version).is_dir():
+        if is_repository:
+            refused = f"is neither a commit, branch or tag of the repository {origin} nor a folder"
+        else:
+            refused = f"is not a folder, and {origin} is not in a repository with such a version"
+        raise DuelError(f"{version!r} {refused}")
+    _copy_folder(Path(version).resolve(), into)
+    return str(Path(version))
+
+
+def _commit_of(version: str, origin: Path) -> str:
+    found = _git(
+        origin,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        f"{version}^{{commit}}",
+        check=False,
+    )
+    return found.strip()
+
+
+def _worktree(stack: ExitStack, version: str, into: Path, origin: Path) -> str:
+    commit = _commit_of(version, origin)
+    if not commit:
+        raise DuelError(f"the repository {origin} has no commit yet")
+    stack.callback(_git, origin, "worktree", "prune", check=False)
+    stack.callback(shutil.rmtree, into, ignore_errors=True)
+    _git(origin, "worktree", "add", "--detach", "--force", str(into), commit)
+    return commit[:9] if version == commit else f"{version} ({commit[:9]})"
+
+
+def _copy_changes(origin: Path, into: Path) -> int:
+    """Carry over what is not committed, except what git ignores; how many files that are."""
+    changed = _git(origin, "diff", "--name-only", "-z", "--no-renames", "HEAD")
+    untracked = _git(origin, "ls-files", "--others", "--exclude-standard", "-z")
+    names = [name for name in (changed + untracked).split("\0") if name]
+    for name in names:
+        source, target = origin / name, into / name
+        if source.is_dir():  # another repository
+            continue
+        if not source.exists():
+            target.unlink(missing_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    return len(names)
+
+
+def _copy_folder(source: Path, into: Path) -> None:
+    shutil.copytree(source, into, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+
+
+def _copy_tests(source: Path, into: Path, inside: Path, arguments: Sequence[str]) -> None:
+    """Give a side the other's tests, and the settings of pytest."""
+    named = [argument.partition("::")[0] for argument in arguments]
+    paths = [inside / name for name in named if name and (source / inside / name).exists()]
+    paths = [path for path in paths if not path.is_absolute() and ".." not in path.parts]
+    for path in paths or _test_folders(source, inside):
+        for each in _of_tests(source, path):
+            _replace(source / each, into / each)
+        for parent in (path, *path.parents):
+            for name in (*SETTINGS, "conftest.py"):
+                _replace(source / parent / name, into / parent / name)
+
+
+def _test_folders(source: Path, inside: Path) -> list[Path]:
+    """Where tests are, if no argument says so."""
+    here = source / inside
+    folders = [inside / name for name in TEST_FOLDERS if (here / name).is_dir()]
+    return folders or [inside]
+
+
+def _of_tests(source: Path, path: Path) -> list[Path]:
+    """The folder or the files that belong to the tests at a path."""
+    for parent in reversed((path, *path.parents)):
+        if parent.name in TEST_FOLDERS and (source / parent).is_dir():
+            return [parent]
+    if (source / path).is_file():
+        return [path]
+    found = (each for pattern in TEST_FILES for each in (source / path).rglob(pattern))
+    return [each.relative_to(source) for each in found]
+
+
+def _replace(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    elif source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+
+
+def _python_path(folder: Path, root: Path, inside: Path, origin: Path) -> str:
+    """Where a side imports from: this package, then its own code wherever the user's is found."""
+    searched = [Path(entry).resolve() for entry in sys.path if entry]
+    ours = [
+        path.relative_to(origin)
+        for path in searched
+        if path.is_relative_to(origin)
+        and not path.is_relative_to(sys.prefix)  # a virtual environment inside the project
+        and path != PACKAGE.parent
+    ]
+    candidates = (inside, inside / "src", Path(), Path("src"), *ours)
+    places = dict.fromkeys([folder / PLUG, *(root / each for each in candidates)])
+    others = [
+        entry
+        for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if entry and not Path(entry).resolve().is_relative_to(origin)
+    ]
+    return os.pathsep.join([*map(str, places), *others])

@@ -1,0 +1,128 @@
+"""``hancock-latency duel``, with real repositories and processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..duel.conftest import Commit, commit, git, repository  # noqa: F401 - fixtures
+from .conftest import Command
+
+if sys.platform == "win32":  # no descriptors are handed down there
+    pytest.skip("a duel needs POSIX", allow_module_level=True)
+
+TEST = "from measured_code import f\n\ndef test_f(sample):\n    sample(f)\n"
+
+
+def code(work: int) -> str:
+    return f"def f():\n    return sum(range({work}))\n"
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary folders, of the processes as well."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def slower(commit: Commit, temporary: Path) -> None:  # noqa: F811
+    """Two commits, the second one three times slower."""
+    commit({"measured_code.py": code(5_000), "test_it.py": TEST})
+    commit({"measured_code.py": code(15_000)})
+
+
+@pytest.mark.usefixtures("slower")
+@pytest.mark.parametrize(("option", "exit_code"), [((), 1), (("--advise",), 0)])
+def test_a_slower_head_is_found_and_sets_the_exit_code(
+    command: Command, option: tuple[str, ...], exit_code: int
+) -> None:
+    ended = command("duel", "HEAD~1", *option, "--", "-q", "test_it.py")
+    assert exit_code == ended.code
+    assert "1 sample compared: 1 slower\n" in ended.out
+    assert "test_it.py::test_f" in ended.out
+    assert ended.err.startswith("pass 1: 0 of 1 samples settled, ")
+
+
+@pytest.mark.usefixtures("slower")
+@pytest.mark.parametrize(("option", "exit_code"), [((), 0), (("--strict",), 3)])
+def test_what_cannot_be_told_matters_under_strict(
+    command: Command, option: tuple[str, ...], exit_code: int
+) -> None:
+    ended = command("duel", "HEAD~1", "--passes", "2", *option, "--", "-q")
+    assert exit_code == ended.code
+    assert "1 sample compared: 1 cannot tell\n" in ended.out
+
+
+@pytest.mark.usefixtures("slower")
+def test_no_pass_begins_after_the_time(command: Command) -> None:
+    ended = command("duel", "HEAD~1", "--time", "1ms", "--", "-q")
+    assert 0 == ended.code
+    assert "(1 pass, " in ended.out
+
+
+@pytest.mark.usefixtures("slower")
+def test_ctrl_c_ends_everything_and_leaves_nothing(
+    repository: Path,  # noqa: F811
+    temporary: Path,
+) -> None:
+    program = "import sys; from pytest_hancock_latency.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "duel", "HEAD~1", "--", "-q"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    with process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("pass 1: ")
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert 130 == process.returncode
+    assert said.endswith("hancock-latency: the duel was interrupted; nothing is left of it\n")
+    assert [] == list(temporary.iterdir())
+    assert 1 == len(git(repository, "worktree", "list").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("nowhere",),
+            "'nowhere' is not a folder, and {here} is not in a repository with such a version",
+        ),
+        ((".", "--noise", "x"), "--noise='x' is not a share: write a text such as '0.1%'"),
+        (
+            (".", "--noise", "6%"),
+            "the noise, 6 %, must be less than what matters, 5 %, and both from 0 % to below 100 %",
+        ),
+        (
+            (".", "--passes", "1"),
+            "a duel of 1 samples in at most 1 passes: at least 1 sample and 2 passes are needed",
+        ),
+        (
+            (".", "--time", "soon"),
+            "--time: 'soon' is not a duration: write a number of milliseconds or a text such as "
+            "'250us', '10ms' or '1.5s'",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = command("duel", *arguments, "--", "-q")
+    expected = f"hancock-latency: {message.format(here=tmp_path)}\n"
+    assert (2, "", expected) == (ended.code, ended.out, ended.err)
