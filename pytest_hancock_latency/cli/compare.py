@@ -32,7 +32,7 @@ examples:
   hancock-latency compare main.json branch.json
   hancock-latency compare main.json branch.json --regression 25% --strict
 
-exit codes: 0 not slower, 1 slower with --strict, 2 invalid usage
+exit codes: 0 compared, 1 slower with --strict, 2 invalid usage
 """
 
 
