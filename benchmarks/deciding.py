@@ -1,14 +1,15 @@
 """Whether gates on ordinary endpoints decide, with default settings, and how long they take.
 
-    python benchmarks/deciding.py [--latencies 2,20,60,100,140] [--runs 10] [--results FILE]
+    python benchmarks/deciding.py [--latencies 2,20,60,100,140] [--runs 1] [--results FILE]
         [--check] [--json FILE]
 
 A local HTTP server answers after a log-normal time (p99 is 1.8 times its median). Each gate is a
 pytest session of its own, `@latency_budget(p99=...)` on a test that makes one request with
 keep-alive. The limit is twice the true p99, or the true p99 is 1.5 times the limit; the true p99 is
-that of 4000 draws and a measured overhead. The script compares the seconds that a gate announces
+that of the distribution, plus a measured overhead. The script compares the seconds that a gate announces
 with those it takes. Each gate is appended to the results as soon as it is there, and a run that was
-stopped goes on where it was. Asks for a machine on which nothing else runs. About 25 minutes.
+stopped goes on where it was. Asks for a machine on which nothing else runs. One run takes two and a half
+minutes.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def main() -> int:
     """Measure, print the table, check the goals."""
     options = parser(__doc__)
     options.add_argument("--latencies", default="2,20,60,100,140", help="medians in ms")
-    options.add_argument("--runs", type=int, default=10, help="gates per endpoint and side")
+    options.add_argument("--runs", type=int, default=1, help="gates per endpoint and side")
     options.add_argument("--results", type=Path, help="where gates are appended")
     options.add_argument("--serve", type=float, help="be the server of this latency")
     options.add_argument("--seed", type=int, default=0)
