@@ -6,10 +6,10 @@
 A local HTTP server answers after a log-normal time (p99 is 1.8 times its median). Each gate is a
 pytest session of its own, `@latency_budget(p99=...)` on a test that makes one request with
 keep-alive. The limit is twice the true p99, or the true p99 is 1.5 times the limit; the true p99 is
-that of the distribution, plus a measured overhead. The script compares the seconds that a gate announces
+that of the distribution, plus a measured overhead. The seconds that a gate announces are compared
 with those it takes. Each gate is appended to the results as soon as it is there, and a run that was
-stopped goes on where it was. Asks for a machine on which nothing else runs. One run takes two and a half
-minutes.
+stopped goes on where it was. Asks for a machine on which nothing else runs. One run of each takes
+two and a half minutes.
 """
 
 from __future__ import annotations
