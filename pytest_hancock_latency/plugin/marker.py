@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, Final, TypedDict, Unpack, overload
 
 import pytest
@@ -13,6 +13,7 @@ from ..budget_file import check_tables, read_budgets
 from ..core.budget import RPS, TESTS, Terms, parse_terms, positional_terms
 from ..core.pattern import breadth, matches
 from ..errors import BudgetError, did_you_mean
+from .options import may_name_tests
 from .settings import Settings
 
 Limit = int | float | str
@@ -93,6 +94,8 @@ class NamedBudgets:
         self._file = self._path or self._fallback
         self._budgets: Mapping[str, Terms] | None = None
         self._used: set[str] = set()
+        self._is_for_tests = self._path is not None
+        """Whether a test of the run may use the file, which may also be one for Locust alone."""
         if self._path is not None:  # named on purpose: an error in it is one even if none asks
             self._budgets = read_budgets(self._path)
         elif self._fallback.exists():
@@ -104,7 +107,7 @@ class NamedBudgets:
 
         Those that limit nothing but rps, and patterns of names, are for Locust.
         """
-        budgets = self._budgets or {}
+        budgets = self._budgets if self._budgets and self._is_for_tests else {}
         unused = set(budgets) - self._used
         names = sorted(name for name in unused if budgets[name].limits and "*" not in name)
         if not names:
@@ -119,6 +122,7 @@ class NamedBudgets:
             BudgetError: there is none of this name, or the file cannot be read.
         """
         budgets = self._read()
+        self._is_for_tests = True
         if name in budgets:
             self._used.add(name)
             return budgets[name]
@@ -134,8 +138,7 @@ class NamedBudgets:
         """
         fitting = sorted(
             (_how_broad(pattern, item), name)
-            for name, terms in self._read().items()
-            for pattern in terms.tests or ()
+            for pattern, name in self._patterns
             if _fits(pattern, item)
         )
         if not fitting:
@@ -148,6 +151,16 @@ class NamedBudgets:
                 "fit it equally well: write a longer pattern for one of them"
             )
         return self.get(name).without_rps()
+
+    @cached_property
+    def _patterns(self) -> Sequence[tuple[str, str]]:
+        """Patterns of tests with the names of their budgets."""
+        if self._path is None and not may_name_tests(self._fallback):
+            return ()  # the file may have any errors as long as no test asks for it
+        budgets = self._read().items()
+        patterns = [(pattern, name) for name, terms in budgets for pattern in terms.tests or ()]
+        self._is_for_tests = self._is_for_tests or bool(patterns)
+        return patterns
 
     def _read(self) -> Mapping[str, Terms]:
         if self._budgets is None:

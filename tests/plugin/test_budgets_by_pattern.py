@@ -116,6 +116,17 @@ def test_a_budget_whose_tests_are_not_in_the_run_is_told(suite: Suite) -> None:
     result.stdout.fnmatch_lines('budgets of pyproject.toml that no test of this run uses: "gone"')
 
 
+@pytest.mark.parametrize("p50", ["10", "'x'"], ids=["valid", "invalid"])
+def test_budgets_for_locust_alone_are_no_matter_of_tests_with_limits_of_their_own(
+    suite: Suite, p50: str
+) -> None:
+    suite.write("@latency_budget(p50=500)\ndef test_marked(): pass\ndef test_plain(): pass\n")
+    pyproject(suite, f"[tool.hancock-latency.budgets.'GET /health']\np50 = {p50}\n")
+    result = suite.run()
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*GET /health*")
+
+
 def test_by_default_every_test_without_a_budget_gets_one(suite: Suite) -> None:
     suite.write("@latency_budget(p50=400)\ndef test_marked(): pass\n" + SOURCE)
     assert limits(suite, "--latency-default=p50=300,p95=1s") == {
