@@ -1,11 +1,11 @@
 """Every error that this package raises on purpose.
 
     LatencyError
-    ├── DurationError    a duration that cannot be read
-    ├── QuantileError    a percentile that cannot be read
-    ├── BudgetError      a budget that cannot be meant
-    ├── SettingError     an option, ini value or environment variable that cannot be meant
-    ├── ProfileError     a hardware profile that cannot be meant
+    ├── DurationError    an invalid duration
+    ├── QuantileError    an invalid percentile
+    ├── BudgetError      an invalid budget
+    ├── SettingError     an invalid option, ini value or environment variable
+    ├── ProfileError     an invalid hardware profile
     ├── ArtifactError    a file that is not an artifact of ours
     ├── DuelError        two versions that cannot be compared
     └── NothingMeasured  a quantile was asked of a sample without observations
@@ -16,8 +16,10 @@ that an edge can put behind the place where the input came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def hides_frame(excinfo: Any) -> bool:
@@ -40,6 +42,18 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
 
     nearest = get_close_matches(word, list(valid), n=1)
     return f' (did you mean "{nearest[0]}"?)' if nearest else ""
+
+
+def read_as(where: str, kind: type[LatencyError], read: Callable[[Any], T], value: object) -> T:
+    """Read a value; what is wrong with it becomes an error of this kind that begins with its place.
+
+    Raises:
+        kind: the value is invalid.
+    """
+    try:
+        return read(value)
+    except LatencyError as error:
+        raise kind(f"{where}: {error}") from None
 
 
 class UndecidedBudgetWarning(UserWarning):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, overload
 
 from .core.budget import LatencyBudget, parse_terms
 from .core.duration import parse_duration
 from .core.judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .core.sample import ONE_CALLER, Sample
 from .core.warmup import parse_warmup
-from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame
+from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame, read_as
 from .measuring.clock import system_clock
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
 from .measuring.request import (
@@ -30,8 +30,6 @@ from .measuring.shapes.closed_loop import ClosedLoop
 from .measuring.shapes.finished_load import deletion_window_ns
 
 __tracebackhide__ = hides_frame
-
-T = TypeVar("T")
 
 SAMPLES: Final = 1_000
 """Enough for a clear p99, which takes 354 calls if none is over the limit."""
@@ -114,10 +112,10 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     require_function(function, "measure")
     _require_count(samples)
     plan = Plan(
-        warmup=_read("warmup", warmup, parse_warmup),
+        warmup=read_as("warmup", DurationError, parse_warmup, warmup),
         samples=samples,
         max_samples=samples,
-        time_limit_ns=_read("time_limit", time_limit, parse_duration),
+        time_limit_ns=read_as("time_limit", DurationError, parse_duration, time_limit),
         attribution=attribution,
     )
     calls = calls_with(function, args, kwargs, inputs)
@@ -163,17 +161,12 @@ def _require_count(samples: object) -> None:
         raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
 
 
-def _budget(said: object) -> LatencyBudget:
-    if not isinstance(said, Mapping):
-        raise BudgetError(f"budget={said!r} is not a mapping such as {{'p50': 10, 'p99': '50ms'}}")
+def _budget(keywords: object) -> LatencyBudget:
+    if not isinstance(keywords, Mapping):
+        raise BudgetError(
+            f"budget={keywords!r} is not a mapping such as {{'p50': 10, 'p99': '50ms'}}"
+        )
     for keyword in _OF_A_TEST:
-        if keyword in said:
+        if keyword in keywords:
             raise BudgetError(f"{keyword} is for a test: judge() takes limits, errors, least_time")
-    return parse_terms(said).budget()
-
-
-def _read(keyword: str, value: Any, read: Callable[[Any], T]) -> T:
-    try:
-        return read(value)
-    except DurationError as error:
-        raise DurationError(f"{keyword}: {error}") from None
+    return parse_terms(keywords).budget()

@@ -6,21 +6,19 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from ..artifact_file import artifacts_in
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
-from ..errors import ArtifactError, SettingError
+from ..errors import ArtifactError, read_as
 from ..reporting.columns import COLUMNS, Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
 from ..reporting.table import with_small_print
 from ..reporting.writer import write_whole
-
-T = TypeVar("T")
 
 _SHOWN: Final = 12
 
@@ -65,7 +63,7 @@ def artifact_paths(options: argparse.Namespace) -> list[Path]:
     Raises:
         ArtifactError: a folder has no artifact in it.
     """
-    return [path for given in options.artifacts for path in artifacts_in(given)]
+    return [file for path in options.artifacts for file in artifacts_in(path)]
 
 
 def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
@@ -112,7 +110,8 @@ def columns_of(options: argparse.Namespace) -> tuple[Column, ...]:
     Raises:
         ArtifactError: one of them is unknown.
     """
-    return _read("--columns", options.columns, parse_columns) or ()
+    text = options.columns
+    return () if text is None else read_as("--columns", ArtifactError, parse_columns, text)
 
 
 def group_by_of(options: argparse.Namespace) -> GroupBy | None:
@@ -121,16 +120,8 @@ def group_by_of(options: argparse.Namespace) -> GroupBy | None:
     Raises:
         ArtifactError: it is neither param nor func.
     """
-    return _read("--group-by", options.group_by, parse_group_by)
-
-
-def _read(switch: str, text: str | None, read: Callable[[str], T]) -> T | None:
-    if text is None:
-        return None
-    try:
-        return read(text)
-    except SettingError as error:
-        raise ArtifactError(f"{switch}: {error}") from None
+    text = options.group_by
+    return None if text is None else read_as("--group-by", ArtifactError, parse_group_by, text)
 
 
 def put(text: str, path: Path | None) -> None:

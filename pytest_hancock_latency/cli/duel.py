@@ -15,7 +15,7 @@ from ..core.judging.duel import MOST_PASSES, DuelOutcome, DuelRule
 from ..core.judging.verdict import ExitCode
 from ..duel.sides import two_sides
 from ..duel.tournament import fight
-from ..errors import DuelError, DurationError, SettingError
+from ..errors import DuelError, SettingError, read_as
 from ..reporting.duel_report import duel_text, progress_text
 from .artifacts import put
 
@@ -85,11 +85,11 @@ def add_command(commands: Commands) -> None:
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """What is ours, and what comes after ``--`` and is pytest's."""
-    given = list(arguments)
-    if given[:1] != [NAME] or "--" not in given:
-        return given, []
-    at = given.index("--")
-    return given[:at], given[at + 1 :]
+    words = list(arguments)
+    if words[:1] != [NAME] or "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -100,7 +100,8 @@ def _run(options: argparse.Namespace) -> int:
         matters=parse_share("--matters", options.matters),
         passes=options.passes,
     )
-    longest_ns = _time(options.time)
+    time = options.time
+    longest_ns = None if time is None else read_as("--time", SettingError, parse_duration, time)
     arguments = options.pytest_arguments
     own_tests = options.tests == "own"
     try:
@@ -118,13 +119,6 @@ def _run(options: argparse.Namespace) -> int:
     if duel.count(DuelOutcome.CANNOT_TELL) and options.strict:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HELD
-
-
-def _time(text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_duration(text)
-    except DurationError as error:
-        raise SettingError(f"--time: {error}") from None
 
 
 def _show(number: int, settled: int, samples: int, elapsed_s: float) -> None:

@@ -15,7 +15,7 @@ from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
 from ..core.record import Artifact, Record
-from ..errors import ArtifactError, BudgetError
+from ..errors import ArtifactError, BudgetError, read_as
 from ..input_file import read_input
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
     artifacts = [_read(path, _UNITS[options.unit]) for path in options.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
     if options.budget is not None:
-        terms = _terms(options.budget)
+        terms = read_as("--budget", BudgetError, parse_limits, options.budget)
         judged = [_by(terms, record, len(records)) for record in records]
     else:
         judged = _by_name(records, read_budgets(options.budgets), options.budgets)
@@ -108,13 +108,6 @@ def _read(path: Path, unit_ns: int) -> Artifact:
 def _record(name: str, histogram: Histogram) -> Record:
     highest_ns = max((high for _, high, _ in histogram.buckets), default=0)
     return Record(name, "", histogram.n, {}, {"max": highest_ns}, {}, histogram=histogram)
-
-
-def _terms(text: str) -> Terms:
-    try:
-        return parse_limits(text)
-    except BudgetError as error:
-        raise BudgetError(f"--budget: {error}") from None
 
 
 def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path) -> list[Record]:

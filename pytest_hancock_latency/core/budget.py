@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from ..errors import BudgetError, DurationError, QuantileError, did_you_mean
+from ..errors import BudgetError, QuantileError, did_you_mean, read_as
 from .duration import format_exactly, parse_duration
 from .quantile import (
     MAXIMUM,
@@ -19,8 +19,6 @@ from .quantile import (
     parse_quantile,
 )
 from .warmup import Warmup, parse_warmup
-
-T = TypeVar("T")
 
 AUTO_TIME: Final = 0
 """The time limit that fits the budget, which no duration can be."""
@@ -239,22 +237,15 @@ def _quantile(keyword: str) -> Fraction:
 
 
 def _duration(keyword: str, value: object) -> int:
-    return _read_by(parse_duration, keyword, value)
+    return read_as(keyword, BudgetError, parse_duration, value)
 
 
 def _time_limit(keyword: str, value: object) -> int:
-    return _read_by(parse_time_limit, keyword, value)
+    return read_as(keyword, BudgetError, parse_time_limit, value)
 
 
 def _warmup(keyword: str, value: object) -> Warmup:
-    return _read_by(parse_warmup, keyword, value)
-
-
-def _read_by(read: Callable[[Any], T], keyword: str, value: object) -> T:
-    try:
-        return read(value)
-    except DurationError as error:
-        raise BudgetError(f"{keyword}: {error}") from None
+    return read_as(keyword, BudgetError, parse_warmup, value)
 
 
 def parse_time_limit(value: object) -> int:

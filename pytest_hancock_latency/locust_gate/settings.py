@@ -13,7 +13,7 @@ from ..artifact_file import check_artifacts
 from ..artifact_kinds import KINDS
 from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_scale
-from ..errors import BudgetError, SettingError
+from ..errors import SettingError, read_as
 from ..shared_options import GUIDE_ARTIFACT, SHARED, Option, artifact_paths, parse_switch
 
 OPTIONS: Final = (
@@ -54,7 +54,7 @@ def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) 
     texts = {option.name: _text(option, options, environ) for option in OPTIONS}
     paths = {name: folder / text for name, text in texts.items() if text}
     guide = environ.get(GUIDE_ARTIFACT)
-    scale = _scale(texts["scale"])
+    scale = read_as("--latency-scale", SettingError, parse_scale, texts["scale"] or 1)
     budgets = _budgets(texts["budgets"], folder)
     settings = Settings(
         budgets={name: terms.scaled(scale) for name, terms in budgets.items()},
@@ -78,17 +78,7 @@ def _text(option: Option, options: Namespace, environ: Mapping[str, str]) -> str
 
 
 def _switch(name: str, text: str) -> bool:
-    try:
-        return bool(text.strip()) and parse_switch(text)
-    except SettingError as error:
-        raise SettingError(f"--latency-{name}: {error}") from None
-
-
-def _scale(text: str) -> Fraction:
-    try:
-        return parse_scale(text or 1)
-    except BudgetError as error:
-        raise SettingError(f"--latency-scale: {error}") from None
+    return bool(text.strip()) and read_as(f"--latency-{name}", SettingError, parse_switch, text)
 
 
 def _budgets(text: str, folder: Path) -> Mapping[str, Terms]:

@@ -17,7 +17,7 @@ from ..core.budget import Terms, check_counts, parse_limits, parse_scale, parse_
 from ..core.duration import parse_duration
 from ..core.quantile import MAXIMUM
 from ..core.warmup import parse_warmup
-from ..errors import BudgetError, DurationError, ProfileError, SettingError, did_you_mean
+from ..errors import BudgetError, SettingError, did_you_mean, read_as
 from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import POOL_NS, Plan
 from ..reporting.columns import Column, parse_columns
@@ -132,10 +132,7 @@ def _strongest(
 def _read(setting: _Setting | None, read: Callable[[Any], T], default: T) -> T:
     if setting is None:
         return default
-    try:
-        return read(setting.value)
-    except (SettingError, BudgetError, DurationError, ProfileError) as error:
-        raise SettingError(f"{setting.where}: {error}") from None
+    return read_as(setting.where, SettingError, read, setting.value)
 
 
 def _check_counts(values: Mapping[str, _Setting | None], counts: Mapping[str, int]) -> None:
