@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -180,13 +181,14 @@ class Coordinator:
             ExitCode.USAGE if self._writer.unwritable else code
         )
 
+    def summary_lines(self, records: Sequence[Record]) -> list[str]:
+        """What everybody should see of these records of the run."""
+        participants, unmatched = self.collecting.participants, self.run_judge.unmatched
+        return summary_lines(records, participants, unmatched, float(self._settings.scale))
+
     def report(self) -> None:
         """Show verdict and evidence: after Locust's own tables, where one looks."""
         options = self._environment.parsed_options
         to_stdout = options is None or not options.json
-        records, unmatched = self.judge(), self.run_judge.unmatched
-        lines = summary_lines(
-            records, self.collecting.participants, unmatched, float(self._settings.scale)
-        )
-        lines += self._writer.error_lines
+        lines = [*self.summary_lines(self.judge()), *self._writer.error_lines]
         print(*lines, sep="\n", file=sys.stdout if to_stdout else sys.stderr, flush=True)

@@ -20,7 +20,6 @@ from ..reporting.html import report_html
 from ..reporting.table import HEADINGS, PERCENTILES, rows
 from ..reporting.wording import EMOJI, explain
 from .coordinator import Coordinator
-from .summary import summary_lines
 
 KEY: Final = "latency-budgets"
 TITLE: Final = "Latency budgets"
@@ -105,11 +104,7 @@ class WebView:
 
     def page(self, report: str) -> str:
         """The page of its own. report: the address of the report."""
-        lines = summary_lines(
-            self.records(),
-            self._coordinator.collecting.participants,
-            self._coordinator.run_judge.unmatched,
-        )
+        lines = self._coordinator.summary_lines(self.records())
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 
     def report(self) -> str:
