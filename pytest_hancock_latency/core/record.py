@@ -25,6 +25,11 @@ Bounds = tuple[int | None, int | None]
 """The least and the most that a quantile can be, in nanoseconds; None where nothing is known."""
 
 
+def titled(owner: str, name: str) -> str:
+    """The title of a sample: what it belongs to and, where that has several, its own name."""
+    return f"{owner} [{name}]" if name else owner
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Everything worth keeping of one sample, as artifacts and hooks have it.
@@ -65,7 +70,7 @@ class Record:
     @property
     def title(self) -> str:
         """The test and, where it has several samples, the name of this one."""
-        return f"{self.test} [{self.name}]" if self.name else self.test
+        return titled(self.test, self.name)
 
     @property
     def label(self) -> str:
@@ -75,8 +80,7 @@ class Record:
         """
         if self.budget_name is None:
             return self.title
-        own_name = self.name if self.name != self.budget_name else ""
-        return f"{self.budget_name} [{own_name}]" if own_name else self.budget_name
+        return titled(self.budget_name, self.name if self.name != self.budget_name else "")
 
     @property
     def small_print(self) -> str:

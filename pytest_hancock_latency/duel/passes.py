@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
+from ..core.record import titled
 from .line import Line, LineClosed, Message
 from .sides import BASE, HEAD, Side
 
@@ -47,7 +48,7 @@ class Key(NamedTuple):
     @property
     def title(self) -> str:
         """As people read it."""
-        return f"{self.test} [{self.name}]" if self.name else self.test
+        return titled(self.test, self.name)
 
 
 @dataclass

@@ -17,11 +17,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from ..errors import DuelError
@@ -87,20 +87,22 @@ def two_sides(
         DuelError: there is no such version.
     """
     here = Path.cwd().resolve()
-    origin = _repository_of(here) or here
+    repository = _repository_of(here)
+    origin = repository or here
+    inside = here.relative_to(origin)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(_temporary_folder()))
+        made_folder = TemporaryDirectory(prefix="hancock-duel-", ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(made_folder)).resolve()
         (folder / PLUG).mkdir()
         (folder / PLUG / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
         versions = (
-            _make(stack, base, folder / BASE, origin),
-            _make(stack, head, folder / HEAD, origin),
+            _make(stack, base, folder / BASE, origin, is_repository=repository is not None),
+            _make(stack, head, folder / HEAD, origin, is_repository=repository is not None),
         )
         if not own_tests:
-            _copy_tests(folder / HEAD, folder / BASE, here.relative_to(origin), arguments)
+            _copy_tests(folder / HEAD, folder / BASE, inside, arguments)
         for name in (BASE, HEAD):
             compileall.compile_dir(folder / name, quiet=2, workers=1)
-        inside = here.relative_to(origin)
         made = [
             Side(
                 name=name,
@@ -116,15 +118,6 @@ def two_sides(
             if not side.cwd.is_dir():
                 raise DuelError(f"{side.name} ({side.version}) has no folder {inside}")
         yield made[0], made[1]
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[str]:
-    folder = os.path.realpath(tempfile.mkdtemp(prefix="hancock-duel-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _repository_of(folder: Path) -> Path | None:
@@ -149,19 +142,23 @@ def _git(folder: Path, *arguments: str, check: bool = True) -> str:
     return done.stdout if not done.returncode else ""
 
 
-def _make(stack: ExitStack, version: str | None, into: Path, origin: Path) -> str:
+def _make(
+    stack: ExitStack, version: str | None, into: Path, origin: Path, *, is_repository: bool
+) -> str:
     """Put a version into a folder; its name for people."""
-    is_repository = _repository_of(origin) is not None
     if version is None:
         if not is_repository:
             _copy_folder(origin, into)
             return str(origin)
-        commit = _worktree(stack, "HEAD", into, origin)
+        commit = _commit_of("HEAD", origin)
+        if not commit:
+            raise DuelError(f"the repository {origin} has no commit yet")
+        name = _worktree(stack, "HEAD", commit, into, origin)
         changed = _copy_changes(origin, into)
         files = f"{changed} changed file{'s' * (changed > 1)}"
-        return f"{commit} with {files}" if changed else commit
-    if is_repository and _commit_of(version, origin):
-        return _worktree(stack, version, into, origin)
+        return f"{name} with {files}" if changed else name
+    if is_repository and (commit := _commit_of(version, origin)):
+        return _worktree(stack, version, commit, into, origin)
     if not Path(version).is_dir():
         if is_repository:
             refused = f"is neither a commit, branch or tag of the repository {origin} nor a folder"
@@ -173,22 +170,12 @@ def _make(stack: ExitStack, version: str | None, into: Path, origin: Path) -> st
 
 
 def _commit_of(version: str, origin: Path) -> str:
-    found = _git(
-        origin,
-        "rev-parse",
-        "--verify",
-        "--quiet",
-        "--end-of-options",
-        f"{version}^{{commit}}",
-        check=False,
-    )
-    return found.strip()
+    """The id of a commit, branch or tag; empty where there is none of this name."""
+    asked = ("--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}")
+    return _git(origin, "rev-parse", *asked, check=False).strip()
 
 
-def _worktree(stack: ExitStack, version: str, into: Path, origin: Path) -> str:
-    commit = _commit_of(version, origin)
-    if not commit:
-        raise DuelError(f"the repository {origin} has no commit yet")
+def _worktree(stack: ExitStack, version: str, commit: str, into: Path, origin: Path) -> str:
     stack.callback(_git, origin, "worktree", "prune", check=False)
     stack.callback(shutil.rmtree, into, ignore_errors=True)
     _git(origin, "worktree", "add", "--detach", "--force", str(into), commit)
@@ -204,11 +191,10 @@ def _copy_changes(origin: Path, into: Path) -> int:
         source, target = origin / name, into / name
         if source.is_dir():  # another repository
             continue
-        if not source.exists():
+        if source.exists():
+            _replace(source, target)
+        else:
             target.unlink(missing_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)
     return len(names)
 
 
@@ -250,7 +236,7 @@ def _of_tests(source: Path, path: Path) -> list[Path]:
 def _replace(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+        _copy_folder(source, target)
     elif source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

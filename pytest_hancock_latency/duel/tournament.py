@@ -76,9 +76,8 @@ def fight(  # noqa: PLR0913 - each is a word of its own, by name only
     """
     draw = random or Random()
     begin = time.monotonic()
-    so_far = _Passes(rule)
+    so_far, settled = _Passes(rule), set[Key]()
     for number in range(1, rule.passes + 1):
-        settled = so_far.settled()
         so_far.add(run_pass(sides, arguments, settled, draw))
         if not so_far.ratios:
             raise DuelError(_why_nothing(so_far))

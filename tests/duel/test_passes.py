@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from math import exp
 from pathlib import Path
 from random import Random
@@ -30,14 +29,6 @@ def test_f(sample):
     sample(f)
 """
 F = Key("test_it.py::test_f", "")
-
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture

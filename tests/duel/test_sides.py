@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from .conftest import Commit, git
 
 OLD, NEW = "def f():\n    return 'old'\n", "def f():\n    return 'new'\n"
 TEST = "from measured_code import f\n\ndef test_f():\n    assert f()\n"
-
-
-@pytest.fixture(autouse=True)
-def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture
