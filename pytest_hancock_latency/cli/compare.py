@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..artifact_file import read_artifact
-from ..core.baseline import ALLOWED, Change, judged_change, kind_of_machine
+from ..core.baseline import ALLOWED, Change, judged_change, other_machine
 from ..core.budget import parse_share
 from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
@@ -70,23 +70,22 @@ def _run(options: argparse.Namespace) -> int:
 def _comparison(before: Artifact, after: Artifact, allowed: Fraction) -> BaselineComparison:
     matches = list(zip(after.records, counterparts(after.records, before.records), strict=True))
     common = [(record, earlier) for record, earlier in matches if earlier is not None]
-    found = {earlier.title for _, earlier in common}
-    machines = kind_of_machine(before.session), kind_of_machine(after.session)
-    differ = all(machines) and machines[0] != machines[1]
+    compared = {earlier.title for _, earlier in common}
+    machine = other_machine(after.session, before.session)
     return BaselineComparison(
         compared=[
             Compared(
                 earlier,
                 record,
-                _change(earlier, record, allowed, len(common), judged=not differ),
+                _change(earlier, record, allowed, len(common), judged=not machine),
             )
             for record, earlier in common
         ],
-        only_before=[with_small_print(r) for r in before.records if r.title not in found],
+        only_before=[with_small_print(r) for r in before.records if r.title not in compared],
         only_after=[with_small_print(record) for record, earlier in matches if earlier is None],
         allowed=allowed,
         sides=(when_and_what(before.session), when_and_what(after.session)),
-        other_machine=", ".join(machines[0]) if differ else None,
+        other_machine=", ".join(machine) or None,
     )
 
 

@@ -59,6 +59,12 @@ def median_change(before: Record, after: Record) -> Change | None:
     return _of_medians(*histograms) if histograms else None
 
 
+def other_machine(session: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kind of machine of the earlier session, where both are known and differ; else nothing."""
+    kind, earlier = kind_of_machine(session), kind_of_machine(before)
+    return earlier if kind and earlier and kind != earlier else ()
+
+
 def judged_change(
     before: Record, after: Record, allowed: Fraction = ALLOWED, *, compared: int = 1
 ) -> Change:

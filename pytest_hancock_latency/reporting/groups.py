@@ -11,14 +11,22 @@ from ..core.quantile import P50, label
 from ..core.record import Record
 from ..errors import SettingError, did_you_mean
 from .columns import NOTHING, Column, three_digits
-from .table import HEADINGS, PERCENTILES, aligned, cells_of, natural, shortened
+from .table import (
+    HEADINGS,
+    PERCENTILES,
+    SEPARATOR,
+    aligned,
+    cells_of,
+    natural,
+    room_for_names,
+    shortened,
+)
 from .wording import printable
 
 FACTOR: Final = "×"
 _P50: Final = label(P50)
 _FIGURES: Final = slice(1, 2 + len(PERCENTILES))
 """Of the cells of a row: its number of observations and its percentiles."""
-_SEPARATOR: Final = "::"
 
 
 class GroupBy(StrEnum):
@@ -55,7 +63,7 @@ class TestId:
     @classmethod
     def of(cls, test: str) -> TestId:
         """The parts of a node id; parameters may have any characters, a function's name may not."""
-        path, separator, rest = test.partition(_SEPARATOR)
+        path, separator, rest = test.partition(SEPARATOR)
         function, bracket, parameters = rest.partition("[")
         return cls(f"{path}{separator}{function}", parameters.removesuffix("]") if bracket else "")
 
@@ -74,7 +82,7 @@ def groups_of(records: Iterable[Record], by: GroupBy) -> dict[str, list[tuple[st
         if by is GroupBy.PARAM:
             name, member = member, name
         if name and record.n:
-            own = test.function.rpartition(_SEPARATOR)[2]
+            own = test.function.rpartition(SEPARATOR)[2]
             shown = " ".join(filter(None, (member, record.name))) or own
             groups.setdefault(name, []).append((shown, record))
     return {
@@ -100,7 +108,7 @@ def group_lines(
         for row, factor in zip(rows, (FACTOR, *factors), strict=True)
     ]
     rest = aligned(figures, range(len(figures[0])))
-    room = max(16, width - 2 - max(map(len, rest)))
+    room = room_for_names(rest, width)
     names = [shortened(f"  {printable(name)}", room) for name, _ in members]
     longest = max(len(HEADINGS[0]), *map(len, names))
     lines = [f"{HEADINGS[0].ljust(longest)}  {rest[0]}"]

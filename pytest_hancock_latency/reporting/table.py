@@ -24,6 +24,11 @@ UNIT_NOTE: Final = "latencies in ms, raw, by nearest rank"
 _COUNTED: Final = (Outcome.WITHIN, *(o for o in WORST_FIRST if o is not Outcome.WITHIN))
 _SLOW_NS: Final = 10_000_000_000
 _SLOWEST: Final = 3
+_NARROWEST: Final = 16
+_GAP: Final = 2
+"""Columns between two cells."""
+SEPARATOR: Final = "::"
+"""Between the parts of a node id."""
 _LONGEST: Final = 121
 """Letters of a title in the table; parameters may have thousands, and the evidence has them all."""
 
@@ -139,6 +144,14 @@ def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> li
     return aligned(cells, number_columns(columns))
 
 
+def room_for_names(figures: Sequence[str], width: int) -> int:
+    """How long a name may be next to these figures in so many columns; lines may be longer.
+
+    A name with less of it tells nobody which test it is.
+    """
+    return max(_NARROWEST, width - _GAP - max(map(len, figures)))
+
+
 def shortened(text: str, width: int) -> str:
     """A text without its middle where it is too long: both ends tell names apart."""
     if len(text) <= width:
@@ -164,7 +177,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) 
         text.rjust(width) if column in numbers else text.ljust(width)
         for column, (text, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return "  ".join(padded).rstrip()
+    return (" " * _GAP).join(padded).rstrip()
 
 
 def count_line(records: Sequence[Record]) -> str:

@@ -11,19 +11,23 @@ from typing import Any, Final
 from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from .columns import Column
-from .table import HEADINGS, aligned, cells_of, natural, number_columns, shortened, text_around
+from .table import (
+    HEADINGS,
+    SEPARATOR,
+    aligned,
+    cells_of,
+    natural,
+    number_columns,
+    room_for_names,
+    shortened,
+    text_around,
+)
 from .wording import printable
 
 MANY: Final = 25
 """Samples that are shown one by one; of more, only those that somebody has to look at."""
 NEAREST: Final = 5
 """Of those that are within, the ones that are nearest to a limit are shown all the same."""
-_NARROWEST: Final = 16
-"""A name with less of it tells nobody which test it is; the line is longer then."""
-_GAP: Final = 2
-_SEPARATOR: Final = "::"
-
-
 LOG_WIDTH: Final = 120
 """Columns of a log, which has no screen to be as wide as."""
 _COLOURS: Final[Mapping[Outcome | None, str]] = {
@@ -92,7 +96,7 @@ def terminal_lines(
     shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
     cells = [row[1:] for row in cells_of(shown, columns)]
     rest = aligned(cells, {at - 1 for at in number_columns(columns)})
-    room = max(_NARROWEST, width - _GAP - max(map(len, rest)))
+    room = room_for_names(rest, width)
     grouped = len(ranks) > 1 or any(len(record.label) > room for record in shown)
     names = [shortened(name, room) for name in _names(shown, room, grouped=grouped)]
     column = max(map(len, (HEADINGS[0], *names)))
@@ -120,7 +124,7 @@ def _names(records: Sequence[Record], room: int, *, grouped: bool) -> list[str]:
     counts = Counter(record.label for record in records)
     names = []
     for record in records:
-        file = f"{_file(record)}{_SEPARATOR}" if grouped and _file(record) else ""
+        file = f"{_file(record)}{SEPARATOR}" if grouped and _file(record) else ""
         label, test = printable(record.label), printable(record.small_print).removeprefix(file)
         name = "  " * bool(file) + label.removeprefix(file)
         full = f"{name} ({test})" if test else name
@@ -153,4 +157,4 @@ def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
 
 def _file(record: Record) -> str:
     """The file of a test; empty for requests of a load."""
-    return printable(record.test.rpartition(_SEPARATOR)[0].partition(_SEPARATOR)[0])
+    return printable(record.test.rpartition(SEPARATOR)[0].partition(SEPARATOR)[0])

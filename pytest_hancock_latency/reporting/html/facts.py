@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...core.baseline import kind_of_machine
+from ...core.baseline import other_machine
 from ..sessions import commit_text, moment, when_and_what
 from ..wording import scale_lines, scale_of
 
@@ -42,9 +42,8 @@ def facts_of_baseline(
     """When and what the baseline measured, and whether on a machine of the same kind."""
     if text := when_and_what(before):
         yield "baseline", text
-    kinds = [kind_of_machine(session_) for session_ in (session, before)]
-    if all(kinds) and kinds[0] != kinds[1]:
-        yield "but", "the baseline was measured on another kind of machine: " + ", ".join(kinds[1])
+    if machine := other_machine(session, before):
+        yield "but", "the baseline was measured on another kind of machine: " + ", ".join(machine)
 
 
 def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from ...core.baseline import judged_change, kind_of_machine
+from ...core.baseline import judged_change, other_machine
 from ...core.judging.verdict import WORST_FIRST
 from ...core.record import Artifact, Record, counterparts
 from ..table import count_line
@@ -66,8 +66,7 @@ def _slower(
     records: Sequence[Record], session: Mapping[str, Any], baseline: Artifact
 ) -> frozenset[str]:
     """Titles of the samples that are shown to be slower, on the same kind of machine."""
-    kinds = kind_of_machine(session), kind_of_machine(baseline.session)
-    if all(kinds) and kinds[0] != kinds[1]:
+    if other_machine(session, baseline.session):
         return frozenset()
     matches = zip(records, counterparts(records, baseline.records), strict=True)
     return frozenset(
