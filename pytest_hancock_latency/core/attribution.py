@@ -30,9 +30,9 @@ tree, its time asleep is excused up to the time for which a disk kept tasks wait
 Where a call waited for something that is not in the tree (a thread or program that came and went, a
 server on another machine), its time asleep is evidence only in calm windows. The CPU time of the
 process and of programs that it ran within the call is never excused: on all CPUs at once, it takes
-at least its share of it. Requests of an open
-loop that pile up because the machine delayed some of them are in each other's way: what siblings
-burnt meanwhile is excused by the share that others consumed.
+at least its share of it. Requests of an open loop that pile up because the machine delayed some of
+them are in each other's way: what siblings burnt meanwhile is excused by the share that others
+consumed.
 
 All arrays have one element per observation, shape (n,), integer nanoseconds unless said otherwise.
 """

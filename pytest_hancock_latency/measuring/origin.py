@@ -1,7 +1,7 @@
 """Where a session came from: the commit that it measured, and the CI run that it was part of.
 
-CI providers say both in the environment. Elsewhere git is asked, briefly; it need
-not answer.
+CI providers say both in the environment. Elsewhere git is asked, briefly; it
+need not answer.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ One pass is a fresh pair of processes, and gives one number for each sample:
     x = log( median of head's attributed latencies / median of base's )
 
 Two processes of *identical* code differ by about 1 %, and now and then by 10 %, however many calls
-each of them makes. So calls convict nobody, and passes are the independent units. Over passes, this
+each of them makes. So calls prove nothing, and passes are the independent units. Over passes, this
 is the anytime-valid t of Wang & Ramdas 2024 with a Gaussian mixture, for a mean μ0 of x:
 
     y = x − μ0        S = Σ y        V = Σ y²
