@@ -68,14 +68,14 @@ def artifacts_in(path: Path) -> list[Path]:
         names = {entry.name.removesuffix(_JOURNAL) for entry in path.iterdir()}
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from None
-    found = [path / name for name in names if name.endswith(_JSON) and _is_there(path / name)]
-    found += [path / name / usual for name in names if _is_there(path / name / usual)]
-    if not found:
+    artifacts = [path / name for name in names if name.endswith(_JSON) and _is_there(path / name)]
+    artifacts += [path / name / usual for name in names if _is_there(path / name / usual)]
+    if not artifacts:
         raise ArtifactError(
             f"{path}: no artifact in it: expected {usual}, other JSON files, "
             f"or folders with {usual}"
         )
-    return sorted(found)
+    return sorted(artifacts)
 
 
 def _is_there(artifact: Path) -> bool:

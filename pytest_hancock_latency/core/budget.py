@@ -164,7 +164,7 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
     """Read the keywords of a marker or the keys of a named budget.
 
     Raises:
-        BudgetError: an unknown keyword or a value that cannot be meant; the text names both.
+        BudgetError: an unknown keyword or an invalid value; the text names both.
     """
     limits: dict[Fraction, int] = {}
     settings: dict[str, Any] = {}

@@ -71,7 +71,7 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
     """Read a profile as it is written in a file.
 
     Raises:
-        ProfileError: an unknown key, or a value that cannot be meant.
+        ProfileError: an unknown key, or an invalid value.
     """
     keys = [field.name for field in fields(Profile)]
     for key in entry:

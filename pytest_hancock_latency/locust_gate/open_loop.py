@@ -62,7 +62,7 @@ class OpenLoop:
     """Connections of a `FastHttpUser`, whose usual ten would be a queue of their own."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Refuse what cannot be meant, where it is written."""
+        """Refuse invalid arrivals where they are written."""
         super().__init_subclass__(**keywords)
         if not cls.arrival_rate > 0:
             raise LatencyError(f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} is not above 0")

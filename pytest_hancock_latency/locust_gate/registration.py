@@ -62,7 +62,7 @@ class Registration:
 
 
 def _settings_or_exit(environment: Any, *, told: bool = True) -> Settings:
-    """The settings; a run whose settings cannot be meant ends before the first user is there."""
+    """The settings; a run with invalid settings ends before the first user is there."""
     try:
         return read_settings(environment.parsed_options, os.environ, Path.cwd())
     except LatencyError as error:

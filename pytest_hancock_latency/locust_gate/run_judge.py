@@ -54,7 +54,7 @@ class RunState:
     advice: tuple[Advice, ...] = ()
     """Advice on every record."""
     starved: frozenset[int] = frozenset()
-    """Windows in which a generator waited for a core: they convict nothing."""
+    """Windows in which a generator waited for a core: they make nothing exceeded."""
     busy: frozenset[int] = frozenset()
     """Windows in which a generator filled its core: it was too slow for more requests."""
 

@@ -78,7 +78,7 @@ class Activation:
         """Read the budgets of all marked tests; say everything that is wrong at once.
 
         Raises:
-            pytest.UsageError: a budget cannot be meant, or the machine is not the one that is
+            pytest.UsageError: a budget is invalid, or the machine is not the one that is
                 required (in a worker of xdist, where it would only be a crash, the tests are
                 dropped and the controller tells).
         """

@@ -191,7 +191,7 @@ def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
     """What all markers of a test say together; the nearer one wins, limit by limit.
 
     Raises:
-        BudgetError: a marker that cannot be meant; the text starts with the test's node id.
+        BudgetError: an invalid marker; the text starts with the test's node id.
     """
     try:
         layers = [layer for mark in item.iter_markers(MARKER) for layer in _layers(mark, named)]

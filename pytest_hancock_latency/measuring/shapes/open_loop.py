@@ -50,7 +50,7 @@ class Schedule:
         """A schedule from what a user says.
 
         Raises:
-            LatencyError: it cannot be meant; `DurationError` is one.
+            LatencyError: it is invalid; `DurationError` is one.
         """
         if arrivals not in ARRIVALS:
             near = did_you_mean(str(arrivals), ARRIVALS)
