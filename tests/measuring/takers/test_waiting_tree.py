@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ne
 PYTHON = Path(sys.executable).name[:15]
 """As the kernel names its processes: the first fifteen bytes."""
 BUSY_S = 0.2
+PATIENCE_S = 10.0
+"""A kernel that has no core to spare may take long to end a thread."""
 """CPU time of a stranger before anybody is connected to it."""
 ACCEPTING = f"""
 import os, socket, sys, time
@@ -60,14 +62,22 @@ def tree() -> Iterator[WaitingTree]:
 def threads(count: int) -> Iterator[None]:
     done = threading.Event()
     waiting = [threading.Thread(target=done.wait) for _ in range(count)]
-    for each in waiting:
-        each.start()
+    for thread in waiting:
+        thread.start()
     try:
         yield
     finally:
         done.set()
-        for each in waiting:
-            each.join()
+        for thread in waiting:
+            thread.join()
+            wait_until_gone(thread)
+
+
+def wait_until_gone(thread: threading.Thread) -> None:
+    """A thread that was joined has no state in Python any more; the kernel ends it a moment later."""
+    until = time.monotonic() + PATIENCE_S
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 @contextmanager
