@@ -74,7 +74,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def wait_until_gone(thread: threading.Thread) -> None:
-    """A thread that was joined has no state in Python any more; the kernel ends it a moment later."""
+    """Python forgets a thread when it is joined; the kernel ends it a moment later."""
     until = time.monotonic() + PATIENCE_S
     while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < until:
         time.sleep(0.001)
