@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.budget import parse_share
 from ..core.duration import parse_duration
-from ..core.judging.duel import MOST_PASSES, DuelOutcome, DuelRule
+from ..core.judging.duel import MOST_PASSES, Duel, DuelOutcome, DuelProgress, DuelRule
 from ..core.judging.verdict import ExitCode
-from ..duel.sides import two_sides
-from ..duel.tournament import fight
+from ..core.quantile import P50, parse_quantile
 from ..errors import DuelError, SettingError, read_as
-from ..reporting.duel_report import duel_text, progress_text
+from ..measuring.environment import load, machine_info
+from ..measuring.origin import ci_of, commit_of
+from ..reporting.duel_json import duel_json
+from ..reporting.duel_report import duel_markdown, duel_text, progress_text
 from .artifacts import put
 
 if TYPE_CHECKING:
+    from ..duel.tournament import RunPass
     from .report import Commands
 
 NAME: Final = "duel"
-_INTERRUPTED: Final = 130
-"""Of a program that Ctrl-C ended, as shells count."""
+INTERRUPTED: Final = 130
+"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
+_PAIR: Final = 2
+_DESCRIPTION: Final = """\
+Runs the tests on two versions in turns, in fresh processes for each pass, until it is known for
+every sample whether head is slower than base. Uncommitted changes belong to head. Both sides run
+head's tests, and share the packages of this environment unless their requirements differ.
+"""
 _EXAMPLES: Final = """\
-Runs the tests on both versions in turns, in fresh processes for each pass, until it is known of
-every sample whether head is slower. What is not committed belongs to head. Both run the tests of
-head, with the environment that this command is in.
-
 examples:
   hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
-  hancock-latency duel origin/main --advise -- tests -k latency
+  hancock-latency duel origin/main --advise --markdown duel.md -- tests -k latency
   hancock-latency duel ../release-1.4 --matters 10% -- tests/test_api.py
+  hancock-latency duel markupsafe==2.0.1 --head markupsafe==3.0.2 -- tests/test_escape.py
+  hancock-latency duel --url http://stable:8000/health --url http://canary:8000/health
+  hancock-latency duel --command "python old.py" --command "python new.py"
 
-exit codes: 0, 1 a sample is slower, 2 usage or nothing was compared, 3 under --strict where a
-sample cannot be told
+exit codes: 0, 1 a sample is slower, 2 invalid usage or nothing was compared, 3 with --strict if
+a sample cannot be told, 130 interrupted
 """
 
 
@@ -46,45 +58,119 @@ def add_command(commands: Commands) -> None:
         NAME,
         help="run two versions in turns and say which samples became slower",
         usage="hancock-latency duel BASE [options] -- [PYTEST ARGUMENTS]",
+        description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "base", metavar="BASE", help="commit, branch or tag of this repository, or a folder"
+    _add_versions(parser)
+    _add_servers_and_programs(parser)
+    _add_rule(parser)
+    _add_outputs(parser)
+    parser.set_defaults(run=_run, pytest_arguments=[])
+
+
+def _add_versions(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("versions")
+    group.add_argument(
+        "base",
+        metavar="BASE",
+        nargs="?",
+        help="commit, branch or tag of this repository, a folder, or a version as package==1.4",
     )
-    parser.add_argument(
-        "--head", metavar="REF", help="commit, branch or tag (default: the working folder)"
+    group.add_argument(
+        "--head", metavar="VERSION", help="the same (default: the working folder as it is)"
     )
-    parser.add_argument(
+    group.add_argument(
         "--tests",
         choices=("head", "own"),
         default="head",
-        help="whose tests base runs: those of head, or its own (default: %(default)s)",
+        help="base runs head's tests or its own (default: %(default)s)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--env",
+        choices=("auto", "shared", "separate"),
+        default="auto",
+        help="auto: a virtual environment for each side if their requirements differ "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--install",
+        metavar="COMMAND",
+        help="shell command that installs a side's packages in its environment (default: uv or "
+        "pip with what the project declares, extras dev and test included)",
+    )
+
+
+def _add_servers_and_programs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("instead of versions")
+    group.add_argument(
+        "--url",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="compare two servers that run already: base, then head; needs httpx",
+    )
+    group.add_argument("--method", metavar="NAME", default="GET", help="default: %(default)s")
+    group.add_argument(
+        "--header",
+        metavar="NAME:VALUE",
+        action="append",
+        default=[],
+        help="header of each request; may be given several times",
+    )
+    group.add_argument("--body", metavar="TEXT|@FILE", help="body of each request")
+    group.add_argument(
+        "--command",
+        metavar="COMMAND",
+        action="append",
+        default=[],
+        help="compare two programs, from start to end: base, then head",
+    )
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("rule")
+    group.add_argument(
         "--noise",
         metavar="SHARE",
         default="2%",
-        help="slower and faster are beyond it (default: 2%%)",
+        help="slower and faster mean: by more than this (default: 2%%)",
     )
-    parser.add_argument(
-        "--matters", metavar="SHARE", default="5%", help="not slower is below it (default: 5%%)"
+    group.add_argument(
+        "--matters",
+        metavar="SHARE",
+        default="5%",
+        help="not slower means: by less than this (default: 5%%)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--quantile",
+        metavar="PERCENTILE",
+        help="compare this percentile of each sample too, such as p90",
+    )
+    group.add_argument(
         "--passes",
         metavar="N",
         type=int,
         default=MOST_PASSES,
-        help="greatest number of passes (default: %(default)s)",
+        help="maximum number of passes (default: %(default)s)",
     )
-    parser.add_argument("--time", metavar="DURATION", help="begin no pass after this time")
-    parser.add_argument("--advise", action="store_true", help="exit with 0 where any is slower")
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if any cannot be told")
-    parser.set_defaults(run=_run, pytest_arguments=[])
+    group.add_argument("--time", metavar="DURATION", help="begin no pass after this time")
+    group.add_argument("--advise", action="store_true", help="exit with 0 if a sample is slower")
+    group.add_argument(
+        "--strict", action="store_true", help="exit with 3 if a sample cannot be told"
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    for name, text in (("json", "JSON"), ("markdown", "Markdown"), ("html", "a page")):
+        group.add_argument(
+            f"--{name}", metavar="FILE", type=Path, help=f"write the result as {text}"
+        )
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is ours, and what comes after ``--`` and is pytest's."""
+    """Our arguments, and pytest's, which come after ``--``."""
     words = list(arguments)
     if words[:1] != [NAME] or "--" not in words:
         return words, []
@@ -93,36 +179,178 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if sys.platform == "win32":
-        raise DuelError("a duel needs Linux or macOS")
+    _check_what_is_compared(options)
     rule = DuelRule(
         noise=parse_share("--noise", options.noise),
         matters=parse_share("--matters", options.matters),
         passes=options.passes,
     )
-    time = options.time
-    longest_ns = None if time is None else read_as("--time", SettingError, parse_duration, time)
-    arguments = options.pytest_arguments
-    own_tests = options.tests == "own"
+    longest = options.time
+    longest_ns = (
+        None if longest is None else read_as("--time", SettingError, parse_duration, longest)
+    )
+    session = _session()
     try:
-        with (
-            _ending_by_signals(),
-            two_sides(options.base, arguments, head=options.head, own_tests=own_tests) as sides,
-        ):
-            duel = fight(sides, arguments, rule, longest_ns=longest_ns, progress=_show)
+        with _ending_by_signals(), ExitStack() as stack:
+            run_pass, versions = _opponents(options, stack)
+            duel = run_duel(run_pass, versions, rule, longest_ns)
     except KeyboardInterrupt:
-        print("hancock-latency: the duel was interrupted; nothing is left of it", file=sys.stderr)
-        return _INTERRUPTED
-    put(duel_text(duel, rule), None)
-    if duel.count(DuelOutcome.SLOWER) and not options.advise:
+        print("hancock-latency: interrupted before the first pass had ended", file=sys.stderr)
+        return INTERRUPTED
+    put(duel_text(duel), None)
+    _write(options, duel, session)
+    return exit_code(duel, advise=options.advise, strict=options.strict)
+
+
+def run_duel(
+    run_pass: RunPass, versions: tuple[str, str], rule: DuelRule, longest_ns: int | None
+) -> Duel:
+    """The duel, with a line on standard error after each pass."""
+    from ..duel.tournament import fight
+
+    return fight(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
+
+
+def exit_code(duel: Duel, *, advise: bool, strict: bool) -> int:
+    """What the outcome of a duel is for a shell."""
+    if duel.is_interrupted:
+        return INTERRUPTED
+    if duel.count(DuelOutcome.SLOWER) and not advise:
         return ExitCode.EXCEEDED
-    if duel.count(DuelOutcome.CANNOT_TELL) and options.strict:
+    if duel.count(DuelOutcome.CANNOT_TELL) and strict:
         return ExitCode.INCONCLUSIVE
     return ExitCode.HELD
 
 
-def _show(number: int, settled: int, samples: int, elapsed_s: float) -> None:
-    print(progress_text(number, settled, samples, elapsed_s), file=sys.stderr, flush=True)
+def _check_what_is_compared(options: argparse.Namespace) -> None:
+    """Exactly one of: a base, two URLs, two commands."""
+    given = [name for name in ("base", "url", "command") if getattr(options, name)]
+    if len(given) != 1:
+        raise DuelError("give one of: BASE, --url twice, --command twice (see duel --help)")
+    for name in ("url", "command"):
+        if getattr(options, name) and len(getattr(options, name)) != _PAIR:
+            raise DuelError(f"give --{name} twice: first base's, then head's")
+    if given != ["base"] and options.pytest_arguments:
+        raise DuelError(f"pytest arguments are for versions: --{given[0]} runs no tests")
+
+
+def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
+    """What runs a pass, and the names of base and head."""
+    quantiles = _quantiles(options)
+    if options.url:
+        from ..duel.turns import passes_of_servers
+
+        base, head = options.url
+        run_pass = passes_of_servers(
+            (base, head),
+            method=options.method,
+            headers=_headers(options.header),
+            body=_body(options.body),
+            quantiles=quantiles,
+        )
+        return run_pass, (base, head)
+    if options.command:
+        from ..duel.turns import passes_of_programs
+
+        base, head = options.command
+        return passes_of_programs((base, head), quantiles=quantiles), (base, head)
+    return pytest_opponents(
+        stack,
+        options.base,
+        options.pytest_arguments,
+        quantiles,
+        head=options.head,
+        own_tests=options.tests == "own",
+        environment=options.env,
+        install=options.install,
+    )
+
+
+def pytest_opponents(  # noqa: PLR0913 - settings by name
+    stack: ExitStack,
+    base: str,
+    arguments: Sequence[str],
+    quantiles: Sequence[Fraction],
+    *,
+    head: str | None = None,
+    own_tests: bool = False,
+    environment: Any = "auto",
+    install: str | None = None,
+) -> tuple[RunPass, tuple[str, str]]:
+    """Two versions in pytest; their folders are removed with the stack.
+
+    Raises:
+        DuelError: there is no such version, or this is Windows.
+    """
+    if sys.platform == "win32":  # no descriptors are handed down, no file locks
+        raise DuelError("a duel of versions needs Linux or macOS")
+    from ..duel.environments import Environments
+    from ..duel.pytest_pass import PytestPasses
+    from ..duel.sides import two_sides
+
+    sides = stack.enter_context(
+        two_sides(
+            base,
+            arguments,
+            head=head,
+            own_tests=own_tests,
+            environments=Environments(environment, install),
+        )
+    )
+    return PytestPasses(sides, arguments, quantiles), (sides[0].version, sides[1].version)
+
+
+def _quantiles(options: argparse.Namespace) -> tuple[Fraction, ...]:
+    if options.quantile is None:
+        return (P50,)
+    quantile = read_as("--quantile", SettingError, parse_quantile, options.quantile)
+    return tuple(dict.fromkeys((P50, quantile)))
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise DuelError(f"--header {line!r} is not of the form NAME:VALUE")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _body(text: str | None) -> bytes | None:
+    if text is None or not text.startswith("@"):
+        return None if text is None else text.encode()
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise DuelError(f"--body {text}: {error.strerror}") from None
+
+
+def _session() -> dict[str, Any]:
+    """The facts that the JSON begins with."""
+    here = Path.cwd()
+    return {
+        "tool": "pytest-hancock-latency",
+        "started_unix_s": round(time.time(), 3),
+        "machine": {**machine_info(here), "load": load()},
+        "commit": commit_of(os.environ, here),
+        "ci": ci_of(os.environ),
+    }
+
+
+def _write(options: argparse.Namespace, duel: Duel, session: Mapping[str, Any]) -> None:
+    if options.json:
+        put(duel_json(duel, session), options.json)
+    if options.markdown:
+        put(duel_markdown(duel), options.markdown)
+    if options.html:
+        from ..reporting.html import duel_html
+
+        put(duel_html(duel, session), options.html)
+
+
+def _show(progress: DuelProgress) -> None:
+    print(progress_text(progress), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
     sides       the two versions, each in a folder of its own, with the same tests
     line        how the processes of a pass talk to the coordinator
-    passes      a pass: both go through the suite together, and meet at each sample
+    pytest_pass a pass: both go through the suite together, and meet at each sample
+    turns       a pass of two servers or two programs, measured from this process
     tournament  passes until every sample is settled
 
 The rule is in `core.judging.duel`, the report in `reporting.duel_report`.

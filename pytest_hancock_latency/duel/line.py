@@ -4,16 +4,17 @@ The coordinator makes the socket and hands one end of it down to the pytest proc
 on disk or on the network, and whichever end dies is seen by the other. From a side:
 
     {"collected": [test, …]}                       once, before the first test
-    {"at": [test, name], "warmup_ns": …, "regression": …}     waits at a sample
+    {"at": [test, name], "warmup_ns": …, "regression": …, "cpus": […]}     waits at a sample
     {"done": true}                                 has ended its turn
-    {"median_ns": …, "n": …}                       after the last turn
+    {"turns_ns": […], "latencies_ns": […]}         after the last turn: the median of each turn, and
+                                                   the latency at each quantile of all calls
     {"abandoned": true}                            the request raised in its turn
     {"left_out": [test, name], "shape": …}         measured, but not in turns
     {"failed": test, "why": …}                     a test failed
     {"end": exit status, "strangers": [file, …]}   once, at the end
 
-To a side at a sample: {"skip": true}, or {"warmup_ns": …} and then {"calls": …} for each of its
-turns and {"stop": true} after the last.
+To a side at a sample: {"skip": true}, or {"warmup_ns": …, "quantiles": […]} and then {"calls": …,
+"cpu": …} for each of its turns and {"stop": true} after the last.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -100,23 +102,42 @@ def line_of_side() -> Line | None:
     return Line(end)
 
 
+def usable_cpus() -> list[int]:
+    """Where the calling thread may run; empty where a system does not let it choose."""
+    if sys.platform != "linux":
+        return []
+    return sorted(os.sched_getaffinity(0))
+
+
 class Meeting:
     """Both sides at the same sample: one takes its turns here."""
 
-    def __init__(self, line: Line, warmup_ns: Sequence[int]) -> None:
+    def __init__(self, line: Line, warmup_ns: Sequence[int], quantiles: Sequence[Fraction]) -> None:
         self._line = line
         self.warmup_ns = warmup_ns
         """The warm-up by which both sides choose how to measure."""
+        self.quantiles = quantiles
 
     def turns(self) -> Iterator[int]:
-        """The number of calls of each turn, when it begins; ends after the last turn."""
-        while "stop" not in (message := self._line.receive()):
-            yield message["calls"]
-            self._line.send({"done": True})
+        """The number of calls of each turn, when it begins; ends after the last turn.
 
-    def finish(self, median_ns: float, n: int) -> None:
-        """Tell the median of attributed latency of what counts."""
-        self._line.send({"median_ns": median_ns, "n": n})
+        The calling thread runs on the CPU that the coordinator names, so that a pair of turns is on
+        the same one: next to other work, CPUs differ by far more than versions do.
+        """
+        cpus = usable_cpus()
+        try:
+            while "stop" not in (message := self._line.receive()):
+                if message["cpu"] is not None:
+                    os.sched_setaffinity(0, {message["cpu"]})
+                yield message["calls"]
+                self._line.send({"done": True})
+        finally:
+            if cpus:
+                os.sched_setaffinity(0, cpus)
+
+    def finish(self, turns_ns: Sequence[float], latencies_ns: Sequence[float]) -> None:
+        """Tell the median attributed latency of each turn, and the latency at each quantile."""
+        self._line.send({"turns_ns": list(turns_ns), "latencies_ns": list(latencies_ns)})
 
     def abandon(self) -> None:
         """The sample ends here, without a number."""
@@ -139,10 +160,13 @@ class Corner:
                 "at": [self.test, name],
                 "warmup_ns": sorted(warmup_ns)[: len(warmup_ns) // 2 + 1][-1:],
                 "regression": regression,
+                "cpus": usable_cpus(),
             }
         )
         message = self.line.receive()
-        return None if "skip" in message else Meeting(self.line, message["warmup_ns"])
+        if "skip" in message:
+            return None
+        return Meeting(self.line, message["warmup_ns"], [*map(Fraction, message["quantiles"])])
 
     def leave_out(self, name: str, shape: str) -> None:
         """Name a sample that is not measured in turns."""

@@ -1,30 +1,34 @@
 """The two versions of a duel, each in a folder of its own, with the same tests.
 
     <temporary folder>/
-        base/       a git worktree of BASE, or a copy of it where that is a folder
-        head/       a git worktree of HEAD with what is changed and not committed, or of --head
-        plug/       a link to this package: the same measures both, whatever version they contain
+        base/       a git worktree of BASE, a copy of a folder, or an installed version
+        head/       a git worktree of HEAD with uncommitted changes, or what --head names
+        base-env/, head-env/    virtual environments, if each side needs its own
+        plug/       a link to this package: it measures both sides, whatever version they contain
+        lock        held as long as the duel runs: the next duel removes what a killed one left
 
-What differs between the sides apart from the code would not average out over passes. So their paths
-are equally long, both have head's tests and pytest settings, and both are compiled before the first
-pass. The folder is removed in the end, whatever ends the duel.
+Any difference between the sides apart from the code would not average out over passes. So their
+paths are equally long, both have head's tests and pytest settings, and both are compiled before the
+first pass. The folder is removed at the end, whatever ends the duel.
 """
 
 from __future__ import annotations
 
 import compileall
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
 
 from ..errors import DuelError
+from .environments import PINNED, Environments, install_version
 from .line import DUEL_ORIGIN, DUEL_SOCKET
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
@@ -41,6 +45,9 @@ _NOT_COPIED: Final = (
 )
 _OURS: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "PYTEST_XDIST_")
 """Variables that say what pytest is to do with latencies; a duel does only one thing."""
+_PREFIX: Final = "hancock-duel-"
+_SITE: Final = "site"
+"""Where an installed version is, in the folder of its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,12 @@ class Side:
     name: str
     """``base`` or ``head``."""
     version: str
-    """What it is, for people: a commit, or a folder."""
+    """What it is in reports: a commit, a folder, or an installed version."""
     root: Path
     cwd: Path
     """Where pytest is started: the same place inside the root as where the duel was."""
+    python: Path
+    """The interpreter that runs pytest."""
     python_path: str
     origin: Path
     """The folder of the user, whose code neither side may import."""
@@ -74,50 +83,91 @@ class Side:
 
 @contextmanager
 def two_sides(
-    base: str, arguments: Sequence[str], *, head: str | None = None, own_tests: bool = False
+    base: str,
+    arguments: Sequence[str],
+    *,
+    head: str | None = None,
+    own_tests: bool = False,
+    environments: Environments | None = None,
 ) -> Iterator[tuple[Side, Side]]:
     """Make both sides, base first; they are removed at the end.
 
-    base: a commit, branch or tag of the repository that the working folder is in, or a folder.
+    base: a commit, branch or tag of the repository that the working folder is in, a folder, or
+        an installed version such as ``package==1.4``.
     arguments: of pytest, which say where the tests are.
-    head: a commit, branch or tag; by default what is in the working folder.
-    own_tests: each side runs its own tests, instead of both those of head.
+    head: the same; by default what is in the working folder.
+    own_tests: each side runs its own tests, instead of both running head's.
+    environments: how the sides get their packages; by default separate ones if they need to be.
 
     Raises:
-        DuelError: there is no such version.
+        DuelError: there is no such version, or its packages cannot be installed.
     """
+    for version in (base, head):
+        if own_tests and version and PINNED.fullmatch(version):
+            raise DuelError(f"{version} has no tests of its own: leave out --tests=own")
     here = Path.cwd().resolve()
     repository = _repository_of(here)
     origin = repository or here
     inside = here.relative_to(origin)
     with ExitStack() as stack:
-        made_folder = TemporaryDirectory(prefix="hancock-duel-", ignore_cleanup_errors=True)
-        folder = Path(stack.enter_context(made_folder)).resolve()
+        _remove_abandoned()
+        temporary = TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(temporary)).resolve()
+        _hold_lock(stack, folder)
         (folder / PLUG).mkdir()
         (folder / PLUG / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
         versions = (
             _make(stack, base, folder / BASE, origin, is_repository=repository is not None),
             _make(stack, head, folder / HEAD, origin, is_repository=repository is not None),
         )
+        pythons = _pythons(folder, inside, environments or Environments())
+        if head and PINNED.fullmatch(head):
+            _copy_tests(origin, folder / HEAD, inside, arguments)
         if not own_tests:
             _copy_tests(folder / HEAD, folder / BASE, inside, arguments)
         for name in (BASE, HEAD):
             compileall.compile_dir(folder / name, quiet=2, workers=1)
-        made = [
+        sides = [
             Side(
                 name=name,
                 version=version,
                 root=folder / name,
                 cwd=folder / name / inside,
+                python=python,
                 python_path=_python_path(folder, folder / name, inside, origin),
                 origin=origin,
             )
-            for name, version in zip((BASE, HEAD), versions, strict=True)
+            for name, version, python in zip((BASE, HEAD), versions, pythons, strict=True)
         ]
-        for side in made:
+        for side in sides:
             if not side.cwd.is_dir():
                 raise DuelError(f"{side.name} ({side.version}) has no folder {inside}")
-        yield made[0], made[1]
+        yield sides[0], sides[1]
+
+
+def _hold_lock(stack: ExitStack, folder: Path) -> None:
+    """Show as long as the stack is open that a duel runs here."""
+    lock_path = folder / "unlocked"
+    lock = stack.enter_context(lock_path.open("w"))
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock_path.rename(folder / "lock")  # only now: whoever finds it finds it held
+
+
+def _remove_abandoned() -> None:
+    """Remove what duels left that were killed: nobody holds their lock any more."""
+    for lock_path in Path(gettempdir()).glob(f"{_PREFIX}*/lock"):
+        with suppress(OSError), lock_path.open("a") as lock:  # another user's, or gone already
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock_path.parent, ignore_errors=True)
+
+
+def _pythons(folder: Path, inside: Path, environments: Environments) -> list[Path]:
+    """The interpreters of base and head."""
+    if not environments.are_separate([folder / name / inside for name in (BASE, HEAD)]):
+        return [Path(sys.executable)] * 2
+    return [
+        environments.make(folder / f"{name}-env", folder / name / inside) for name in (BASE, HEAD)
+    ]
 
 
 def _repository_of(folder: Path) -> Path | None:
@@ -145,7 +195,7 @@ def _git(folder: Path, *arguments: str, check: bool = True) -> str:
 def _make(
     stack: ExitStack, version: str | None, into: Path, origin: Path, *, is_repository: bool
 ) -> str:
-    """Put a version into a folder; its name for people."""
+    """Put a version into a folder; its name in reports."""
     if version is None:
         if not is_repository:
             _copy_folder(origin, into)
@@ -157,14 +207,17 @@ def _make(
         changed = _copy_changes(origin, into)
         files = f"{changed} changed file{'s' * (changed > 1)}"
         return f"{name} with {files}" if changed else name
+    if PINNED.fullmatch(version):
+        install_version(version, into / _SITE)
+        return version
     if is_repository and (commit := _commit_of(version, origin)):
         return _worktree(stack, version, commit, into, origin)
     if not Path(version).is_dir():
         if is_repository:
-            refused = f"is neither a commit, branch or tag of the repository {origin} nor a folder"
+            where = f"a commit, branch or tag of the repository {origin}, a folder"
         else:
-            refused = f"is not a folder, and {origin} is not in a repository with such a version"
-        raise DuelError(f"{version!r} {refused}")
+            where = f"a folder (and {origin} is not in a git repository)"
+        raise DuelError(f"{version!r} is not {where}, or a version such as package==1.4")
     _copy_folder(Path(version).resolve(), into)
     return str(Path(version))
 
@@ -252,7 +305,7 @@ def _python_path(folder: Path, root: Path, inside: Path, origin: Path) -> str:
         and not path.is_relative_to(sys.prefix)  # a virtual environment inside the project
         and path != PACKAGE.parent
     ]
-    candidates = (inside, inside / "src", Path(), Path("src"), *ours)
+    candidates = (Path(_SITE), inside, inside / "src", Path(), Path("src"), *ours)
     places = dict.fromkeys([folder / PLUG, *(root / each for each in candidates)])
     others = [
         entry

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, overload
 
 import pytest
 
+from ..core.budget import parse_share
 from ..core.duration import NS_PER_S
 from ..core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..core.sample import Sample
@@ -34,8 +35,8 @@ from ..measuring.request import (
 from ..measuring.shapes.closed_loop import ClosedLoop, Opponent, Rounds, Watcher
 from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
-from ..measuring.shapes.pairs import measure_pairs
 from ..measuring.shapes.threads import burst
+from ..measuring.shapes.turns import measure_pairs
 from ..measuring.warming import warm_up
 from .item_settings import ItemSettings
 from .settings import Mode
@@ -248,11 +249,20 @@ class Sampler:
         /,
         *,
         pairs: int = 100,
+        by: str | float = 0,
         names: tuple[str, str] | None = None,
     ) -> tuple[Sample, Sample]:
-        """Measure two functions in pairs, in random order within each, for `faster_than`.
+        """Measure two functions in turns, in random order, for `faster_than`.
 
+        A turn is six calls, of which the first is not counted. It goes on until it is known whether
+        the first function is faster than the second.
+
+        pairs: pairs of turns at most.
+        by: whether it is faster by more than this, such as ``"20%"``, is the question.
         names: of the two samples; by default those of the functions, numbered where they are alike.
+
+        Both run in this process: whether a version of the code is slower than another in processes
+        of its own is a question for ``hancock-latency duel``.
         """
         for function in (one, other):
             require_function(function, "sample.pairs")
@@ -269,7 +279,14 @@ class Sampler:
         )
         for request in requests:
             self._leave_out(request.name, "pairs")
-        measured = measure_pairs(requests, pairs, self.settings.plan, self.clock, self._judge_of)
+        measured = measure_pairs(
+            requests,
+            most=pairs,
+            by=parse_share("by", by),
+            plan=self.settings.plan,
+            clock=self.clock,
+            judge_of=self._judge_of,
+        )
         for sample in measured:
             self._keep(sample)
         return measured

@@ -1,4 +1,4 @@
-"""A duel as text: a table with the worst sample first, its interval drawn, and what it means."""
+"""A duel as text, for the terminal, and as Markdown, for a pull request: the worst sample first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from math import isfinite, log
 from typing import Final
 
 from ..core.duration import format_duration
-from ..core.judging.duel import Duel, DueledSample, DuelOutcome, DuelRule
+from ..core.judging.duel import Duel, DueledSample, DuelOutcome, DuelProgress, DuelVerdict
 from ..core.quantile import format_percent
+from .markdown import as_markdown, table_line
 from .table import aligned
 from .wording import printable
 
@@ -15,78 +16,158 @@ _HEADINGS: Final = ("sample", "base", "head", "change", "interval", "", "passes"
 _NUMBERS: Final = frozenset({1, 2, 3, 6})
 _WIDTH: Final = 25
 _LEAST_REACH: Final = log(1.10)
-"""What the drawing shows at least on either side; so that little looks like little."""
+"""The drawing shows at least this much on either side, so that small changes look small."""
+_EMOJI: Final = {
+    DuelOutcome.SLOWER: "❌",
+    DuelOutcome.CANNOT_TELL: "❔",
+    DuelOutcome.NOT_SLOWER: "✅",
+    DuelOutcome.FASTER: "🚀",
+}
 
 
-def duel_text(duel: Duel, rule: DuelRule) -> str:
-    """The table, what the words in it mean, and what was not compared.
-
-    rule: of a sample whose budget allows no regression.
-    """
+def duel_text(duel: Duel) -> str:
+    """The table, what its words mean, and what was not compared."""
     samples = duel.worst_first
-    reach = max([_LEAST_REACH, *(abs(log(edge)) for s in samples for edge in _edges(s))])
+    reach = max([_LEAST_REACH, *(abs(log(edge)) for s in samples for edge in _edges(s.verdict))])
     rows = [_HEADINGS, *(_cells(sample, reach) for sample in samples)]
     lines = [
-        f"latency of head next to base, medians of what the code took "
-        f"({_counted(duel.passes, 'pass', 'passes')}, {duel.elapsed_s:.0f} s)",
+        f"latency of head compared with base, without the time that the machine took "
+        f"({_passes(duel)}, {duel.elapsed_s:.0f} s)",
         f"base: {printable(duel.base)}",
         f"head: {printable(duel.head)}",
         "",
         *aligned(rows, _NUMBERS),
         "",
-        _conclusion(duel),
-        *_meaning(duel, rule),
+        conclusion(duel),
+        *(f"  {word}: {meaning}" for word, meaning in meanings(duel)),
     ]
     lines += [f"not compared: {printable(t)}: {printable(why)}" for t, why in duel.left_out.items()]
-    lines += [f"remark: {printable(remark)}" for remark in duel.remarks]
+    lines += [f"note: {printable(text)}" for text in notes(duel)]
     return "\n".join(lines) + "\n"
 
 
-def progress_text(number: int, settled: int, samples: int, elapsed_s: float) -> str:
+def duel_markdown(duel: Duel) -> str:
+    """What became slower, by how much and how certain; what could not be told; then the table."""
+    lines = ["### Latency: head compared with base", "", f"{conclusion(duel)} ({_passes(duel)})"]
+    lines += ["", f"base: {as_markdown(duel.base)}<br>head: {as_markdown(duel.head)}", ""]
+    slower = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.SLOWER]
+    lines += [f"- **{as_markdown(s.title)}** is slower: {_sentence(s)}" for s in slower]
+    unknown = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.CANNOT_TELL]
+    lines += [f"- {as_markdown(s.title)} cannot be told: {_sentence(s)}" for s in unknown]
+    if slower or unknown:
+        lines.append("")
+    headings = [heading for heading in _HEADINGS if heading]
+    lines += [
+        table_line(headings),
+        table_line(
+            ["--:" if h in ("base", "head", "change", "passes") else ":--" for h in headings]
+        ),
+    ]
+    for sample in duel.worst_first:
+        cells = [as_markdown(cell) for cell in _cells(sample, _LEAST_REACH)]
+        del cells[5]  # the drawing, which needs letters of equal width
+        cells[-1] = f"{_EMOJI[sample.verdict.outcome]} {cells[-1]}"
+        lines.append(table_line(cells))
+    lines.append("")
+    lines += [f"- {word}: {meaning}" for word, meaning in meanings(duel)]
+    lines += [f"- not compared: {as_markdown(f'{t}: {w}')}" for t, w in duel.left_out.items()]
+    lines += [f"- note: {as_markdown(text)}" for text in notes(duel)]
+    return "\n".join(lines) + "\n"
+
+
+def progress_text(progress: DuelProgress) -> str:
     """How far a duel is after a pass."""
-    return f"pass {number}: {settled} of {samples} samples settled, {elapsed_s:.0f} s"
-
-
-def _edges(sample: DueledSample) -> list[float]:
-    verdict = sample.verdict
-    return [edge for edge in (verdict.low, verdict.high) if edge and isfinite(edge)]
-
-
-def _cells(sample: DueledSample, reach: float) -> tuple[str, ...]:
-    verdict = sample.verdict
-    is_known = isfinite(verdict.high)
-    interval = f"{_change(verdict.low)} to {_change(verdict.high)} %" if is_known else "unknown"
+    settled, compared = progress.settled, progress.compared
+    left = f", about {progress.left_s:.0f} s left" if settled < compared else ""
     return (
-        printable(sample.title),
-        format_duration(round(sample.base_ns)),
-        format_duration(round(sample.head_ns)),
-        f"{_change(verdict.ratio)} %",
-        interval,
-        _drawn(sample, reach) if is_known else "",
-        str(verdict.passes),
-        _words(sample),
+        f"pass {progress.passes}: {settled} of {compared} samples settled, "
+        f"{progress.elapsed_s:.0f} s{left}"
     )
 
 
-def _change(ratio: float) -> str:
-    return f"{100 * (ratio - 1):+.1f}"
+def conclusion(duel: Duel) -> str:
+    """How many samples have which outcome."""
+    counts = ((outcome, duel.count(outcome)) for outcome in DuelOutcome)
+    words = ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
+    return f"{_counted(len(duel.samples), 'sample', 'samples')} compared: {words}"
 
 
-def _words(sample: DueledSample) -> str:
+def meanings(duel: Duel) -> list[tuple[str, str]]:
+    """The outcomes that this duel has, and what they mean."""
+    noise, matters = format_percent(duel.rule.noise), format_percent(duel.rule.matters)
+    texts = {
+        DuelOutcome.SLOWER: f"by more than {noise} %, or by more than its budget allows",
+        DuelOutcome.CANNOT_TELL: "too few passes, or they differ too much",
+        DuelOutcome.NOT_SLOWER: f"slower by less than {matters} %, if at all",
+        DuelOutcome.FASTER: f"by more than {noise} %",
+    }
+    return [(str(outcome), text) for outcome, text in texts.items() if duel.count(outcome)]
+
+
+def notes(duel: Duel) -> list[str]:
+    """What a reader has to know about this duel."""
+    interrupted = f"interrupted after {_passes(duel)}: samples that were not settled cannot be told"
+    return [*([interrupted] if duel.is_interrupted else []), *duel.remarks]
+
+
+def change_words(ratio: float) -> str:
+    """``+6.9 %``."""
+    return f"{100 * (ratio - 1):+.1f} %"
+
+
+def interval_words(verdict: DuelVerdict) -> str:
+    """``+4.0 to +8.0 %``, or ``unknown``."""
+    if not isfinite(verdict.high):
+        return "unknown"
+    return f"{100 * (verdict.low - 1):+.1f} to {change_words(verdict.high)}"
+
+
+def outcome_words(sample: DueledSample) -> str:
+    """The outcome, with what the budget allows."""
     regression = sample.rule.regression
     if regression is None:
         return str(sample.verdict.outcome)
     return f"{sample.verdict.outcome} ({format_percent(regression)} % allowed)"
 
 
-def _drawn(sample: DueledSample, reach: float) -> str:
+def confidence_words(sample: DueledSample) -> str:
+    """How certain the interval is, which depends on what decided."""
+    is_acquitted = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
+    return "at 95 % confidence" if is_acquitted else "at 99 % confidence over all samples"
+
+
+def _sentence(sample: DueledSample) -> str:
+    verdict = sample.verdict
+    interval = interval_words(verdict)
+    known = f"{interval} {confidence_words(sample)}, " if interval != "unknown" else ""
+    return f"{change_words(verdict.ratio)} ({known}{_counted(verdict.passes, 'pass', 'passes')})"
+
+
+def _edges(verdict: DuelVerdict) -> list[float]:
+    return [edge for edge in (verdict.low, verdict.high) if edge and isfinite(edge)]
+
+
+def _cells(sample: DueledSample, reach: float) -> tuple[str, ...]:
+    verdict = sample.verdict
+    return (
+        printable(sample.title),
+        format_duration(round(sample.base_ns)),
+        format_duration(round(sample.head_ns)),
+        change_words(verdict.ratio),
+        interval_words(verdict),
+        _drawn(verdict, reach) if isfinite(verdict.high) else "",
+        str(verdict.passes),
+        outcome_words(sample),
+    )
+
+
+def _drawn(verdict: DuelVerdict, reach: float) -> str:
     """The interval from left to right, with ``|`` where nothing changes and ``o`` at the ratio."""
 
     def column(ratio: float) -> int:
         share = (log(ratio) / reach + 1) / 2
         return min(_WIDTH - 1, max(0, round(share * (_WIDTH - 1))))
 
-    verdict = sample.verdict
     low, high = column(verdict.low), column(verdict.high)
     cells = ["-" if low <= at <= high else " " for at in range(_WIDTH)]
     cells[_WIDTH // 2] = "|"
@@ -94,21 +175,8 @@ def _drawn(sample: DueledSample, reach: float) -> str:
     return "".join(cells)
 
 
-def _conclusion(duel: Duel) -> str:
-    counts = ((outcome, duel.count(outcome)) for outcome in DuelOutcome)
-    words = ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
-    return f"{_counted(len(duel.samples), 'sample', 'samples')} compared: {words}"
-
-
-def _meaning(duel: Duel, rule: DuelRule) -> list[str]:
-    noise, matters = format_percent(rule.noise), format_percent(rule.matters)
-    meanings = {
-        DuelOutcome.SLOWER: f"by more than {noise} %, or by more than its budget allows",
-        DuelOutcome.CANNOT_TELL: "the passes differ too much, or are too few",
-        DuelOutcome.NOT_SLOWER: f"slower by less than {matters} %, if at all",
-        DuelOutcome.FASTER: f"by more than {noise} %",
-    }
-    return [f"  {word}: {text}" for word, text in meanings.items() if duel.count(word)]
+def _passes(duel: Duel) -> str:
+    return _counted(duel.passes, "pass", "passes")
 
 
 def _counted(count: int, one: str, many: str) -> str:

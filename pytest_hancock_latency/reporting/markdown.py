@@ -20,30 +20,36 @@ def summary_markdown(
 ) -> str:
     """The whole Markdown summary; what exceeded comes first."""
     ordered = sorted(records, key=lambda record: record.outcome.rank)
-    lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})", ""]
+    lines = [
+        "### Latency budgets",
+        "",
+        f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})",
+        "",
+    ]
     for line in scale_lines(scale_of(session)):
         lines += [line, ""]
     lines += [
-        _line(HEADINGS),
-        _line(["--:" if i in NUMBERS else ":--" for i in range(len(HEADINGS))]),
+        table_line(HEADINGS),
+        table_line(["--:" if i in NUMBERS else ":--" for i in range(len(HEADINGS))]),
     ]
     for record, row in zip(ordered, rows(ordered), strict=True):
-        cells = [_escaped(cell) for cell in row.cells]
+        cells = [as_markdown(cell) for cell in row.cells]
         if row.small_print:
-            cells[0] += f"<br><sub>{_escaped(row.small_print)}</sub>"
-        lines.append(_line([*cells[:-1], f"{EMOJI[record.outcome]} {cells[-1]}"]))
+            cells[0] += f"<br><sub>{as_markdown(row.small_print)}</sub>"
+        lines.append(table_line([*cells[:-1], f"{EMOJI[record.outcome]} {cells[-1]}"]))
     notable = [record for record in ordered if record.outcome.needs_attention]
     for record in notable:
-        lines += ["", f"**{_escaped(with_small_print(record))}**", ""]
-        lines += [f"- {_escaped(line)}" for line in explain(record)]
+        lines += ["", f"**{as_markdown(with_small_print(record))}**", ""]
+        lines += [f"- {as_markdown(line)}" for line in explain(record)]
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def as_markdown(text: str) -> str:
     """The text as it is: no markup, and nothing that GitHub or GitLab would link or notify of."""
     text = text.replace("&", "&amp;")
     text = re.sub(r"[\\|<*_`\[~]", r"\\\g<0>", text)

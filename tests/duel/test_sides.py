@@ -154,7 +154,8 @@ def test_an_unknown_version_is_refused(
     with pytest.raises(DuelError) as refused, two_sides("nowhere", []):
         pass
     assert str(refused.value) == (
-        f"'nowhere' is neither a commit, branch or tag of the repository {repository} nor a folder"
+        f"'nowhere' is not a commit, branch or tag of the repository {repository}, a folder, or a "
+        "version such as package==1.4"
     )
     assert [] == list(own_temporary_folder.iterdir())
 
@@ -168,7 +169,8 @@ def test_outside_of_a_repository_only_folders_are_versions(
     with pytest.raises(DuelError) as refused, two_sides("main", []):
         pass
     assert str(refused.value) == (
-        f"'main' is not a folder, and {folder} is not in a repository with such a version"
+        f"'main' is not a folder (and {folder} is not in a git repository), or a version such as "
+        "package==1.4"
     )
 
 

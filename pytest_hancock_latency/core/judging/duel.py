@@ -2,7 +2,7 @@
 
 One pass is a fresh pair of processes, and gives one number for each sample:
 
-    x = log( median of head's attributed latencies / median of base's )
+    x = log( head's attributed latency / base's ), the mean over the middle half of its turns
 
 Two processes of *identical* code differ by about 1 %, and now and then by 10 %, however many calls
 each of them makes. So calls prove nothing, and passes are the independent units. Over passes, this
@@ -141,10 +141,12 @@ class DueledSample:
     """One sample of a duel."""
 
     title: str
+    quantile: Fraction
+    """Of the latencies of a side in one pass; usually the median."""
     verdict: DuelVerdict
     rule: DuelRule
     base_ns: float
-    """Median over the passes of the median of attributed latency."""
+    """Median over the passes of attributed latency at the quantile."""
     head_ns: float
     log_ratios: tuple[float, ...]
     """Of each pass, in order."""
@@ -162,6 +164,10 @@ class Duel:
     remarks: tuple[str, ...]
     passes: int
     elapsed_s: float
+    rule: DuelRule = DuelRule()
+    """For samples whose budget allows no regression."""
+    is_interrupted: bool = False
+    """Whether it was stopped before it was over."""
 
     @property
     def worst_first(self) -> list[DueledSample]:
@@ -171,6 +177,31 @@ class Duel:
     def count(self, outcome: DuelOutcome) -> int:
         """How many samples have this outcome."""
         return sum(sample.verdict.outcome is outcome for sample in self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class DuelProgress:
+    """How far a duel is after a pass."""
+
+    passes: int
+    settled: int
+    compared: int
+    elapsed_s: float
+    left_s: float
+    """Expected time to the end, if the next passes are like those so far."""
+
+
+def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
+    """log( head / base ) of one pass: the interquartile mean over its pairs of turns.
+
+    base_ns, head_ns: the latency of each turn, pair by pair. A pair shares whatever the machine did
+    meanwhile, so its ratio has less noise than the ratio of two medians over all turns. The mean of
+    the middle half ignores pairs of which one turn was disturbed, and wastes less than the median.
+    """
+    ratios = sorted(log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
+    outer = len(ratios) // 4
+    middle = ratios[outer : len(ratios) - outer]
+    return fsum(middle) / len(middle)
 
 
 def log_evidence(values: Sequence[float], mean: float, mixture_precision: float) -> float:
@@ -217,6 +248,21 @@ def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) 
             return _verdict(values[:n], rule, outcome, settled=True)
     settled = ended or most == rule.passes
     return _verdict(values[:most], rule, DuelOutcome.CANNOT_TELL, settled=settled)
+
+
+def passes_to_settle(values: Sequence[float], rule: DuelRule) -> int:
+    """How many passes it takes to settle a sample, if the mean and the spread stay as they are."""
+    n = len(values)
+    if n < LEAST_PASSES:
+        return rule.passes
+    # Repeating them would keep mean and spread, but only for multiples of n: two points do for any.
+    mean = fsum(values) / n
+    spread = sqrt(fsum((value - mean) ** 2 for value in values) / n)
+    for count in range(n + 1, rule.passes):
+        repeated = [mean + spread, mean - spread] * (count // 2) + [mean] * (count % 2)
+        if _shown(repeated, rule, is_last=False) is not None:
+            return count
+    return rule.passes
 
 
 def _shown(values: Sequence[float], rule: DuelRule, *, is_last: bool) -> DuelOutcome | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from fractions import Fraction
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
@@ -62,8 +63,11 @@ class Turns(Protocol):
     def turns(self) -> Iterator[int]:
         """The number of calls of each turn, when it begins."""
 
-    def finish(self, median_ns: float, n: int) -> None:
-        """Tell what was measured."""
+    quantiles: Sequence[Fraction]
+    """That are compared."""
+
+    def finish(self, turns_ns: Sequence[float], latencies_ns: Sequence[float]) -> None:
+        """Tell the median attributed latency of each turn, and the latency at each quantile."""
 
     def abandon(self) -> None:
         """The sample ends without a number."""
@@ -170,7 +174,9 @@ class Measuring:
         """What was measured, judged."""
         observations = self.taker.observations()
         if self._turns:
-            self._turns.finish(*median_without(observations, self._first_of_turns))
+            self._turns.finish(
+                *latencies_in_turns(observations, self._first_of_turns, self._turns.quantiles)
+            )
         advice = advice_on(observations, self._warmup, self._probe.durations)
         collections = self._collector.since(self._begin)
         return Sample(
@@ -406,12 +412,23 @@ class Rounds(Generic[T]):
             )
 
 
-def median_without(observations: Observations, positions: Sequence[int]) -> tuple[float, int]:
-    """The median of attributed latency without these observations, and of how many it is.
+def latencies_in_turns(
+    observations: Observations, first_of_turns: Sequence[int], quantiles: Sequence[Fraction]
+) -> tuple[list[float], list[float]]:
+    """The median attributed latency of each turn, and the latency at each quantile of all of them.
 
-    The first call of a turn is cold: the process slept while the other side had its turn.
+    The first call of a turn is not counted: it is cold, as the process slept while the other side
+    had its turn. Both are empty if a turn has no other call.
+
+    first_of_turns: positions in the observations, ascending.
     """
     import numpy as np
 
-    kept = np.delete(observations.attributed_ns, [at for at in positions if at < len(observations)])
-    return (float(np.median(kept)) if len(kept) else 0.0), len(kept)
+    turns = [turn[1:] for turn in np.split(observations.attributed_ns, first_of_turns)[1:]]
+    if not turns or not all(map(len, turns)):
+        return [], []
+    counted = np.concatenate(turns)
+    return (
+        [float(np.median(turn)) for turn in turns],
+        [float(np.quantile(counted, float(quantile))) for quantile in quantiles],
+    )

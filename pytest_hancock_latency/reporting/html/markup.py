@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from functools import cache
+from importlib.resources import files
 from typing import Final
 
 Element = ET.Element
@@ -43,6 +44,11 @@ def append(parent: Element, child: Child) -> None:
 def html_text(root: Element) -> str:
     """The whole document."""
     return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
+
+
+def packaged(name: str) -> str:
+    """The text of a file that lies next to this module, also in a zipped installation."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 
 from ...core.baseline import judged_change, other_machine
@@ -11,7 +10,7 @@ from ...core.judging.verdict import WORST_FIRST
 from ...core.record import Artifact, Record, counterparts
 from ..table import count_line
 from .facts import facts, facts_of_baseline
-from .markup import Element, element, html_text
+from .markup import Element, element, html_text, packaged
 from .overview import anchor, badge, by_weight, overview
 from .sample_section import sample_section
 
@@ -55,7 +54,7 @@ def report_html(
                     overview(ordered, earlier, slower) if ordered else None,
                     element("div", *sections, id="samples", tabindex="-1"),
                 ),
-                element("script", _packaged("script.js")),
+                element("script", packaged("script.js")),
             ),
             lang="en",
         )
@@ -83,7 +82,7 @@ def _head(records: Sequence[Record]) -> Element:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("title", f"Latency budgets: {count_line(records) or 'no sample'}"),
-        element("style", _packaged("style.css")),
+        element("style", packaged("style.css")),
     )
 
 
@@ -122,8 +121,3 @@ def _finder(records: Sequence[Record]) -> Element:
         element("span", "", id="found", role="status"),
         class_="finder",
     )
-
-
-def _packaged(name: str) -> str:
-    """The text of a file that lies next to this module, also in a zipped installation."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")

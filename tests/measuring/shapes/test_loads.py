@@ -7,6 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from random import Random
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
 from xmlrpc.client import ServerProxy
@@ -386,30 +388,64 @@ def test_a_faster_function_is_shown_to_be_faster_by_what_it_is_and_not_by_more()
     one, other = sampler(clock).pairs(new, old)
     assert one.faster_than(other)
     assert one.faster_than(other, by="20%")
-    assert not one.faster_than(other, by="30%")
+    assert not one.faster_than(other, by="31%")
     assert not other.faster_than(one)
     assert repr(one.faster_than(other, by="20%")) == (
-        "<'new' faster than 'old' by more than 20 % in 100 of 100 pairs (median 0.7×): shown>"
+        "<'new' faster than 'old' by more than 20 %: shown, 0.7× (0.7 to 0.7) in 5 pairs of turns "
+        "of one process>"
     )
     assert repr(other.faster_than(one)) == (
-        "<'old' faster than 'new' in 0 of 100 pairs (median 1.43×): not shown, which takes 68>"
+        "<'old' faster than 'new': not shown, 1.43× (1.43 to 1.43) in 5 pairs of turns of one "
+        "process>"
     )
 
 
 def test_the_order_within_pairs_is_random_and_the_same_in_every_run() -> None:
     def order() -> list[str]:
-        clock, seen = ManualClock(), []
+        clock, calls, draw = ManualClock(), [], Random(1)
         plan = Plan(warmup=0, samples=1, attribution=False)
-        one, other = (lambda: seen.append("one")), (lambda: seen.append("other"))
-        sampler(clock, plan).pairs(one, other, names=("one", "other"))
-        return seen
 
-    seen = order()
-    first = seen[::2]
-    assert Counter(seen) == {"one": 100, "other": 100}
-    assert all({a, b} == {"one", "other"} for a, b in zip(seen[::2], seen[1::2], strict=True))
-    assert 35 <= first.count("one") <= 65
-    assert seen == order()
+        def call(name: str) -> None:
+            calls.append(name)
+            clock.advance(draw.choice((1, 2)) * MS)
+
+        one, other = partial(call, "one"), partial(call, "other")
+        sampler(clock, plan).pairs(one, other, names=("one", "other"))
+        return calls
+
+    calls = order()
+    turns = [calls[at : at + 6] for at in range(0, len(calls), 6)]
+    assert all(len(set(turn)) == 1 for turn in turns)
+    names = [turn[0] for turn in turns]
+    assert Counter(names) == {"one": 100, "other": 100}
+    assert all({a, b} == {"one", "other"} for a, b in zip(names[::2], names[1::2], strict=True))
+    assert 35 <= names[::2].count("one") <= 65
+    assert calls == order()
+
+
+def test_functions_that_differ_by_noise_alone_are_measured_until_that_is_known() -> None:
+    clock, draw = ManualClock(), Random(1)
+
+    def call() -> None:
+        clock.advance(round(MS * draw.uniform(0.99, 1.01)))
+
+    one, other = sampler(clock).pairs(call, call, names=("one", "other"))
+    assert 5 <= one.n / 5 <= 20
+    assert not one.faster_than(other)
+    assert not other.faster_than(one)
+
+
+def test_pairs_go_on_until_the_difference_in_question_is_decided() -> None:
+    clock, draw = ManualClock(), Random(1)
+
+    def call(latency_ms: int) -> None:
+        clock.advance(round(MS * latency_ms * draw.uniform(0.9, 1.1)))
+
+    new, old = partial(call, 70), partial(call, 100)
+    plain = sampler(clock).pairs(new, old, names=("new", "old"))[0]
+    one, other = sampler(clock).pairs(new, old, by="25%", names=("new", "old"))
+    assert one.n > plain.n
+    assert one.faster_than(other, by="25%")
 
 
 def test_two_samples_of_one_name_are_refused_in_pairs_too() -> None:

@@ -10,10 +10,10 @@ from random import Random
 import pytest
 
 from pytest_hancock_latency.core.judging.duel import Duel, DuelOutcome, DuelRule
-from pytest_hancock_latency.duel import passes
-from pytest_hancock_latency.duel.passes import Key, Pass, run_pass
+from pytest_hancock_latency.duel import pytest_pass
+from pytest_hancock_latency.duel.pytest_pass import PytestPasses
 from pytest_hancock_latency.duel.sides import two_sides
-from pytest_hancock_latency.duel.tournament import fight
+from pytest_hancock_latency.duel.tournament import Key, Pass, fight
 from pytest_hancock_latency.errors import DuelError
 
 from .conftest import Commit
@@ -45,13 +45,15 @@ def versions(commit: Commit) -> Commit:
 def one_pass(*, own_tests: bool = False, settled: frozenset[Key] = frozenset()) -> Pass:
     arguments = ["-q"]
     with two_sides("HEAD~1", arguments, own_tests=own_tests) as sides:
-        return run_pass(sides, arguments, settled, Random(1))
+        return PytestPasses(sides, arguments)(settled, Random(1))
 
 
 def duel(rule: DuelRule | None = None) -> Duel:
     arguments = ["-q"]
     with two_sides("HEAD~1", arguments) as sides:
-        return fight(sides, arguments, rule or DuelRule(), random=Random(1))
+        passes = PytestPasses(sides, arguments)
+        versions = sides[0].version, sides[1].version
+        return fight(passes, versions, rule or DuelRule(), random=Random(1))
 
 
 def test_a_pass_gives_the_ratio_of_the_medians(versions: Commit) -> None:
@@ -59,8 +61,8 @@ def test_a_pass_gives_the_ratio_of_the_medians(versions: Commit) -> None:
     result = one_pass()
     assert {F} == result.ratios.keys()
     assert exp(result.ratios[F]) < 1.9
-    base_ns, head_ns = result.medians_ns[F]
-    assert head_ns / base_ns == pytest.approx(exp(result.ratios[F]))
+    base_ns, head_ns = result.latencies_ns[F]
+    assert head_ns / base_ns == pytest.approx(exp(result.ratios[F]), rel=0.5)
     assert ({}, {}) == (result.left_out, result.remarks)
 
 
@@ -130,7 +132,7 @@ def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> Non
 def test_slow_calls_get_fewer_turns(
     versions: Commit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(passes, "LONG_S", 0.0)
+    monkeypatch.setattr(pytest_pass, "LONG_S", 0.0)
     counted = tmp_path / "calls"
     test = f"""\
 def test_f(sample):
@@ -141,7 +143,7 @@ def test_f(sample):
 """
     versions({"test_it.py": test})
     one_pass()
-    expected = 5 + passes.CALLS * passes.LEAST_TURNS
+    expected = 5 + pytest_pass.CALLS * pytest_pass.LEAST_TURNS
     assert [str(expected)] * 2 == counted.read_text().split()
 
 
@@ -231,7 +233,7 @@ def test_never_reached(sample):
 def test_a_side_that_hangs_is_stopped_and_releases_the_other(
     versions: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "HANG_S", 3.0)
+    monkeypatch.setattr(pytest_pass, "HANG_S", 3.0)
     test = """\
 import threading
 from measured_code import VERSION

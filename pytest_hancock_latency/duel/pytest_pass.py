@@ -1,8 +1,8 @@
-"""A pass: a fresh process of each side, both going through the suite together.
+"""A pass of pytest: a fresh process of each side, both going through the suite together.
 
-Whichever comes to a sample waits there for the other one. Then both take turns, in an order that is
-drawn for each pair of turns. What only one side has is not measured, and neither is what is settled
-already. A side that fails, ends early or does not answer releases the other.
+The side that reaches a sample first waits there for the other. Then both take turns, in an order
+that is drawn for each pair of turns. A sample that only one side has is not measured, nor is one
+that is settled already. A side that fails, ends early or does not answer releases the other.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
-from ..core.record import titled
+from ..core.judging.duel import log_ratio_of_turns
+from ..core.quantile import P50
 from .line import Line, LineClosed, Message
 from .sides import BASE, HEAD, Side
+from .tournament import Key, Pass
 
 CALLS: Final = 6
 """Calls of a turn. The first one is not counted: it is cold, as the process slept."""
@@ -39,32 +40,6 @@ _NEIGHBOURS: Final = ("xdist", "randomly", "rerunfailures", "cacheprovider")
 """Plugins that would split, shuffle or repeat the tests, or write into the sides."""
 
 
-class Key(NamedTuple):
-    """A sample: the id of its test, and its name there."""
-
-    test: str
-    name: str
-
-    @property
-    def title(self) -> str:
-        """As people read it."""
-        return titled(self.test, self.name)
-
-
-@dataclass
-class Pass:
-    """What came out of one pass."""
-
-    ratios: dict[Key, float] = field(default_factory=dict)
-    """log( median of head / median of base ) of each sample that was measured."""
-    medians_ns: dict[Key, tuple[float, float]] = field(default_factory=dict)
-    regressions: dict[Key, Fraction] = field(default_factory=dict)
-    left_out: dict[Key, str] = field(default_factory=dict)
-    """Why a sample was not measured."""
-    remarks: dict[str, None] = field(default_factory=dict)
-    """What went wrong on a side, each once."""
-
-
 class SideProcess:
     """The pytest process of one side in one pass."""
 
@@ -73,6 +48,8 @@ class SideProcess:
         self.at: Key | None = None
         """The sample at which it waits."""
         self.warmup_ns: list[int] = []
+        self.cpus: list[int] = []
+        """On which its calling thread may run."""
         self.ended = False
         self._collected: dict[str, int] | None = None
 
@@ -132,7 +109,7 @@ class SideProcess:
     def _note(self, message: Message, into: Pass) -> None:
         if "at" in message:
             self.at = Key(*message["at"])
-            self.warmup_ns = message["warmup_ns"]
+            self.warmup_ns, self.cpus = message["warmup_ns"], message["cpus"]
             if message["regression"] is not None:
                 into.regressions[self.at] = Fraction(message["regression"])
         elif "collected" in message:
@@ -181,27 +158,34 @@ def _is_error(line: str) -> bool:
     return line.startswith(("E  ", "ERROR"))
 
 
-def run_pass(
-    sides: tuple[Side, Side], arguments: Sequence[str], settled: Container[Key], draw: Random
-) -> Pass:
-    """Run both sides once.
+@dataclass(frozen=True, slots=True)
+class PytestPasses:
+    """Runs both sides once, as often as it is called."""
 
-    arguments: of pytest. settled: samples that need no further pass. draw: all that is random.
-    """
-    result = Pass()
-    seed = draw.randrange(1, 2**32)
-    order = [BASE, HEAD]
-    draw.shuffle(order)  # who is started first is faster or slower, by up to 1 %
-    with _started(sides, arguments, seed, order) as (base, head):
-        while True:
-            base.advance(result)
-            head.advance(result)
-            if base.ended and head.ended:
-                return result
-            if base.at is not None and base.at == head.at:
-                _meet(base, head, settled, draw, result)
-            else:
-                _release(base, head, settled, result)
+    sides: tuple[Side, Side]
+    """Base, head."""
+    arguments: Sequence[str]
+    """Of pytest."""
+    quantiles: Sequence[Fraction] = (P50,)
+    """That are compared."""
+
+    def __call__(self, settled: Container[Key], draw: Random) -> Pass:
+        """One pass."""
+        result = Pass()
+        seed = draw.randrange(1, 2**32)
+        order = [BASE, HEAD]
+        draw.shuffle(order)  # who is started first is faster or slower, by up to 1 %
+        with _started(self.sides, self.arguments, seed, order) as (base, head):
+            while True:
+                base.advance(result)
+                head.advance(result)
+                if base.ended and head.ended:
+                    return result
+                if base.at is not None and base.at == head.at:
+                    keys = [base.at._replace(quantile=quantile) for quantile in self.quantiles]
+                    _meet(base, head, [key for key in keys if key not in settled], draw, result)
+                else:
+                    _release(base, head, self.quantiles, settled, result)
 
 
 @contextmanager
@@ -224,11 +208,20 @@ def _start(side: Side, arguments: Sequence[str], seed: int) -> SideProcess:
     fd = theirs.fileno()
     without = [part for name in _NEIGHBOURS for part in ("-p", f"no:{name}")]
     # -P: the working folder, which may contain another version of this package, is not first.
-    command = [sys.executable, "-P", "-m", "pytest", "-p", "hancock_latency", *without, *arguments]
+    command = [
+        str(side.python),
+        "-P",
+        "-m",
+        "pytest",
+        "-p",
+        "hancock_latency",
+        *without,
+        *arguments,
+    ]
     log_path = side.root.parent / f"{side.name}.log"
     with theirs, log_path.open("wb") as log_file:
         process = subprocess.Popen(
-            [*command, "--latency=report"],
+            [*command, *arguments, "--latency=report"],
             cwd=side.cwd,
             env=side.environment(os.environ, seed, fd),
             stdin=subprocess.DEVNULL,
@@ -241,43 +234,48 @@ def _start(side: Side, arguments: Sequence[str], seed: int) -> SideProcess:
 
 
 def _meet(
-    base: SideProcess,
-    head: SideProcess,
-    settled: Container[Key],
-    draw: Random,
-    into: Pass,
+    base: SideProcess, head: SideProcess, keys: Sequence[Key], draw: Random, into: Pass
 ) -> None:
-    """Both are at the same sample: measure it in turns, unless that is known."""
-    key = base.at
-    assert key is not None
-    if key in settled:
+    """Measure a sample at which both wait, in turns. keys: its quantiles that are not settled."""
+    if not keys:
         base.skip(into)
         head.skip(into)
         return
     sides = [base, head]
-    shared = min(base.warmup_ns, head.warmup_ns)
-    # Both are told even if one of them is gone: the other has to be released.
-    present = [side.send({"warmup_ns": shared}, into) for side in sides]
+    start = {
+        "warmup_ns": min(base.warmup_ns, head.warmup_ns),
+        "quantiles": [str(key.quantile) for key in keys],
+    }
+    # Both get the message even if one of them is gone: the other has to be released.
+    present = [side.send(start, into) for side in sides]
     alive = all(present)
+    cpus = sorted(set(base.cpus) & set(head.cpus))
     begin, turns = time.monotonic(), 0
     while alive and turns < MOST_TURNS:
         if turns >= LEAST_TURNS and time.monotonic() - begin > LONG_S:
             break
         draw.shuffle(sides)
-        alive = all(_turn(side, into) for side in sides)
+        cpu = draw.choice(cpus) if cpus else None
+        alive = all(_turn(side, cpu, into) for side in sides)
         turns += 1
-    medians = [_finish(side, into) for side in (base, head)]
-    base_ns, head_ns = medians
-    if base_ns and head_ns:
-        into.ratios[key] = log(head_ns / base_ns)
-        into.medians_ns[key] = base_ns, head_ns
-    else:
-        into.left_out[key] = "a side did not finish it"
+    measured = [_finish(side, into) for side in (base, head)]
+    complete = [message for message in measured if message and all(message["latencies_ns"])]
+    for at, key in enumerate(keys):
+        if len(complete) < len(sides):
+            into.left_out[key] = "a side did not finish it"
+            continue
+        base_ns, head_ns = (message["latencies_ns"][at] for message in complete)
+        into.latencies_ns[key] = base_ns, head_ns
+        into.ratios[key] = (
+            log_ratio_of_turns(*(message["turns_ns"] for message in complete))
+            if key.quantile == P50
+            else log(head_ns / base_ns)
+        )
 
 
-def _turn(side: SideProcess, into: Pass) -> bool:
+def _turn(side: SideProcess, cpu: int | None, into: Pass) -> bool:
     """One turn of a side; whether it ended well."""
-    if not side.send({"calls": CALLS}, into):
+    if not side.send({"calls": CALLS, "cpu": cpu}, into):
         return False
     message = side.receive(into)
     if message is not None and "done" in message:
@@ -286,26 +284,37 @@ def _turn(side: SideProcess, into: Pass) -> bool:
     return False
 
 
-def _finish(side: SideProcess, into: Pass) -> float:
-    """End the turns of a side; the median, or 0 where there is none."""
+def _finish(side: SideProcess, into: Pass) -> Message | None:
+    """End the turns of a side; what it measured, if it has anything."""
     if side.at is None or side.ended:
-        return 0.0
+        return None
     side.at = None
     if not side.send({"stop": True}, into):
-        return 0.0
+        return None
     message = side.receive(into)
-    return float(message.get("median_ns", 0.0)) if message else 0.0
+    return message if message and message.get("latencies_ns") else None
 
 
-def _release(base: SideProcess, head: SideProcess, settled: Container[Key], into: Pass) -> None:
-    """They wait at different samples: at least one of them goes on without the other."""
+def _release(
+    base: SideProcess,
+    head: SideProcess,
+    quantiles: Sequence[Fraction],
+    settled: Container[Key],
+    into: Pass,
+) -> None:
+    """Let at least one of the two, which wait at different samples, go on without the other."""
     waiting = [
-        (side, other, side.at)
-        for side, other in ((base, head), (head, base))
+        (side, opponent, side.at)
+        for side, opponent in ((base, head), (head, base))
         if side.at is not None
     ]
-    released = [each for each in waiting if not each[1].may_come_to(each[2].test)]
-    for side, other, key in released or waiting[:1]:
-        if key not in settled:
-            into.left_out[key] = f"{other.side.name} did not measure it"
+    released = [
+        (side, opponent, key)
+        for side, opponent, key in waiting
+        if not opponent.may_come_to(key.test)
+    ]
+    for side, opponent, key in released or waiting[:1]:
+        for quantile in quantiles:
+            if (full := key._replace(quantile=quantile)) not in settled:
+                into.left_out[full] = f"{opponent.side.name} did not measure it"
         side.skip(into)

@@ -1,0 +1,195 @@
+"""Two requests measured in turns: several calls of one, then several of the other, in random order.
+
+Strict alternation is a trap: it locks onto rhythms such as the garbage collector's. The first call
+of a turn is not counted: the other request has just filled the caches with something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import inf
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from ...core.budget import AUTO_TIME
+from ...core.duration import NS_PER_S
+from ...core.judging.paired import TURN, is_decided, log_ratios
+from ...core.judging.sequential import DELETION_WINDOW_NS
+from ...core.sample import Measurement, Observations, Sample
+from ...errors import hides_frame
+from ..clock import Clock
+from ..diagnosis import slowest
+from ..plan import LONGEST_NS, Plan
+from ..request import Request
+from ..takers import taker_for, why_bare
+from ..takers.bare import Taker
+from ..takers.follower import Follower
+from ..takers.gc_freeze import Collector
+from ..takers.host_speed import Probe
+from ..warming import warm_up
+from .finished_load import IntendedStarts, JudgeOf, parts_of
+
+if TYPE_CHECKING:
+    from ...core.attribution import Nanoseconds
+
+__tracebackhide__ = hides_frame
+
+_SEED: Final = 20_200_420  # the same orders in every run; any number will do
+_NEVER: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How calls are divided into turns, and when there are enough."""
+
+    counted: int = TURN
+    """Calls of a turn that count: their median has little noise, and the turn is still short."""
+    dropped: int = 1
+    """Calls before them."""
+    most: int = 20
+    """Turns of each request."""
+    least: int = 5
+    """Turns of each request, however long they take."""
+    longest_s: float = inf
+    """No further turns begin after this time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InTurns:
+    """What was measured of one of the two requests."""
+
+    observations: Observations
+    """Those that count, in order."""
+    taker: Taker
+    warmup_ns: tuple[int, ...]
+    elapsed_ns: int
+    why_no_bracket: str | None
+
+
+def measure_in_turns(  # noqa: PLR0913 - all by name but the first
+    requests: tuple[Request, Request],
+    *,
+    turns: Turns,
+    plan: Plan,
+    clock: Clock,
+    draw: Random,
+    is_enough: Callable[[tuple[Nanoseconds, Nanoseconds]], bool] = lambda _: False,
+) -> tuple[InTurns, InTurns]:
+    """Measure both until there is enough; a failed request ends it. Whatever one raises is raised.
+
+    is_enough: from attributed latencies so far, each of shape (turns, counted).
+    """
+    warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
+    with ExitStack() as stack:
+        stack.enter_context(Collector(clock))
+        probe = Probe(clock)
+        follower = stack.enter_context(Follower(clock))
+        reason = why_bare(plan, min(warmups))
+        pairs = [taker_for(stack, probe, follower, why_bare=reason) for _ in requests]
+        takers = [taker for taker, _ in pairs]
+        begin = clock()
+        for number in range(turns.most):
+            if number >= turns.least and clock() - begin > turns.longest_s * NS_PER_S:
+                break
+            probe.run_if_due()
+            first = draw.getrandbits(1)
+            for at in (first, 1 - first):
+                _take_turn(takers[at], requests[at], turns.dropped + turns.counted)
+            if any(taker.failures for taker in takers):
+                break
+            if is_enough(_by_turn([taker.observations() for taker in takers], turns)):
+                break
+        follower.finish()
+        elapsed = clock() - begin
+    parts = parts_of([(taker, IntendedStarts()) for taker in takers])
+    first_measured, second_measured = (
+        InTurns(_counted(part.observations, turns), taker, tuple(warmup), elapsed, why_no_bracket)
+        for part, (taker, why_no_bracket), warmup in zip(parts, pairs, warmups, strict=True)
+    )
+    return first_measured, second_measured
+
+
+def measure_pairs(  # noqa: PLR0913 - all by name but the first
+    requests: tuple[Request, Request],
+    *,
+    most: int,
+    by: Fraction,
+    plan: Plan,
+    clock: Clock,
+    judge_of: JudgeOf,
+) -> tuple[Sample, Sample]:
+    """Measure both in turns until it is known whether one is faster than the other.
+
+    most: turns of each. by: what is in question is whether the first is faster by more than this.
+    """
+    limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
+    turns = Turns(most=most, longest_s=limit_ns / NS_PER_S)
+
+    def is_enough(latencies: tuple[Nanoseconds, Nanoseconds]) -> bool:
+        return is_decided(log_ratios(*latencies), by)
+
+    measured = measure_in_turns(
+        requests,
+        turns=turns,
+        plan=plan,
+        clock=clock,
+        draw=Random(_SEED),
+        is_enough=is_enough,
+    )
+    pair = object()
+    one, other = (
+        _sample(request, side, judge_of, pair)
+        for request, side in zip(requests, measured, strict=True)
+    )
+    return one, other
+
+
+def _take_turn(taker: Taker, request: Request, calls: int) -> None:
+    end = len(taker) + calls
+    while len(taker) < end and not taker.failures:  # a call that blocks ends the tight loop
+        taker.take(request, end - len(taker), _NEVER)
+
+
+def _by_turn(both: Sequence[Observations], turns: Turns) -> tuple[Nanoseconds, Nanoseconds]:
+    length = turns.dropped + turns.counted
+    one, other = (
+        observations.attributed_ns.reshape(-1, length)[:, turns.dropped :] for observations in both
+    )
+    return one, other
+
+
+def _counted(observations: Observations, turns: Turns) -> Observations:
+    """Without the calls of each turn that do not count."""
+    import numpy as np
+
+    length = turns.dropped + turns.counted
+    kept = np.arange(len(observations)) % length >= turns.dropped
+    return Observations(
+        wall_ns=observations.wall_ns[kept],
+        attributed_ns=observations.attributed_ns[kept],
+        start_ns=observations.start_ns[kept],
+        excused_ns={cause: ns[kept] for cause, ns in observations.excused_ns.items()},
+    )
+
+
+def _sample(request: Request, measured: InTurns, judge_of: JudgeOf, pair: object) -> Sample:
+    observations = measured.observations
+    judge = judge_of(len(observations), DELETION_WINDOW_NS)
+    sample = Sample(
+        name=request.name,
+        observations=observations.without_circumstances(),
+        verdict=judge.verdict(observations, 0, measured.elapsed_ns) if judge else None,
+        measurement=Measurement(
+            loop="pairs",
+            bracket=measured.why_no_bracket is None,
+            why_no_bracket=measured.why_no_bracket,
+            warmup_ns=measured.warmup_ns,
+            elapsed_ns=measured.elapsed_ns,
+            slowest=slowest(observations, ()),
+        ),
+        pair=pair,
+    )
+    return replace(sample, answer=measured.taker.answer)

@@ -1,0 +1,228 @@
+"""A duel as a page: the table with the worst sample first, and each pass of a sample as a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, isfinite, log
+from typing import Any, Final
+
+from ...core.duration import format_duration
+from ...core.judging.duel import Duel, DueledSample, DuelOutcome
+from ..duel_report import (
+    change_words,
+    conclusion,
+    confidence_words,
+    interval_words,
+    meanings,
+    notes,
+    outcome_words,
+)
+from .canvas import BOTTOM, LEFT, RIGHT, TOP, Picture, bottom_axis, figure, left_axis, words
+from .facts import facts
+from .markup import Element, element, html_text, packaged
+
+_CLASS: Final = {
+    DuelOutcome.SLOWER: "is-exceeded",
+    DuelOutcome.CANNOT_TELL: "is-inconclusive",
+    DuelOutcome.NOT_SLOWER: "is-within",
+    DuelOutcome.FASTER: "is-within",
+}
+_HEADINGS: Final = ("sample", "base", "head", "change", "interval", "passes", "verdict")
+_NUMBERS: Final = frozenset({"base", "head", "change", "interval", "passes"})
+_LEAST_REACH: Final = 0.06
+"""A picture shows at least 6 % on either side: both margins, with room."""
+_MOST_TICKS: Final = 4
+"""On either side of zero."""
+_OUTSIDE: Final = 3.0
+"""Pixels of a point's radius; points stay this far inside the plot."""
+
+
+def duel_html(duel: Duel, session: Mapping[str, Any]) -> str:
+    """The duel as one HTML document that needs nothing else. session: as of an artifact."""
+    samples = duel.worst_first
+    return html_text(
+        element(
+            "html",
+            element(
+                "head",
+                element("meta", charset="utf-8"),
+                element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+                element("meta", name="color-scheme", content="light dark"),
+                element("title", f"Latency duel: {conclusion(duel)}"),
+                element("style", packaged("style.css")),
+            ),
+            element(
+                "body",
+                element("a", "Skip to the samples", href="#samples", class_="skip"),
+                _header(duel, session),
+                element(
+                    "main",
+                    element("div", _table(samples), class_="scroll"),
+                    element(
+                        "div",
+                        *(_section(sample, at) for at, sample in enumerate(samples)),
+                        id="samples",
+                        class_="duels",
+                        tabindex="-1",
+                    ),
+                    _left_out(duel),
+                ),
+            ),
+            lang="en",
+        )
+    )
+
+
+def _header(duel: Duel, session: Mapping[str, Any]) -> Element:
+    pairs = [
+        ("base", duel.base),
+        ("head", duel.head),
+        ("passes", f"{duel.passes} in {duel.elapsed_s:.0f} s"),
+        *((str(outcome), meaning) for outcome, meaning in meanings(duel)),
+        *facts(session),
+        *(("note", text) for text in notes(duel)),
+    ]
+    badges = [
+        element("li", element("strong", str(count)), " ", _badge(outcome, str(outcome)))
+        for outcome in DuelOutcome
+        if (count := duel.count(outcome))
+    ]
+    return element(
+        "header",
+        element("h1", "Latency of head compared with base"),
+        element("ul", *badges, class_="counts"),
+        element("dl", *(p for n, t in pairs for p in (element("dt", n), element("dd", t)))),
+    )
+
+
+def _badge(outcome: DuelOutcome, text: str) -> Element:
+    return element("span", text, class_=f"badge {_CLASS[outcome]}")
+
+
+def _table(samples: Sequence[DueledSample]) -> Element:
+    headings = [
+        element("th", name, scope="col", class_="number" if name in _NUMBERS else None)
+        for name in _HEADINGS
+    ]
+    return element(
+        "table",
+        element("caption", "Medians over the passes, without the time that the machine took"),
+        element("thead", element("tr", *headings)),
+        element("tbody", *(_row(sample, at) for at, sample in enumerate(samples))),
+        id="overview",
+    )
+
+
+def _row(sample: DueledSample, at: int) -> Element:
+    verdict = sample.verdict
+    numbers = (
+        format_duration(round(sample.base_ns)),
+        format_duration(round(sample.head_ns)),
+        change_words(verdict.ratio),
+        interval_words(verdict),
+        str(verdict.passes),
+    )
+    return element(
+        "tr",
+        element("th", element("a", sample.title, href=f"#duel-{at}"), scope="row"),
+        *(element("td", text, class_="number") for text in numbers),
+        element("td", _badge(verdict.outcome, outcome_words(sample))),
+    )
+
+
+def _section(sample: DueledSample, at: int) -> Element:
+    return element(
+        "section",
+        element("h2", sample.title),
+        " ",
+        _badge(sample.verdict.outcome, outcome_words(sample)),
+        figure(_picture(sample)),
+        id=f"duel-{at}",
+    )
+
+
+def _picture(sample: DueledSample) -> Picture:
+    """Each pass as a point, from left to right; the interval as a band, the margins as lines."""
+    verdict, rule, values = sample.verdict, sample.rule, sample.log_ratios
+    edges = [log(e) for e in (verdict.low, verdict.high) if e and isfinite(e)]
+    margins = [rule.slower_above, rule.faster_below, rule.not_slower_below]
+    reach = max(_LEAST_REACH, *(abs(value) * 1.05 for value in [*values, *edges, *margins]))
+
+    def height(value: float) -> float:
+        return (TOP + BOTTOM) / 2 - value / reach * ((BOTTOM - TOP) / 2 - _OUTSIDE)
+
+    def across(number: int) -> float:
+        return LEFT + (number + 0.5) * (RIGHT - LEFT) / max(1, len(values))
+
+    marks: list[Element] = []
+    if len(edges) == 2:  # noqa: PLR2004 - low and high
+        low, high = edges
+        marks.append(
+            element(
+                "rect",
+                x=LEFT,
+                y=f"{height(high):g}",
+                width=RIGHT - LEFT,
+                height=f"{height(low) - height(high):g}",
+                class_="band",
+            )
+        )
+    ticks = [(height(value), f"{100 * (exp(value) - 1):+.0f} %") for value in _ticks(reach)]
+    marks += left_axis(ticks)
+    marks += bottom_axis([(across(at), str(at + 1)) for at in range(len(values))])
+    marks += _level(height(0.0), "axis", "")
+    marks += _level(
+        height(rule.slower_above), "limit", f"slower above {_percent(rule.slower_above)}"
+    )
+    marks += _level(
+        height(rule.faster_below), "limit", f"faster below {_percent(rule.faster_below)}"
+    )
+    for number, value in enumerate(values):
+        counts = number < verdict.passes
+        text = f"pass {number + 1}: {change_words(exp(value))}{'' if counts else ', not counted'}"
+        marks.append(
+            element(
+                "circle",
+                element("title", text),
+                cx=f"{across(number):g}",
+                cy=f"{height(value):g}",
+                r=_OUTSIDE,
+                class_="pass" if counts else "pass late",
+            )
+        )
+    description = (
+        f"{len(values)} passes; change {change_words(verdict.ratio)}, "
+        f"interval {interval_words(verdict)}"
+    )
+    legend = [("dot", "a pass: change of the median")]
+    if len(edges) == 2:  # noqa: PLR2004 - low and high
+        legend.append(("band", f"interval of the change, {confidence_words(sample)}"))
+    return Picture("change by pass", description, marks, legend)
+
+
+def _ticks(reach: float) -> list[float]:
+    """Round changes of either sign that fit, as logarithms."""
+    step = next(
+        (step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if reach / step <= _MOST_TICKS),
+        2.0,
+    )
+    changes = [n * step for n in range(-4, 5)]
+    return [log(1 + change) for change in changes if change > -1 and abs(log(1 + change)) <= reach]
+
+
+def _level(y: float, class_: str, text: str) -> list[Element]:
+    line = element("line", x1=LEFT, y1=f"{y:g}", x2=RIGHT, y2=f"{y:g}", class_=class_)
+    if not text:
+        return [line]
+    return [line, words(RIGHT, y - 3, text, anchor="end", class_="limit-words")]
+
+
+def _percent(log_ratio: float) -> str:
+    return f"{100 * (exp(log_ratio) - 1):+.3g} %"
+
+
+def _left_out(duel: Duel) -> Element | None:
+    if not duel.left_out:
+        return None
+    items = [element("li", f"{title}: {why}") for title, why in duel.left_out.items()]
+    return element("section", element("h2", "Not compared"), element("ul", *items))
