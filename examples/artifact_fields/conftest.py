@@ -1,4 +1,4 @@
-"""Adds to the JSON artifact what only this project knows."""
+"""Add the name of the runner and the version of the service to the JSON artifact."""
 
 from __future__ import annotations
 

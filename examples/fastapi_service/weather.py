@@ -16,7 +16,7 @@ def create_app() -> FastAPI:
     async def weather(city: str) -> dict[str, str | float]:
         if city not in DEGREES:
             raise HTTPException(404, f"no weather for {city}")
-        await asyncio.sleep(0.001)  # a database would answer here
+        await asyncio.sleep(0.001)  # stands for a database query
         return {"city": city, "degrees": DEGREES[city]}
 
     return app

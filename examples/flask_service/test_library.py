@@ -41,7 +41,7 @@ def test_only_the_right_book_counts(client: FlaskClient, sample: Sampler) -> Non
 @latency_budget(p95="2s")
 def test_a_burst_of_loans(app: Flask, sample: Sampler) -> None:
     def lend(isbn: str) -> TestResponse:
-        # A client of its own for each request: clients are not shared between threads.
+        # Each request has its own client, because clients cannot be shared between threads.
         return app.test_client().post("/loans", json={"isbn": isbn, "reader": "Ada"})
 
     wanted = ["isbn-1", "isbn-2", "lost"] * 40

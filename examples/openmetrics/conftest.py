@@ -1,4 +1,4 @@
-"""Writes quantiles, limits and verdicts as OpenMetrics text to the file in LATENCY_METRICS."""
+"""Write quantiles, limits and verdicts as OpenMetrics text to the file in LATENCY_METRICS."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NS_PER_S = 1_000_000_000
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_latency_artifact(config: pytest.Config, artifact: dict[str, Any]) -> None:
-    """Called before each writing of the JSON artifact, with the samples of all workers."""
-    target = os.environ.get("LATENCY_METRICS")
-    if target:
-        unfinished = Path(f"{target}.unfinished")
+    """Write the metrics whenever the JSON artifact is written, with the samples of all workers."""
+    path = os.environ.get("LATENCY_METRICS")
+    if path:
+        unfinished = Path(f"{path}.unfinished")
         unfinished.write_bytes(openmetrics(artifact["samples"]))
-        unfinished.replace(target)  # a reader never sees half of it
+        unfinished.replace(path)  # so that no reader sees half a file
 
 
 def openmetrics(samples: list[dict[str, Any]]) -> bytes:

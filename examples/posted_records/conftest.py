@@ -1,4 +1,4 @@
-"""Posts each record as JSON to the address in LATENCY_ENDPOINT; no test fails for its sake."""
+"""Post each record as JSON to the URL in LATENCY_ENDPOINT; failing to post fails no test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TROUBLE = pytest.StashKey[str]()
 @pytest.hookimpl(optionalhook=True)
 def pytest_latency_judged(item: pytest.Item, record: Record) -> None:
     endpoint = os.environ.get("LATENCY_ENDPOINT")
-    if not endpoint or TROUBLE in item.config.stash:  # once is enough to wait for a dead one
+    if not endpoint or TROUBLE in item.config.stash:  # do not wait for it again
         return
     try:
         post(endpoint, record)

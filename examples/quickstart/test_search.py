@@ -1,4 +1,4 @@
-"""The first examples of the README: budgets for a function, an endpoint and a whole test."""
+"""The examples of the README: budgets for a function, an endpoint and a whole test."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def test_the_orders_of_a_customer(database: sqlite3.Connection, sample: Sampler) -> None:
     placed = 100
     for _ in sample.rounds():
-        database.execute("INSERT INTO orders VALUES (7, 250)")  # not timed
+        database.execute("INSERT INTO orders VALUES (7, 250)")  # not measured
         placed += 1
         with sample.observe():
             answer = database.execute(BY_CUSTOMER, (7,)).fetchone()

@@ -1,4 +1,4 @@
-"""Ten bursts of ten times the limit, 64 connections, gunicorn 4 × 8, Redis: exactly the limit."""
+"""Ten bursts of ten times the rate limit, gunicorn 4 × 8, Redis: exactly the limit is admitted."""
 
 from __future__ import annotations
 

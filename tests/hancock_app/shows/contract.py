@@ -2,8 +2,8 @@
 
     python tests/hancock_app/shows/contract.py [cases per operation, 3500 by default]
 
-What takes no body has few cases, so that nearly all are those of the three POST operations. Half
-of the webhooks carry a good signature. It takes a quarter of an hour.
+Operations without a body get few cases, so that nearly all cases are for the three POST operations.
+Half of the webhooks have a valid signature. It takes a quarter of an hour.
 """
 
 from __future__ import annotations

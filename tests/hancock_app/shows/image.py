@@ -1,8 +1,8 @@
-"""The Dockerfile's steps where no container engine is at hand: a fresh folder and environment.
+"""The steps of the Dockerfile without a container engine, in a fresh folder and environment.
 
-Everything that the Dockerfile copies is copied, everything that it runs is run, with its paths in a
-folder of our own; then its CMD is started as its USER, with its ENV and nothing else, and has to
-pass its HEALTHCHECK, answer a question and stop on SIGTERM.
+Everything that the Dockerfile copies is copied, and everything that it runs is run, with its paths
+below a temporary folder. Then its CMD is started as its USER, with its ENV and nothing else. It has
+to pass its HEALTHCHECK, answer a question and stop on SIGTERM.
 """
 
 from __future__ import annotations

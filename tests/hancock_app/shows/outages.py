@@ -1,4 +1,4 @@
-"""Redis stopped and started in mid-load, a model frozen for 10 s, SIGTERM under load.
+"""Redis stopped and started under load, a model frozen for 10 s, SIGTERM under load.
 
 Every accepted request is answered, and nothing hangs beyond its timeout.
 """

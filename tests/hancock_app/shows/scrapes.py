@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes two workers for a minute; its sums equal the requests sent."""
+"""A real Prometheus scrapes two workers for a minute; its sums are the requests sent."""
 
 from __future__ import annotations
 

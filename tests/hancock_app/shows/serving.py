@@ -1,6 +1,6 @@
-"""Real servers on loopback for the shows beside this file; none of them is collected by pytest.
+"""Real servers on loopback, for the scripts in this folder, which pytest does not collect.
 
-python tests/hancock_app/shows/bursts.py        prints its figures, exits with 1 if one is wrong
+python tests/hancock_app/shows/bursts.py        prints its figures; exits with 1 if one is wrong
 """
 
 from __future__ import annotations

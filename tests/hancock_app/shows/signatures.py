@@ -1,4 +1,4 @@
-"""100 000 mutated signature headers and bodies, in both schemes: none admitted, none a 5xx."""
+"""100 000 mutated signature headers and bodies, in both schemes: none accepted, no 5xx."""
 
 from __future__ import annotations
 

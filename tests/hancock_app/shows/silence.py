@@ -1,10 +1,10 @@
-"""Sixteen connections that say nothing, against sixteen threads: without nginx and behind it.
+"""Sixteen idle connections against sixteen threads: without nginx and behind it.
 
     python tests/hancock_app/shows/silence.py [--proxy-only]
 
-gunicorn has 2 workers of 8 threads. The connections are silent from the start, within a header, or
-within a body. Meanwhile somebody asks for /health. Then what else the configuration
-of nginx in `deploy/` promises: errors as JSON, streams piece by piece, the address of the client.
+gunicorn has 2 workers with 8 threads each. The connections are idle from the start, within a header
+or within a body, while another client requests /health. Then the script checks what else the nginx
+configuration in `deploy/` promises: errors as JSON, streams piece by piece, the client's address.
 """
 
 from __future__ import annotations

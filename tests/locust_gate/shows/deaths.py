@@ -1,4 +1,4 @@
-"""A worker killed in mid-run, a worker that joins late, the master killed in mid-run: real sockets.
+"""A worker killed during a run, one that joins late, the master killed: over real sockets.
 
 python tests/locust_gate/shows/deaths.py
 """

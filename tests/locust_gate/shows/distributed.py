@@ -1,4 +1,4 @@
-"""Two workers, three names, known latencies: our quantiles beside the raw log and Locust's table.
+"""Two workers, known latencies: our quantiles against the raw log and Locust's table.
 
 python tests/locust_gate/shows/distributed.py [--seconds 60]
 """

@@ -1,4 +1,4 @@
-"""A 145 ms p95 limit, latencies at 144 and at 146 ms: our verdict, and what Locust's table shows.
+"""A p95 limit of 145 ms, latencies of 144 and 146 ms: our verdicts, and Locust's table.
 
 python tests/locust_gate/shows/near_the_limit.py
 """

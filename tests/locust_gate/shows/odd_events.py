@@ -1,4 +1,4 @@
-"""A million events of which one in a thousand is odd, and ten thousand names: all are counted.
+"""A million events, one in a thousand malformed, with ten thousand names: all are counted.
 
 python tests/locust_gate/shows/odd_events.py
 """

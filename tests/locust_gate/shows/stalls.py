@@ -1,4 +1,4 @@
-"""A server that stalls for 1 s in every 5: what an open loop of 20 ms sees, and a closed one.
+"""A server that stalls for 1 s in every 5 s: what an open and a closed loop measure.
 
 python tests/locust_gate/shows/stalls.py [--seconds 30]
 """

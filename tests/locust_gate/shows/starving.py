@@ -1,9 +1,9 @@
-"""A generator that four spinners keep from its core exceeds nothing; a slowed server does.
+"""A generator short of CPU time never makes a budget exceeded; a slow server does.
 
 python tests/locust_gate/shows/starving.py
 
-The server answers after 20 ms. Its budget is p95 = 40 ms on two cores that four spinners share with
-generator and server, then on a quiet machine, and then with a server that takes 60 ms.
+The server answers after 20 ms, and its budget is p95 = 40 ms. Four spinners share two cores with
+the generator and the server; then the machine is quiet; then the server takes 60 ms.
 """
 
 from __future__ import annotations

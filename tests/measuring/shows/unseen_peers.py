@@ -1,9 +1,9 @@
-"""Servers that the waiting tree does not see: unchanged gates on them are never exceeded.
+"""Servers outside of the waiting tree: unchanged gates that call them are never exceeded.
 
 python tests/measuring/shows/unseen_peers.py [--gates 6]
 
-A local server that takes 5 ms and is no descendant of the test, one of another user, one in a
-network namespace of its own, and one that four measuring processes share. The limit is twice the
+A local server that takes 5 ms and is not a descendant of the test, one of another user, one in a
+separate network namespace, and one that four measuring processes share. The limit is twice the
 quiet p95; four spinners share the two cores. Needs root, and `ip` and `setpriv`.
 """
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a run with forty gates: nothing that had finished is ever lost.
+"""kill -9 at random moments of a run with forty gates: no finished test is ever lost.
 
 python tests/plugin/shows/kill_nine.py [--moments 50] [--seed 1] [--kind alone|writing|xdist|worker]
 """

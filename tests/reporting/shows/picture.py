@@ -1,4 +1,4 @@
-"""Photographs the HTML report of a gold artifact for the documents; run by hand.
+"""Take the screenshots of the HTML report for docs/, from a gold artifact; run by hand.
 
 python tests/reporting/shows/picture.py docs/images
 """
