@@ -29,10 +29,14 @@ from .tournament import Key, Pass
 
 CALLS: Final = 6
 """Calls of a turn. The first one is not counted: it is cold, as the process slept."""
-MOST_TURNS: Final = 20
+TURNS: Final = 20
+"""Of each side at a sample."""
+MOST_TURNS: Final = 60
 LEAST_TURNS: Final = 5
+SHORT_S: Final = 0.5
+"""Fast calls get more turns, up to this time: that costs little next to starting the processes."""
 LONG_S: Final = 4.0
-"""What the turns at a sample should take at most; slow calls get fewer of them."""
+"""Slow calls get fewer turns beyond this time."""
 HANG_S: Final = 300.0
 """How long a side may be silent: longer than any setup or test without a sample should take."""
 _ENDING_S: Final = 10.0
@@ -251,9 +255,7 @@ def _meet(
     alive = all(present)
     cpus = sorted(set(base.cpus) & set(head.cpus))
     begin, turns = time.monotonic(), 0
-    while alive and turns < MOST_TURNS:
-        if turns >= LEAST_TURNS and time.monotonic() - begin > LONG_S:
-            break
+    while alive and not _is_enough(turns, time.monotonic() - begin):
         draw.shuffle(sides)
         cpu = draw.choice(cpus) if cpus else None
         alive = all(_turn(side, cpu, into) for side in sides)
@@ -271,6 +273,12 @@ def _meet(
             if key.quantile == P50
             else log(head_ns / base_ns)
         )
+
+
+def _is_enough(turns: int, elapsed_s: float) -> bool:
+    if elapsed_s > LONG_S:
+        return turns >= LEAST_TURNS
+    return turns >= (TURNS if elapsed_s > SHORT_S else MOST_TURNS)
 
 
 def _turn(side: SideProcess, cpu: int | None, into: Pass) -> bool:
