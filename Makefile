@@ -38,11 +38,12 @@ gate: $(INSTALLED)  ## Hancock's endpoints against their latency budgets, with a
 export HANCOCK_TESTS_WITHOUT_SERVICES ?= $(if $(CI),0,1)
 
 .PHONY: test
-test: $(INSTALLED)  ## the whole test suite
-	$(BIN)/pytest --timeout=180
+test: $(INSTALLED)  ## all tests that a change has to pass
+	$(BIN)/pytest --timeout=180 -m "not long"
 
 .PHONY: long
-long: $(INSTALLED)  ## what is too long for every change: busy cores, twenty times
+long: $(INSTALLED)  ## tests too long for every change: neighbours, benchmarks, busy cores 20 times
+	$(BIN)/pytest --timeout=180 -m long
 	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
 
 # serving.py is what the others share; contract.py and image.py need more than the lock installs, and

@@ -81,6 +81,7 @@ SETTINGS_OF_A_SHELL = {
     ],
     ids=["hancock", "plugin"],
 )
+@pytest.mark.long
 def test_our_own_tests_pass_whatever_the_shell_sets(
     environment: dict[str, str], tmp_path: Path, files: tuple[str, ...]
 ) -> None:

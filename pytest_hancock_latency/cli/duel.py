@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.budget import parse_share
 from ..core.duration import parse_duration
-from ..core.judging.duel import MOST_PASSES, Duel, DuelOutcome, DuelProgress, DuelRule
-from ..core.judging.verdict import ExitCode
+from ..core.judging.duel import INTERRUPTED, MOST_PASSES, Duel, DuelProgress, DuelRule
 from ..core.quantile import P50, parse_quantile
+from ..duel.tournament import RunPass, fight
 from ..errors import DuelError, SettingError, read_as
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
@@ -26,12 +26,9 @@ from ..reporting.duel_report import duel_markdown, duel_text, progress_text
 from .artifacts import put
 
 if TYPE_CHECKING:
-    from ..duel.tournament import RunPass
     from .report import Commands
 
 NAME: Final = "duel"
-INTERRUPTED: Final = 130
-"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
 _PAIR: Final = 2
 _DESCRIPTION: Final = """\
 Runs the tests on two versions in turns, in fresh processes for each pass, until it is known for
@@ -193,33 +190,13 @@ def _run(options: argparse.Namespace) -> int:
     try:
         with _ending_by_signals(), ExitStack() as stack:
             run_pass, versions = _opponents(options, stack)
-            duel = run_duel(run_pass, versions, rule, longest_ns)
+            duel = fight(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
     except KeyboardInterrupt:
         print("hancock-latency: interrupted before the first pass had ended", file=sys.stderr)
         return INTERRUPTED
     put(duel_text(duel), None)
     _write(options, duel, session)
-    return exit_code(duel, advise=options.advise, strict=options.strict)
-
-
-def run_duel(
-    run_pass: RunPass, versions: tuple[str, str], rule: DuelRule, longest_ns: int | None
-) -> Duel:
-    """The duel, with a line on standard error after each pass."""
-    from ..duel.tournament import fight
-
-    return fight(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
-
-
-def exit_code(duel: Duel, *, advise: bool, strict: bool) -> int:
-    """What the outcome of a duel is for a shell."""
-    if duel.is_interrupted:
-        return INTERRUPTED
-    if duel.count(DuelOutcome.SLOWER) and not advise:
-        return ExitCode.EXCEEDED
-    if duel.count(DuelOutcome.CANNOT_TELL) and strict:
-        return ExitCode.INCONCLUSIVE
-    return ExitCode.HELD
+    return duel.exit_code(advise=options.advise, strict=options.strict)
 
 
 def _check_what_is_compared(options: argparse.Namespace) -> None:
@@ -254,50 +231,19 @@ def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, 
 
         base, head = options.command
         return passes_of_programs((base, head), quantiles=quantiles), (base, head)
-    return pytest_opponents(
-        stack,
-        options.base,
-        options.pytest_arguments,
-        quantiles,
-        head=options.head,
-        own_tests=options.tests == "own",
-        environment=options.env,
-        install=options.install,
-    )
-
-
-def pytest_opponents(  # noqa: PLR0913 - settings by name
-    stack: ExitStack,
-    base: str,
-    arguments: Sequence[str],
-    quantiles: Sequence[Fraction],
-    *,
-    head: str | None = None,
-    own_tests: bool = False,
-    environment: Any = "auto",
-    install: str | None = None,
-) -> tuple[RunPass, tuple[str, str]]:
-    """Two versions in pytest; their folders are removed with the stack.
-
-    Raises:
-        DuelError: there is no such version, or this is Windows.
-    """
-    if sys.platform == "win32":  # no descriptors are handed down, no file locks
-        raise DuelError("a duel of versions needs Linux or macOS")
     from ..duel.environments import Environments
-    from ..duel.pytest_pass import PytestPasses
-    from ..duel.sides import two_sides
+    from ..duel.pytest_pass import opponents
 
-    sides = stack.enter_context(
-        two_sides(
-            base,
-            arguments,
-            head=head,
-            own_tests=own_tests,
-            environments=Environments(environment, install),
+    return stack.enter_context(
+        opponents(
+            options.base,
+            options.pytest_arguments,
+            quantiles,
+            head=options.head,
+            own_tests=options.tests == "own",
+            environments=Environments(options.env, options.install),
         )
     )
-    return PytestPasses(sides, arguments, quantiles), (sides[0].version, sides[1].version)
 
 
 def _quantiles(options: argparse.Namespace) -> tuple[Fraction, ...]:

@@ -66,7 +66,7 @@ class Environments:
         elif arguments := _declared_arguments(root, uv is not None):
             _run([*_installer(uv, python), *arguments], root, folder)
         missing = [
-            f"{name}=={version(name)}" for name in _NEEDED if not _is_importable(python, name)
+            f"{name}=={version(name)}" for name in _NEEDED if not is_importable(python, name)
         ]
         if missing:
             _run([*_installer(uv, python), *missing], root, folder)
@@ -131,7 +131,8 @@ def _installer(uv: str | None, python: Path) -> list[str]:
     return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
-def _is_importable(python: Path, name: str) -> bool:
+def is_importable(python: Path, name: str) -> bool:
+    """Whether an interpreter has this package."""
     done = subprocess.run([str(python), "-c", f"import {name}"], capture_output=True, check=False)
     return done.returncode == 0
 

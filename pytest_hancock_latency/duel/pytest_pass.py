@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,9 +24,11 @@ from typing import Final
 
 from ..core.judging.duel import log_ratio_of_turns
 from ..core.quantile import P50
+from ..errors import DuelError
+from .environments import Environments
 from .line import Line, LineClosed, Message
-from .sides import BASE, HEAD, Side
-from .tournament import Key, Pass
+from .sides import Side, two_sides
+from .tournament import BASE, HEAD, Key, Pass, RunPass
 
 CALLS: Final = 6
 """Calls of a turn. The first one is not counted: it is cold, as the process slept."""
@@ -40,8 +43,6 @@ LONG_S: Final = 4.0
 HANG_S: Final = 300.0
 """How long a side may be silent: longer than any setup or test without a sample should take."""
 _ENDING_S: Final = 10.0
-_NEIGHBOURS: Final = ("xdist", "randomly", "rerunfailures", "cacheprovider")
-"""Plugins that would split, shuffle or repeat the tests, or write into the sides."""
 
 
 class SideProcess:
@@ -193,6 +194,29 @@ class PytestPasses:
 
 
 @contextmanager
+def opponents(  # noqa: PLR0913 - all by name but the first two
+    base: str,
+    arguments: Sequence[str],
+    quantiles: Sequence[Fraction] = (P50,),
+    *,
+    head: str | None = None,
+    own_tests: bool = False,
+    environments: Environments | None = None,
+) -> Iterator[tuple[RunPass, tuple[str, str]]]:
+    """What runs a pass of two versions, and their names: base, head. See `two_sides`.
+
+    Raises:
+        DuelError: there is no such version, or this is Windows.
+    """
+    if sys.platform == "win32":  # it hands down no descriptors, and has no file locks
+        raise DuelError("a duel of versions needs Linux or macOS")
+    with two_sides(
+        base, arguments, head=head, own_tests=own_tests, environments=environments
+    ) as sides:
+        yield PytestPasses(sides, arguments, quantiles), (sides[0].version, sides[1].version)
+
+
+@contextmanager
 def _started(
     sides: tuple[Side, Side], arguments: Sequence[str], seed: int, order: Sequence[str]
 ) -> Iterator[tuple[SideProcess, SideProcess]]:
@@ -210,7 +234,6 @@ def _started(
 def _start(side: Side, arguments: Sequence[str], seed: int) -> SideProcess:
     ours, theirs = socket.socketpair()
     fd = theirs.fileno()
-    without = [part for name in _NEIGHBOURS for part in ("-p", f"no:{name}")]
     # -P: the working folder, which may contain another version of this package, is not first.
     command = [
         str(side.python),
@@ -219,13 +242,12 @@ def _start(side: Side, arguments: Sequence[str], seed: int) -> SideProcess:
         "pytest",
         "-p",
         "hancock_latency",
-        *without,
         *arguments,
     ]
     log_path = side.root.parent / f"{side.name}.log"
     with theirs, log_path.open("wb") as log_file:
         process = subprocess.Popen(
-            [*command, *arguments, "--latency=report"],
+            [*command, *arguments, *side.plugins, "--latency=report"],
             cwd=side.cwd,
             env=side.environment(os.environ, seed, fd),
             stdin=subprocess.DEVNULL,

@@ -15,7 +15,6 @@ first pass. The folder is removed at the end, whatever ends the duel.
 from __future__ import annotations
 
 import compileall
-import fcntl
 import os
 import shutil
 import subprocess
@@ -28,12 +27,13 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
 
 from ..errors import DuelError
-from .environments import PINNED, Environments, install_version
+from .environments import PINNED, Environments, install_version, is_importable
 from .line import DUEL_ORIGIN, DUEL_SOCKET
+from .tournament import BASE, HEAD
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
-BASE, HEAD, PLUG = "base", "head", "plug"
-"""Names of one length: code that depends on the length of its path exists."""
+PLUG: Final = "plug"
+"""As long as the names of the sides: the speed of some code depends on the length of its path."""
 TEST_FOLDERS: Final = ("tests", "test", "testing", "benchmarks", "benchmark", "bench", "perf")
 """Folders whose whole content belongs to the tests."""
 TEST_FILES: Final = ("test_*.py", "*_test.py", "conftest.py")
@@ -45,6 +45,7 @@ _NOT_COPIED: Final = (
 )
 _OURS: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "PYTEST_XDIST_")
 """Variables that say what pytest is to do with latencies; a duel does only one thing."""
+_UNWANTED: Final = ("randomly", "rerunfailures", "cacheprovider")
 _PREFIX: Final = "hancock-duel-"
 _SITE: Final = "site"
 """Where an installed version is, in the folder of its side."""
@@ -66,6 +67,9 @@ class Side:
     python_path: str
     origin: Path
     """The folder of the user, whose code neither side may import."""
+    plugins: tuple[str, ...] = ()
+    """Arguments of pytest about plugins that would split, shuffle or repeat tests, or write files
+    into the sides."""
 
     def environment(self, environ: Mapping[str, str], hash_seed: int, fd: int) -> dict[str, str]:
         """The environment of its pytest process, of the same size for both sides."""
@@ -134,6 +138,7 @@ def two_sides(
                 root=folder / name,
                 cwd=folder / name / inside,
                 python=python,
+                plugins=tuple(_plugin_arguments(python)),
                 python_path=_python_path(folder, folder / name, inside, origin),
                 origin=origin,
             )
@@ -147,6 +152,8 @@ def two_sides(
 
 def _hold_lock(stack: ExitStack, folder: Path) -> None:
     """Show as long as the stack is open that a duel runs here."""
+    import fcntl  # not on Windows, where `hancock-latency --help` has to work all the same
+
     lock_path = folder / "unlocked"
     lock = stack.enter_context(lock_path.open("w"))
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,10 +162,20 @@ def _hold_lock(stack: ExitStack, folder: Path) -> None:
 
 def _remove_abandoned() -> None:
     """Remove what duels left that were killed: nobody holds their lock any more."""
+    import fcntl
+
     for lock_path in Path(gettempdir()).glob(f"{_PREFIX}*/lock"):
         with suppress(OSError), lock_path.open("a") as lock:  # another user's, or gone already
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock_path.parent, ignore_errors=True)
+
+
+def _plugin_arguments(python: Path) -> Iterator[str]:
+    """Xdist stays if it is there, with no worker: `-n 4` may be in the project's settings."""
+    for name in _UNWANTED:
+        yield from ("-p", f"no:{name}")
+    if is_importable(python, "xdist"):
+        yield from ("-p", "xdist", "-n0")
 
 
 def _pythons(folder: Path, inside: Path, environments: Environments) -> list[Path]:

@@ -28,6 +28,8 @@ from ..core.quantile import P50, label
 from ..core.record import titled
 from ..errors import DuelError
 
+BASE, HEAD = "base", "head"
+"""Names of the sides."""
 IDLE_PASSES: Final = 2
 """Passes in a row without a number for any sample that is not settled, after which more of them
 would not help."""

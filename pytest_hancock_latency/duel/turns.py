@@ -22,8 +22,7 @@ from ..measuring.clock import system_clock
 from ..measuring.plan import Plan
 from ..measuring.request import Request
 from ..measuring.shapes.turns import InTurns, Turns, measure_in_turns
-from .sides import BASE, HEAD
-from .tournament import Key, Pass
+from .tournament import BASE, HEAD, Key, Pass
 
 _OF_SERVERS: Final = Turns(longest_s=4.0)
 _OF_PROGRAMS: Final = Turns(counted=1, dropped=0, most=20, least=5, longest_s=4.0)

@@ -50,6 +50,16 @@ def _controls_workers(config: pytest.Config) -> bool:
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Compare two versions instead of running the tests once, if asked to."""
+    base: str | None = config.option.latency_duel
+    if base is None:
+        return None
+    from .duel_command import duel_instead
+
+    return duel_instead(config, base)
+
+
 @pytest.hookimpl(trylast=True)  # what others deselect need not have a budget that can be meant
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the budgets of all collected tests, before anything is measured."""

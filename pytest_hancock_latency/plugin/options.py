@@ -87,6 +87,18 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         group.addoption(option.switch, **option.keywords)
         parser.addini(option.key, option.help, default=None)
+    _add_duel(group)
+
+
+def _add_duel(group: pytest.OptionGroup) -> None:
+    """Only for the command line: an ini value would make each side of a duel begin one."""
+    group.addoption(
+        "--latency-duel",
+        metavar="BASE",
+        default=None,
+        help="run the tests on BASE (commit, branch, tag, folder, package==1.4) and on the working "
+        "folder in turns, and say which samples became slower (see hancock-latency duel --help)",
+    )
 
 
 def anything_set(config: pytest.Config) -> bool:

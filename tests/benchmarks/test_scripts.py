@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("scipy")
+pytestmark = pytest.mark.long
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -129,3 +130,74 @@ def test_what_is_wrong_is_one_line(
     ended = command("duel", *arguments, "--", "-q")
     expected = f"hancock-latency: {message.format(here=tmp_path)}\n"
     assert (2, "", expected) == (ended.code, ended.out, ended.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give one of: BASE, --url twice, --command twice (see duel --help)"),
+        (
+            ("HEAD", "--url", "x"),
+            "give one of: BASE, --url twice, --command twice (see duel --help)",
+        ),
+        (("--url", "http://x"), "give --url twice: first base's, then head's"),
+        (
+            ("--command", "a", "--command", "b", "--", "tests"),
+            "pytest arguments are for versions: --command runs no tests",
+        ),
+        (
+            ("--url", "http://x", "--url", "http://y", "--header", "x"),
+            "--header 'x' is not of the form NAME:VALUE",
+        ),
+        (
+            ("--url", "http://x", "--url", "http://y", "--body", "@nowhere"),
+            "--body @nowhere: No such file or directory",
+        ),
+        (
+            ("HEAD", "--quantile", "p0"),
+            "--quantile: 'p0' is not a percentile: it must be above 0 and at most 100",
+        ),
+    ],
+)
+def test_a_command_line_that_means_nothing_is_one_line(
+    command: Command, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = command("duel", *arguments)
+    assert (2, "", f"hancock-latency: {message}\n") == (ended.code, ended.out, ended.err)
+
+
+@pytest.mark.usefixtures("slower")
+def test_every_format_is_written_and_a_percentile_compared(
+    command: Command,
+    repository: Path,  # noqa: F811
+) -> None:
+    files = [f"--{name}=duel.{name}" for name in ("json", "markdown", "html")]
+    ended = command("duel", "HEAD~1", "--quantile", "p90", "--passes=2", *files, "--", "-q")
+    assert 0 == ended.code
+    titles = [
+        sample["title"] for sample in json.loads((repository / "duel.json").read_text())["samples"]
+    ]
+    assert {"test_it.py::test_f", "test_it.py::test_f p90"} == set(titles)
+    for name in ("markdown", "html"):
+        assert "cannot tell" in (repository / f"duel.{name}").read_text()
+
+
+def test_a_duel_that_was_killed_is_cleaned_up_by_the_next_one(
+    repository: Path,  # noqa: F811
+    slower: None,
+    temporary: Path,
+    command: Command,
+) -> None:
+    program = "import sys; from pytest_hancock_latency.cli import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "duel", "HEAD~1", "--", "-q"],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    ) as process:
+        assert process.stderr
+        process.stderr.readline()
+        process.kill()
+    assert 1 == len(list(temporary.iterdir()))
+    assert 0 == command("duel", "HEAD~1", "--passes=2", "--", "-q").code
+    assert [] == list(temporary.iterdir())
+    assert 1 == len(git(repository, "worktree", "list").splitlines())

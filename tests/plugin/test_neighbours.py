@@ -39,7 +39,10 @@ def _missing() -> list[str]:
 
 
 # The environments of tox that go without one of them go without this module.
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=f"without {', '.join(_missing())}")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(_missing()), reason=f"without {', '.join(_missing())}"),
+]
 
 FAST = """
 @latency_budget(p50=500, samples=1)

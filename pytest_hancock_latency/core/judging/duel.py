@@ -32,11 +32,14 @@ from typing import Final
 from ...errors import SettingError
 from ..quantile import format_percent
 from .evidence import ALPHA_BUILD, ALPHA_WITHIN
+from .verdict import ExitCode
 
 MIXTURE_PRECISION: Final = 0.3
 """c²: the mixture expects μ to be about 1/c standard deviations of a pass away from μ0. Chosen by
 simulation; `benchmarks/duel_characteristics.py` says why."""
 MOST_PASSES: Final = 30
+INTERRUPTED: Final = 130
+"""Exit code of a program that Ctrl-C ended, by the convention of shells."""
 LEAST_PASSES: Final = 2
 """One pass has no spread to compare with."""
 
@@ -173,6 +176,16 @@ class Duel:
     def worst_first(self) -> list[DueledSample]:
         """The samples by their outcomes, and by their ratios among those of one outcome."""
         return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
+
+    def exit_code(self, *, advise: bool = False, strict: bool = False) -> int:
+        """What it means for a shell. advise: *slower* is 0. strict: *cannot tell* is not 0."""
+        if self.is_interrupted:
+            return INTERRUPTED
+        if self.count(DuelOutcome.SLOWER) and not advise:
+            return ExitCode.EXCEEDED
+        if self.count(DuelOutcome.CANNOT_TELL) and strict:
+            return ExitCode.INCONCLUSIVE
+        return ExitCode.HELD
 
     def count(self, outcome: DuelOutcome) -> int:
         """How many samples have this outcome."""

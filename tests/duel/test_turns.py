@@ -1,0 +1,133 @@
+"""Servers and programs in turns, real ones."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import exp
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pytest_hancock_latency.core.judging.duel import DuelOutcome, DuelRule
+from pytest_hancock_latency.duel.tournament import Key, Pass, fight
+from pytest_hancock_latency.duel.turns import passes_of_programs, passes_of_servers
+from pytest_hancock_latency.errors import DuelError
+
+
+@contextmanager
+def serving(latency_s: float, status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that takes this long, and the requests that it got."""
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            port = self.client_address[1]
+            requests.append(f"{self.path} {self.headers['X-Key']} {body} {port}")
+            time.sleep(latency_s)
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def one_pass(urls: tuple[str, str]) -> Pass:
+    passes = passes_of_servers(urls, method="POST", headers={"X-Key": "k"}, body=b"{}")
+    return passes(frozenset(), Random(1))
+
+
+def test_a_server_that_answers_later_has_the_greater_latency() -> None:
+    with serving(0.002) as (base, requests), serving(0.006) as (head, _):
+        result = one_pass((f"{base}/search", f"{head}/search"))
+    assert [Key("POST /search", "")] == [*result.ratios]
+    assert 1.5 < exp(result.ratios[Key("POST /search", "")])
+    ports = {request.rpartition(" ")[2] for request in requests}
+    assert 1 == len(ports)  # the connection was kept alive
+    assert {"/search k {}"} == {request.rpartition(" ")[0] for request in requests}
+
+
+def test_an_answer_that_is_an_error_is_named_and_nothing_is_compared() -> None:
+    with serving(0) as (base, _), serving(0, status=503) as (head, _requests):
+        passes = passes_of_servers((base, head), method="POST", body=b"")
+        with pytest.raises(DuelError) as refused:
+            fight(passes, ("base", "head"), DuelRule())
+    assert str(refused.value) == (
+        "nothing was compared: head: check: answered 503 Service Unavailable; "
+        "POST /: a request failed"
+    )
+
+
+def test_a_server_that_is_not_there_is_one_error() -> None:
+    with serving(0) as (address, _):
+        pass
+    with pytest.raises(DuelError) as refused:
+        one_pass((address, address))
+    assert str(refused.value) == f"{address}: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("localhost:80", "--url 'localhost:80' is not a URL such as http://localhost:8000/health"),
+        ("http://x:99999999", "--url 'http://x:99999999': Invalid port: '99999999'"),
+    ],
+)
+def test_an_invalid_url_is_refused_before_any_request(url: str, message: str) -> None:
+    with pytest.raises(DuelError) as refused:
+        passes_of_servers((url, url))
+    assert message == str(refused.value)
+
+
+def test_urls_with_different_paths_have_one_sample(tmp_path: Path) -> None:
+    passes = passes_of_servers(("http://a/v1", "http://a/v2"))
+    assert "GET URL" == passes.title
+
+
+def test_a_program_that_takes_longer_is_found() -> None:
+    slow = f"{sys.executable} -S -c 'import time; time.sleep(0.1)'"
+    fast = f"{sys.executable} -S -c pass"
+    duel = fight(passes_of_programs((fast, slow)), (fast, slow), DuelRule(), random=Random(1))
+    assert [DuelOutcome.SLOWER] == [sample.verdict.outcome for sample in duel.samples]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("nowhere-at-all", "nowhere-at-all: No such file or directory"),
+        ("", "--command is empty"),
+        ("'", '--command "\'": No closing quotation'),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_one_error(command: str, message: str) -> None:
+    with pytest.raises(DuelError) as refused:
+        passes_of_programs((command, command))(frozenset(), Random(1))
+    assert message == str(refused.value)
+
+
+def test_a_program_that_fails_is_named_with_its_last_words() -> None:
+    failing = f"{sys.executable} -c 'raise SystemExit(\"not today\")'"
+    with pytest.raises(DuelError) as refused:
+        fight(passes_of_programs((failing, failing)), ("base", "head"), DuelRule())
+    assert "exit code 1: not today" in str(refused.value)
