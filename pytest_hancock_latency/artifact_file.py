@@ -72,7 +72,7 @@ def artifacts_in(path: Path) -> list[Path]:
     artifacts += [path / name / usual for name in names if _is_there(path / name / usual)]
     if not artifacts:
         raise ArtifactError(
-            f"{path}: no artifact in it: expected {usual}, other JSON files, "
+            f"{path}: no artifacts found: expected {usual}, other JSON files, "
             f"or folders with {usual}"
         )
     return sorted(artifacts)

@@ -39,7 +39,7 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise error(f"{path}: not a TOML file: {failure}") from None
     except RecursionError:
-        raise error(f"{path}: not a TOML file that can be read: nested too deeply") from None
+        raise error(f"{path}: not a readable TOML file: nested too deeply") from None
 
 
 def read_budgets(
@@ -99,7 +99,8 @@ def _section(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
         if key not in KEYS:
             near = did_you_mean(key, KEYS)
             raise BudgetError(
-                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: valid are {', '.join(KEYS)}"
+                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: must be one of "
+                f"{', '.join(KEYS)}"
             )
     return section
 

@@ -133,5 +133,5 @@ class NothingMeasured(LatencyError):
 
     >>> nearest_rank([], Fraction(1, 2))
     Traceback (most recent call last):
-    NothingMeasured: p50 of a sample without observations
+    NothingMeasured: cannot compute p50: the sample has no observations
     """

@@ -35,7 +35,7 @@ def read_profile(name: str, path: Path) -> Profile:
             return BUILT_IN[name]
         names = ", ".join(f'"{profile}"' for profile in sorted({*table, *BUILT_IN}))
         near = did_you_mean(name, {*table, *BUILT_IN})
-        raise ProfileError(f'{path}: unknown profile "{name}"{near}: known are {names}')
+        raise ProfileError(f'{path}: unknown profile "{name}"{near}: known profiles are {names}')
     entry = table[name]
     if not isinstance(entry, dict):
         raise ProfileError(f'{path}: profile "{name}" must be a table such as cores = 4')
@@ -76,7 +76,7 @@ class RequestedProfile:
         """One line where the machine is another, else none."""
         differences = mismatches(self.profile, machine)
         return (
-            [f'hardware profile "{self.name}" is not met: {_listed(differences)}']
+            [f'this machine does not match hardware profile "{self.name}": {_listed(differences)}']
             if differences
             else []
         )
@@ -87,7 +87,7 @@ class RequestedProfile:
         if not differences:
             return []
         return [
-            f'this machine is not the one that hardware profile "{self.name}" requires: '
+            f'this machine does not match the required hardware profile "{self.name}": '
             f"{_listed(differences)}"
         ]
 

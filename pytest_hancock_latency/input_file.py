@@ -42,12 +42,12 @@ def read_input(
         with open(path, "rb", opener=_without_blocking) as file:
             start = _start(file.fileno(), now, sleep)
             if start is None:
-                raise error(f"{path}: nobody writes to this named pipe")
+                raise error(f"{path}: no process writes to this named pipe")
             content = start + file.read(LARGEST + 1)
     except (OSError, ValueError) as failure:  # ValueError: a path with NUL
         raise error(f"{path}: {getattr(failure, 'strerror', None) or failure}") from None
     if len(content) > LARGEST:
-        raise error(f"{path}: larger than {LARGEST} bytes, which is the most that is read")
+        raise error(f"{path}: larger than {LARGEST} bytes, the maximum")
     return content
 
 

@@ -60,7 +60,7 @@ SHARED = (
     ),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
     Option("scale", "N", "multiply latency limits by this factor, such as 2 on a slower machine"),
-    Option("strict", "", "inconclusive fails the test, or the Locust run"),
+    Option("strict", "", "fail the test or the Locust run if a budget is inconclusive"),
 )
 
 
@@ -95,4 +95,4 @@ def parse_switch(value: object) -> bool:
         return True
     if word in ("off", "false", "no", "0"):
         return False
-    raise SettingError(f"{value!r} is neither on nor off")
+    raise SettingError(f"{value!r} must be on or off")

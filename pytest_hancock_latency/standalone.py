@@ -142,7 +142,7 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
     """
     limits = budget if isinstance(budget, LatencyBudget) else _budget(budget)
     if not sample.n and not sample.failed:
-        raise NothingMeasured(f"{sample.name!r} has no observation to judge")
+        raise NothingMeasured(f"{sample.name!r} has no observations to judge")
     elapsed_ns = sample.measurement.elapsed_ns
     is_of_one = sample.measurement.loop in ONE_CALLER
     policy = Policy(
@@ -158,7 +158,7 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
 
 def _require_count(samples: object) -> None:
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
+        raise LatencyError(f"samples={samples!r} must be a whole number of at least 1")
 
 
 def _budget(keywords: object) -> LatencyBudget:
@@ -168,5 +168,7 @@ def _budget(keywords: object) -> LatencyBudget:
         )
     for keyword in _OF_A_TEST:
         if keyword in keywords:
-            raise BudgetError(f"{keyword} is for a test: judge() takes limits, errors, least_time")
+            raise BudgetError(
+                f"{keyword} is only for tests: judge() accepts limits, errors and least_time"
+            )
     return parse_terms(keywords).budget()

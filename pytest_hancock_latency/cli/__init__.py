@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except Exception:
         # Python's own exit code for an exception is 1, which means exceeded here.
-        _complain(f"an error of its own; please report it:\n{traceback.format_exc()}")
+        _complain(f"internal error; please report it:\n{traceback.format_exc()}")
         return ExitCode.USAGE
     return exit_code
 

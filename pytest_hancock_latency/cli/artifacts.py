@@ -85,7 +85,7 @@ def titles(records: Sequence[Record]) -> str:
     """The titles of samples for an error message, which has no room for all of them."""
     names = list(dict.fromkeys(with_small_print(record) for record in records))
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "no sample") + rest
+    return (", ".join(names[:_SHOWN]) or "no samples") + rest
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -47,8 +47,8 @@ def add_command(commands: Commands) -> None:
     """Add ``gate`` to the command line."""
     parser = commands.add_parser(
         "gate",
-        help="judge artifacts or HdrHistograms by other budgets",
-        description="Judge existing measurements by other budgets.",
+        help="judge artifacts or HdrHistograms against other budgets",
+        description="Judge existing measurements against other budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -115,7 +115,7 @@ def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path
     if not any(record.verdict for record in judged):
         names = ", ".join(f'"{name}"' for name in budgets) or "none"
         raise BudgetError(
-            f"{path}: no budget bears the name of a sample: {names}; there is {titles(records)}"
+            f"{path}: no budget matches a sample: {names}; the samples are {titles(records)}"
         )
     return judged
 
@@ -129,7 +129,7 @@ def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
             except BudgetError as error:
                 return record.without_verdict(str(error))
             return replace(_by(terms, record, gates), budget_name=name)
-    return record.without_verdict("no budget of its name")
+    return record.without_verdict("no budget with its name")
 
 
 def _by(terms: Terms, record: Record, gates: int) -> Record:

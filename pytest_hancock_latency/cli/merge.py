@@ -57,4 +57,6 @@ def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
     """One artifact that is given twice, or a copy of it, would count twice."""
     for (path, artifact), (twin, copy) in combinations(zip(paths, artifacts, strict=True), 2):
         if artifact.records and artifact == copy:
-            raise ArtifactError(f"{path} and {twin} have the same content, which would count twice")
+            raise ArtifactError(
+                f"{path} and {twin} have the same content, which would be counted twice"
+            )

@@ -64,6 +64,8 @@ UNSEEN: Final = "waited for something unseen on a busy machine"
 DISK: Final = "waited for a disk that others wrote to"
 QUEUED: Final = "queued behind requests that the machine had delayed"
 SLOW_HOST: Final = "slow host"
+COLLECTOR: Final = "collector"
+"""Not excused: a garbage collection is latency of the code."""
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as one of throttling."""
 _QUIET: Final = 0.1

@@ -74,11 +74,11 @@ def judged_change(
     """
     histograms = _attributed(before, after)
     if histograms is None:
-        return Change(0, 0, why_not="no histogram on one side")
+        return Change(0, 0, why_not="one side has no histogram")
     old, new = histograms
     change = _of_medians(old, new)
     if min(old.n, new.n) < LEAST:
-        return replace(change, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
+        return replace(change, why_not=f"{min(old.n, new.n)} observations, but {LEAST} are needed")
     chance = chance_of_being_no_slower(old, new, allowed)
     return replace(change, slower=chance <= alpha_of_gate(compared))
 

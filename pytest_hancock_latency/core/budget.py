@@ -94,7 +94,7 @@ class LatencyBudget:
                 raise BudgetError(
                     f"{higher.label}={format_exactly(higher.limit_ns)} is below "
                     f"{lower.label}={format_exactly(lower.limit_ns)}: "
-                    "limits must not get smaller as percentiles rise"
+                    "limits must not decrease as percentiles increase"
                 )
 
 
@@ -154,8 +154,8 @@ class Terms:
         """
         if self.least_per_s is not None and not self.limits:
             raise BudgetError(
-                f'budget "{self.budget_name}" limits only rps, which a Locust run alone can show: '
-                "add a limit such as p99"
+                f'budget "{self.budget_name}" limits only rps, '
+                "which only Locust runs can measure: add a limit such as p99"
             )
         return replace(self, least_per_s=None)
 
@@ -224,7 +224,8 @@ def positional_terms(values: Iterable[Any]) -> dict[str, Any]:
     limits = list(values)
     if len(limits) > len(POSITIONAL):
         raise BudgetError(
-            f"{len(limits)} positional limits: at most three, p50, p95 and p99, or one budget name"
+            f"{len(limits)} positional arguments: write at most three (p50, p95, p99), or one "
+            "budget name"
         )
     return {k: v for k, v in zip(POSITIONAL, limits, strict=False) if v is not None}
 
@@ -260,7 +261,7 @@ def parse_time_limit(value: object) -> int:
 def _count(minimum: int) -> Any:
     def read(keyword: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise BudgetError(f"{keyword}={value!r} is not a whole number from {minimum} up")
+            raise BudgetError(f"{keyword}={value!r} must be a whole number of at least {minimum}")
         return value
 
     return read
@@ -268,13 +269,13 @@ def _count(minimum: int) -> Any:
 
 def _text(keyword: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise BudgetError(f"{keyword}={value!r} is not a text")
+        raise BudgetError(f"{keyword}={value!r} must be a non-empty string")
     return value
 
 
 def _flag(keyword: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise BudgetError(f"{keyword}={value!r} is neither True nor False")
+        raise BudgetError(f"{keyword}={value!r} must be True or False")
     return value
 
 
@@ -295,7 +296,7 @@ def parse_limits(text: str) -> Terms:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not (name == ERRORS or looks_like_quantile(name)):
             raise BudgetError(
-                f"{part.strip()!r} is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"
+                f"{part.strip()!r} is not a limit: write p99=50ms, max=1s or errors=0.1%"
             )
         if name in arguments:
             raise BudgetError(f"{name} is given twice")
@@ -321,13 +322,15 @@ def _least_per_s(keyword: str, value: object) -> float:
     """Read ``">= 200"``: the sign says that this is the one limit that must not be undercut."""
     match = _LEAST.fullmatch(value) if isinstance(value, str) else None
     if match is None or not float(match[1]):
-        raise BudgetError(f"{keyword}={value!r} is not a least rate: write a text such as '>= 200'")
+        raise BudgetError(
+            f"{keyword}={value!r} is not a minimum rate: write a string such as '>= 200'"
+        )
     return float(match[1])
 
 
 def parse_share(keyword: str, value: object) -> Fraction:
     """Read a share such as ``"0.1%"`` or ``0.001``, from 0 up to but not including 1."""
-    wrong = BudgetError(f"{keyword}={value!r} is not a share: write a text such as '0.1%'")
+    wrong = BudgetError(f"{keyword}={value!r} is not a share: write a string such as '0.1%'")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong
     text = str(value).strip()
@@ -360,7 +363,7 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
 }
 
 _VALID: Final = (
-    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
     + ", ".join(keyword for keyword in _READERS if keyword not in (RPS, TESTS))
     + ", and rps and tests in a budget file"
 )

@@ -23,7 +23,7 @@ _UNITS: Final = {
 }
 _TEXT: Final = re.compile(r"\s*([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-zµμ]*)\s*", re.ASCII | re.I)
 _LONGEST_NS: Final = 366 * 24 * 3600 * NS_PER_S
-_HOW: Final = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+_HOW: Final = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 
 
 def parse_duration(value: object) -> int:

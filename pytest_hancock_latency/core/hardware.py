@@ -77,7 +77,7 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
     for key in entry:
         if key not in keys:
             near = did_you_mean(key, keys)
-            raise ProfileError(f"unknown key {key!r}{near}: valid are {', '.join(keys)}")
+            raise ProfileError(f"unknown key {key!r}{near}: valid keys are {', '.join(keys)}")
     return Profile(
         cores=_span(entry, "cores"),
         memory_gb=_span(entry, "memory_gb"),
@@ -139,7 +139,7 @@ def _span(entry: Mapping[str, object], key: str) -> Span | None:
     value = entry[key]
     match = _SPAN.fullmatch(str(value)) if _is_number(value) or isinstance(value, str) else None
     if match is None:
-        raise ProfileError(f'{key} = {value!r} is neither a number nor a range such as "2-4"')
+        raise ProfileError(f'{key} = {value!r} must be a number or a range such as "2-4"')
     try:
         return Span(float(match[1]), float(match[2] or match[1]))
     except ProfileError as error:
@@ -165,7 +165,7 @@ def _version(entry: Mapping[str, object], key: str) -> str | None:
 def _text(entry: Mapping[str, object], key: str) -> str | None:
     value = entry.get(key)
     if value is not None and not (isinstance(value, str) and value.strip()):
-        raise ProfileError(f"{key} = {value!r} is not a text")
+        raise ProfileError(f"{key} = {value!r} must be a non-empty string")
     return None if value is None else str(value).strip()
 
 

@@ -104,7 +104,7 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
     if max(len(budgets), len(guided)) > 1:
         budget_texts = " / ".join(sorted(map(describe, budgets)))
         raise ArtifactError(
-            f"{group[0].title} has different budgets in what is to be merged: {budget_texts}"
+            f"{group[0].title} has different budgets in the artifacts to merge: {budget_texts}"
         )
     together = _together(group)
     if not budgets:

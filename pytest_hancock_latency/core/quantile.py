@@ -90,5 +90,5 @@ def nearest_rank(ascending: Sequence[int], quantile: Fraction) -> int:
     20
     """
     if not len(ascending):
-        raise NothingMeasured(f"{label(quantile)} of a sample without observations")
+        raise NothingMeasured(f"cannot compute {label(quantile)}: the sample has no observations")
     return int(ascending[rank(quantile, len(ascending)) - 1])

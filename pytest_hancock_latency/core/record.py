@@ -18,7 +18,7 @@ from .timeline import Timeline
 USUAL = frozenset({*COLUMNS, MAXIMUM})
 """Quantiles that every record has; those of its budget come on top."""
 
-EARLY = "it was measured by an early version, measure again"
+EARLY = "it was measured by an early version: measure again"
 """Why something that every record has is missing."""
 
 Bounds = tuple[int | None, int | None]

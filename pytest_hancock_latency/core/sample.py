@@ -231,13 +231,15 @@ class Sample:
     def __repr__(self) -> str:
         verdict = self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
         if not self.n:
-            return f"<Sample {self.name!r}: no observation, {verdict}>"
+            return f"<Sample {self.name!r}: no observations, {verdict}>"
         quantiles = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in map(label, COLUMNS))
         return f"<Sample {self.name!r}: n={self.n}, {quantiles}, {verdict}>"
 
     def _at(self, column: Nanoseconds, usual: Mapping[Fraction, int], quantile: Fraction) -> int:
         if not self.n:
-            raise NothingMeasured(f"{label(quantile)} of {self.name!r}, which has no observation")
+            raise NothingMeasured(
+                f"cannot compute {label(quantile)} of {self.name!r}: it has no observations"
+            )
         if quantile in usual:
             return usual[quantile]
         import numpy as np

@@ -133,7 +133,7 @@ class Coordinator:
                 try:
                     self._look()
                 except Exception:  # of one look: the run goes on, and so do the later ones
-                    logger.exception("latency budgets: judging failed and is tried again")
+                    logger.exception("latency budgets: judging failed and will be retried")
             elapsed = time.perf_counter() - begin
             self._pause_s = elapsed * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
 
@@ -153,7 +153,7 @@ class Coordinator:
         if not exceeded:
             return
         reasons = "; ".join(f"{printable(record.title)}: {headline(record)}" for record in exceeded)
-        logger.warning("stopping, since a latency budget is exceeded: %s", reasons)
+        logger.warning("stopping because a latency budget is exceeded: %s", reasons)
         options = self._environment.parsed_options
         if options is not None and options.headless:
             self._environment.runner.quit()

@@ -192,7 +192,7 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
     waits = _counts(plain.get("waits", {}), "waits", _is_window)
     windows = plain.get("busy", [])
     if not isinstance(windows, list | tuple) or not all(map(_is_window, windows)):
-        raise ValueError("busy: not windows")
+        raise ValueError("busy: not a list of windows")
     return counted, Strain(seconds, busy, lags, waits, set(windows))
 
 

@@ -65,17 +65,19 @@ class OpenLoop:
         """Refuse invalid arrivals where they are written."""
         super().__init_subclass__(**keywords)
         if not cls.arrival_rate > 0:
-            raise LatencyError(f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} is not above 0")
+            raise LatencyError(
+                f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} must be greater than 0"
+            )
         if cls.arrivals not in ARRIVALS:
             raise LatencyError(
-                f"{cls.__name__}: unknown arrivals {cls.arrivals!r}: valid are constant and poisson"
+                f"{cls.__name__}: unknown arrivals {cls.arrivals!r}: must be constant or poisson"
             )
         if "wait_time" in vars(cls):
             raise LatencyError(
                 f"{cls.__name__}: an open loop does not wait: set arrival_rate, not wait_time"
             )
         if any(isinstance(task, type) for task in getattr(cls, "tasks", ())):
-            raise LatencyError(f"{cls.__name__}: the tasks of an open loop are functions")
+            raise LatencyError(f"{cls.__name__}: the tasks of an open loop must be functions")
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

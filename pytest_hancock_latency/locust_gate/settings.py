@@ -18,7 +18,7 @@ from ..shared_options import GUIDE_ARTIFACT, SHARED, Option, artifact_paths, par
 
 OPTIONS: Final = (
     *SHARED,
-    Option("abort", "", "stop the run as soon as a budget is certainly exceeded"),
+    Option("abort", "", "stop the run as soon as a budget is clearly exceeded"),
 )
 
 

@@ -14,7 +14,7 @@ from ..reporting.wording import explain, printable, scale_lines
 from .participants import LOCAL, Participant, State
 
 _NAMED: Final = 5
-NOTHING: Final = "no request was made: nothing is shown, and nothing passes"
+NOTHING: Final = "no requests were made: nothing was measured, so nothing passes"
 
 
 def summary_lines(
@@ -44,7 +44,7 @@ def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
         return []
     listed = ", ".join(map(printable, titles[:_NAMED]))
     rest = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
-    return [f"judged by built-in limits, since no budget has their name: {listed}{rest}"]
+    return [f"judged by built-in limits, because no budget has their name: {listed}{rest}"]
 
 
 def _unmatched(names: Sequence[str]) -> list[str]:

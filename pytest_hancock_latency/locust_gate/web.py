@@ -31,7 +31,7 @@ _FRESH_S: Final = 1.0
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">
 <title>Latency budgets</title>
-<body><pre>{text}</pre><p><a href="{report}">with pictures</a></p></body></html>
+<body><pre>{text}</pre><p><a href="{report}">HTML report with charts</a></p></body></html>
 """
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
-from ..core.attribution import THROTTLED
+from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
 from .environment import allowed_cpus, cpu_quota
@@ -57,7 +57,7 @@ def _slow(observations: Observations, position: int, collections: Sequence[int])
     ]
     at = bisect_left(collections, start)
     if at < len(collections) and collections[at] <= start + wall:
-        causes.append("collector")
+        causes.append(COLLECTOR)
     return Slow(position, start, wall, attributed, tuple(causes))
 
 

@@ -210,9 +210,9 @@ def calls_with(
         )
     arguments = list(islice(inputs, MOST_INPUTS + 1))
     if not arguments:
-        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs one at least")
+        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs at least one")
     if len(arguments) > MOST_INPUTS:
-        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or no end")
+        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or is infinite")
     return [partial(function, *args, argument, **kwargs) for argument in arguments]
 
 
@@ -242,8 +242,8 @@ def require_function(function: object, caller: str) -> None:
     if inspect.iscoroutine(function):
         function.close()
     raise LatencyError(
-        f"{caller}() needs a function, and got {_kind_of(function)}: pass the function and its "
-        f"arguments, not its answer, as in {caller}(client.get, '/health')"
+        f"{caller}() needs a function, not {_kind_of(function)}: pass the function and its "
+        f"arguments, not its return value, as in {caller}(client.get, '/health')"
     )
 
 
@@ -260,7 +260,7 @@ def calls_of(
     """
     if callable(function):
         if requests is None or requests < 1:
-            raise LatencyError("burst(function) needs requests=, a whole number from 1 up")
+            raise LatencyError("burst(function) needs requests=, a whole number of at least 1")
         return [called_with(function, args, kwargs)] * requests
     calls = list(function)
     if not calls:
@@ -307,16 +307,16 @@ def offer_unfinished(answer: Any) -> None:
     """Raise `Unfinished` for an answer that has not run yet, whose latency is that of nothing."""
     if inspect.isawaitable(answer):
         raise Unfinished(
-            f"the call gave {_kind_of(answer)}, which nobody awaits: nothing was measured. "
-            "Write `await sample(...)` in an async test; bursts and rates need a function that is "
-            "declared with `async def`",
+            f"the call returned {_kind_of(answer)} that is never awaited: nothing was measured. "
+            "Write `await sample(...)` in an async test; bursts and rates need a function declared "
+            "with `async def`",
             answer,
             can_be_awaited=True,
         )
     if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
         raise Unfinished(
-            f"the call gave {_kind_of(answer)}, which nobody iterates: none of its code ran. "
-            "Measure a function that goes through it, such as `lambda: list(stream())`",
+            f"the call returned {_kind_of(answer)} that is never iterated: none of its code ran. "
+            "Measure a function that consumes it, such as `lambda: list(stream())`",
             answer,
             can_be_awaited=False,
         )

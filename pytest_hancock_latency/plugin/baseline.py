@@ -51,7 +51,7 @@ class Baseline:
         earlier = kind_of_machine(self.artifact.session)
         if not earlier or earlier == kind_of_machine({"machine": self._machine()}):
             return None
-        return f"it is of another kind of machine ({', '.join(earlier)})"
+        return f"it was measured on a different kind of machine ({', '.join(earlier)})"
 
 
 def baseline_of(settings: Settings, machine: Callable[[], Mapping[str, Any]]) -> Baseline | None:

@@ -68,9 +68,9 @@ def _note(error: Exception, calls: int) -> None:
     """Explain a failure that the same body did not have before."""
     if calls > 1:
         error.add_note(
-            f"This was call no. {calls} of the same test body, after calls that passed: "
-            "a test with a latency budget and no sampling fixture is called again and again, "
-            "with its fixtures set up once. If it cannot be, measure only the request: "
-            "sample(function, ...), or a single run: "
+            f"This was call no. {calls} of the test body; earlier calls passed. A test with a "
+            "latency budget and no sampling fixture is called repeatedly, with its fixtures set up "
+            "once. If it cannot be, measure only the request: sample(function, ...), or a single "
+            "run: "
             '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
         )

@@ -61,11 +61,11 @@ class Hooks:
 def _require_json(value: object, path: str) -> None:
     """Raise ValueError for what a file of JSON cannot hold, with the path to it."""
     if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{path} is {value}, which JSON does not have")
+        raise ValueError(f"{path} is {value}, which JSON does not support")
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"{path} has the key {key!r}, which is not a text")
+                raise ValueError(f"{path} has the key {key!r}, which is not a string")
             _require_json(inner, f"{path}[{key!r}]")
     elif isinstance(value, list | tuple):
         for at, inner in enumerate(value):

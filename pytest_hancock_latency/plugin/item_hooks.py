@@ -147,7 +147,7 @@ class ItemHooks:
         records = [self._record(item, sampler.settings, sample) for sample in samples if sampler]
         records += [self._complete(item, record) for record in item.stash.get(LOAD_RECORDS, [])]
         if not judged:
-            records = [record.without_verdict("the test failed by itself") for record in records]
+            records = [record.without_verdict("the test itself failed") for record in records]
         item.stash[_FINISHED] = records
         item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
@@ -203,13 +203,13 @@ class ItemHooks:
                 repr(name) if name else "without a name" for name in sampler.unfinished
             )
             raise BudgetExceeded(
-                f"sample {names} was begun and never finished: "
-                "write `await sample(...)` for what is awaited, and do not leave its rounds"
+                f"sample {names} was started but never finished: write `await sample(...)` for "
+                "coroutine functions, and do not leave sample.rounds() early"
             )
         if sampler is None or not sampler.called:
             raise BudgetExceeded(
-                "nothing was measured: this test has a latency budget, "
-                "but never called its sample fixture"
+                "nothing was measured: this test has a latency budget but never called its sample "
+                "fixture"
             )
 
 

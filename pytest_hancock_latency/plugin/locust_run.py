@@ -62,7 +62,9 @@ class LoadSample:
             NothingMeasured: every request failed.
         """
         if self.record.histogram is None or not self.record.n:
-            raise NothingMeasured(f"{quantile} of {self.record.title!r}, which has no observation")
+            raise NothingMeasured(
+                f"cannot compute {quantile} of {self.record.title!r}: it has no observations"
+            )
         return self.record.histogram.quantile_ns(parse_quantile(quantile)) / NS_PER_MS
 
 
@@ -77,7 +79,7 @@ class LocustRun:
 
     def __getitem__(self, name: str) -> LoadSample:
         if name not in self.samples:
-            raise KeyError(f"no request was called {name!r}: {', '.join(self.samples)}")
+            raise KeyError(f"no request is named {name!r}: the run has {', '.join(self.samples)}")
         return self.samples[name]
 
 
@@ -111,8 +113,8 @@ class LocustRunner:
             )
         if ITEM_SETTINGS in self._item.stash:
             raise LatencyError(
-                "a test with locust_run has no latency_budget marker: "
-                "the budgets of requests are those of the budget file, by 'METHOD name'"
+                "a test with locust_run takes no latency_budget marker: requests are judged by the "
+                "budgets named 'METHOD name' in the budget file"
             )
         options |= {"host": host, "run_time": run_time}
         if self._settings.mode is Mode.OFF:
@@ -124,7 +126,9 @@ class LocustRunner:
             seconds = _seconds(str(options["run_time"]))
             process = self._run([*command, *self._budgets(), *user_classes], seconds)
             if not path.exists():
-                raise LatencyError(f"Locust ended with {process.returncode}:\n{process.stdout}")
+                raise LatencyError(
+                    f"Locust exited with code {process.returncode}:\n{process.stdout}"
+                )
             records = list(read_artifact(path).records)
         return self._keep(records, process)
 
@@ -149,7 +153,8 @@ class LocustRunner:
     def _keep(self, records: list[Record], process: subprocess.CompletedProcess[str]) -> LocustRun:
         if process.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):
             raise LatencyError(
-                f"Locust measured nothing, it ended with {process.returncode}:\n{process.stdout}"
+                "Locust measured nothing and exited with code "
+                f"{process.returncode}:\n{process.stdout}"
             )
         strict = self._settings.strict
         own = [

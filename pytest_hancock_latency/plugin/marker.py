@@ -113,7 +113,7 @@ class NamedBudgets:
         if not names:
             return ""
         listed = ", ".join(f'"{name}"' for name in names)
-        return f"budgets of {self._file.name} that no test of this run uses: {listed}"
+        return f"budgets in {self._file.name} that no test in this run uses: {listed}"
 
     def get(self, name: str) -> Terms:
         """The terms of a named budget.
@@ -147,8 +147,8 @@ class NamedBudgets:
         rivals = sorted({rival for rank, rival in fitting if rank == best} - {name})
         if rivals:
             raise BudgetError(
-                f'{item.nodeid}: the tests of "{name}" and of "{rivals[0]}" in {self._file.name} '
-                "fit it equally well: write a longer pattern for one of them"
+                f'{item.nodeid}: budgets "{name}" and "{rivals[0]}" in {self._file.name} '
+                "match it equally well: write a longer pattern for one of them"
             )
         return self.get(name).without_rps()
 
@@ -211,12 +211,9 @@ def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
     if twice:
         raise BudgetError(f"{min(twice)} is given twice, by position and by keyword")
     if TESTS in mark.kwargs:
-        raise BudgetError("tests is for budgets of the budget file: the marker is on its test")
+        raise BudgetError("tests is only for budget files: the marker already belongs to a test")
     if RPS in mark.kwargs:
-        raise BudgetError(
-            "rps is for loads, and a test makes one call after another: write it into the budget "
-            "file, by which Locust runs are judged"
-        )
+        raise BudgetError("rps is only for Locust runs: write it in the budget file")
     own = parse_terms({**limits, **mark.kwargs})
     return [own, *(budgets.get(name).without_rps() for name in names)]
 

@@ -26,7 +26,7 @@ OPTIONS: Final = (
     Option(
         "baseline",
         "FILE",
-        "earlier JSON artifact to compare with: in the HTML report, and for regression=",
+        "earlier JSON artifact to compare with, in the HTML report and for regression=",
     ),
     Option(
         "default",
@@ -48,7 +48,7 @@ OPTIONS: Final = (
     Option(
         "time",
         "DURATION",
-        "time that all samples of a process share, beyond 5 s each (default: 5min)",
+        "time shared by all samples of a process, in addition to 5 s each (default: 5min)",
     ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(

@@ -127,7 +127,11 @@ class ReportHooks:
     @property
     def _title(self) -> str:
         fails = self._facts.settings.mode is not Mode.REPORT
-        return "latency budgets" if fails else "latency budgets (mode report: nothing can fail)"
+        return (
+            "latency budgets"
+            if fails
+            else "latency budgets (mode report: budgets never fail tests)"
+        )
 
     def _error_lines(self) -> list[str]:
         hooks = self._hooks.failures.items()

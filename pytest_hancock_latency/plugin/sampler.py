@@ -238,7 +238,7 @@ class Sampler:
     def observe(self) -> AbstractContextManager[None]:
         """Time a block inside ``for _ in sample.rounds():``."""
         if self._rounds is None:
-            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+            raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._rounds.observe()
 
     def pairs(
@@ -300,9 +300,9 @@ class Sampler:
         """The name of the next sample of the test."""
         name = name or self.settings.name
         if name in self._begun or any(sample.name == name for sample in self.samples):
-            which = f"sample {name!r}" if name else "a sample without a name"
+            which = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
-                f"{which} was measured already in this test: give each its own name=..."
+                f"{which} was already measured in this test: give each sample its own name=..."
             )
         self._begun.append(name)
         return name
@@ -359,7 +359,7 @@ SAMPLER = pytest.StashKey[Sampler]()
 def _require_setup(setup: object) -> None:
     if not callable(setup):
         raise LatencyError(
-            f"setup={setup!r} cannot be called: pass the function itself, "
+            f"setup={setup!r} is not callable: pass the function itself, "
             "as in sample.rounds(setup=prepare)"
         )
     if is_coroutine_function(setup):
@@ -399,7 +399,7 @@ class Warmup:
             ValueError: `times` is negative.
         """
         if times < 0:
-            raise ValueError(f"times={times} is not a whole number from 0 up")
+            raise ValueError(f"times={times} must be a whole number of at least 0")
         if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)

@@ -148,7 +148,7 @@ def _mode(text: str) -> Mode:
         return Mode(text)
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
-        raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
+        raise SettingError(f"unknown mode {text!r}{near}: must be gate, report or off") from None
 
 
 def _default_terms(text: object) -> Terms:
@@ -165,7 +165,7 @@ def _count(value: object) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise SettingError(f"{value!r} is not a whole number from 1 up")
+        raise SettingError(f"{value!r} must be a whole number of at least 1")
     return number
 
 

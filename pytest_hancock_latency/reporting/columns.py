@@ -61,7 +61,7 @@ def _ms(ns: float) -> str:
     return format_ms(round(ns))
 
 
-_HISTOGRAM: Final = "from the histogram of raw latency, which has each within 0.05 %"
+_HISTOGRAM: Final = "from the histogram of raw latency, accurate to 0.05 %"
 COLUMNS: Final = {
     column.name: column
     for column in (
@@ -73,7 +73,7 @@ COLUMNS: Final = {
             "ops",
             calls_per_second,
             three_digits,
-            "calls a second: 1 / mean for one caller, observations over time for a load",
+            "calls per second: 1 / mean for one caller, observations / elapsed time for a load",
         ),
     )
 }
@@ -89,11 +89,11 @@ def parse_columns(text: object) -> tuple[Column, ...]:
     names = [name for name in map(str.strip, str(text).split(",")) if name]
     valid = ", ".join(COLUMNS)
     if not names:
-        raise SettingError(f"{text!r} names no column: valid are {valid}")
+        raise SettingError(f"{text!r} names no column: must be any of {valid}")
     for name in names:
         if name not in COLUMNS:
             near = did_you_mean(name, COLUMNS)
-            raise SettingError(f"unknown column {name!r}{near}: valid are {valid}")
+            raise SettingError(f"unknown column {name!r}{near}: must be any of {valid}")
     return tuple(COLUMNS[name] for name in dict.fromkeys(names))
 
 

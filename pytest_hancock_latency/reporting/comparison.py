@@ -54,9 +54,12 @@ def comparison_text(comparison: BaselineComparison) -> str:
     for side, name in zip(comparison.sides, ("before", "after"), strict=True):
         lines += [f"{name}: {printable(side)}"] if side else []
     lines.append("")
-    lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
+    lines += aligned(rows, _NUMBERS) if ordered else ["the artifacts have no samples in common"]
     lines += ["", _conclusion(comparison)]
-    for names, where in ((comparison.only_before, "baseline"), (comparison.only_after, "new one")):
+    for names, where in (
+        (comparison.only_before, "baseline"),
+        (comparison.only_after, "new artifact"),
+    ):
         lines += [f"only in the {where}: {printable(name)}" for name in names]
     return "\n".join(lines) + "\n"
 
@@ -82,11 +85,11 @@ def _p99(record: Record) -> str:
 def _conclusion(comparison: BaselineComparison) -> str:
     if comparison.other_machine:
         return (
-            f"nothing is judged: the baseline is of another kind of machine "
-            f"({printable(comparison.other_machine)}), and no test mends that"
+            "not judged: the baseline was measured on a different kind of machine "
+            f"({printable(comparison.other_machine)})"
         )
     return (
-        f"{comparison.slower} of {len(comparison.compared)} slower: the median is shown to be "
-        f"more than {format_percent(comparison.allowed)} % above the baseline's "
-        f"(from {LEAST} observations each)"
+        f"{comparison.slower} of {len(comparison.compared)} slower: median more than "
+        f"{format_percent(comparison.allowed)} % above the baseline's "
+        f"(judged from {LEAST} observations each)"
     )

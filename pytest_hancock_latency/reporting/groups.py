@@ -48,7 +48,7 @@ def parse_group_by(text: object) -> GroupBy:
         return GroupBy(str(text))
     except ValueError:
         near = did_you_mean(str(text), list(GroupBy))
-        raise SettingError(f"unknown group {str(text)!r}{near}: valid are param and func") from None
+        raise SettingError(f"unknown group {str(text)!r}{near}: must be param or func") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def group_lines(
     """The groups as a table in at most `width` columns, where names of 16 letters leave room."""
     groups = groups_of(records, by)
     if not groups:
-        return [f"group by {by}: no two samples are in one group"]
+        return [f"group by {by}: no two samples belong to the same group"]
     members = [member for group in groups.values() for member in group]
     rows = cells_of([record for _, record in members], columns)
     factors = [factor for group in groups.values() for factor in _factors(group)]
@@ -119,8 +119,11 @@ def group_lines(
             name, texts = next(numbered)
             lines.append(f"{name.ljust(longest)}  {texts}")
     alone = len(records) - len(members)
-    remark = f"; {alone} without another to compare with" if alone else ""
-    return [*lines, f"group by {by}: {FACTOR} is p50 over the smallest p50 of the group{remark}"]
+    remark = f"; {alone} without another sample to compare with" if alone else ""
+    return [
+        *lines,
+        f"group by {by}: {FACTOR} is p50 divided by the smallest p50 of the group{remark}",
+    ]
 
 
 def _factors(group: Sequence[tuple[str, Record]]) -> list[str]:

@@ -20,7 +20,7 @@ def summary_markdown(
 ) -> str:
     """The whole Markdown summary; what exceeded comes first."""
     ordered = sorted(records, key=lambda record: record.outcome.rank)
-    lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})", ""]
+    lines = ["### Latency budgets", "", f"{count_line(ordered) or 'no samples'} ({UNIT_NOTE})", ""]
     for line in scale_lines(scale_of(session)):
         lines += [line, ""]
     lines += [

@@ -150,7 +150,7 @@ def bencher_json(records: Sequence[Record], *_: object) -> str:
     for record in records:
         name = record.title[:_LONGEST_NAME]
         if name in benchmarks:
-            raise ArtifactError(f"{name} is there twice: merge the artifacts first")
+            raise ArtifactError(f"{name} occurs twice: merge the artifacts first")
         if record.n:
             benchmarks[name] = {_measure(p): _metric(record, p) for p in record.quantiles_ns}
     return json.dumps(benchmarks, indent=1, ensure_ascii=False) + "\n"

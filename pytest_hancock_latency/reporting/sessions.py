@@ -18,7 +18,7 @@ def moment(unix_s: object) -> str | None:
 
 
 def commit_text(session: Mapping[str, Any]) -> str | None:
-    """``0123456789ab on main with changes that are not committed``; None where it is not known."""
+    """``0123456789ab on main with uncommitted changes``; None where it is not known."""
     commit = session.get("commit")
     if not isinstance(commit, Mapping) or not commit.get("id"):
         return None
@@ -30,7 +30,7 @@ def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
     if commit.get("branch"):
         yield f"on {commit['branch']}"
     if commit.get("dirty"):
-        yield "with changes that are not committed"
+        yield "with uncommitted changes"
 
 
 def when_and_what(session: Mapping[str, Any]) -> str:

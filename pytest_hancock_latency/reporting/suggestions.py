@@ -76,13 +76,13 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
         yield f"# {limit.percentile} {observed}, at most {bound} ({record.n} observations)"
     for percentile, observations in suggestion.unknown:
         yield (
-            f"# {percentile} is not known from {record.n} observations: "
-            f"it takes {observations} at least"
+            f"# {percentile} cannot be determined from {record.n} observations: it needs at least "
+            f"{observations}"
         )
     if failed := sum(record.failures.values()):
         yield (
-            f"# {failed} of {record.n + failed} requests failed: errors, the share that may, "
-            "is for you to say"
+            f"# {failed} of {record.n + failed} requests failed: set errors= to the share that may "
+            "fail"
         )
 
 

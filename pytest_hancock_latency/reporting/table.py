@@ -209,7 +209,8 @@ def slowest_lines(records: Sequence[Record]) -> list[str]:
         for record in slow[:_SLOWEST]
     )
     return [
-        f"slowest gates: {names}; a lower percentile or sample.burst(…, concurrency=8) takes less"
+        f"slowest samples: {names}; a lower percentile or sample.burst(…, concurrency=8) takes "
+        "less time"
     ]
 
 

@@ -110,8 +110,7 @@ def terminal_lines(
             lines.append(Line(text, record.outcome, texts[-1]))
     hidden = len(records) - len(shown)
     if hidden:
-        rest_of_them = f"and {hidden} more that are within, farther from their limits"
-        lines.append(Line(f"{rest_of_them}: see {all_by}"))
+        lines.append(Line(f"and {hidden} more within their limits: show all with {all_by}"))
     return lines
 
 

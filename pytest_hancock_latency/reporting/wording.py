@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
+from ..core.attribution import COLLECTOR, DISK, QUEUED, THROTTLED, TREE_WAITED, UNSEEN, WAITED
 from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
 from ..core.judging.evidence import shown_quantile
 from ..core.judging.verdict import (
@@ -19,7 +20,7 @@ from ..core.judging.verdict import (
 )
 from ..core.quantile import format_percent, label
 from ..core.record import Record
-from ..core.sample import Progress, Sample
+from ..core.sample import Progress, Sample, Slow
 
 SIGNS: Final = {
     Outcome.WITHIN: "✓",
@@ -45,6 +46,16 @@ _WHY_UNDECIDED: Final = {
     Reason.SHORT: TOO_FEW,
 }
 """The first of them that any undecided limit has: what more calls would not help comes first."""
+_CAUSES: Final = {
+    WAITED: "waited for a CPU",
+    TREE_WAITED: "what it was blocked on waited for a CPU",
+    THROTTLED: "throttled by the container's CPU quota",
+    UNSEEN: "blocked on something unknown while the machine was busy",
+    DISK: "waited for a disk that other processes wrote to",
+    QUEUED: "queued behind requests that the machine delayed",
+    COLLECTOR: "garbage collection",
+}
+"""Causes of a slow observation in words; artifacts keep their names, so that they stay readable."""
 _WORTH_SAYING: Final = Fraction(1, 2)
 """A handful of observations shows some low percentile; nobody asks for it."""
 
@@ -60,6 +71,12 @@ def scale_lines(scale: object) -> list[str]:
     if not isinstance(scale, int | float) or scale == 1:
         return []
     return [f"latency limits are multiplied by {scale:.12g} (--latency-scale)"]
+
+
+def causes_text(slow: Slow) -> str:
+    """Why an observation was slow, for a reader of the report."""
+    causes = ", ".join(_CAUSES.get(cause, cause) for cause in slow.causes)
+    return causes or "the machine did not interfere: the code is slow"
 
 
 def printable(text: str) -> str:
@@ -137,14 +154,14 @@ def about_throughput(throughput: ThroughputVerdict) -> str:
         return f"{head}: {declined} ({span}); {average}"
     if throughput.outcome is Outcome.WITHIN:
         return f"{head}: steady ({span}); {average}"
-    return f"{head}: neither steady nor declining ({span}); {average}"
+    return f"{head}: could be steady or declining ({span}); {average}"
 
 
 def about_rps(rps: RpsVerdict) -> str:
     """The evidence about the least requests/s, as one sentence."""
     head = f"{rps.outcome} requests/s"
     if not rps.n:
-        return f"{head}: no {format_duration(rps.stretch_ns)} of a steady load are over yet"
+        return f"{head}: the load has not been steady for {format_duration(rps.stretch_ns)} yet"
     if rps.reason is Reason.MACHINE:
         head += " (machine)"
     average, least = _rate_against(rps.per_s, rps.least_per_s)
@@ -156,12 +173,12 @@ def about_rps(rps: RpsVerdict) -> str:
 def _remark_about_rps(rps: RpsVerdict) -> str:
     """What follows the counts, with its punctuation."""
     if rps.reason is Reason.MACHINE:
-        return f", in {rps.short_strained} of them the load generator had no core to spare"
+        return f", in {rps.short_strained} of them the load generator was short of CPU"
     if rps.reason is Reason.LOAD and rps.reachable_per_s is not None:
         reachable, _ = _rate_against(rps.reachable_per_s, rps.least_per_s)
         return (
-            f"; the users' own waits allow about {reachable}/s, however quick the answers are: "
-            "more users, or shorter waits"
+            f"; the users' wait times allow only about {reachable}/s, however fast the responses "
+            "are: add users or shorten the waits"
         )
     if rps.reason is Reason.FEW and rps.needed is not None:
         return f"; needs about {format_duration(rps.needed * rps.stretch_ns)}"
@@ -169,7 +186,7 @@ def _remark_about_rps(rps: RpsVerdict) -> str:
         return "; too near the limit to tell"
     if rps.outcome is Outcome.EXCEEDED and rps.strained:
         left_out = format_duration(rps.strained * rps.stretch_ns)
-        return f"; {left_out} in which the load generator had no core to spare do not count"
+        return f"; not counting {left_out} in which the load generator was short of CPU"
     return ""
 
 
@@ -178,7 +195,7 @@ def _short_stretches(rps: RpsVerdict, least: str) -> str:
     if rps.stretch_ns == NS_PER_S:
         return f"below {least}/s in {rps.short} of {rps.n} s"
     length = format_duration(rps.stretch_ns)
-    return f"below {least}/s in {rps.short} of {rps.n} stretches of {length}"
+    return f"below {least}/s in {rps.short} of {rps.n} intervals of {length}"
 
 
 def rate_text(rate: float, digits: int = 3) -> str:
@@ -241,12 +258,12 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> st
     count = f"{count} ({_percent(part.over, part.n)} %, allowed {allowed} %)"
     if part.reason is Reason.STALL:
         return (
-            f"{count}, nearly all at one time: could be a single stall; "
-            "longer measuring shows whether it comes again"
+            f"{count}, nearly all at the same time: could be a single stall; measure longer to see "
+            "whether it recurs"
         )
     if part.reason is Reason.BETWEEN and part.investigate_ns is not None:
         investigate = format_exactly(part.investigate_ns)
-        return f"{count}; more than is acceptable, and not shown to be more than {investigate}"
+        return f"{count}; more than acceptable, but not shown to be more than {investigate}"
     return f"{count}; {_too_near(part, verdict)}"
 
 
@@ -275,11 +292,15 @@ def _excused(part: LimitVerdict) -> str:
 
 def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
     quantile = shown_quantile(part.n, part.over)
-    shows = f"shows {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
+    shows = f"enough for {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
     if part.needed is None:
-        return f"{shows}not {part.limit.label}"
+        return (
+            f"{shows}but not for {part.limit.label}"
+            if shows
+            else f"not enough for {part.limit.label}"
+        )
     if quantile >= part.limit.quantile:
-        return f"{shows}but no pass before {part.needed} observations (samples={part.needed})"
+        return f"{shows}but a pass needs {part.needed} observations (samples={part.needed})"
     return (
         f"{shows}{part.limit.label} needs {part.needed} observations "
         f"({_time_for(part.needed, verdict)} at this pace)"
@@ -291,8 +312,8 @@ def _too_near(part: LimitVerdict, verdict: Verdict | None) -> str:
         return "too near the limit to tell"
     pace = f"({_time_for(part.needed, verdict)} at this pace)"
     if part.over_attributed > part.limit.allowed * part.n:
-        return f"more than is allowed so far; about {part.needed} observations would show it {pace}"
-    return f"too near the limit to tell; about {part.needed} observations would {pace}"
+        return f"more than allowed so far; about {part.needed} observations would settle it {pace}"
+    return f"too near the limit to tell; about {part.needed} observations would settle it {pace}"
 
 
 def _time_for(observations: int, verdict: Verdict | None) -> str:

@@ -39,7 +39,7 @@ def check_writable(path: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(path)) from None
+        raise NotADirectoryError(errno.ENOTDIR, "its parent folder is a file", str(path)) from None
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
         pass
 
@@ -99,7 +99,7 @@ def write_through(
             if error.errno != errno.ENXIO or not path.is_fifo():
                 raise
             if now() >= until:
-                why = "nobody reads from this named pipe"
+                why = "no process reads from this named pipe"
                 raise OSError(errno.ENXIO, why, str(path)) from None
             sleep(_PAUSE_S)
     os.set_blocking(descriptor, True)
@@ -137,7 +137,7 @@ def _file_to_replace(path: Path) -> Path | None:
         raise OSError(errno.EINVAL, f"it is a {what}", str(path))
     if _is_descriptor(path):
         # Whoever opened it would go on writing to the file that is replaced, and lose all of that.
-        why = "it is a file that is already open: give the name of the file"
+        why = "it is a descriptor of an open file: use the file's own name"
         raise OSError(errno.EINVAL, why, str(path))
     return Path(os.path.realpath(path))
 

@@ -41,7 +41,7 @@ class PairedComparison:
 
     def __repr__(self) -> str:
         by = f" by more than {format_percent(self.by)} %" if self.by else ""
-        verdict = "shown" if self else f"not shown, which takes {self.needed}"
+        verdict = "shown" if self else f"not shown, needs {self.needed}"
         return (
             f"<{self.name!r} faster than {self.other!r}{by} "
             f"in {self.faster} of {self.pairs} pairs (median {self.ratio:.3g}×): {verdict}>"

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     EXCEEDED = "exceeded"
     INCONCLUSIVE = "inconclusive"
     NOT_JUDGED = "not judged"
-    """There is no budget, or the test failed by itself."""
+    """There is no budget, or the test itself failed."""
 
     @property
     def rank(self) -> int:

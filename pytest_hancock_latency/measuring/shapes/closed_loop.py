@@ -372,7 +372,7 @@ class Rounds(Generic[T]):
     def observe(self) -> AbstractContextManager[None]:
         """Time the block of the ``with`` statement; once in each round."""
         if self._taker is None:
-            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+            raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._taker.window()
 
     def __iter__(self) -> Iterator[T]:

@@ -117,7 +117,7 @@ def _is_in_asyncio() -> bool:
 
 def _require_asyncio() -> None:
     if not _is_in_asyncio():
-        raise LatencyError("bursts and rates of coroutines need a running asyncio loop")
+        raise LatencyError("bursts and rates of coroutines need a running asyncio event loop")
 
 
 class _How(NamedTuple):

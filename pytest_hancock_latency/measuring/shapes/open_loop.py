@@ -54,16 +54,14 @@ class Schedule:
         """
         if arrivals not in ARRIVALS:
             near = did_you_mean(str(arrivals), ARRIVALS)
-            raise LatencyError(
-                f"unknown arrivals {arrivals!r}{near}: valid are {', '.join(ARRIVALS)}"
-            )
+            raise LatencyError(f"unknown arrivals {arrivals!r}{near}: must be constant or poisson")
         if isinstance(per_second, bool) or not isinstance(per_second, int | float):
             raise LatencyError(f"per_second={per_second!r} is not a number")
         duration_ns = parse_duration(duration)
         requests = per_second * duration_ns / NS_PER_S
         if not 1 <= requests <= MOST_REQUESTS:
             raise LatencyError(
-                f"{per_second}/s for {format_exactly(duration_ns)} is not between 1 and "
+                f"{per_second}/s for {format_exactly(duration_ns)} must be between 1 and "
                 f"{MOST_REQUESTS} requests"
             )
         return cls(float(per_second), duration_ns, arrivals)

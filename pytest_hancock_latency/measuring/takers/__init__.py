@@ -38,7 +38,7 @@ def taker_for(
         return BareTaker(follower.clock), why_bare
     switches = voluntary_switches()
     if switches is None:
-        return BareTaker(follower.clock), "this system does not count a thread's switches"
+        return BareTaker(follower.clock), "this system does not count context switches per thread"
     try:
         scheduler = stack.enter_context(Scheduler())
     except NoScheduler as error:
@@ -54,7 +54,7 @@ def why_bare(plan: Plan, warmup: Sequence[int], *, has_maximum: bool = False) ->
     has_maximum: the budget limits the maximum, which a single jitter of the host would exceed.
     """
     if not plan.attribution:
-        return "attribution is switched off"
+        return "attribution is off"
     if warmup and median(warmup) < SHORTEST_BRACKETED_NS and not has_maximum:
-        return "a call takes less than the 20 µs that pay for a bracket"
+        return "calls shorter than 20 µs are not worth the cost of attribution"
     return None

@@ -183,4 +183,4 @@ class Follower:
         if self._work is None:
             return ()
         unseen = self._has_unseen or any(self._work.unseen)
-        return (*self._words, *(("something unseen",) if unseen else ()))
+        return (*self._words, *(("something unknown",) if unseen else ()))

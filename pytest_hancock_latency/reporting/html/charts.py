@@ -33,11 +33,11 @@ from .scales import LogScale, TailScale, latency_range
 
 _BARS: Final = 48
 _POINTS: Final = 40
-_RAW: Final = ("raw", "raw latency: what the clock said")
-_CODE: Final = ("code", "attributed: what the code took")
+_RAW: Final = ("raw", "raw latency: as measured")
+_CODE: Final = ("code", "attributed latency: time the code took")
 _BEFORE: Final = ("before", "baseline, raw")
-_MACHINE: Final = ("machine", "▲ the machine took over a tenth of some observation")
-_COLLECTOR: Final = ("collector", "◆ a garbage collection began in some observation")
+_MACHINE: Final = ("machine", "▲ the machine took more than 10 % of an observation")
+_COLLECTOR: Final = ("collector", "◆ a garbage collection started during an observation")
 
 
 def distribution(record: Record, baseline: Record | None = None) -> Picture | None:
@@ -84,7 +84,7 @@ def tail(record: Record, baseline: Record | None = None) -> Picture | None:
 
 
 def over_time(record: Record) -> Picture | None:
-    """The course of the run: median to largest of each stretch, with what disturbed it."""
+    """The course of the run: median to maximum of each interval, with what disturbed it."""
     course = record.timeline
     if course is None or not any(course.n):
         return None
@@ -95,7 +95,7 @@ def over_time(record: Record) -> Picture | None:
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
     marks += _stretches(course, scale, room)
     marks += limits_across(limits_of(record), scale, words_at=RIGHT)
-    legend = [("span", "median to largest of each stretch")]
+    legend = [("span", "median to maximum of each interval")]
     legend += [_MACHINE] if any(course.excused) else []
     legend += [_COLLECTOR] if any(course.collected) else []
     return Picture("Run over time", _course_in_words(course), marks, legend)
@@ -183,6 +183,6 @@ def _course_in_words(course: Timeline) -> str:
         f"{sum(course.n)} observations in {format_duration(len(course) * course.stretch_ns)}; "
         f"the largest, {format_duration(course.max_ns[worst])}, came "
         f"{format_duration(worst * course.stretch_ns)} after the start. "
-        f"{sum(course.excused)} were held up by the machine, "
-        f"in {sum(course.collected)} a garbage collection began."
+        f"The machine delayed {sum(course.excused)}; "
+        f"a garbage collection started during {sum(course.collected)}."
     )

@@ -135,6 +135,6 @@ def _before(record: Record, earlier: Record | None) -> Element:
     change = median_change(earlier, record) if earlier else None
     if change is None:
         return element("td", "–", class_="number", data_value=0)
-    text = f"{change.percent:+d} %" if change.percent else "the same"
+    text = f"{change.percent:+d} %" if change.percent else "unchanged"
     text = f"{format_ms(change.before_ns)} ({text})"
     return element("td", text, class_="number", data_value=change.percent)

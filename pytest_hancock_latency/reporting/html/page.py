@@ -82,7 +82,7 @@ def _head(records: Sequence[Record]) -> Element:
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"Latency budgets: {count_line(records) or 'no sample'}"),
+        element("title", f"Latency budgets: {count_line(records) or 'no samples'}"),
         element("style", _packaged("style.css")),
     )
 
@@ -105,7 +105,7 @@ def _header(
     return element(
         "header",
         element("h1", "Latency budgets"),
-        element("ul", *badges, class_="counts") if badges else element("p", "no sample"),
+        element("ul", *badges, class_="counts") if badges else element("p", "no samples"),
         element("dl", *session_facts) if session_facts else None,
     )
 
