@@ -66,6 +66,8 @@ QUEUED: Final = "queued behind requests that the machine had delayed"
 SLOW_HOST: Final = "slow host"
 COLLECTOR: Final = "collector"
 """Not excused: a garbage collection is latency of the code."""
+CAUSES: Final = (WAITED, TREE_WAITED, THROTTLED, UNSEEN, DISK, QUEUED, SLOW_HOST, COLLECTOR)
+"""All causes of a slow observation, as artifacts name them; the schema lists them as well."""
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as one of throttling."""
 _QUIET: Final = 0.1
