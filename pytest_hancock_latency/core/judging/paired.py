@@ -1,9 +1,8 @@
-"""Comparing two samples that were measured in pairs, in random order within each.
+"""Comparison of two samples measured in pairs, in random order within each pair.
 
-What differs between the halves of a pair is the code, and the order, which is random; whatever the
-machine did slowly hits both. The share of pairs in which one half is faster is judged like an
-exceedance rate, against one half: Bulej et al. 2020 (duet benchmarking), with the sequential
-evidence of `evidence`.
+The halves of a pair differ only by the code and the random order; slowness of the machine affects
+both. The share of pairs in which one half is faster is judged like an exceedance rate, against one
+half: Bulej et al. 2020 (duet benchmarking), with the sequential evidence of `evidence`.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ class PairedComparison:
     by: Fraction
     pairs: int
     faster: int
-    """Pairs in which the sample took less than the other, by more than `by`."""
+    """Pairs in which the sample was faster than the other, by more than `by`."""
     needed: int
-    """Pairs that it takes to show it, of this many."""
+    """Value of `faster` needed to show it, with this number of pairs."""
     ratio: float
-    """Median over the pairs of the sample's latency over the other's."""
+    """Median over all pairs of the sample's latency divided by the other's."""
 
     def __bool__(self) -> bool:
         return self.faster >= self.needed
