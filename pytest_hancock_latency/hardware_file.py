@@ -23,7 +23,7 @@ _REQUIRED: Final = "require:"
 
 
 def read_profile(name: str, path: Path) -> Profile:
-    """The profile of this name: of the file if it has one, else a built-in one.
+    """Return the profile with this name, from the file if it has one, else a built-in one.
 
     Raises:
         ProfileError: there is none, or the file or the profile cannot be read; the text starts
@@ -56,15 +56,15 @@ def _profiles(path: Path) -> Mapping[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class RequestedProfile:
-    """A profile by its name."""
+    """A profile and its name."""
 
     name: str
     profile: Profile
     required: bool = False
-    """Whether nothing may be measured on another machine."""
+    """Whether measuring on a machine that does not match is an error."""
 
     def plain(self, machine: Mapping[str, Any]) -> dict[str, Any]:
-        """What the artifact has of it."""
+        """Return the profile's entry in the artifact."""
         differences = mismatches(self.profile, machine)
         return {
             "name": self.name,
@@ -73,7 +73,7 @@ class RequestedProfile:
         }
 
     def remarks(self, machine: Mapping[str, Any]) -> list[str]:
-        """One line where the machine is another, else none."""
+        """Return one line if the machine does not match, else none."""
         differences = mismatches(self.profile, machine)
         return (
             [f'this machine does not match hardware profile "{self.name}": {_listed(differences)}']
@@ -82,7 +82,7 @@ class RequestedProfile:
         )
 
     def refusals(self, machine: Mapping[str, Any]) -> list[str]:
-        """Why nothing may be measured on this machine: one line, or none."""
+        """Return why measuring on this machine is an error: one line, or none."""
         differences = mismatches(self.profile, machine) if self.required else ()
         if not differences:
             return []

@@ -29,7 +29,7 @@ _COMMANDS = (report, show, compare, merge, gate, suggest, duel)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
         description="Show, compare, merge and judge the artifacts of latency budgets.",
@@ -56,12 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str) -> None:
-    if sys.stderr is not None:  # it is None where the caller closed it
+    if sys.stderr is not None:  # it is None if the caller closed it
         print(f"hancock-latency: {text}", file=sys.stderr)
 
 
 class _Version(argparse.Action):
-    """``--version``, looked up only when it is asked for."""
+    """``--version``, looked up only when needed."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)

@@ -1,4 +1,4 @@
-"""``hancock-latency gate``: judge existing measurements by other budgets."""
+"""``hancock-latency gate``: judge existing measurements against other budgets."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path, unit_ns: int) -> Artifact:
-    """An artifact, or a histogram as an artifact with one sample."""
+    """Read an artifact, or a histogram as an artifact with one sample."""
     source = artifact_source(path)
     content = read_input(source, ArtifactError)
     if not content.startswith(PREFIX.encode("ascii")):
@@ -133,6 +133,6 @@ def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
 
 
 def _by(terms: Terms, record: Record, gates: int) -> Record:
-    """The record judged by these terms, whatever it was judged by before."""
+    """Return the record judged by these terms, replacing any earlier verdict."""
     judged = judged_anew(record, terms.budget(), gates, terms.samples or 1)
     return replace(judged, budget_name=None, strict=bool(terms.strict))

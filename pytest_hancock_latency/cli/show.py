@@ -1,4 +1,4 @@
-"""``hancock-latency show``: one sample, with its picture."""
+"""``hancock-latency show``: show one sample, with its distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hancock-latency suggest``: budgets from measured latencies."""
+"""``hancock-latency suggest``: suggest budgets from measured latencies."""
 
 from __future__ import annotations
 

@@ -249,13 +249,13 @@ def _by_window(candidate: Nanoseconds, window: Nanoseconds, windows: Windows) ->
     return totals.astype(np.float64)
 
 
-def _up_to(bound: Numbers, sought: Numbers, window: Nanoseconds) -> Numbers:
-    """Scale the sought times down to the bound of their window, all by the same factor."""
+def _up_to(bound: Numbers, times: Numbers, window: Nanoseconds) -> Numbers:
+    """Scale the times times down to the bound of their window, all by the same factor."""
     import numpy as np
 
-    totals = np.bincount(window, weights=sought, minlength=len(bound))
+    totals = np.bincount(window, weights=times, minlength=len(bound))
     shares: Numbers = np.minimum(1.0, bound / np.maximum(1.0, totals))[window]
-    return sought * shares
+    return times * shares
 
 
 def attribute(

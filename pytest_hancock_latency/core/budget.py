@@ -121,14 +121,14 @@ class Terms:
     tests: tuple[str, ...] | None = None
     """Patterns of the tests that a budget of the budget file applies to."""
 
-    def over(self, farther: Terms) -> Terms:
+    def over(self, defaults: Terms) -> Terms:
         """Return these terms, with unset values taken from less specific terms."""
         open_fields = {
-            f.name: getattr(farther, f.name)
+            f.name: getattr(defaults, f.name)
             for f in fields(self)
             if f.name != "limits" and getattr(self, f.name) is None
         }
-        return replace(self, limits={**farther.limits, **self.limits}, **open_fields)
+        return replace(self, limits={**defaults.limits, **self.limits}, **open_fields)
 
     def budget(self) -> LatencyBudget:
         """Return the budget that these terms describe.

@@ -133,8 +133,8 @@ def _rps(judged: Sequence[Record]) -> RpsVerdict | None:
 
 def _worst(verdicts: Iterable[_Rate | None]) -> _Rate | None:
     """Return the worst verdict: each run has its own requests/s, which counts do not contain."""
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return min(known, key=lambda verdict: verdict.outcome.rank, default=None)
+    present = [verdict for verdict in verdicts if verdict is not None]
+    return min(present, key=lambda verdict: verdict.outcome.rank, default=None)
 
 
 def _together(group: Sequence[Record]) -> Record:

@@ -15,10 +15,10 @@ def matches(pattern: str, name: str) -> bool:
     if name[end:] != last:
         return False
     for part in between:
-        found = name.find(part, at, end)
-        if found < 0:
+        position = name.find(part, at, end)
+        if position < 0:
             return False
-        at = found + len(part)
+        at = position + len(part)
     return True
 
 

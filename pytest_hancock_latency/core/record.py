@@ -133,18 +133,20 @@ def counterparts(later: Sequence[Record], earlier: Sequence[Record]) -> list[Rec
     on each side.
     """
     by_title = {record.title: record for record in earlier}
-    found = [by_title.get(record.title) for record in later]
-    joined = {record.title for record in found if record}
-    wanted = Counter(record.label for record, match in zip(later, found, strict=True) if not match)
+    matches = [by_title.get(record.title) for record in later]
+    joined = {record.title for record in matches if record}
+    wanted = Counter(
+        record.label for record, match in zip(later, matches, strict=True) if not match
+    )
     offered: dict[str, list[Record]] = {}
     for record in earlier:
         if record.title not in joined:
             offered.setdefault(record.label, []).append(record)
     for at, record in enumerate(later):
         candidates = offered.get(record.label, [])
-        if found[at] is None and wanted[record.label] == len(candidates) == 1:
-            found[at] = candidates[0]
-    return found
+        if matches[at] is None and wanted[record.label] == len(candidates) == 1:
+            matches[at] = candidates[0]
+    return matches
 
 
 def exit_code_of(records: Sequence[Record]) -> ExitCode:

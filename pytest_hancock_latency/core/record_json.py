@@ -67,8 +67,8 @@ def to_plain(record: Record) -> Plain:
 class InvalidRecord(ValueError):
     """A plain form whose fields have the right types, but contradict each other."""
 
-    def __init__(self, field: str, what: object) -> None:
-        super().__init__(str(what))
+    def __init__(self, field: str, problem: object) -> None:
+        super().__init__(str(problem))
         self.field = field
         """The path of the wrong field."""
 

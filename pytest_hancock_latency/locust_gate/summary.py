@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: verdict, evidence, advice, and who took part."""
+"""The summary of a run on the terminal: verdict, evidence, advice and participants."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def summary_lines(
     unmatched: Sequence[str] = (),
     scale: float = 1,
 ) -> list[str]:
-    """What everybody should see.
+    """Return the lines of the summary.
 
-    unmatched: names of budgets that no request has had. scale: factor for latency limits.
+    unmatched: names of budgets that no request matched. scale: factor for latency limits.
     """
     lines = ["", "latency budgets"]
     if not records:
@@ -55,7 +55,7 @@ def _unmatched(names: Sequence[str]) -> list[str]:
 
 
 def _about(participants: Iterable[Participant]) -> list[str]:
-    """How many workers took part, where there were any."""
+    """Return the number of workers by state, if there were any."""
     workers = [participant for participant in participants if participant.id != LOCAL]
     if not workers:
         return []

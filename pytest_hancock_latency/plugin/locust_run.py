@@ -1,7 +1,8 @@
-"""The `locust_run` fixture: a Locust profile in a process of its own, judged, from a test.
+"""The `locust_run` fixture: runs a Locust profile from a test, in a separate process, and judges
+it.
 
 Locust patches the standard library for gevent, so it never runs in the process of the tests. Its
-records become records of the test, and take the same way as those of its samples.
+records become records of the test and are treated like those of samples.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from .settings import Mode, Settings
 
 _GATE_LOCUSTFILE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
 _SPARE_S: Final = 60
-"""For Locust to start, and to stop its users."""
+"""Time for Locust to start, and to stop its users."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}
 _OF_THIS_SESSION: Final = (ENVIRONMENT, GUIDE_ARTIFACT, "LOCUST_")
-"""Prefixes of variables that a run must not inherit: they are meant for this session."""
+"""Prefixes of environment variables that a run must not inherit from this session."""
 _ONCE: Final = {"users": 1, "spawn_rate": 1, "run_time": "1s"}
-"""In mode ``off``: as short as a load can be that still shows whether the profile works."""
+"""Options in mode ``off``: the shortest load that shows whether the profile works."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSample:
-    """What was measured of one name of a request."""
+    """The measurements of requests with the same name."""
 
     record: Record
 
@@ -52,11 +53,11 @@ class LoadSample:
 
     @property
     def outcome(self) -> Outcome:
-        """What is known about the budget of the request."""
+        """The outcome of the budget of the request."""
         return self.record.outcome
 
     def quantile_ms(self, quantile: str) -> float:
-        """A quantile of raw latency in milliseconds, exact but for the histogram's 0.05 %.
+        """Return a quantile of raw latency in milliseconds, accurate to 0.05 %.
 
         Raises:
             NothingMeasured: every request failed.
@@ -70,12 +71,12 @@ class LoadSample:
 
 @dataclass(frozen=True, slots=True)
 class LocustRun:
-    """A load test that has ended: ``run["GET /health"].quantile_ms("p99")``."""
+    """A finished load test: ``run["GET /health"].quantile_ms("p99")``."""
 
     samples: Mapping[str, LoadSample]
     exit_code: int
     output: str
-    """All that Locust and the gate said."""
+    """The complete output of Locust and the gate."""
 
     def __getitem__(self, name: str) -> LoadSample:
         if name not in self.samples:
@@ -97,15 +98,16 @@ class LocustRunner:
         run_time: str = "10s",
         **options: object,
     ) -> LocustRun:
-        """Run Locust headless for a bounded time.
+        """Run Locust headless for a limited time.
 
-        The locustfile is looked for from the root of the session, and need not import the gate.
-        Further keywords are Locust's own options: ``users=10, spawn_rate=5, processes=2``. A budget
-        that is exceeded fails the test at its end. With ``--latency=off`` one user runs for a
-        second, and nothing is judged.
+        The locustfile is relative to the root of the session, and need not import the gate. Further
+        keywords are Locust's own options: ``users=10, spawn_rate=5, processes=2``. An exceeded
+        budget fails the test at its end. With ``--latency=off`` one user runs for a second, and
+        nothing is judged.
 
         Raises:
-            LatencyError: Locust is not installed, or the run measured nothing; with its output.
+            LatencyError: Locust is not installed, or the run measured nothing; includes its
+                output.
         """
         if find_spec("locust") is None:
             raise LatencyError(
@@ -172,7 +174,7 @@ class LocustRunner:
 
 
 def _switches(options: Mapping[str, object]) -> list[str]:
-    """``users=10`` as Locust's ``--users 10``; what is None is left out, and True is a flag."""
+    """Convert ``users=10`` to Locust's ``--users 10``; None is left out, and True is a flag."""
     switches = []
     for name, value in options.items():
         switch = f"--{name.replace('_', '-')}"
@@ -184,7 +186,7 @@ def _switches(options: Mapping[str, object]) -> list[str]:
 
 
 def _seconds(run_time: str) -> float:
-    """How long ``90``, ``90s`` or ``1h30m`` is, as Locust reads it."""
+    """Parse ``90``, ``90s`` or ``1h30m`` as Locust does; return seconds."""
     total, digits = 0, ""
     for character in run_time:
         if character.isdigit():

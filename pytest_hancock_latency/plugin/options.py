@@ -1,8 +1,8 @@
-"""Options, ini values and environment variables of pytest; their values are read by `settings`.
+"""Options, ini values and environment variables for pytest; `settings` reads their values.
 
     marker  >  command line  >  environment  >  ini  >  default
 
-Every pytest session loads this module, so it has only what the start of pytest needs.
+Every pytest session loads this module, so it contains only what pytest needs at startup.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ OPTIONS: Final = (
 
 
 def may_name_tests(file: Path) -> bool:
-    """Whether a pyproject.toml may say for which tests its budgets are; reading it takes 30 µs."""
+    """Whether a pyproject.toml may assign budgets to tests; reading it takes 30 µs."""
     try:
         content = file.read_bytes()
     except OSError:
@@ -90,7 +90,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def anything_set(config: pytest.Config) -> bool:
-    """Whether anybody says anything about latency; cheap, for sessions where nobody does."""
+    """Whether any setting of this plugin is set; must be fast, because most sessions have none."""
     keys = [option.key for option in OPTIONS]
     if any(getattr(config.option, key, None) is not None for key in keys):
         return True

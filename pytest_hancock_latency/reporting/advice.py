@@ -1,4 +1,4 @@
-"""Advice in words: what was noticed about a sample or its machine, and what to do about it."""
+"""Advice in words: a finding about a sample or its machine, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ Figures = Mapping[str, Any]
 
 
 def advice_text(advice: Advice) -> str:
-    """One sentence, or two with a semicolon between: what was seen and what to do.
+    """Return advice as text: the finding and, after a colon or semicolon, what to do.
 
-    Advice of a kind, or with figures, that this version does not know is shown by its kind and
-    figures.
+    Advice whose kind or figures are unknown to this version is shown as its kind and figures.
     """
     words = _WORDS.get(advice.kind)
     if words is not None:
@@ -29,7 +28,7 @@ def advice_text(advice: Advice) -> str:
 
 
 def advice_lines(records: Sequence[Record]) -> list[str]:
-    """All advice on these records; the same advice for several samples once, with their number."""
+    """Return all advice on these records; equal advice for several samples appears once."""
     titles: dict[Advice, list[str]] = {}
     for record in records:
         for advice in record.measurement.advice:

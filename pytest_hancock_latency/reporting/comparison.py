@@ -1,4 +1,4 @@
-"""Two artifacts compared, as a table."""
+"""The comparison of two artifacts as a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBERS: Final = frozenset({1, 2, 3, 4, 5})
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A sample of both artifacts, and what became of it."""
+    """A sample of both artifacts, and its change."""
 
     before: Record
     after: Record
@@ -29,25 +29,25 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Two artifacts and what they have in common."""
+    """The comparison of an artifact with its baseline."""
 
     compared: Sequence[Compared]
     only_before: Sequence[str]
     only_after: Sequence[str]
     allowed: Fraction
     other_machine: str | None = None
-    """How the machine of the baseline differed, where it did."""
+    """The machine of the baseline, if it is of a different kind."""
     sides: tuple[str, str] = ("", "")
-    """When each side was measured and which commit, as far as that is known."""
+    """Time and commit of each side, as far as known."""
 
     @property
     def slower(self) -> int:
-        """Samples that are shown to be slower."""
+        """Number of samples shown to be slower."""
         return sum(pair.change.slower for pair in self.compared)
 
 
 def comparison_text(comparison: BaselineComparison) -> str:
-    """The table, what it means, and what has no counterpart."""
+    """Render the table, its conclusion, and samples without a counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
     rows = [_HEADINGS, *(_cells(pair) for pair in ordered)]
     lines = ["compared with the baseline (median of attributed, p99 of raw latency)"]

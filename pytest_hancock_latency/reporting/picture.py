@@ -1,4 +1,4 @@
-"""A small picture of a sample for the terminal: its distribution against its limits.
+"""A text chart of a sample for the terminal: its distribution against its limits.
 
 distribution of 354 raw latencies (log scale), · = this high only because of the machine
   2.51 ms  ███████████████████  211
@@ -25,7 +25,7 @@ _WIDTH: Final = 40
 
 
 def picture_lines(record: Record) -> list[str]:
-    """The distribution on a logarithmic scale with the limits, and the slowest observations."""
+    """Render the distribution on a log scale with the limits, and the slowest observations."""
     if record.histogram is None or not record.histogram.n:
         return []
     lines = list(_distribution(record))

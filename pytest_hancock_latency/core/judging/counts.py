@@ -79,12 +79,12 @@ def _judge_limit(
     limit_ns = limit.limit_ns
     windows = tally.over_time.get(limit)
     if windows is None:
-        known, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
+        n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
     else:
-        known, over_attributed = sum(windows.totals), sum(windows.exceeding)
+        n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
     counts = Counts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
     outcome = otherwise = None
-    if known and table.shows_exceeded(known, over_attributed):
+    if n_attributed and table.shows_exceeded(n_attributed, over_attributed):
         if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
@@ -274,9 +274,9 @@ def add_counts(counts: dict[int, int], piece: BucketCounts) -> None:
 
 
 def _median(counts: BucketCounts) -> int:
-    left = (sum(counts.values()) + 1) // 2
+    remaining = (sum(counts.values()) + 1) // 2
     for index in sorted(counts):
-        left -= counts[index]
-        if left <= 0:
+        remaining -= counts[index]
+        if remaining <= 0:
             return middle(index)
     return 0

@@ -47,7 +47,7 @@ class _Stretches:
     """Intervals of a load, and how many requests the limit requires in each."""
 
     requests: Sequence[int]
-    asked: float
+    required: float
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -55,7 +55,7 @@ class _Stretches:
     @property
     def are_short(self) -> list[int]:
         """1 for each interval with fewer requests than required, 0 for the others."""
-        return [int(requests < self.asked) for requests in self.requests]
+        return [int(requests < self.required) for requests in self.requests]
 
     @property
     def short(self) -> int:
@@ -65,7 +65,7 @@ class _Stretches:
     @property
     def miss(self) -> bool:
         """Whether the intervals miss the limit on average."""
-        return sum(self.requests) < self.asked * len(self)
+        return sum(self.requests) < self.required * len(self)
 
     def show_within(self, table: Table) -> bool:
         """Whether the intervals reach the limit, on average and in at least half of them."""
@@ -100,9 +100,9 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
     number = max(0, steady.end - steady.begin) // windows
     requests = _requests(steady, windows, number)
     hit = [_is_hit(steady.begin + at * windows, windows, strained) for at in range(number)]
-    asked = least_per_s * stretch_ns / NS_PER_S
-    every = _Stretches(requests, asked)
-    calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], asked)
+    required = least_per_s * stretch_ns / NS_PER_S
+    every = _Stretches(requests, required)
+    calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], required)
     table = boundaries(_SHORT, policy.alpha_within, alpha)
     needed = _needed(every, calm, table)
     is_small = reachable_per_s is not None and reachable_per_s < least_per_s

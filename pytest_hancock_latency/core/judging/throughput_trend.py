@@ -153,9 +153,9 @@ def _alikeness(counts: Sequence[int], slope: float) -> float:
         return 1.0
     grown = 0.0
     for lag in range(1, n - 2):
-        alike = sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / spread
-        if abs(alike) > _Z_95 / sqrt(n):
-            grown += (n - lag) * (n - lag - 1) * (n - lag - 2) * alike
+        correlation = sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / spread
+        if abs(correlation) > _Z_95 / sqrt(n):
+            grown += (n - lag) * (n - lag - 1) * (n - lag - 2) * correlation
     return max(1.0, 1 + 2 * grown / (n * (n - 1) * (n - 2)))
 
 

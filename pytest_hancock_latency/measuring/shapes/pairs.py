@@ -1,6 +1,6 @@
-"""Two requests measured in pairs, in random order within each.
+"""Measures two requests in pairs, in random order within each pair.
 
-Strict alternation is a trap: it locks onto rhythms such as the garbage collector's.
+Strict alternation can fall into step with other cycles, such as garbage collections.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .finished_load import IntendedStarts, JudgeOf, Part, parts_of
 
 __tracebackhide__ = hides_frame
 
-_SEED: Final = 20_200_420  # the same orders in every run; any number will do
+_SEED: Final = 20_200_420  # the same order in every run; the value does not matter
 
 
 def measure_pairs(
     requests: tuple[Request, Request], pairs: int, plan: Plan, clock: Clock, judge_of: JudgeOf
 ) -> tuple[Sample, Sample]:
-    """Measure both requests `pairs` times. Whatever a request raises is raised."""
+    """Measure both requests `pairs` times. Exceptions of a request are raised."""
     warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     draw = Random(_SEED)
     with ExitStack() as stack:

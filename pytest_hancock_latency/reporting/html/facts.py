@@ -1,4 +1,4 @@
-"""What is known about a session, each fact as a name and a text."""
+"""Facts about a session, each as a name and a text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..wording import scale_lines, scale_of
 
 
 def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is known about the session, each as a name and a text."""
+    """Yield the known facts about the session, each as a name and a text."""
     if started := moment(session.get("started_unix_s")):
         yield "measured", started
     if commit := commit_text(session):
@@ -39,7 +39,7 @@ def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def facts_of_baseline(
     session: Mapping[str, Any], before: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """When and what the baseline measured, and whether on a machine of the same kind."""
+    """Yield time and commit of the baseline, and whether its machine is different."""
     if text := when_and_what(before):
         yield "baseline", text
     if machine := other_machine(session, before):
@@ -50,7 +50,7 @@ def facts_of_baseline(
 
 
 def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Who asked whom, and what became of the processes that did."""
+    """Yield the users and target of a load, and its processes."""
     classes = ", ".join(map(str, _listed(run, "user_classes")))
     yield "load", f"{run.get('users')} users ({classes}) sending requests to {run.get('host')}"
     participants = [

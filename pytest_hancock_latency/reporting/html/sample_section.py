@@ -1,4 +1,4 @@
-"""One sample: its verdict in words, its pictures, its numbers, its slowest observations."""
+"""The section of a sample: verdict in words, charts, numbers and slowest observations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOOPS = {
 
 
 def sample_section(record: Record, anchor: str, baseline: Record | None, *, shown: bool) -> Element:
-    """The section of a sample; shown: whether it is open from the start."""
+    """Return the section of a sample. shown: whether it is expanded at first."""
     pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
     figures = [figure(picture) for picture in pictures if picture]
     test = small_print(record.small_print)
@@ -61,7 +61,7 @@ def _circumstances(record: Record) -> Iterator[str]:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """One, one and two, or one, two and three."""
+    """Join words: ``a``, ``a and b``, or ``a, b and c``."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
 
