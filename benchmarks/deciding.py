@@ -56,7 +56,7 @@ def test_endpoint(sample):
         return connection.getresponse().read()
     sample(get)
 """
-_ANNOUNCED: Final = re.compile(r"p99 takes \d+ calls of about .*: ([\d.]+) (ms|s|min)$", re.M)
+_ANNOUNCED: Final = re.compile(r"p99 needs \d+ calls of about .* each: ([\d.]+) (ms|s|min)$", re.M)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0}
 
 

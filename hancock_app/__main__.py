@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hancock_app", description=__doc__)
     parser.add_argument("--host", default=environ.get("HANCOCK_HOST") or "127.0.0.1")
-    # A default that is text is parsed like an option, so an invalid variable is reported alike.
+    # argparse parses a string default like an option: invalid variables are reported the same way.
     port = environ.get("HANCOCK_PORT") or "5000"
     parser.add_argument("--port", type=int, default=port, help="0 for any free port")
     return parser

@@ -1,4 +1,4 @@
-"""Assembles the application from its parts; nothing else creates them."""
+"""Assembles the application; no other module creates its parts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from hancock_app.webhooks.signatures import Signatures
 
 
 def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
-    """Return the application that `settings` describe; `backend` replaces theirs if given."""
+    """Return the application that `settings` describe; `backend` replaces the configured one."""
     app = Flask("hancock_app", static_folder=None)
     app.session_interface = _NoSessions()
-    # One byte more than is accepted, so that a body that was cut off at the limit is noticed.
+    # One byte more than the limit, so that a body cut off there is noticed.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     metrics = Metrics(settings.llm_backend)
     state = _state(settings, metrics)
@@ -49,13 +49,13 @@ def assemble(settings: Settings, *, backend: Backend | None = None) -> Flask:
     app.register_blueprint(routes.catalog_routes(auth, model.name, openapi.document()))
     app.register_blueprint(routes.question_routes(auth, limit, model))
     app.register_blueprint(routes.webhook_routes(limit, _signatures(settings, state.replays)))
-    # Where Flask documents that middleware goes; the Flask object stays accessible as `app`.
+    # Flask documents this place for middleware; the Flask object stays accessible as `app`.
     app.wsgi_app = _edge(app, settings, metrics)  # type: ignore[assignment, method-assign]
     return app
 
 
 class _NoSessions(SessionInterface):
-    """No cookie is read or written."""
+    """Reads and writes no cookies."""
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
         return NullSession()
@@ -65,7 +65,7 @@ class _NoSessions(SessionInterface):
 
 
 class _State(NamedTuple):
-    """What outlives a request, in memory or in the shared storage."""
+    """State that outlives a request, in memory or in the shared storage."""
 
     window: Window
     replays: Replays
@@ -116,5 +116,5 @@ def _edge(app: Flask, settings: Settings, metrics: Metrics) -> WSGIApplication:
     edge = Edge(app.wsgi_app, metrics, fixed_routes)
     if not settings.trusted_proxies:
         return edge
-    # Take the address that the outermost trusted proxy saw; clients can write anything before it.
+    # Use the address that the outermost trusted proxy saw; clients can forge anything before it.
     return ProxyFix(edge, x_for=settings.trusted_proxies, x_proto=0, x_host=0)

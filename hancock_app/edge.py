@@ -2,8 +2,8 @@
 
     server -> Edge (request id, metrics, extra headers, access log) -> Flask -> view
 
-Outside Flask it also covers responses that Flask sends by itself, and it costs less than Flask's
-hooks: a request needs two entries in its environ here, while every hook looks up the request again.
+Here it also covers responses that Flask generates itself, and it costs less than Flask's hooks: a
+request needs two entries in its environ, while every hook looks up the request again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REQUEST_ID = "hancock.request_id"
 HEADERS = "hancock.headers"  # a list of headers that every response of this request gets
 STREAMED = "hancock.streamed"  # present if the body is still being produced after the view returns
 
-# The route label of requests that match none: a label per path would be a label per typo.
+# The route label of requests that match no route: with one label per path, each typo would add one.
 UNMATCHED = "unmatched"
 
 _access_log = logging.getLogger("hancock.access")
@@ -57,7 +57,7 @@ _new_request_id = RequestIds()
 
 
 class Edge:
-    """Wrap `app`; `routes` are the paths that metrics may use as a label, `clock` is in seconds."""
+    """Wrap `app`; `routes` are the paths allowed as metric labels, `clock` is in seconds."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from hancock_app.edge import REQUEST_ID
 
 _log = logging.getLogger("hancock")
 
-# For errors that Flask or Werkzeug raise; their own messages are sentences of HTML pages.
+# For errors that Flask or Werkzeug raise; their own messages are meant for HTML pages.
 _MESSAGES = {
     400: "the request is malformed",
     404: "not found",
@@ -62,7 +62,7 @@ def _message(status: int, error: HTTPException) -> str:
     if isinstance(error, ApiError):
         return error.message
     if isinstance(error, MethodNotAllowed):
-        # A method can be any text; only one that looks like a method is repeated to the client.
+        # A method can be any string; only one that looks like a method is repeated to the client.
         method = request.method if request.method.isalpha() else "this method"
         return f"{method} is not allowed; use {', '.join(_allowed_methods(error))}"
     return _MESSAGES.get(status, error.name.lower())

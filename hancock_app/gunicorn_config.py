@@ -21,7 +21,7 @@ from hancock_app.settings import CANNED, Settings, SettingsError
 try:
     _settings = Settings.from_env()
 except SettingsError as error:
-    # Here, in one line: a worker would die with a traceback, and be restarted forever.
+    # Exit here, with one line: a worker would die with a traceback and be restarted forever.
     sys.exit(f"hancock: {error}")
 
 # Set before prometheus-client is imported: it chooses its multiprocess mode at import.
@@ -32,22 +32,22 @@ if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
 
 # Loopback unless configured otherwise: there is no TLS, and by default no API key.
 bind = f"{os.environ.get('HANCOCK_HOST') or '127.0.0.1'}:{os.environ.get('HANCOCK_PORT') or 5000}"
-# Threads, since requests mostly wait for the model.
+# Threads, because requests mostly wait for the model.
 worker_class = "gthread"
-# A starting point. Containers should set WEB_CONCURRENCY, since they see all cores of their node.
+# A starting point. Containers should set WEB_CONCURRENCY: they see all cores of their node.
 workers = int(os.environ.get("WEB_CONCURRENCY") or min(16, 4 * len(os.sched_getaffinity(0))))
-# With four workers per core enough to keep a core busy while most threads wait.
+# With four workers per core, enough to keep the core busy while most threads wait.
 threads = 8
 if _settings.llm_backend != CANNED:
     # Keep two threads for health probes, even if all questions hang.
     os.environ.setdefault("HANCOCK_LLM_CONCURRENCY", str(threads - 2))
-# Restarts a worker that hangs as a whole. A slow question does not count: only its thread waits.
+# Restarts a worker that hangs completely. A slow question does not: only its thread waits.
 timeout = 60
-# A question takes at most twice its timeout, so every accepted one is answered before a stop.
+# A question takes at most twice its timeout, so every accepted one is answered before shutdown.
 graceful_timeout = int(2 * _settings.llm_timeout_s) + 5
 # Longer than load balancers keep idle connections (60 s is usual), so that they close first.
 keepalive = 75
-# The socket would be created in the home directory, which the user of a container does not have.
+# The socket would be created in the home directory, which container users do not have.
 control_socket_disable = True
 # In memory: a heartbeat file on a slow disk can block a worker.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -64,7 +64,7 @@ logconfig_dict = _logging_config()
 
 
 class _Logger(Logger):  # type: ignore[misc]
-    """Without gunicorn's access log, since Hancock writes its own.
+    """Disables gunicorn's access log, since Hancock writes its own.
 
     With a `logconfig_dict` gunicorn formats a line for every request, even if no handler writes
     it, which takes about a tenth of the CPU time of a short request.

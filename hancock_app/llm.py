@@ -1,4 +1,4 @@
-"""The language model as the routes see it: limited, timed, with failures as API errors."""
+"""The language model as used by the routes: limited, timed, with failures as API errors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _log = logging.getLogger("hancock")
 class LanguageModel:
     """A backend and the `name` of its model; `clock` is in seconds.
 
-    At most `max_concurrent` questions run at the same time, 0 for no limit. Further ones are
-    refused at once: if they waited, a hanging model would soon occupy every thread, and health
-    probes would get none.
+    At most `max_concurrent` questions run at the same time; 0 means no limit. Further ones are
+    refused at once: if they waited, a hanging model would soon occupy every thread and leave none
+    for health probes.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class LanguageModel:
 
     @contextmanager
     def _call(self) -> Iterator[None]:
-        """Hold a slot and time the call; translate what it raises."""
+        """Hold a slot, time the call, and translate its exceptions."""
         if self._slots is not None and not self._slots.acquire(blocking=False):
             raise ApiError(
                 503,
                 "the model is at its concurrency limit; try again later",
-                # The least that the header can say: a slot may be free at any moment.
+                # The shortest time that the header can express: a slot may be free at any moment.
                 (("Retry-After", "1"),),
             )
         start = self._clock()
@@ -100,7 +100,7 @@ class LanguageModel:
             outcome = "left"
             raise
         except Exception as error:
-            # Whatever a backend raises, this service itself is not broken: 502, not 500.
+            # Whatever a backend raises, this service itself works: 502, not 500.
             _log.exception("the model failed unexpectedly")
             raise ApiError(502, "the model failed; try again later") from error
         finally:
@@ -110,7 +110,7 @@ class LanguageModel:
 
 
 def _is_sendable(piece: object) -> bool:
-    """Whether JSON can carry `piece`: text, without a lone surrogate."""
+    """Whether `piece` can be sent as JSON: a string without lone surrogates."""
     if not isinstance(piece, str):
         return False
     try:

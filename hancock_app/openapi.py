@@ -24,7 +24,7 @@ _BODY_TYPES = (
     *(ModelsReply, ModesReply, HealthReply, DeepReport, ErrorReply),
 )
 
-# Descriptions of error responses, by status; each route has some of these groups.
+# Descriptions of error responses by status; each route uses some of these groups.
 _BODY_ERRORS = {400: "The body is invalid", 413: "The body is larger than 1 MB"}
 _LIMIT_ERRORS = {
     429: "Rate limit exceeded",
@@ -46,7 +46,7 @@ _WEBHOOK_ERRORS = {
     403: "Webhooks are disabled",
     409: "Already accepted",
 }
-# Those of either scheme; hence none is required.
+# Headers of both schemes; therefore none is required.
 _SIGNATURE_HEADERS = (
     "X-Hancock-Signature",
     "webhook-id",
@@ -124,7 +124,7 @@ def _question(summary: str, body: type, content: dict[str, Any]) -> dict[str, An
 
 
 def _with_key(operation: dict[str, Any]) -> dict[str, Any]:
-    # No key or a key: whether one is required is up to the operator.
+    # With or without a key: the operator decides whether one is required.
     return {**operation, "security": [{}, {"key": []}]}
 
 

@@ -21,7 +21,7 @@ _Body = TypeVar("_Body")
 def read_json(decoder: msgspec.json.Decoder[_Body]) -> _Body:
     """Return the validated body of the current request.
 
-    Raises an `ApiError` with status 400, 413 or 415 that says what is wrong with it.
+    Raises an `ApiError` with status 400, 413 or 415 that explains what is wrong.
     """
     if not _is_json(request.environ.get("CONTENT_TYPE", "")):
         raise ApiError(415, "Content-Type is not application/json")
@@ -38,7 +38,7 @@ def read_body() -> bytes:
     except HTTPException:
         raise
     except Exception as error:
-        # Servers raise exceptions of their own if a body does not match its headers.
+        # Servers raise their own exceptions if a body does not match its headers.
         raise ApiError(400, "the body cannot be read") from error
     # Without a Content-Length, Werkzeug stops reading at the limit and raises nothing.
     if len(body) > MAX_BODY_BYTES:

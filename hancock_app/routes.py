@@ -34,7 +34,7 @@ def _json(body: Any, status: int = 200) -> Response:
 
 
 def _encoded(body: bytes, status: int = 200) -> Response:
-    """A JSON response with a body that was encoded before: fixed bodies are encoded only once."""
+    """A JSON response from an encoded body, so that fixed bodies are encoded only once."""
     return Response(body, status, content_type="application/json")
 
 
@@ -48,7 +48,7 @@ class HealthReply(msgspec.Struct):
 
 
 def monitoring_routes(metrics: Metrics, deep_health: DeepHealth) -> Blueprint:
-    """Health and metrics: without key or limit, since a probe that is refused is useless."""
+    """Health and metrics: without key or limit, because a refused probe is useless."""
     routes = Blueprint("monitoring", __name__)
     healthy = _encoder.encode(HealthReply())
 
@@ -68,7 +68,7 @@ def monitoring_routes(metrics: Metrics, deep_health: DeepHealth) -> Blueprint:
     return routes
 
 
-# --- what the service offers ------------------------------------------------------------------
+# --- models and modes -------------------------------------------------------------------------
 
 
 class ModelsReply(msgspec.Struct):
@@ -86,7 +86,7 @@ class ModesReply(msgspec.Struct):
 
 
 def catalog_routes(auth: Auth, model_name: str, openapi: dict[str, Any]) -> Blueprint:
-    """Models, modes and the OpenAPI document. The document is open, since it holds no setting."""
+    """Models, modes and the OpenAPI document. The document needs no key: it has no settings."""
     routes = Blueprint("catalog", __name__)
     models = _encoder.encode(ModelsReply([model_name], model_name))
     modes = _encoder.encode(ModesReply(DEFAULT_MODE, MODES))
@@ -113,8 +113,8 @@ def catalog_routes(auth: Auth, model_name: str, openapi: dict[str, Any]) -> Blue
 
 Text = Annotated[
     str,
-    # 100 000 characters are some 25 000 tokens, which the default models accept. A NUL is never
-    # intended, and truncates the text in any C code that it is passed to.
+    # 100 000 characters are about 25 000 tokens, which the default models accept. A NUL is never
+    # intended, and truncates the text in C code.
     msgspec.Meta(min_length=1, max_length=100_000, pattern=r"^[^\x00]*$"),
 ]
 
@@ -151,13 +151,13 @@ class AskReply(msgspec.Struct):
 
 
 def question_routes(auth: Auth, limit: RateLimit, model: LanguageModel) -> Blueprint:
-    """Chat and ask: each request costs a call of the model, so both are limited and need a key."""
+    """Chat and ask: each request calls the model, so both are limited and need a key."""
     routes = Blueprint("questions", __name__, url_prefix="/v1")
     chat_decoder = msgspec.json.Decoder(ChatRequest)
     ask_decoder = msgspec.json.Decoder(AskRequest)
 
     def admit() -> None:
-        # The limit is first, so that it also limits how fast keys can be guessed.
+        # The limit comes first, so that it also limits how fast keys can be guessed.
         environ = request.environ
         limit.check(environ)
         auth.check(environ)
@@ -192,7 +192,7 @@ class WebhookReply(msgspec.Struct):
 
 
 def webhook_routes(limit: RateLimit, signatures: Signatures) -> Blueprint:
-    """Webhooks: the signature identifies the sender, so that no key is needed."""
+    """Webhooks: the signature identifies the sender, so no key is needed."""
     routes = Blueprint("webhooks", __name__, url_prefix="/v1")
     event_decoder = msgspec.json.Decoder(dict[str, Any])
     accepted = _encoder.encode(WebhookReply())
@@ -203,7 +203,7 @@ def webhook_routes(limit: RateLimit, signatures: Signatures) -> Blueprint:
         body = read_body()
         delivery_id = signatures.check(request.environ, body)
         parse_json(event_decoder, body)
-        # Last, so that a delivery that was refused for another reason can be sent again.
+        # Last, so that a delivery refused for another reason can be sent again.
         signatures.claim(delivery_id)
         return _encoded(accepted)
 

@@ -22,17 +22,17 @@ class Endpoint:
     key: str = field(default="", repr=False)
 
 
-# Servers with a well-known address; `openai_compatible` is any other, so it has no defaults.
+# Servers with a well-known address; `openai_compatible` is any other server, without defaults.
 PRESETS = {
     "ollama": Endpoint("http://127.0.0.1:11434/v1", "llama3.1:8b"),
     "nvidia": Endpoint("https://integrate.api.nvidia.com/v1", "meta/llama-3.1-8b-instruct"),
     "openai_compatible": Endpoint("", ""),
 }
-# The default, since it needs no server; also the model name that its replies carry.
+# The default, because it needs no server; also the model name in its replies.
 CANNED = "canned"
 BACKENDS = (CANNED, *PRESETS)
 
-# The default storage: nothing to install, but each worker counts for itself.
+# The default storage: nothing to install, but each worker counts separately.
 MEMORY = "memory://"
 # The URL schemes that redis-py accepts, apart from unix:// which we spell redis+unix://.
 _REDIS_SCHEMES = ("redis://", "rediss://", "redis+unix://")
@@ -52,14 +52,14 @@ _SECONDS_PER_UNIT = {
     "min": 60.0,
     "h": 3600.0,
 }
-# No sign and no exponent: a negative timeout is a mistake, and nobody writes 1e3ms.
+# No sign and no exponent: negative timeouts are mistakes, and nobody writes 1e3ms.
 _DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[a-zµ]*)", re.ASCII)
 
 _Value = TypeVar("_Value")
 
 
 class SettingsError(ValueError):
-    """A setting is invalid, in the environment or in a call of `Settings(...)`."""
+    """An invalid setting, in the environment or in `Settings(...)`."""
 
 
 def parse_seconds(text: str) -> float:
@@ -101,8 +101,8 @@ def _setting(
 class Settings:
     """All settings of the application. An instance is always valid.
 
-    `rate_limit` is in requests per minute and client address, 0 for no limit. With an empty
-    `api_key` no key is required; with an empty `webhook_secret` webhooks are refused.
+    `rate_limit` is the number of requests per minute for each client address; 0 means no limit.
+    Without an `api_key` none is required; without a `webhook_secret` webhooks are refused.
 
     Raises `SettingsError` if a value is invalid; its message names the environment variable.
 
@@ -120,7 +120,7 @@ class Settings:
     storage_timeout_s: float = _setting(0.25, "HANCOCK_STORAGE_TIMEOUT", parse_seconds)
     trusted_proxies: int = _setting(0, "HANCOCK_TRUSTED_PROXIES", _parse_count)
     webhook_secret: str = _setting("", "HANCOCK_WEBHOOK_SECRET", str, secret=True)
-    # Also accepted, while senders switch to a new secret.
+    # Accepted as well, while senders switch to a new secret.
     webhook_old_secret: str = _setting("", "HANCOCK_WEBHOOK_OLD_SECRET", str, secret=True)
     webhook_scheme: str = _setting("any", "HANCOCK_WEBHOOK_SCHEME", str)
     llm_backend: str = _setting(CANNED, "HANCOCK_LLM_BACKEND", str)
@@ -225,8 +225,8 @@ class Settings:
     def _require_key(self, name: str) -> None:
         secret = getattr(self, name)
         try:
-            # An empty text means no secret. `whsec_` alone, from an unset variable, would be an
-            # empty key, with which anybody can sign.
+            # An empty string means no secret. `whsec_` alone, from an unset variable, would be an
+            # empty key, with which anybody could sign.
             if secret:
                 key_of(secret)
         except ValueError as error:

@@ -26,7 +26,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 def stream(pieces: Iterator[str], summary: Mapping[str, object]) -> Response:
     """Send `pieces` as they arrive, then `summary` in the final event.
 
-    Waits for the first piece, so that a failure before it still gets a status code of its own.
+    Waits for the first piece, so that an earlier failure still gets its own status code.
     """
     first_piece = next(pieces, "")
     request.environ[STREAMED] = True

@@ -1,4 +1,4 @@
-"""The Redis that workers share, and what happens while it is unavailable."""
+"""The Redis shared by all workers, and the fallback while it is unavailable."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _log = logging.getLogger("hancock")
 # While the storage is unavailable: use the worker's own memory, or refuse requests.
 OnFailure = Literal["open", "closed"]
 
-# Long enough that a frozen Redis delays few requests, short enough that nobody waits for its
-# return. Also what clients are told, so that they come back when it is tried again.
+# Long enough that a frozen Redis delays few requests, short enough that its return is soon noticed.
+# Also sent to clients as Retry-After, so that they come back when Redis is tried again.
 RETRY_AFTER_S = 1
 
 _Result = TypeVar("_Result")
@@ -52,8 +52,8 @@ def ping(redis: Redis) -> None:
 class Breaker:
     """A circuit breaker for the shared storage.
 
-    After a failure the storage is skipped, apart from one attempt per second. So a frozen Redis
-    delays only the requests that were already waiting for it.
+    After a failure the storage is skipped, apart from one attempt per second, so that a frozen
+    Redis delays only the requests that were already waiting for it.
 
     `on_failed_attempt` is called for each failed attempt; `clock` is in seconds.
     """

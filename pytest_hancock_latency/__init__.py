@@ -1,7 +1,7 @@
-"""Latency budgets for pytest whose verdicts hold on a busy machine.
+"""Latency budgets for pytest, with verdicts that hold on a busy machine.
 
-Everything public is here; it is loaded when first asked for, so that importing the package (which
-every pytest session with this plugin does) costs next to nothing.
+All public names are here. They are loaded on first use, so importing the package, which every
+pytest session with this plugin does, costs next to nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 pytest_plugins = ("hancock_latency",)
-"""``-p pytest_hancock_latency`` means the plugin, whose name as an entry point is another."""
+"""Makes ``-p pytest_hancock_latency`` load the plugin, whose entry point has another name."""
 
 _HOMES = {
     "latency_budget": "plugin.marker",

@@ -1,7 +1,7 @@
-"""Artifacts on disk: reading them, writing them, and the journal of a session that still runs.
+"""Artifacts on disk: reading and writing them, and the journal of a running session.
 
-While a session runs, each finished record is one line in a journal next to the JSON artifact. A
-session that is killed leaves the journal, which every reader here takes in place of the artifact.
+While a session runs, each finished record is a line in a journal next to the JSON artifact. A
+session that is killed leaves the journal, which all readers here accept in place of the artifact.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _JSON = ".json"
 
 
 def journal_path(artifact: Path) -> Path:
-    """Where the journal of a JSON artifact is."""
+    """Return the path of the journal of a JSON artifact."""
     return artifact.with_name(artifact.name + _JOURNAL)
 
 
 def read_artifact(path: Path) -> Artifact:
-    """What the artifact in a file says; of a session that was killed, what its journal says.
+    """Read the artifact in a file, or the journal of a session that was killed.
 
-    path: of the file, or of a folder with a performance-latency.json.
+    path: the file, or a folder with a performance-latency.json.
 
     Raises:
-        ArtifactError: the file cannot be read, or is not an artifact, or a damaged one; the text is
-            one line that starts with its path.
+        ArtifactError: the file cannot be read, is not an artifact, or is damaged; the text is one
+            line that starts with its path.
     """
     source = artifact_source(path)
     return artifact_of(read_input(source, ArtifactError), source)
 
 
 def artifact_source(path: Path) -> Path:
-    """The file to read: in a folder its artifact; the journal where that is not older."""
+    """Return the file to read: for a folder its artifact; the journal if it is not older."""
     if os.path.isdir(path):
         path = path / KINDS["json"].file_name
     journal = journal_path(path)
@@ -53,10 +53,10 @@ def artifact_source(path: Path) -> Path:
 
 
 def artifacts_in(path: Path) -> list[Path]:
-    """The artifacts that a path on the command line means; a file means itself.
+    """Return the artifacts that a path on the command line refers to; a file is itself one.
 
-    A folder means its performance-latency.json. One without, such as a folder of shards, means
-    every JSON file in it and the performance-latency.json of every folder in it, by name.
+    A folder stands for its performance-latency.json. Without that file, as in a folder of shards,
+    it stands for all JSON files in it and the performance-latency.json of its subfolders, by name.
 
     Raises:
         ArtifactError: the folder has none of these.
@@ -72,7 +72,7 @@ def artifacts_in(path: Path) -> list[Path]:
     artifacts += [path / name / usual for name in names if _is_there(path / name / usual)]
     if not artifacts:
         raise ArtifactError(
-            f"{path}: no artifact in it: expected {usual}, other JSON files, "
+            f"{path}: no artifacts found: expected {usual}, other JSON files, "
             f"or folders with {usual}"
         )
     return sorted(artifacts)
@@ -83,10 +83,10 @@ def _is_there(artifact: Path) -> bool:
 
 
 def artifact_of(content: bytes, source: Path) -> Artifact:
-    """What the content of this file says.
+    """Parse the content of an artifact file.
 
     Raises:
-        ArtifactError: it is not an artifact, or a damaged one; the text starts with the path.
+        ArtifactError: it is not an artifact, or is damaged; the text starts with the path.
     """
     try:
         return journal_in(content) if source.name.endswith(_JOURNAL) else artifact_in(content)
@@ -95,10 +95,10 @@ def artifact_of(content: bytes, source: Path) -> Artifact:
 
 
 def check_artifacts(paths: Mapping[str, Path]) -> None:
-    """Prove that every artifact can be written.
+    """Check that all artifacts can be written.
 
     Raises:
-        LatencyError: one cannot; the text names it.
+        LatencyError: one cannot be written; the text names it.
     """
     for path in paths.values():
         try:
@@ -111,20 +111,20 @@ def check_artifacts(paths: Mapping[str, Path]) -> None:
 
 @dataclass(slots=True)
 class ArtifactWriter:
-    """Writes artifacts, and remembers what failed until it succeeds.
+    """Writes artifacts, and remembers failures until they succeed.
 
-    One that fails costs neither the others nor the run.
+    A failure affects neither the other artifacts nor the run.
     """
 
     unwritable: dict[Path, str] = field(default_factory=dict)
-    """Files that the system refused, with its reason."""
+    """Files that could not be written, with the system's reason."""
     unrendered: dict[Path, str] = field(default_factory=dict)
     """Files whose renderer failed, with the exception."""
     _last: dict[Path, str] = field(default_factory=dict)
-    """The latest text for each pipe and device, which get one text and not several."""
+    """The latest text for each pipe and device, which are written only once."""
 
     def write(self, path: Path, render: Callable[[], str]) -> None:
-        """Write one artifact in one step; what goes to a pipe or a device waits for `finish`."""
+        """Write an artifact atomically; for a pipe or a device, keep the text until `finish`."""
         self.unwritable.pop(path, None)
         self.unrendered.pop(path, None)
         try:
@@ -139,7 +139,7 @@ class ArtifactWriter:
         self._write(path, text)
 
     def finish(self) -> None:
-        """Write the latest texts to pipes and devices: nothing is written after this."""
+        """Write the latest texts to pipes and devices; call it last."""
         for path, text in self._last.items():
             self._write(path, text)
         self._last.clear()
@@ -152,26 +152,26 @@ class ArtifactWriter:
 
     @property
     def error_lines(self) -> list[str]:
-        """What failed, one line for each file."""
+        """Return one line for each file that failed."""
         lines = [f"ERROR: cannot write {path}: {why}" for path, why in self.unwritable.items()]
         lines += [f"ERROR: cannot render {path}: {why}" for path, why in self.unrendered.items()]
         return lines
 
 
 class Journal:
-    """The records of a session so far, in a file that only grows; none next to a device."""
+    """The records of a session so far, in an append-only file; none next to a device."""
 
     def __init__(self, artifact: Path) -> None:
         self._path = journal_path(artifact)
         self._is_kept = not is_written_once(artifact)
         self._lines: list[str] = []
         self._size = 0
-        """Bytes that the file has if nobody else changed it."""
+        """Expected size of the file in bytes, unless another process changed it."""
 
     def append(self, lines: Sequence[str], header: Callable[[], str]) -> None:
-        """Add lines to those of the finished tests before.
+        """Append the lines of finished tests.
 
-        Where the file is not as it was left, it is begun anew: with the header and all lines.
+        If the file changed since the last call, it is rewritten with the header and all lines.
 
         Raises:
             OSError: it cannot be written.
@@ -186,7 +186,7 @@ class Journal:
         self._size = self._size_on_disk()
 
     def remove(self) -> None:
-        """Delete the file: the artifact itself has everything now."""
+        """Delete the file, since the artifact is complete."""
         with suppress(OSError):
             self._path.unlink()
         self._size = 0

@@ -1,7 +1,7 @@
-"""The kinds of artifacts: a new format is one renderer, and one row here.
+"""The kinds of artifacts: a new format needs one renderer and one row here.
 
-Read while pytest starts, so this module imports next to nothing; a renderer is imported when it is
-first used.
+Imported while pytest starts, so this module imports next to nothing; renderers are imported on
+first use.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class ArtifactKind(NamedTuple):
     """One format of artifacts."""
 
     name: str
-    """Its option is ``--latency-NAME``, and ``hancock-latency report --format NAME`` shows it."""
+    """Used in ``--latency-NAME`` and ``hancock-latency report --format NAME``."""
     renderer: str
-    """Module and function; it takes records, session and baseline, and returns the text."""
+    """Module and function that renders records, session and baseline as text."""
     file_name: str = ""
-    """In the folder of all artifacts; without one, only the command line makes it."""
+    """File name in the folder of artifacts; if empty, only the command line writes it."""
     of_pytest: bool = True
-    """Whether pytest writes it. It has a JUnit file of its own, which gets our properties."""
+    """Whether pytest writes it. It has its own JUnit file, to which our properties are added."""
     at_intervals: bool = True
-    """Whether it is also written while tests run; not if it costs more than all others together."""
+    """Whether it is also written while tests run; not if it is too expensive."""
 
     def render(
         self,
@@ -34,7 +34,7 @@ class ArtifactKind(NamedTuple):
         session: Mapping[str, Any],
         baseline: Artifact | None = None,
     ) -> str:
-        """The text of the artifact."""
+        """Render the artifact as text."""
         from importlib import import_module
 
         module, _, function = self.renderer.partition(":")
@@ -59,4 +59,4 @@ KINDS = {
         ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),
     )
 }
-"""By name, in the order in which help lists them."""
+"""All kinds by name, in the order of the help."""

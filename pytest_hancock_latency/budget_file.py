@@ -4,8 +4,8 @@
     p50 = 10
     p99 = "50ms"
 
-In a file of its own the tables may also be called just ``[budgets."GET /health"]``, and a file may
-start from the budgets of another one: ``extends = "pyproject.toml"``.
+In a separate file the tables can also be named ``[budgets."GET /health"]``, and a file can build on
+the budgets of another one: ``extends = "pyproject.toml"``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .errors import BudgetError, LatencyError, did_you_mean
 from .input_file import read_input
 
 SECTION: Final = "hancock-latency"
-"""Of the table ``tool``."""
+"""Our section of the table ``tool``."""
 BUDGETS: Final = "budgets"
 EXTENDS: Final = "extends"
 KEYS: Final = (BUDGETS, "profiles", EXTENDS)
-"""All that may stand in our section."""
+"""All valid keys of our section."""
 
 
 def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
-    """The content of a TOML file.
+    """Read a TOML file.
 
     Raises:
         error: it cannot be read; the text starts with the path.
@@ -39,16 +39,16 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise error(f"{path}: not a TOML file: {failure}") from None
     except RecursionError:
-        raise error(f"{path}: not a TOML file that can be read: nested too deeply") from None
+        raise error(f"{path}: not a readable TOML file: nested too deeply") from None
 
 
 def read_budgets(
     path: Path, *, required: bool = True, extended_by: tuple[Path, ...] = ()
 ) -> Mapping[str, Terms]:
-    """The budgets of a file by name, over those of the file that it extends, limit by limit.
+    """Read the budgets of a file by name; they override those it extends, limit by limit.
 
     required: whether a file without the table of budgets is an error.
-    extended_by: the files that have led to this one.
+    extended_by: the files that led to this one, to detect cycles.
 
     Raises:
         BudgetError: the file, one of its budgets or a file that it extends cannot be read; the text
@@ -72,7 +72,7 @@ def read_budgets(
 
 
 def _inherited(base: object, path: Path, extended_by: tuple[Path, ...]) -> Mapping[str, Terms]:
-    """The budgets of the file that `path` extends, if it does."""
+    """Read the budgets of the file that `path` extends, if any."""
     if base is None:
         return {}
     if not isinstance(base, str) or not base.strip():
@@ -85,12 +85,12 @@ def _inherited(base: object, path: Path, extended_by: tuple[Path, ...]) -> Mappi
 
 
 def check_tables(path: Path) -> None:
-    """Raise BudgetError where a file has a table of ours that nothing reads."""
+    """Raise BudgetError if a file has an unknown table in our section."""
     _section(read_toml(path, BudgetError), path)
 
 
 def _section(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """Our part of a file that tools share."""
+    """Return our section of a file shared by several tools."""
     tool = content.get("tool", {})
     section = tool.get(SECTION, {}) if isinstance(tool, dict) else {}
     if not isinstance(section, dict):
@@ -99,7 +99,8 @@ def _section(content: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
         if key not in KEYS:
             near = did_you_mean(key, KEYS)
             raise BudgetError(
-                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: valid are {', '.join(KEYS)}"
+                f"{path}: unknown table [tool.{SECTION}.{key}]{near}: must be one of "
+                f"{', '.join(KEYS)}"
             )
     return section
 

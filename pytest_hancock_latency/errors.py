@@ -8,10 +8,10 @@
     ├── ProfileError     an invalid hardware profile
     ├── ArtifactError    a file that is not an artifact of ours
     ├── DuelError        two versions that cannot be compared
-    └── NothingMeasured  a quantile was asked of a sample without observations
+    └── NothingMeasured  a quantile of a sample without observations
 
-The first five are also `ValueError`: they say that an input was wrong, and their text is one line
-that an edge can put behind the place where the input came from.
+The first five are also `ValueError`: an input was invalid. Their text is one line, so that callers
+can put the source of the input in front of it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ T = TypeVar("T")
 
 
 def hides_frame(excinfo: Any) -> bool:
-    """For ``__tracebackhide__`` of a module: whether pytest leaves its frames out of a traceback.
+    """Value for ``__tracebackhide__`` of a module: whether pytest hides its frames in a traceback.
 
     excinfo: pytest's `ExceptionInfo`.
 
-    What a request raises is about the request, and a `LatencyError` about how it was called; only
-    for what goes wrong in this package itself its own frames tell something.
+    Exceptions of a request are about the request, and a `LatencyError` is about the caller. Our own
+    frames are useful only for errors in this package itself.
     """
     if excinfo.errisinstance(LatencyError):
         return True
@@ -37,7 +37,7 @@ def hides_frame(excinfo: Any) -> bool:
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
-    """`` (did you mean "p99"?)`` for the nearest valid word, to append; nothing if none is near."""
+    """Return `` (did you mean "p99"?)`` for the closest valid word; empty if none is close."""
     from difflib import get_close_matches
 
     nearest = get_close_matches(word, list(valid), n=1)
@@ -45,7 +45,7 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
 
 
 def read_as(where: str, kind: type[LatencyError], read: Callable[[Any], T], value: object) -> T:
-    """Read a value; what is wrong with it becomes an error of this kind that begins with its place.
+    """Read a value; if it is invalid, raise an error of this kind that starts with its source.
 
     Raises:
         kind: the value is invalid.
@@ -57,10 +57,10 @@ def read_as(where: str, kind: type[LatencyError], read: Callable[[Any], T], valu
 
 
 class UndecidedBudgetWarning(UserWarning):
-    """A latency budget could not be decided because of too few calls: it gates nothing.
+    """A latency budget could not be decided because of too few calls, so it protects nothing.
 
-    A filter that names this class may turn it into an error; a filter for all warnings does not,
-    since a slow machine gives few calls as well.
+    A filter that names this class can turn it into an error; a filter for all warnings does not,
+    because a slow machine can also be the reason for too few calls.
 
     >>> import warnings
     >>> warnings.simplefilter("error", UndecidedBudgetWarning)
@@ -121,7 +121,7 @@ class ProfileError(LatencyError, ValueError):
 
 
 class ArtifactError(LatencyError):
-    """A file that is not an artifact of ours, or of a format that is not known here."""
+    """A file that is not an artifact of ours, or that has an unknown format."""
 
 
 class DuelError(LatencyError):
@@ -133,5 +133,5 @@ class NothingMeasured(LatencyError):
 
     >>> nearest_rank([], Fraction(1, 2))
     Traceback (most recent call last):
-    NothingMeasured: p50 of a sample without observations
+    NothingMeasured: cannot compute p50: the sample has no observations
     """

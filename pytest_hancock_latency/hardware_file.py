@@ -23,7 +23,7 @@ _REQUIRED: Final = "require:"
 
 
 def read_profile(name: str, path: Path) -> Profile:
-    """The profile of this name: of the file if it has one, else a built-in one.
+    """Return the profile with this name, from the file if it has one, else a built-in one.
 
     Raises:
         ProfileError: there is none, or the file or the profile cannot be read; the text starts
@@ -35,7 +35,7 @@ def read_profile(name: str, path: Path) -> Profile:
             return BUILT_IN[name]
         names = ", ".join(f'"{profile}"' for profile in sorted({*table, *BUILT_IN}))
         near = did_you_mean(name, {*table, *BUILT_IN})
-        raise ProfileError(f'{path}: unknown profile "{name}"{near}: known are {names}')
+        raise ProfileError(f'{path}: unknown profile "{name}"{near}: known profiles are {names}')
     entry = table[name]
     if not isinstance(entry, dict):
         raise ProfileError(f'{path}: profile "{name}" must be a table such as cores = 4')
@@ -56,15 +56,15 @@ def _profiles(path: Path) -> Mapping[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class RequestedProfile:
-    """A profile by its name."""
+    """A profile and its name."""
 
     name: str
     profile: Profile
     required: bool = False
-    """Whether nothing may be measured on another machine."""
+    """Whether measuring on a machine that does not match is an error."""
 
     def plain(self, machine: Mapping[str, Any]) -> dict[str, Any]:
-        """What the artifact has of it."""
+        """Return the profile's entry in the artifact."""
         differences = mismatches(self.profile, machine)
         return {
             "name": self.name,
@@ -73,21 +73,21 @@ class RequestedProfile:
         }
 
     def remarks(self, machine: Mapping[str, Any]) -> list[str]:
-        """One line where the machine is another, else none."""
+        """Return one line if the machine does not match, else none."""
         differences = mismatches(self.profile, machine)
         return (
-            [f'hardware profile "{self.name}" is not met: {_listed(differences)}']
+            [f'this machine does not match hardware profile "{self.name}": {_listed(differences)}']
             if differences
             else []
         )
 
     def refusals(self, machine: Mapping[str, Any]) -> list[str]:
-        """Why nothing may be measured on this machine: one line, or none."""
+        """Return why measuring on this machine is an error: one line, or none."""
         differences = mismatches(self.profile, machine) if self.required else ()
         if not differences:
             return []
         return [
-            f'this machine is not the one that hardware profile "{self.name}" requires: '
+            f'this machine does not match the required hardware profile "{self.name}": '
             f"{_listed(differences)}"
         ]
 

@@ -1,8 +1,8 @@
-"""Options that pytest and Locust share: one table, and the rules by which values are read.
+"""Options shared by pytest and Locust: one table, and the rules for reading values.
 
     command line  >  environment  >  ini  >  default
 
-Read while pytest starts, so this module imports next to nothing.
+Imported while pytest starts, so this module imports next to nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "HANCOCK_LATENCY_"
 """Prefix of our environment variables."""
 GUIDE_ARTIFACT = "HANCOCK_PERF_ARTIFACT"
-"""The performance guide's variable for the JSON artifact; the text goes next to it."""
+"""The performance guide's variable for the JSON artifact; the text summary goes next to it."""
 
 
 class Option(NamedTuple):
@@ -31,7 +31,7 @@ class Option(NamedTuple):
 
     @property
     def switch(self) -> str:
-        """Its spelling on the command line."""
+        """Its name on the command line."""
         return "--latency" if self.name == "mode" else f"--latency-{self.name.replace('_', '-')}"
 
     @property
@@ -46,7 +46,7 @@ class Option(NamedTuple):
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """How a parser has to be told of it: pytest's and argparse's take the same words."""
+        """Arguments to register it; the same for the parsers of pytest and argparse."""
         takes = {"metavar": self.metavar} if self.metavar else {"action": "store_true"}
         return {"dest": self.key, "default": None, "help": self.help, **takes}
 
@@ -60,16 +60,16 @@ SHARED = (
     ),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
     Option("scale", "N", "multiply latency limits by this factor, such as 2 on a slower machine"),
-    Option("strict", "", "inconclusive fails the test, or the Locust run"),
+    Option("strict", "", "fail the test or the Locust run if a budget is inconclusive"),
 )
 
 
 def artifact_paths(
     files: Mapping[str, Path | None], folder: Path | None, guide: Path | None, *, of_pytest: bool
 ) -> dict[str, Path]:
-    """The path of each kind of artifact that is wanted.
+    """Return the path of each kind of artifact to write.
 
-    files: what the option of a kind says. folder: of all artifacts that have no path of their own.
+    files: paths from the option of each kind. folder: for all artifacts without their own path.
     guide: where the performance guide wants the JSON artifact, unless an option says otherwise.
     """
     paths = {name: path for name, path in files.items() if path is not None}
@@ -83,10 +83,10 @@ def artifact_paths(
 
 
 def parse_switch(value: object) -> bool:
-    """Whether ``on``, ``yes``, ``true`` or ``1`` is meant, or one of their opposites.
+    """Return True for ``on``, ``yes``, ``true`` or ``1``, and False for their opposites.
 
     Raises:
-        SettingError: neither.
+        SettingError: it is neither.
     """
     from .errors import SettingError
 
@@ -95,4 +95,4 @@ def parse_switch(value: object) -> bool:
         return True
     if word in ("off", "false", "no", "0"):
         return False
-    raise SettingError(f"{value!r} is neither on nor off")
+    raise SettingError(f"{value!r} must be on or off")

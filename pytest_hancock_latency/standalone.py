@@ -1,6 +1,6 @@
 """Measuring and judging without pytest, for notebooks and scripts: `measure` and `judge`.
 
-The same loop, the same attribution and the same verdicts as in a test.
+They use the same loop, attribution and verdicts as tests.
 """
 
 from __future__ import annotations
@@ -86,23 +86,23 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     attribution: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """Call `function(*args, **kwargs)` again and again, one call after another.
+    """Call `function(*args, **kwargs)` repeatedly, one call after another.
 
-    inputs: each call gets the next one, after `args`; the last is followed by the first.
-    name: of the sample; by default that of the function.
-    check: looks at each answer outside the timed window; one for which it returns something false
-        (but not None) or raises AssertionError is a failure, no observation.
-    failures: exceptions that are failed requests; any other is raised at once.
-    samples: calls to measure.
-    warmup: calls before, a time such as ``"2s"``, or ``"auto"``: until latency is steady.
-    time_limit: measuring ends with the call during which it is over; a number is milliseconds.
-    attribution: whether to measure the time that the machine took of each call.
+    inputs: each call gets the next one after `args`, starting over after the last.
+    name: name of the sample; by default that of the function.
+    check: checks each return value outside the timed window; if it returns something false (but
+        not None) or raises AssertionError, the call is a failure and not an observation.
+    failures: exceptions that count as failed requests; any other is raised at once.
+    samples: number of calls to measure.
+    warmup: calls before measuring, a time such as ``"2s"``, or ``"auto"``: until latency is steady.
+    time_limit: measuring ends with the call during which it expires; a number is milliseconds.
+    attribution: whether to measure the time the machine took of each call.
 
     Returns:
-        The `Sample`, not judged; of a coroutine function, what gives it when awaited.
+        The `Sample`, not judged; for a coroutine function, an awaitable of it.
 
     Raises:
-        LatencyError: an argument is invalid, or nobody awaits the answers.
+        LatencyError: an argument is invalid, or return values would have to be awaited.
 
     >>> measure(sorted, [3, 1, 2], samples=200).n
     200
@@ -125,13 +125,13 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
 
 
 def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
-    """The same sample with the verdict of a budget, whatever it was judged by before.
+    """Return the sample judged by a budget, replacing any earlier verdict.
 
-    budget: by the keywords of `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;
+    budget: keywords as for `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;
         numbers are milliseconds.
 
     Returns:
-        The sample with its `verdict`, so that `within` says whether the budget holds.
+        The sample with its `verdict`; its `within` is true if the budget holds.
 
     Raises:
         BudgetError: the budget is invalid.
@@ -142,7 +142,7 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
     """
     limits = budget if isinstance(budget, LatencyBudget) else _budget(budget)
     if not sample.n and not sample.failed:
-        raise NothingMeasured(f"{sample.name!r} has no observation to judge")
+        raise NothingMeasured(f"{sample.name!r} has no observations to judge")
     elapsed_ns = sample.measurement.elapsed_ns
     is_of_one = sample.measurement.loop in ONE_CALLER
     policy = Policy(
@@ -158,7 +158,7 @@ def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
 
 def _require_count(samples: object) -> None:
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise LatencyError(f"samples={samples!r} is not a whole number from 1 up")
+        raise LatencyError(f"samples={samples!r} must be a whole number of at least 1")
 
 
 def _budget(keywords: object) -> LatencyBudget:
@@ -168,5 +168,7 @@ def _budget(keywords: object) -> LatencyBudget:
         )
     for keyword in _OF_A_TEST:
         if keyword in keywords:
-            raise BudgetError(f"{keyword} is for a test: judge() takes limits, errors, least_time")
+            raise BudgetError(
+                f"{keyword} is only for tests: judge() accepts limits, errors and least_time"
+            )
     return parse_terms(keywords).budget()

@@ -189,7 +189,7 @@ def test_a_switch_is_read_as_people_write_it(value: object, expected: bool) -> N
 def test_what_is_neither_on_nor_off_is_refused() -> None:
     with pytest.raises(LatencyError) as caught:
         parse_switch("maybe")
-    assert "'maybe' is neither on nor off" == str(caught.value)
+    assert "'maybe' must be on or off" == str(caught.value)
 
 
 def test_the_lines_of_a_journal_are_the_samples_of_the_artifact() -> None:

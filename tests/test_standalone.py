@@ -88,7 +88,7 @@ def test_long_calls_have_the_same_attribution_as_in_a_test() -> None:
     why = sample.measurement.why_no_bracket
     assert sample.measurement.bracket or why
     assert measure(int, samples=5, attribution=False).measurement.why_no_bracket == (
-        "attribution is switched off"
+        "attribution is off"
     )
 
 
@@ -108,15 +108,15 @@ def test_outside_of_a_loop_nobody_awaits() -> None:
     async def fetch() -> None:
         """Never awaited."""
 
-    with pytest.raises(LatencyError, match="which nobody awaits: nothing was measured"):
+    with pytest.raises(LatencyError, match="that is never awaited: nothing was measured"):
         measure(lambda _=None: fetch())
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"samples": 0}, "samples=0 is not a whole number from 1 up"),
-        ({"samples": True}, "samples=True is not a whole number from 1 up"),
+        ({"samples": 0}, "samples=0 must be a whole number of at least 1"),
+        ({"samples": True}, "samples=True must be a whole number of at least 1"),
         (
             {"warmup": "soon"},
             "warmup: 'soon' is not a warm-up: "
@@ -126,7 +126,7 @@ def test_outside_of_a_loop_nobody_awaits() -> None:
             {"time_limit": 0},
             "time_limit: 0 is not a duration: it must be greater than zero",
         ),
-        ({"inputs": []}, "inputs= is empty: sample(function, inputs=...) needs one at least"),
+        ({"inputs": []}, "inputs= is empty: sample(function, inputs=...) needs at least one"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_any_call(
@@ -142,8 +142,8 @@ def test_the_answer_of_a_function_is_no_function() -> None:
     with pytest.raises(LatencyError) as refused:
         measure(7)  # type: ignore[call-overload]
     assert str(refused.value) == (
-        "measure() needs a function, and got an int: pass the function and its arguments, "
-        "not its answer, as in measure(client.get, '/health')"
+        "measure() needs a function, not an int: pass the function and its arguments, not its "
+        "return value, as in measure(client.get, '/health')"
     )
 
 
@@ -176,7 +176,10 @@ def test_a_sample_that_was_judged_may_be_judged_anew() -> None:
     [
         (50, "budget=50 is not a mapping such as {'p50': 10, 'p99': '50ms'}"),
         ({"p50": "soon"}, None),
-        ({"p50": 1, "warmup": 3}, "warmup is for a test: judge() takes limits, errors, least_time"),
+        (
+            {"p50": 1, "warmup": 3},
+            "warmup is only for tests: judge() accepts limits, errors and least_time",
+        ),
     ],
 )
 def test_a_budget_that_cannot_be_meant_is_refused(budget: Any, message: str | None) -> None:
@@ -185,14 +188,14 @@ def test_a_budget_that_cannot_be_meant_is_refused(budget: Any, message: str | No
     assert str(refused.value) == (
         message
         or "p50: 'soon' is not a duration: "
-        "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+        "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
     )
 
 
 def test_nothing_measured_is_no_pass() -> None:
     with pytest.raises(NothingMeasured) as refused:
         judge(sample_of(), {"p50": 10})
-    assert str(refused.value) == "'s' has no observation to judge"
+    assert str(refused.value) == "'s' has no observations to judge"
 
 
 def test_a_duration_that_cannot_be_meant_is_also_a_value_error() -> None:

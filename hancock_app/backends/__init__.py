@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, Protocol, get_args, runtime_checkable
 
-# Whom the answer is for: anybody, an analyst, a security officer, a developer.
+# The audience of the answer: general, an analyst, a security officer, a developer.
 Mode = Literal["auto", "soc", "ciso", "code"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-# The one that assumes nothing about who is asking.
+# Assumes nothing about the audience.
 DEFAULT_MODE: Mode = "auto"
 
 
@@ -35,7 +35,7 @@ class Streaming(Protocol):
 
 @runtime_checkable
 class Checkable(Protocol):
-    """A backend that can tell whether it would answer, without the cost of a question."""
+    """A backend that can check whether it would answer, without the cost of a question."""
 
     def check(self) -> None:
         """Raise a `BackendFailure` unless a question would be answered."""

@@ -1,4 +1,4 @@
-"""An offline backend: the same answer to the same question, after a delay that can be set."""
+"""An offline backend: fixed answers, after a configurable delay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CannedBackend:
         self._sleep = sleep
 
     def answer(self, text: str, mode: Mode) -> str:
-        """Return the answer for `mode`; it includes the length of `text`, to show it arrived."""
+        """Return the answer for `mode`; it includes the length of `text`, as proof of receipt."""
         if self._delay_s:
             self._sleep(self._delay_s)
         return f"{_ANSWERS[mode]} (canned, {len(text)} characters asked)"

@@ -23,9 +23,9 @@ INSTRUCTIONS: dict[Mode, str] = {
     "code": "You help a developer write safe code: the fix first, then the reason for it.",
 }
 
-# Too many requests, or an error of the server that may be gone a moment later.
+# Too many requests, or a server error that may be temporary.
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-# Shorter than anybody notices; doubled at every retry.
+# Too short to be noticed; doubled at every retry.
 _FIRST_PAUSE_S = 0.25
 # Listing models is cheap, so a server that takes longer is in trouble.
 _CHECK_TIMEOUT_S = 2.0
@@ -33,7 +33,7 @@ _CHECK_TIMEOUT_S = 2.0
 _MAX_ANSWER_BYTES = 4_000_000
 # A stream may take longer than a whole answer, but not forever.
 _STREAM_TIMEOUT_FACTOR = 10
-# httpx accepts no timeout of zero; a request sent this late fails at once, as it should.
+# httpx rejects a timeout of zero; a request sent this late fails at once, as it should.
 _MIN_TIMEOUT_S = 0.001
 
 _UNPARSABLE = "the model's answer could not be parsed"
@@ -44,7 +44,7 @@ _UNREACHABLE = "the model cannot be reached"
 _Part = TypeVar("_Part", str, bytes)
 
 
-# The part of the chat completions API that is used here, as types.
+# The part of the chat completions API used here, as types.
 
 
 class _Message(msgspec.Struct):
@@ -85,7 +85,7 @@ class RetryPolicy:
 class OpenAICompatible:
     """Ask the server at `endpoint`. The timeout includes retries and the pauses between them.
 
-    A server that sends its response very slowly is given up after at most twice the timeout, a
+    A server that sends its response very slowly is abandoned after at most twice the timeout, a
     stream after ten times the timeout.
     """
 
@@ -118,7 +118,7 @@ class OpenAICompatible:
             yield from _parse_stream(self._bounded(response.iter_lines(), deadline))
 
     def check(self) -> None:
-        """Request the list of models, which costs the server nothing."""
+        """Request the list of models, which costs the server next to nothing."""
         try:
             response = self._http.get("models", timeout=_CHECK_TIMEOUT_S)
         except httpx.HTTPError as error:
@@ -166,11 +166,11 @@ class OpenAICompatible:
         try:
             return self._http.send(request, stream=True), None
         except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
-            # Connection refused, or a kept-alive connection that the server closed: retry.
+            # Connection refused, or the server closed a kept-alive connection: retry.
             return None, _failure_of(error)
 
     def _bounded(self, parts: Iterator[_Part], deadline: float) -> Iterator[_Part]:
-        """Pass on `parts` until they are too many or too late."""
+        """Yield `parts`; raises a `BackendFailure` once they are too large or too late."""
         size = 0
         for part in parts:
             size += len(part)

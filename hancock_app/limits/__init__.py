@@ -1,1 +1,1 @@
-"""Rate limiting: the moving windows that count, and the limit that refuses."""
+"""Rate limiting: moving windows that count requests, and the limit that refuses them."""

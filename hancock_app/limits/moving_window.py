@@ -1,10 +1,10 @@
-"""Moving windows that count the requests of each client: in memory, in Redis, or in either.
+"""Moving windows that count requests per client: in memory, in Redis, or in Redis with a fallback.
 
 The memory storage of the `limits` library is not used, although its Redis storage is. With 64
-threads and frequent thread switches each of its strategies admitted too few or too many requests,
-and threads died of an exception in its timer. It also copies the whole window of a client for each
-request, so that the cost grows with the traffic. `MemoryWindow` takes one step under one lock, and
-as long with 100 000 requests in the window as with none.
+threads and frequent thread switches, each of its strategies admitted too few or too many requests,
+and an exception in its timer killed threads. It also copies a client's whole window for each
+request, so its cost grows with the traffic. `MemoryWindow` takes one step under one lock, which
+takes as long with 100 000 requests in the window as with none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from redis import Redis, RedisError
 
 from hancock_app.storage import Breaker, StorageUnavailable
 
-# Each request adds at most one client, so removing two bounds both the work and the memory.
+# A request adds at most one client, so removing two limits both the work and the memory.
 _IDLE_CLIENTS_PER_REQUEST = 2
 # A client takes 0.9 kB: about 90 MB in each worker, and 32 bytes for each further request.
 MAX_CLIENTS = 100_000
@@ -46,8 +46,8 @@ class MemoryWindow:
     """The times of the admitted requests of each client; `clock` is in seconds.
 
     One lock for all clients: a step takes about a microsecond, and because it both reads and
-    counts, the limit is exact. Of more than `max_clients` in a span, the one that was admitted
-    longest ago is forgotten, and counts from zero if it returns.
+    counts, the limit is exact. If there are more than `max_clients` in a span, the one admitted
+    longest ago is forgotten and starts from zero if it returns.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class MemoryWindow:
 class RedisWindow:
     """A window in Redis, shared by all workers and replicas, from the `limits` library.
 
-    `clock` is the wall clock, since times are compared between machines; if their clocks differ,
+    `clock` is the wall clock, because times are compared between machines; if their clocks differ,
     the span is longer or shorter by the difference. Raises `StorageUnavailable`.
     """
 
@@ -109,7 +109,7 @@ class RedisWindow:
         self._clock = clock
 
     def take(self, client: str, limit: int, span_s: int) -> Admission:
-        """Count a request of `client` by a script that Redis runs in one atomic step."""
+        """Count a request of `client`, in a script that Redis runs atomically."""
         key = f"hancock/{client}"
         try:
             admitted = self._storage.acquire_entry(key, limit, span_s)

@@ -1,4 +1,4 @@
-"""The rate limit: at most so many requests of one client in any 60 seconds."""
+"""The rate limit: a maximum number of requests per client in any 60 seconds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hancock_app.observability.metrics import Metrics
 
 # The setting is in requests per minute.
 SPAN_S = 60
-# Parsing an address takes longer than counting it; clients that are active now fit in here.
+# Parsing an address takes longer than counting a request; all active clients should fit in here.
 _CACHED_CLIENTS = 4096
 # An address, and the port that some proxies add: 192.0.2.1:443, [2001:db8::1]:443.
 _ADDRESS = re.compile(r"\[(?P<v6>[^\]]+)\](:\d+)?|(?P<v4>[\d.]+):\d+", re.ASCII)
-# The client of requests whose address is none: one for all of them, or each would be a new client.
+# The client of all requests without a valid address; otherwise each would be a new client.
 UNKNOWN = "unknown"
 
 
@@ -60,7 +60,7 @@ class RateLimit:
 def client_of(address: str) -> str:
     """The client behind `address`: for IPv6 its /64, the smallest network a subscriber gets.
 
-    A port is left out. All texts that are not an address are one client.
+    A port is ignored. All strings that are not an address count as one client.
 
     >>> client_of("[2001:db8::1]:443")
     '2001:db8::/64'
@@ -78,5 +78,5 @@ def client_of(address: str) -> str:
 
 
 def _reset_s(admission: Admission) -> int:
-    # At least a second: with 0 an obedient client would retry immediately.
+    # At least one second: with 0, a well-behaved client would retry immediately.
     return max(1, math.ceil(SPAN_S - admission.oldest_age_s))

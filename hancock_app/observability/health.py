@@ -23,7 +23,7 @@ Status = Literal["ok", "degraded", "failed"]
 
 
 class DeepReport(msgspec.Struct):
-    """The response of `/health/deep`. `checks` maps each check to `ok` or to what is wrong.
+    """The response of `/health/deep`. `checks` maps each check to `ok` or an error message.
 
     `degraded` means that all requests are still answered, `failed` that some are not.
     """
@@ -34,7 +34,7 @@ class DeepReport(msgspec.Struct):
 
 
 class Check(NamedTuple):
-    """A check; `run` raises if it fails. Without a `vital` one, requests cannot be answered."""
+    """A check; `run` raises if it fails. While a `vital` one fails, requests cannot be answered."""
 
     run: Callable[[], None]
     vital: bool

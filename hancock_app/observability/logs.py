@@ -11,7 +11,7 @@ from flask import has_request_context, request
 
 from hancock_app.edge import REQUEST_ID
 
-# The fields that `hancock.access` adds. Those of other libraries could contain anything.
+# The fields that `hancock.access` adds. Extra fields of other libraries could contain anything.
 _EXTRA_FIELDS = ("request_id", "method", "route", "status", "ms", "client")
 
 
@@ -40,7 +40,7 @@ def config(level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": f"{__name__}.{JsonFormatter.__name__}"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        # Libraries are too talkative below this level.
+        # Libraries are too verbose below this level.
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "hancock": {"level": level.upper()},

@@ -1,7 +1,7 @@
 """Metrics for Prometheus, of one process or, in multiprocess mode, of all workers together.
 
-Each child metric is looked up once and then kept: `labels()` costs more than counting. No label
-ever contains text that a client chose.
+Each child metric is looked up once and cached: `labels()` costs more than counting. No label ever
+contains text chosen by a client.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 # From a fixed response (under 1 ms) to a slow answer, finest around the latency budgets, which are
 # between 10 and 500 ms.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# Models take from some 10 ms (canned) to the default timeout and its double.
+# Models take from about 10 ms (canned) to twice the default timeout.
 _BACKEND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 # "left": the client disconnected in the middle of a stream.
 _OUTCOMES = ("answered", "failed", "left")
@@ -59,7 +59,7 @@ class Metrics:
         }
         self._active = Gauge(
             "hancock_active_connections",
-            "Requests being answered now",
+            "Requests in progress",
             registry=self._registry,
             # Only of live workers: the requests of a worker that died are no longer active.
             multiprocess_mode="livesum",
@@ -74,7 +74,7 @@ class Metrics:
         return Counter(f"hancock_{name}", documentation, registry=self._registry).inc
 
     def request_finished(self, method: str, route: str, status: str, seconds: float) -> str:
-        """Count a finished request; returns the method as it was counted."""
+        """Count a finished request; returns the method label it was counted under."""
         self._active.dec()
         method_label = method if method in _METHODS else "other"
         observe = self._request_observers.get((method_label, route, status))
@@ -105,7 +105,7 @@ def _text_of(registry: CollectorRegistry, memory: ResidentMemory) -> bytes:
 
 
 class ResidentMemory(Collector):
-    """The current resident memory of the processes `pids()`; shared pages count for each."""
+    """The resident memory of the processes `pids()`; shared pages count once per process."""
 
     def __init__(self, pids: Callable[[], Iterable[int]], proc: Path = Path("/proc")) -> None:
         self._pids = pids
@@ -118,7 +118,7 @@ class ResidentMemory(Collector):
         if any(pages):
             yield GaugeMetricFamily(
                 "hancock_memory_usage_bytes",
-                "Resident memory now, of all workers",
+                "Resident memory of all workers",
                 value=sum(pages) * self._page_bytes,
             )
 

@@ -1,18 +1,18 @@
-"""The key that a webhook secret stands for; imported with the settings, so it imports little."""
+"""Keys from webhook secrets. Imported with the settings, so it imports little itself."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
-# How Standard Webhooks marks a secret that is base64.
+# The prefix that Standard Webhooks uses for base64 secrets.
 _PREFIX = "whsec_"
 # 128 bits: nobody guesses a random key of this length. Standard Webhooks generates 192 and more.
 MIN_KEY_BYTES = 16
 
 
 def key_of(secret: str) -> bytes:
-    """Return the key for `secret`: base64 after the prefix `whsec_`, else the text itself.
+    """Return the key for `secret`: base64 after the prefix `whsec_`, otherwise the secret itself.
 
     Raises `ValueError` if it is not ASCII, not base64 after the prefix, or shorter than
     `MIN_KEY_BYTES`. The message does not repeat the secret.

@@ -1,4 +1,4 @@
-"""Replay protection: which webhook deliveries were already accepted."""
+"""Replay protection: remembers which webhook deliveries were accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hancock_app.storage import Breaker, StorageUnavailable
 
 
 class Replays(Protocol):
-    """Remembers delivery ids that were claimed."""
+    """Remembers claimed delivery ids."""
 
     def claim(self, delivery_id: str, ttl_s: int) -> bool:
         """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
@@ -44,7 +44,7 @@ class MemoryReplays:
             return True
 
     def _forget_expired(self, now: float) -> None:
-        # All ids have the same time to live, so the first one that was claimed expires first.
+        # All ids have the same time to live, so the first one claimed expires first.
         while self._expiry:
             oldest = next(iter(self._expiry))
             if self._expiry[oldest] > now:
@@ -60,7 +60,7 @@ class RedisReplays:
 
     def claim(self, delivery_id: str, ttl_s: int) -> bool:
         """Claim `delivery_id` for `ttl_s` seconds; False if it is already claimed."""
-        # Hashed, since senders choose the id and may choose any text.
+        # Hashed, because senders can choose any string as the id.
         digest = hashlib.sha256(delivery_id.encode("utf-8", "replace")).hexdigest()
         try:
             return bool(self._redis.set(f"hancock:webhook:{digest}", b"", nx=True, ex=ttl_s))

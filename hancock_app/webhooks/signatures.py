@@ -1,6 +1,6 @@
-"""Webhook signatures, in either of two schemes; the headers tell which.
+"""Webhook signatures in two schemes, which the headers distinguish.
 
-`X-Hancock-Signature: sha256=<hex>` is HMAC-SHA256 of the body. It includes no time, so that a
+`X-Hancock-Signature: sha256=<hex>` is the HMAC-SHA256 of the body. It includes no timestamp, so a
 captured request stays valid forever.
 
 Standard Webhooks (https://www.standardwebhooks.com) sends `webhook-id`, `webhook-timestamp` and
@@ -33,7 +33,7 @@ def sign(secret: str, body: bytes) -> str:
 class Signatures:
     """Verify that a webhook was signed with one of `secrets`; without secrets, refuse all.
 
-    Raises `ValueError` if a secret is not a valid key; empty ones are left out.
+    Empty secrets are ignored. Raises `ValueError` if one is not a valid key.
 
     With `standard_only`, only Standard Webhooks are accepted. `clock` is in seconds since 1970.
     """
@@ -71,7 +71,7 @@ class Signatures:
 
     def claim(self, delivery_id: str | None) -> None:
         """Accept a verified delivery once; raises an `ApiError` with status 409 after that."""
-        # The timestamp may be up to the tolerance ahead, and is valid for the tolerance after that.
+        # A timestamp may be ahead by the tolerance, and stays valid for the tolerance after that.
         if delivery_id is not None and not self._replays.claim(delivery_id, 2 * TOLERANCE_S):
             raise ApiError(409, "a delivery with this webhook-id was already accepted")
 
@@ -95,8 +95,8 @@ class Signatures:
 
 
 def _any_match(signatures: Sequence[str], valid_signatures: Sequence[bytes]) -> bool:
-    """Whether any signature is valid; takes the same time whichever it is."""
+    """Whether any signature is valid, compared in constant time."""
     # As bytes: compare_digest raises TypeError for text that is not ASCII.
     encoded = [signature.encode("utf-8", "surrogatepass") for signature in signatures]
-    # sum() and not any(), which would stop at the first match.
+    # sum() instead of any(), which would stop at the first match.
     return bool(sum(hmac.compare_digest(a, b) for a in encoded for b in valid_signatures))

@@ -16,7 +16,7 @@ _ENVIRON_KEYS = tuple("HTTP_" + header.upper().replace("-", "_") for header in _
 _MAX_ID_LENGTH = 256
 # Seconds have ten digits for the next 260 years; int() of thousands of digits is slow.
 _MAX_TIMESTAMP_DIGITS = 12
-# Two keys in use at the same time make two signatures; the rest is for future versions.
+# Two keys in use at the same time give two signatures; the rest is for future versions.
 _MAX_SIGNATURES = 16
 # `v1,` for HMAC, `v1a,` for Ed25519, then base64 in either alphabet.
 _SIGNATURE = re.compile(r"v[0-9]+[a-z]*,[A-Za-z0-9+/_=-]+")
@@ -54,7 +54,7 @@ def parse_delivery(environ: WSGIEnvironment) -> Delivery | None:
 
 def _parse_timestamp(text: str) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) <= _MAX_TIMESTAMP_DIGITS
-    # A leading zero would be a different text with the same value, and so be signed differently.
+    # A leading zero gives a different string with the same value, which is signed differently.
     if not is_number or str(int(text)) != text:
         raise ApiError(401, "webhook-timestamp is not a whole number of seconds")
     return int(text)
@@ -62,7 +62,7 @@ def _parse_timestamp(text: str) -> int:
 
 def _parse_signatures(text: str) -> tuple[str, ...]:
     signatures = tuple(text.split(" ", _MAX_SIGNATURES))
-    # Senders send no signature twice and no empty one; someone who mutates a request might.
+    # Senders never repeat a signature or send an empty one; an attacker who alters a request might.
     is_well_formed = all(map(_SIGNATURE.fullmatch, signatures))
     is_unique = len(set(signatures)) == len(signatures)
     if not (is_well_formed and is_unique and len(signatures) <= _MAX_SIGNATURES):

@@ -29,7 +29,7 @@ _COMMANDS = (report, show, compare, merge, gate, suggest, duel)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
         description="Show, compare, merge and judge the artifacts of latency budgets.",
@@ -50,18 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except Exception:
         # Python's own exit code for an exception is 1, which means exceeded here.
-        _complain(f"an error of its own; please report it:\n{traceback.format_exc()}")
+        _complain(f"internal error; please report it:\n{traceback.format_exc()}")
         return ExitCode.USAGE
     return exit_code
 
 
 def _complain(text: str) -> None:
-    if sys.stderr is not None:  # it is None where the caller closed it
+    if sys.stderr is not None:  # it is None if the caller closed it
         print(f"hancock-latency: {text}", file=sys.stderr)
 
 
 class _Version(argparse.Action):
-    """``--version``, looked up only when it is asked for."""
+    """``--version``, looked up only when needed."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)

@@ -1,4 +1,4 @@
-"""What the commands share: the sessions of several artifacts, titles in messages, and output."""
+"""Shared by the commands: sessions of several artifacts, titles in messages, and output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN: Final = 12
 
 
 def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[str, Any]:
-    """The facts that all sessions have in common, and the rest by file."""
+    """Return the facts that all sessions share, and the rest by file."""
     sessions = [dict(artifact.session) for artifact in artifacts]
     first = sessions[0]
     if len(sessions) == 1:
@@ -39,7 +39,7 @@ def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Names that tell the files apart: shards are often in folders of their own."""
+    """Return distinct names of files: shards are often in separate folders."""
     names = [path.name for path in paths]
     if len(set(names)) == len(names):
         return names
@@ -58,16 +58,16 @@ def add_artifacts(parser: argparse.ArgumentParser) -> None:
 
 
 def artifact_paths(options: argparse.Namespace) -> list[Path]:
-    """The files of `add_artifacts`.
+    """Return the files given by `add_artifacts`.
 
     Raises:
-        ArtifactError: a folder has no artifact in it.
+        ArtifactError: a folder contains no artifacts.
     """
     return [file for path in options.artifacts for file in artifacts_in(path)]
 
 
 def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
-    """What a command that judges ends with. strict: no sample may be inconclusive.
+    """Return the exit code of a command that judges. strict: inconclusive samples fail.
 
     Raises:
         ArtifactError: nothing was judged, or nothing was measured.
@@ -82,10 +82,10 @@ def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
 
 
 def titles(records: Sequence[Record]) -> str:
-    """The titles of samples for an error message, which has no room for all of them."""
+    """Return the titles of samples for an error message, only the first of many."""
     names = list(dict.fromkeys(with_small_print(record) for record in records))
     rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "no sample") + rest
+    return (", ".join(names[:_SHOWN]) or "no samples") + rest
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +105,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def columns_of(options: argparse.Namespace) -> tuple[Column, ...]:
-    """The columns that were asked for.
+    """Return the requested columns.
 
     Raises:
         ArtifactError: one of them is unknown.
@@ -115,17 +115,17 @@ def columns_of(options: argparse.Namespace) -> tuple[Column, ...]:
 
 
 def group_by_of(options: argparse.Namespace) -> GroupBy | None:
-    """What ``--group-by`` says, if anything.
+    """Return the value of ``--group-by``, if any.
 
     Raises:
-        ArtifactError: it is neither param nor func.
+        ArtifactError: it is not param or func.
     """
     text = options.group_by
     return None if text is None else read_as("--group-by", ArtifactError, parse_group_by, text)
 
 
 def put(text: str, path: Path | None) -> None:
-    """Write the text, whole or not at all where it is a file.
+    """Write the text to a file, atomically, or to standard output.
 
     Raises:
         ArtifactError: it cannot be written.
@@ -144,7 +144,7 @@ def _print(text: str) -> None:
     if sys.stdout is None:
         raise ArtifactError("cannot write to standard output: it is closed")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without our letters shows the rest
+        sys.stdout.reconfigure(errors="replace")  # for terminals that lack our characters
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -156,5 +156,5 @@ def _print(text: str) -> None:
 
 
 def _give_up() -> None:
-    """Let what is still to be flushed go nowhere, or Python would complain once more at its end."""
+    """Discard unflushed output, otherwise Python would report the error again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

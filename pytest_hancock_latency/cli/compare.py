@@ -1,4 +1,4 @@
-"""``hancock-latency compare``: an artifact and an earlier one."""
+"""``hancock-latency compare``: compare an artifact with an earlier one."""
 
 from __future__ import annotations
 

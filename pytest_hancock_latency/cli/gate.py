@@ -1,4 +1,4 @@
-"""``hancock-latency gate``: judge existing measurements by other budgets."""
+"""``hancock-latency gate``: judge existing measurements against other budgets."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def add_command(commands: Commands) -> None:
     """Add ``gate`` to the command line."""
     parser = commands.add_parser(
         "gate",
-        help="judge artifacts or HdrHistograms by other budgets",
-        description="Judge existing measurements by other budgets.",
+        help="judge artifacts or HdrHistograms against other budgets",
+        description="Judge existing measurements against other budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -93,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path, unit_ns: int) -> Artifact:
-    """An artifact, or a histogram as an artifact with one sample."""
+    """Read an artifact, or a histogram as an artifact with one sample."""
     source = artifact_source(path)
     content = read_input(source, ArtifactError)
     if not content.startswith(PREFIX.encode("ascii")):
@@ -115,7 +115,7 @@ def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path
     if not any(record.verdict for record in judged):
         names = ", ".join(f'"{name}"' for name in budgets) or "none"
         raise BudgetError(
-            f"{path}: no budget bears the name of a sample: {names}; there is {titles(records)}"
+            f"{path}: no budget matches a sample: {names}; the samples are {titles(records)}"
         )
     return judged
 
@@ -129,10 +129,10 @@ def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
             except BudgetError as error:
                 return record.without_verdict(str(error))
             return replace(_by(terms, record, gates), budget_name=name)
-    return record.without_verdict("no budget of its name")
+    return record.without_verdict("no budget with its name")
 
 
 def _by(terms: Terms, record: Record, gates: int) -> Record:
-    """The record judged by these terms, whatever it was judged by before."""
+    """Return the record judged by these terms, replacing any earlier verdict."""
     judged = judged_anew(record, terms.budget(), gates, terms.samples or 1)
     return replace(judged, budget_name=None, strict=bool(terms.strict))

@@ -1,4 +1,4 @@
-"""``hancock-latency merge``: one artifact of several."""
+"""``hancock-latency merge``: merge several artifacts into one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
-    """One artifact that is given twice, or a copy of it, would count twice."""
+    """Refuse an artifact given twice, or a copy of it, which would count twice."""
     for (path, artifact), (twin, copy) in combinations(zip(paths, artifacts, strict=True), 2):
         if artifact.records and artifact == copy:
-            raise ArtifactError(f"{path} and {twin} have the same content, which would count twice")
+            raise ArtifactError(
+                f"{path} and {twin} have the same content, which would be counted twice"
+            )

@@ -1,4 +1,4 @@
-"""``hancock-latency report``: artifacts in any format, and what they say as the exit code."""
+"""``hancock-latency report``: show artifacts in any format; their verdict sets the exit code."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _screen(options: argparse.Namespace) -> dict[str, Any]:
-    """How the text is drawn: for the terminal that it goes to, or for a log or a file."""
+    """Return how to lay out the text: for the terminal, or for a log or a file."""
     on_screen = options.output is None and bool(sys.stdout and sys.stdout.isatty())
     return {
         "width": shutil.get_terminal_size().columns if on_screen else LOG_WIDTH,

@@ -1,4 +1,4 @@
-"""``hancock-latency show``: one sample, with its picture."""
+"""``hancock-latency show``: show one sample, with its distribution."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def _one(records: Sequence[Record], part: str, path: Path) -> Record:
     if len(matching) == 1:
         return matching[0]
     if not records:
-        raise ArtifactError(f"{path}: there is no sample in it")
+        raise ArtifactError(f"{path}: it has no samples")
     if not matching:
         raise ArtifactError(f"{path}: no sample has {part!r} in its title: {titles(records)}")
     raise ArtifactError(
-        f"{path}: {len(matching)} samples fit, say which one is meant: {titles(matching)}"
+        f"{path}: {len(matching)} samples match, be more specific: {titles(matching)}"
     )
 
 

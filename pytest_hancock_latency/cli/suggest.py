@@ -1,4 +1,4 @@
-"""``hancock-latency suggest``: budgets from measured latencies."""
+"""``hancock-latency suggest``: suggest budgets from measured latencies."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     records = [record for path in options.artifacts for record in read_artifact(path).records]
     measured = [record for record in records if record.n]
     if not measured:
-        raise BudgetError("nothing was measured in what was given: there is nothing to suggest")
+        raise BudgetError("no measurements in these artifacts: there is nothing to suggest")
     suggestions = [suggest(record, margin) for record in pool(measured)]
     put(_FORMATS[options.format](suggestions, margin), options.output)
     return 0

@@ -1,5 +1,5 @@
 """What a budget means: durations, quantiles, samples, evidence, verdicts, records.
 
-Nothing in here knows a clock, a file, the environment, pytest or how to print.
+Nothing in here uses a clock, files, the environment, pytest or output.
 All latencies are integer nanoseconds.
 """

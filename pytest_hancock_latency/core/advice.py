@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 Figure = str | int | float | None
-"""A name or a number that the words need."""
+"""A name or a number that appears in the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,13 @@ class Advice:
     """One warning about how a sample was measured; equal advice has equal figures."""
 
     kind: str
-    """A short stable word for machines, e.g. ``tracer``."""
+    """A short, stable, machine-readable name such as ``tracer``."""
     items: tuple[tuple[str, Figure], ...] = ()
     """Figures by name; durations are integer nanoseconds and end in ``_ns``."""
 
     @classmethod
     def of(cls, kind: str, **figures: Figure) -> Self:
-        """Advice of a kind with its figures."""
+        """Make advice of a kind from its figures."""
         return cls(kind, tuple(figures.items()))
 
     @property

@@ -1,38 +1,37 @@
-"""What part of a latency the code took, and what part the machine took.
+"""How much of a latency the code took, and how much the machine took.
 
-A thread that could run and was not running waits in the run queue of the kernel, which counts that
-time. A call that blocks sleeps while *other* threads and processes wait in that queue for it: those
-that it may wait for are its waiting tree. Subtracting these waits from the wall-clock latency
-leaves what the code took; a reference probe that slows down tells of a slow host. Raw latency is
-never replaced: *exceeded* is counted on attributed latency and *within* on raw latency, so that
-excusing can turn a failure into *inconclusive*, but never into a pass.
+A thread that is ready to run but not running waits in the kernel's run queue, and the kernel counts
+that time. When a call blocks, *other* threads and processes may wait in the queue: those that it
+may be blocked on form its waiting tree. Subtracting these waits from the wall-clock latency leaves
+the time the code took. A reference probe that slows down reveals a slow host. Raw latency is never
+replaced: *exceeded* is counted on attributed latency and *within* on raw latency, so excused time
+can turn a failure into *inconclusive*, but never into a pass.
 
-Following the wait, for each observation and each accounting window of 250 ms or more:
+For each observation, and for each accounting window of at least 250 ms:
 
-    waits      own run-queue wait, and that of the tree where the call blocked
+    waits      own run-queue wait, plus that of the tree if the call blocked
     off        wall − own CPU time
     candidate  min(waits, off)
     foreign    what others consumed in the window: busy time of the CPUs less that of the tree,
                plus the time for which a quota stopped the container
-    consumed   foreign by all that the CPUs could do in the window
+    consumed   foreign divided by the total CPU time available in the window
     excused    candidate · min(1, max(foreign / sum of the candidates of the window, consumed))
 
-The machine cannot have taken more in a window than others consumed in it, so a burst that chokes
-itself on a quiet machine is its own fault. Callers of a burst all wait at the same time: where
-others consumed nine tenths of the machine, each of them could have been through in a tenth of its
-time, however many they are. While a window is still open its foreign work is not
-known, and all candidates are excused: attributed latency can only rise later, so nothing is
-convicted early.
+The machine cannot have taken more time in a window than others consumed in it, so a burst that
+overloads a quiet machine is blamed itself. Callers of a burst all wait at the same time: if others
+consumed nine tenths of the machine, each caller could have finished in a tenth of its time, however
+many there are. While a window is still open, its foreign work is unknown and all candidates are
+excused: attributed latency can only rise later, so no verdict of *exceeded* comes too early.
 
-A call that commits to a disk waits for the commits of others. Where others wrote as well as the
-tree, its time asleep is excused up to the time for which a disk kept tasks waiting.
+A call that commits to a disk also waits for the commits of others. If both others and the tree
+wrote, its time asleep is excused up to the time for which a disk kept tasks waiting.
 
-Where a call waited for something that is not in the tree (a thread or program that came and went, a
-server on another machine), its time asleep is evidence only in calm windows. The CPU time of the
-process and of programs that it ran within the call is never excused: on all CPUs at once, it takes
-at least its share of it. Requests of an open loop that pile up because the machine delayed some of
-them are in each other's way: what siblings burnt meanwhile is excused by the share that others
-consumed.
+If a call waited for something outside the tree (a short-lived thread or program, or a server on
+another machine), its time asleep counts against the code only in calm windows. The CPU time of the
+process and of programs that it ran during the call is never excused: divided by the number of CPUs,
+it is the least time the call takes on any machine. Requests of an open loop that pile up because
+the machine delayed some of them delay each other: the CPU time of siblings is excused by the share
+that others consumed.
 
 All arrays have one element per observation, shape (n,), integer nanoseconds unless said otherwise.
 """
@@ -52,11 +51,11 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
 
 READING_NS: Final = 5_000
-"""How long reading the counters takes; waiting beyond it fell outside the timed window."""
+"""Time that reading the counters takes; a longer wait fell outside the timed window."""
 OWN_NOISE_NS: Final = 20_000
-"""Process CPU time beyond the thread's own that reading one clock after the other explains."""
+"""Process CPU time beyond the thread's own that reading two clocks in turn explains."""
 PROBES_NEAR: Final = 5
-"""Probes that tell of the host's speed near an observation; their median ignores two outliers."""
+"""Probes used for the host's speed near an observation; their median ignores two outliers."""
 WAITED: Final = "waited for a core"
 TREE_WAITED: Final = "what it waited for waited for a core"
 THROTTLED: Final = "throttled by the container's quota"
@@ -64,10 +63,14 @@ UNSEEN: Final = "waited for something unseen on a busy machine"
 DISK: Final = "waited for a disk that others wrote to"
 QUEUED: Final = "queued behind requests that the machine had delayed"
 SLOW_HOST: Final = "slow host"
+COLLECTOR: Final = "collector"
+"""Not excused: a garbage collection is latency of the code."""
+CAUSES: Final = (WAITED, TREE_WAITED, THROTTLED, UNSEEN, DISK, QUEUED, SLOW_HOST, COLLECTOR)
+"""All causes of a slow observation, as artifacts name them; the schema lists them as well."""
 _MOSTLY: Final = 0.5
-"""Share of the foreign work from which a window counts as one of throttling."""
+"""Share of the foreign work from which a window counts as throttled."""
 _QUIET: Final = 0.1
-"""Quantile of the probes that stands for the host at its usual speed."""
+"""Quantile of the probes that represents the usual speed of the host."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +81,7 @@ class Brackets:
     thread_cpu: Nanoseconds
     process_cpu: Nanoseconds
     run_queue: Nanoseconds
-    """Run-queue wait between the two readings."""
+    """Run-queue wait between the two readings of the counters."""
     gap_before: Nanoseconds
     """From the start of the first reading to the start of the window."""
     gap_after: Nanoseconds
@@ -89,28 +92,29 @@ class Circumstances:
     """What the machine did in each observation."""
 
     start: Nanoseconds
-    """On the clock."""
+    """Start of the observation on the clock."""
     wall: Nanoseconds
     run_queue: Nanoseconds
     """Run-queue wait of the measuring thread inside the timed window, see `waits_in_window`."""
     own_wait: Nanoseconds
-    """The part of it for which no other thread of the process ran, see `without_own_threads`."""
+    """The part of `run_queue` during which no other thread of the process ran, see
+    `without_own_threads`."""
     thread_cpu: Nanoseconds
     speed: Numbers
     """Slowdown of the host, at least 1."""
     blocked: Flags
-    """Whether the thread gave up its core by itself."""
+    """Whether the thread gave up its CPU voluntarily."""
     tree_wait: Nanoseconds
-    """Run-queue wait of the others in the waiting tree, added up."""
+    """Sum of the run-queue waits of the others in the waiting tree."""
     tree_cpu: Nanoseconds
     """CPU time of the whole tree, the measuring thread included."""
     own_work: Nanoseconds
-    """CPU time of this process, and of programs that it started and that ended within the call, by
-    the number of CPUs: no machine does it sooner."""
+    """CPU time of this process and of programs that started and ended within the call, divided by
+    the number of CPUs: no machine can do the work faster."""
     siblings_cpu: Nanoseconds
     """CPU time of this process less that of the measuring thread."""
     queued: Flags
-    """Whether it began later than its schedule said, since earlier ones were not through."""
+    """Whether it started behind schedule because earlier requests had not finished."""
     unseen: Flags
     """Whether it may have waited for something that is not in the tree."""
     window: Nanoseconds
@@ -126,7 +130,7 @@ class Circumstances:
 
     @property
     def candidate(self) -> Nanoseconds:
-        """The most that others can have taken of each observation."""
+        """The maximum time that others can have taken of each observation."""
         import numpy as np
 
         waits = self.run_queue + np.where(self.blocked, self.tree_wait, 0)
@@ -136,37 +140,37 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """What others did in each accounting window, shape (windows,)."""
+    """Activity of others in each accounting window, shape (windows,)."""
 
     foreign: Numbers
-    """CPU time that others consumed and time for which a quota stopped the container, in ns;
-    infinite while it is not known."""
+    """CPU time that others consumed plus time for which a quota stopped the container, in ns;
+    infinite while unknown."""
     consumed: Numbers
-    """The same as a share of all that the CPUs could do, from 0 to 1; 1 while it is not known."""
+    """`foreign` as a share of the available CPU time, from 0 to 1; 1 while unknown."""
     throttled: Numbers
-    """The part of it for which a quota stopped the container."""
+    """The part of `foreign` for which a quota stopped the container."""
     calm: Flags
-    """Whether nearly nobody waited for a core; False while that is not known."""
+    """Whether almost no task waited for a CPU; False while unknown."""
     disk: Numbers
-    """Time for which a disk kept tasks waiting that others wrote to as well, in ns; 0 where the
-    tree or others wrote nothing, infinite while it is not known."""
+    """Time for which a disk that others wrote to as well kept tasks waiting, in ns; 0 if the tree
+    or the others wrote nothing, infinite while unknown."""
     busy_children: Flags
-    """Whether children of the process took cores; False while that is not known."""
+    """Whether children of the process used CPUs; False while unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """What the code took of each observation."""
+    """The part of each observation that the code took."""
 
     attributed: Nanoseconds
     excused: Mapping[str, Numbers]
-    """Time that the machine took, by its cause."""
+    """Time that the machine took, by cause."""
 
 
 def waits_in_window(brackets: Brackets) -> Nanoseconds:
-    """Run-queue wait that fell into the timed window.
+    """Return the run-queue wait that fell into the timed window.
 
-    Wait that fits into the time around the window is credited to it, not to the observation.
+    Wait that fits into the gaps around the window is assigned to them, not to the observation.
     """
     import numpy as np
 
@@ -178,10 +182,10 @@ def waits_in_window(brackets: Brackets) -> Nanoseconds:
 
 
 def without_own_threads(waits: Nanoseconds, brackets: Brackets) -> Nanoseconds:
-    """The same less the CPU time that the process's other threads burnt meanwhile.
+    """Return the waits less the CPU time that other threads of the process used meanwhile.
 
-    They may have been on the core that the measuring thread waited for, so that only the rest is
-    the machine's whatever others consumed.
+    Those threads may have occupied the CPU that the measuring thread waited for, so only the rest
+    was certainly taken by the machine.
     """
     import numpy as np
 
@@ -191,10 +195,10 @@ def without_own_threads(waits: Nanoseconds, brackets: Brackets) -> Nanoseconds:
 
 
 def waiting_for_each_other(callers: Sequence[Circumstances]) -> list[Circumstances]:
-    """Callers of one load, each with the run-queue waits of the others added to its tree's.
+    """Return the callers of one load, each with the others' run-queue waits added to its tree.
 
-    Threads of one process share its interpreter lock: a caller sleeps while another one has the
-    lock and waits for a core. A wait is spread evenly over its call.
+    Threads of one process share its interpreter lock: a caller sleeps while another one holds the
+    lock and waits for a CPU. A wait is spread evenly over its call.
     """
     import numpy as np
 
@@ -215,7 +219,7 @@ def waiting_for_each_other(callers: Sequence[Circumstances]) -> list[Circumstanc
 
 
 def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
-    """How much slower the host was near each observation, at least 1.
+    """Return how much slower the host was near each observation, at least 1.
 
     probes: durations of the reference probe, in order. probe_of: for each observation, the index of
     the last probe before it. The median of the last five probes is compared with the tenth
@@ -234,7 +238,7 @@ def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
 
 
 def candidates(circumstances: Circumstances, windows: Windows) -> Numbers:
-    """What may be excused in each window if others caused all of it, shape (windows,)."""
+    """Return the most that can be excused in each window, shape (windows,)."""
     return _by_window(circumstances.candidate, circumstances.window, windows)
 
 
@@ -245,24 +249,24 @@ def _by_window(candidate: Nanoseconds, window: Nanoseconds, windows: Windows) ->
     return totals.astype(np.float64)
 
 
-def _up_to(bound: Numbers, sought: Numbers, window: Nanoseconds) -> Numbers:
-    """As much of what is sought as the bound of each window has, in equal shares."""
+def _up_to(bound: Numbers, times: Numbers, window: Nanoseconds) -> Numbers:
+    """Scale the times times down to the bound of their window, all by the same factor."""
     import numpy as np
 
-    totals = np.bincount(window, weights=sought, minlength=len(bound))
+    totals = np.bincount(window, weights=times, minlength=len(bound))
     shares: Numbers = np.minimum(1.0, bound / np.maximum(1.0, totals))[window]
-    return sought * shares
+    return times * shares
 
 
 def attribute(
     circumstances: Circumstances, windows: Windows, totals: Numbers | None = None
 ) -> Attribution:
-    """Attributed latency: raw latency less the time that the machine took.
+    """Return attributed latency: raw latency less the time that the machine took.
 
-    The measuring thread's own wait is excused in full, unless children of the process were busy;
-    what is excused beyond it is bounded by what others consumed in the window.
+    The measuring thread's own wait is excused in full, unless children of the process were busy.
+    Everything excused beyond it is bounded by what others consumed in the window.
 
-    totals: `candidates` of all callers of a load together; by default those of this one.
+    totals: `candidates` of all callers of a load together; by default of this caller alone.
     """
     import numpy as np
 

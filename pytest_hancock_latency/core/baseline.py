@@ -1,11 +1,11 @@
-"""A sample compared with that of an earlier run.
+"""Comparison of a sample with the same sample of an earlier run.
 
-The state of a machine differs between runs, and no test mends that: with identical code, the mean
-of a fresh run is 5 % above that of a saved one every fourth time, and a rank test says *slower*
-every third time. So a saved run fails nothing. Only this is reported:
-that the *median* of what the *code* took is above the baseline's by more than an allowed share, on
-a machine of the same kind, from 200 observations each; and it is advice. Tails, and runs of other
-machines, are shown and not judged.
+The state of a machine differs between runs, and no statistical test can correct that: with
+identical code, the mean of a fresh run is 5 % above that of a saved run one time in four, and a
+rank test reports *slower* one time in three. A comparison is therefore only advice and fails no
+test. It reports only that the *median* of *attributed* latency is above the baseline's by more
+than an allowed share, on the same kind of machine, from at least 200 observations each. Tails and
+runs on other machines are shown, but not judged.
 
 Sources: the rank test is Mann & Whitney 1947, with the usual correction for ties; comparing with
 the baseline times one plus the allowed share makes it a test of non-inferiority.
@@ -25,14 +25,14 @@ from .quantile import P50
 from .record import Record
 
 ALLOWED: Final = Fraction(1, 10)
-"""Medians of identical code differ by up to that much between two runs."""
+"""Medians of identical code differ by up to this share between two runs."""
 LEAST: Final = 200
-"""Observations on either side; below, a rank test misses what matters."""
+"""Minimum observations on each side; with fewer, a rank test misses relevant changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of the median of one sample."""
+    """The change of the median of one sample."""
 
     before_ns: int
     """Median of attributed latency in the baseline."""
@@ -40,27 +40,27 @@ class Change:
     slower: bool = False
     """Shown to be above the baseline by more than the allowed share."""
     why_not: str | None = None
-    """Why the two were not compared, where they were not."""
+    """Why the two were not compared; None if they were."""
 
     @property
     def share(self) -> float:
-        """The change of the median, as a share of what it was; positive is slower."""
+        """The change as a share of the median before; positive is slower."""
         return (self.after_ns - self.before_ns) / self.before_ns if self.before_ns else 0.0
 
     @property
     def percent(self) -> int:
-        """The same in whole percent, as it is shown everywhere."""
+        """The change in whole percent, as shown in all reports."""
         return round(100 * self.share)
 
 
 def median_change(before: Record, after: Record) -> Change | None:
-    """The change of the median of attributed latency; None where it is not known of both."""
+    """Return the change of the median of attributed latency; None if either is unknown."""
     histograms = _attributed(before, after)
     return _of_medians(*histograms) if histograms else None
 
 
 def other_machine(session: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
-    """The kind of machine of the earlier session, where both are known and differ; else nothing."""
+    """Return the kind of the earlier machine if both are known and differ, else nothing."""
     kind, earlier = kind_of_machine(session), kind_of_machine(before)
     return earlier if kind and earlier and kind != earlier else ()
 
@@ -68,17 +68,17 @@ def other_machine(session: Mapping[str, Any], before: Mapping[str, Any]) -> tupl
 def judged_change(
     before: Record, after: Record, allowed: Fraction = ALLOWED, *, compared: int = 1
 ) -> Change:
-    """The change of one sample, and whether it is slower.
+    """Return the change of one sample and whether it is slower.
 
-    compared: samples over which the chance of a false alarm is shared.
+    compared: number of samples that share the chance of a false alarm.
     """
     histograms = _attributed(before, after)
     if histograms is None:
-        return Change(0, 0, why_not="no histogram on one side")
+        return Change(0, 0, why_not="one side has no histogram")
     old, new = histograms
     change = _of_medians(old, new)
     if min(old.n, new.n) < LEAST:
-        return replace(change, why_not=f"{min(old.n, new.n)} observations, {LEAST} are needed")
+        return replace(change, why_not=f"{min(old.n, new.n)} observations, but {LEAST} are needed")
     chance = chance_of_being_no_slower(old, new, allowed)
     return replace(change, slower=chance <= alpha_of_gate(compared))
 
@@ -97,7 +97,7 @@ def chance_of_being_no_slower(old: Histogram, new: Histogram, allowed: Fraction)
 
 
 def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
-    """Counts of old and new observations at each value, ascending."""
+    """Return the counts of old and new observations at each value, ascending."""
     counts: dict[float, tuple[int, int]] = {}
     for value, olds, news in sorted(tagged):
         counted = counts.get(value, (0, 0))
@@ -106,7 +106,10 @@ def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
 
 
 def _upper_tail(wins: float, ties: int, old: int, new: int) -> float:
-    """Chance of as many wins or more if there is no difference: normal, continuity-corrected."""
+    """Return the probability of at least as many wins if there is no difference.
+
+    Normal approximation with continuity correction.
+    """
     total = old + new
     variance = old * new / 12 * (total + 1 - ties / (total * (total - 1)))
     if variance <= 0:
@@ -115,7 +118,7 @@ def _upper_tail(wins: float, ties: int, old: int, new: int) -> float:
 
 
 def _attributed(before: Record, after: Record) -> tuple[Histogram, Histogram] | None:
-    """The histograms that are compared; None where one of them is missing or empty."""
+    """Return the two histograms to compare; None if either is missing or empty."""
     old = before.attributed_histogram or before.histogram
     new = after.attributed_histogram or after.histogram
     return (old, new) if old and new and old.n and new.n else None
@@ -126,7 +129,7 @@ def _of_medians(old: Histogram, new: Histogram) -> Change:
 
 
 def kind_of_machine(session: Mapping[str, Any]) -> tuple[str, ...]:
-    """What two machines must have in common for latencies of theirs to be compared."""
+    """Return the facts that two machines must share for their latencies to be comparable."""
     machine = session.get("machine")
     if not isinstance(machine, Mapping):
         return ()

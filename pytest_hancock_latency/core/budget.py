@@ -1,4 +1,4 @@
-"""Budgets: limits per quantile for one test, read from what a marker or a file says."""
+"""Budgets: limits per quantile for one test, parsed from a marker or a file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .quantile import (
 from .warmup import Warmup, parse_warmup
 
 AUTO_TIME: Final = 0
-"""The time limit that fits the budget, which no duration can be."""
+"""Stands for a time limit that fits the budget; not a valid duration."""
 PERCENTILES: Final = "percentiles"
-"""The keyword of a mapping of limits, in which any percentile may be limited."""
+"""The keyword for a mapping of limits of any percentiles."""
 _USUAL: Final = ("p50", "p75", "p90", "p95", "p99", "p99_9")
-"""What a mistyped percentile may have been meant to be."""
+"""Candidates for what a mistyped percentile was meant to be."""
 RPS: Final = "rps"
-"""The keyword of the least requests/s, which only a load can show."""
+"""The keyword for the minimum requests/s, which only a load can measure."""
 TESTS: Final = "tests"
-"""The keyword of the tests that a budget of the budget file is for."""
+"""The keyword for the tests that a budget of the budget file applies to."""
 POSITIONAL: Final = ("p50", "p95", "p99")
-"""Positional arguments of the marker, whose signature stays whatever columns a table has."""
+"""Positional arguments of the marker; independent of the columns of the table."""
 _HIGHEST_ERRORS: Final = 1
 _SHARE: Final = re.compile(
     r"[+-]?(\d{1,40}/\d{1,40}|(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?\s*%?)",
@@ -41,13 +41,13 @@ _FACTOR: Final = re.compile(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", re.ASCII)
 _LEAST_SCALE: Final = Fraction(1, 1000)
 _MOST_SCALE: Final = Fraction(1000)
 ERRORS: Final = "errors"
-"""The keyword of the share of requests that may fail."""
+"""The keyword for the share of requests that may fail."""
 _LEAST: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit of a budget: the quantile must not be above `limit_ns`."""
+    """One limit of a budget: the quantile must be at most `limit_ns`."""
 
     quantile: Fraction
     limit_ns: int
@@ -65,23 +65,23 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class LatencyBudget:
-    """All that one sample is judged by.
+    """Everything that one sample is judged by.
 
-    Invariants: quantiles ascend, limits never descend with them, and there is at least one limit,
-    of a quantile or of requests/s.
+    Invariants: quantiles ascend, limits never decrease, and there is at least one limit, of a
+    quantile or of requests/s.
     """
 
     limits: tuple[Limit, ...]
     errors: Fraction = Fraction(0)
     """The share of requests that may fail."""
     least_time_ns: int = 0
-    """No *within* before the sample spans this long, so that slow phases have time to show."""
+    """The sample cannot be *within* before it spans this time, so that slow phases can show up."""
     least_per_s: float | None = None
-    """The least requests/s of a load."""
+    """The minimum requests/s of a load."""
 
     @property
     def parts(self) -> int:
-        """How many parts can be exceeded by chance: limits, a share of failures, requests/s."""
+        """The number of parts that can be exceeded by chance: limits, failures, requests/s."""
         return len(self.limits) + bool(self.errors) + (self.least_per_s is not None)
 
     def __post_init__(self) -> None:
@@ -94,47 +94,47 @@ class LatencyBudget:
                 raise BudgetError(
                     f"{higher.label}={format_exactly(higher.limit_ns)} is below "
                     f"{lower.label}={format_exactly(lower.limit_ns)}: "
-                    "limits must not get smaller as percentiles rise"
+                    "limits must not decrease as percentiles increase"
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one marker or one named budget says; whatever it does not say is None or absent."""
+    """The values of one marker or one named budget; a value that is not set is None or absent."""
 
     limits: Mapping[Fraction, int] = field(default_factory=dict)
     errors: Fraction | None = None
     name: str | None = None
     budget_name: str | None = None
-    """Under which name of the budget file these terms stand, where they stand there."""
+    """Name of these terms in the budget file, if they come from there."""
     warmup: Warmup | None = None
     samples: int | None = None
     max_samples: int | None = None
     time_limit_ns: int | None = None
-    """Longest measuring; `AUTO_TIME` is as long as the limits take."""
+    """Maximum time to measure; `AUTO_TIME` means as long as the limits need."""
     least_time_ns: int | None = None
     strict: bool | None = None
     regression: Fraction | None = None
-    """By which share the median may be above that of the baseline."""
+    """Share by which the median may be above that of the baseline."""
     least_per_s: float | None = None
-    """Least requests/s of a load; whoever measures none drops it by `without_rps`."""
+    """Minimum requests/s of a load; where none are measured, `without_rps` removes it."""
     tests: tuple[str, ...] | None = None
-    """Patterns of the tests that a budget of the budget file is for."""
+    """Patterns of the tests that a budget of the budget file applies to."""
 
-    def over(self, farther: Terms) -> Terms:
-        """These terms, with what they leave open taken from terms that stand farther away."""
+    def over(self, defaults: Terms) -> Terms:
+        """Return these terms, with unset values taken from less specific terms."""
         open_fields = {
-            f.name: getattr(farther, f.name)
+            f.name: getattr(defaults, f.name)
             for f in fields(self)
             if f.name != "limits" and getattr(self, f.name) is None
         }
-        return replace(self, limits={**farther.limits, **self.limits}, **open_fields)
+        return replace(self, limits={**defaults.limits, **self.limits}, **open_fields)
 
     def budget(self) -> LatencyBudget:
-        """The budget that these terms describe.
+        """Return the budget that these terms describe.
 
         Raises:
-            BudgetError: no limit at all, or limits that get smaller as percentiles rise.
+            BudgetError: there is no limit, or limits decrease as percentiles increase.
         """
         limits = tuple(Limit(q, ns) for q, ns in sorted(self.limits.items()))
         return LatencyBudget(
@@ -142,20 +142,20 @@ class Terms:
         )
 
     def scaled(self, factor: Fraction) -> Terms:
-        """The same with latency limits multiplied; shares of errors and rates stay."""
+        """Return the terms with latency limits multiplied; errors and rates stay the same."""
         scaled = {quantile: max(1, round(ns * factor)) for quantile, ns in self.limits.items()}
         return replace(self, limits=scaled)
 
     def without_rps(self) -> Terms:
-        """The same for whoever cannot see requests/s: a test, or counts without their time.
+        """Return the terms for a test, or for counts without times, which have no requests/s.
 
         Raises:
-            BudgetError: nothing else is limited.
+            BudgetError: there is no other limit.
         """
         if self.least_per_s is not None and not self.limits:
             raise BudgetError(
-                f'budget "{self.budget_name}" limits only rps, which a Locust run alone can show: '
-                "add a limit such as p99"
+                f'budget "{self.budget_name}" limits only rps, '
+                "which only Locust runs can measure: add a limit such as p99"
             )
         return replace(self, least_per_s=None)
 
@@ -193,7 +193,7 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
 
 
 def _refuse_low(keyword: str, value: object, quantile: Fraction) -> None:
-    """A limit below p50 is far more often a slip of the keyboard than meant."""
+    """Raise BudgetError for a limit below p50, which is far more often a typo than intended."""
     if quantile < P50:
         near = did_you_mean(keyword, _USUAL)
         raise BudgetError(
@@ -203,20 +203,20 @@ def _refuse_low(keyword: str, value: object, quantile: Fraction) -> None:
 
 
 def _percentiles(value: object) -> dict[Fraction, int]:
-    """Limits of any percentiles, those below p50 too: ``percentiles={"p10": 5, "p99": 50}``."""
+    """Read limits of any percentiles, also below p50: ``percentiles={"p10": 5, "p99": 50}``."""
     if not isinstance(value, Mapping):
         raise BudgetError(f"percentiles={value!r} is not a mapping such as {{'p10': 5}}")
     return {_quantile(str(name)): _duration(str(name), limit) for name, limit in value.items()}
 
 
 def check_counts(samples: int, max_samples: int) -> None:
-    """Raise BudgetError where the least number of observations is above the greatest."""
+    """Raise BudgetError if the minimum number of observations is above the maximum."""
     if samples > max_samples:
         raise BudgetError(f"samples={samples} is above max_samples={max_samples}")
 
 
 def positional_terms(values: Iterable[Any]) -> dict[str, Any]:
-    """Positional limits of a marker by their keywords: p50, p95, p99 in this order.
+    """Return positional limits of a marker by keyword: p50, p95, p99 in this order.
 
     Raises:
         BudgetError: more than three.
@@ -224,7 +224,8 @@ def positional_terms(values: Iterable[Any]) -> dict[str, Any]:
     limits = list(values)
     if len(limits) > len(POSITIONAL):
         raise BudgetError(
-            f"{len(limits)} positional limits: at most three, p50, p95 and p99, or one budget name"
+            f"{len(limits)} positional arguments: write at most three (p50, p95, p99), or one "
+            "budget name"
         )
     return {k: v for k, v in zip(POSITIONAL, limits, strict=False) if v is not None}
 
@@ -252,7 +253,7 @@ def parse_time_limit(value: object) -> int:
     """Read a duration in ns, or ``"auto"``.
 
     Raises:
-        DurationError: neither.
+        DurationError: it is neither.
     """
     return AUTO_TIME if value == "auto" else parse_duration(value)
 
@@ -260,7 +261,7 @@ def parse_time_limit(value: object) -> int:
 def _count(minimum: int) -> Any:
     def read(keyword: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise BudgetError(f"{keyword}={value!r} is not a whole number from {minimum} up")
+            raise BudgetError(f"{keyword}={value!r} must be a whole number of at least {minimum}")
         return value
 
     return read
@@ -268,13 +269,13 @@ def _count(minimum: int) -> Any:
 
 def _text(keyword: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise BudgetError(f"{keyword}={value!r} is not a text")
+        raise BudgetError(f"{keyword}={value!r} must be a non-empty string")
     return value
 
 
 def _flag(keyword: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise BudgetError(f"{keyword}={value!r} is neither True nor False")
+        raise BudgetError(f"{keyword}={value!r} must be True or False")
     return value
 
 
@@ -295,7 +296,7 @@ def parse_limits(text: str) -> Terms:
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not (name == ERRORS or looks_like_quantile(name)):
             raise BudgetError(
-                f"{part.strip()!r} is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"
+                f"{part.strip()!r} is not a limit: write p99=50ms, max=1s or errors=0.1%"
             )
         if name in arguments:
             raise BudgetError(f"{name} is given twice")
@@ -309,7 +310,7 @@ def parse_scale(value: object) -> Fraction:
     """Read the factor for latency limits: a number such as ``2`` or ``"1.5"``.
 
     Raises:
-        BudgetError: not a number, or not between 0.001 and 1000.
+        BudgetError: it is not a number from 0.001 to 1000.
     """
     text = str(value).strip()
     if not _FACTOR.fullmatch(text) or not _LEAST_SCALE <= Fraction(text) <= _MOST_SCALE:
@@ -318,20 +319,22 @@ def parse_scale(value: object) -> Fraction:
 
 
 def _least_per_s(keyword: str, value: object) -> float:
-    """Read ``">= 200"``: the sign says that this is the one limit that must not be undercut."""
+    """Read ``">= 200"``; the sign marks the only limit that is a minimum."""
     match = _LEAST.fullmatch(value) if isinstance(value, str) else None
     if match is None or not float(match[1]):
-        raise BudgetError(f"{keyword}={value!r} is not a least rate: write a text such as '>= 200'")
+        raise BudgetError(
+            f"{keyword}={value!r} is not a minimum rate: write a string such as '>= 200'"
+        )
     return float(match[1])
 
 
 def parse_share(keyword: str, value: object) -> Fraction:
     """Read a share such as ``"0.1%"`` or ``0.001``, from 0 up to but not including 1."""
-    wrong = BudgetError(f"{keyword}={value!r} is not a share: write a text such as '0.1%'")
+    wrong = BudgetError(f"{keyword}={value!r} is not a share: write a string such as '0.1%'")
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong
     text = str(value).strip()
-    # A Fraction of a large exponent has as many digits, and takes minutes and gigabytes.
+    # A Fraction with a large exponent has as many digits, which takes minutes and gigabytes.
     if not _SHARE.fullmatch(text):
         raise wrong
     try:
@@ -360,14 +363,14 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
 }
 
 _VALID: Final = (
-    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
     + ", ".join(keyword for keyword in _READERS if keyword not in (RPS, TESTS))
     + ", and rps and tests in a budget file"
 )
 
 
 def describe(budget: LatencyBudget) -> str:
-    """A budget on one line: ``p50 10 ms, p99 50 ms, errors 0.1 %``."""
+    """Return a budget on one line: ``p50 10 ms, p99 50 ms, errors 0.1 %``."""
     parts = [f"{limit.label} {format_exactly(limit.limit_ns)}" for limit in budget.limits]
     if budget.errors:
         parts.append(f"errors {format_percent(budget.errors)} %")

@@ -1,4 +1,4 @@
-"""Durations: what users write becomes integer nanoseconds, and back into short text."""
+"""Durations: parsed into integer nanoseconds, and formatted as short text."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _UNITS: Final = {
 }
 _TEXT: Final = re.compile(r"\s*([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-zµμ]*)\s*", re.ASCII | re.I)
 _LONGEST_NS: Final = 366 * 24 * 3600 * NS_PER_S
-_HOW: Final = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+_HOW: Final = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 
 
 def parse_duration(value: object) -> int:
     """Read a duration as integer nanoseconds.
 
-    A bare number is milliseconds; a text carries one of the units ns, us, ms, s, min (and none
-    means milliseconds again). Fractions of a nanosecond are rounded to the nearest one.
+    A bare number is milliseconds. A string may have the unit ns, us, ms, s or min; without one it
+    is milliseconds as well. Fractions of a nanosecond are rounded to the nearest one.
 
     Raises:
         DurationError: not a number, not positive, longer than a year, or an unknown unit.
@@ -40,7 +40,7 @@ def parse_duration(value: object) -> int:
         raise DurationError(f"{value!r} is not a duration: it must be finite")
     if amount <= 0:
         raise DurationError(f"{value!r} is not a duration: it must be greater than zero")
-    if amount > Decimal(_LONGEST_NS) / unit:  # not their product, which can be beyond a Decimal
+    if amount > Decimal(_LONGEST_NS) / unit:  # a product could overflow Decimal
         raise DurationError(f"{value!r} is not a duration: it is longer than a year")
     return max(1, round(amount * unit))
 
@@ -64,19 +64,19 @@ def _amount_and_unit(value: object) -> tuple[Decimal, int]:
 
 
 def format_duration(ns: int) -> str:
-    """Three significant digits in the unit that fits: ``31.2 ms``, ``210 µs``, ``1.5 s``."""
+    """Format with three significant digits and a unit: ``31.2 ms``, ``210 µs``, ``1.5 s``."""
     name, unit = _fitting_unit(ns)
     return f"{_significant(ns, unit)} {name}"
 
 
 def format_exactly(ns: int) -> str:
-    """The shortest text that means exactly this duration; for limits, which users wrote."""
+    """Return the shortest exact text of a duration; for limits, which users wrote."""
     name, unit = _fitting_unit(ns)
     return f"{_plain(Decimal(ns) / unit)} {name}"
 
 
 def format_against(observed_ns: int, limit_ns: int) -> tuple[str, str]:
-    """An observed latency and its limit as texts that compare as the values do.
+    """Format an observed latency and its limit so that the texts differ as the values do.
 
     50.04 ms against a limit of 50 ms is never printed as "50 ms against 50 ms".
     """
@@ -90,12 +90,12 @@ def format_against(observed_ns: int, limit_ns: int) -> tuple[str, str]:
 
 
 def format_ms(ns: int) -> str:
-    """Milliseconds with three significant digits and no unit, for the columns of a table."""
+    """Format milliseconds with three significant digits and no unit, for table columns."""
     return _significant(ns, NS_PER_MS)
 
 
 def plain_ms(ns: int) -> str:
-    """Milliseconds, exactly and without a unit, as users write limits: ``0.25``, ``50``."""
+    """Format exact milliseconds without a unit, as users write limits: ``0.25``, ``50``."""
     return _plain(Decimal(ns) / NS_PER_MS)
 
 

@@ -1,6 +1,6 @@
-"""Hardware profiles: which machine the latency limits of a project are meant for.
+"""Hardware profiles: the kind of machine that latency limits are meant for.
 
-A machine is what `measuring.environment` says of it. What is not known does not match.
+A machine is described by the facts from `measuring.environment`. Unknown facts do not match.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import ProfileError, did_you_mean
 _GB: Final = 10**9
 _GIB: Final = 2**30
 _RESERVED: Final = 0.05
-"""Firmware and kernel keep some of the memory that a machine is sold with."""
+"""Share of the nominal memory that firmware and kernel may reserve."""
 _SPAN: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?")
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 _SAME_ARCHITECTURE: Final = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
@@ -23,7 +23,7 @@ _SAME_ARCHITECTURE: Final = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `low` to `high`, both included."""
+    """A range from `low` to `high`, both included."""
 
     low: float
     high: float
@@ -38,7 +38,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """One fact that is not as the profile has it."""
+    """A fact about the machine that does not match the profile."""
 
     what: str
     expected: str
@@ -50,13 +50,13 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A machine as it should be; None asks for nothing."""
+    """The requirements on a machine; None means no requirement."""
 
     cores: Span | None = None
     memory_gb: Span | None = None
-    """A machine sold with so much: from 95 % of low × 10⁹ to high × 2³⁰ bytes."""
+    """Nominal memory: from 95 % of low × 10⁹ to high × 2³⁰ bytes."""
     free_disk_gb: float | None = None
-    """At least so many times 10⁹ bytes."""
+    """Minimum free disk space, in 10⁹ bytes."""
     python: str | None = None
     architecture: str | None = None
 
@@ -68,16 +68,16 @@ BUILT_IN: Final = {"ci": CI}
 
 
 def parse_profile(entry: Mapping[str, object]) -> Profile:
-    """Read a profile as it is written in a file.
+    """Read a profile from its TOML table.
 
     Raises:
-        ProfileError: an unknown key, or an invalid value.
+        ProfileError: a key is unknown or a value is invalid.
     """
     keys = [field.name for field in fields(Profile)]
     for key in entry:
         if key not in keys:
             near = did_you_mean(key, keys)
-            raise ProfileError(f"unknown key {key!r}{near}: valid are {', '.join(keys)}")
+            raise ProfileError(f"unknown key {key!r}{near}: valid keys are {', '.join(keys)}")
     return Profile(
         cores=_span(entry, "cores"),
         memory_gb=_span(entry, "memory_gb"),
@@ -88,7 +88,7 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
 
 
 def mismatches(profile: Profile, machine: Mapping[str, Any]) -> tuple[Mismatch, ...]:
-    """Everything about the machine that is not as the profile has it."""
+    """Return all facts about the machine that do not match the profile."""
     differences = (*_about_size(profile, machine), *_about_kind(profile, machine))
     return tuple(mismatch for mismatch in differences if mismatch is not None)
 
@@ -115,7 +115,7 @@ def _about_kind(profile: Profile, machine: Mapping[str, Any]) -> Iterator[Mismat
 
 
 def _least_known(machine: Mapping[str, Any], *names: str) -> float | None:
-    """The tightest of several bounds: a container has not all that its host has."""
+    """Return the smallest of several amounts: a container may have less than its host."""
     bounds = [machine[name] for name in names if isinstance(machine.get(name), int | float)]
     return min(bounds, default=None)
 
@@ -139,7 +139,7 @@ def _span(entry: Mapping[str, object], key: str) -> Span | None:
     value = entry[key]
     match = _SPAN.fullmatch(str(value)) if _is_number(value) or isinstance(value, str) else None
     if match is None:
-        raise ProfileError(f'{key} = {value!r} is neither a number nor a range such as "2-4"')
+        raise ProfileError(f'{key} = {value!r} must be a number or a range such as "2-4"')
     try:
         return Span(float(match[1]), float(match[2] or match[1]))
     except ProfileError as error:
@@ -165,7 +165,7 @@ def _version(entry: Mapping[str, object], key: str) -> str | None:
 def _text(entry: Mapping[str, object], key: str) -> str | None:
     value = entry.get(key)
     if value is not None and not (isinstance(value, str) and value.strip()):
-        raise ProfileError(f"{key} = {value!r} is not a text")
+        raise ProfileError(f"{key} = {value!r} must be a non-empty string")
     return None if value is None else str(value).strip()
 
 

@@ -1,10 +1,10 @@
-"""Exchange with HdrHistogram: the V2 encoding that its libraries for all languages read and write.
+"""Exchange with HdrHistogram: the V2 encoding that its libraries in all languages read and write.
 
 Our buckets are those of an HdrHistogram with three significant digits and a lowest discernible
-value of 1 ns, and the index of a bucket here is its index there, so no count moves on the way.
+value of 1 ns, and buckets have the same indexes, so conversion changes no count.
 
-    text        base64 of: cookie, length, and as many bytes of zlib
-    inside      a header of 40 bytes, then the counts of all buckets from the first to the largest
+    text        base64 of: cookie, length, and that many bytes of zlib data
+    payload     a 40-byte header, then the counts of all buckets from the first to the largest
     counts      ZigZag LEB128-64b9B numbers; −n stands for n empty buckets
 
 The format: https://github.com/HdrHistogram/HdrHistogram, AbstractHistogram.java and
@@ -23,10 +23,10 @@ from typing import Any, Final
 from .histogram import SIGNIFICANT_DIGITS, Histogram, highest, index_of
 
 PREFIX: Final = "HISTF"
-"""What every V2 text starts with: the base64 of the compressed cookie."""
+"""Start of every V2 text: the base64 of the compressed cookie."""
 
-# Bits 4 to 7 of a cookie were the word size in older versions. V2 has none: the libraries write 1
-# there and read any.
+# Bits 4 to 7 of a cookie were the word size in older versions. V2 does not use it: the libraries
+# write 1 and accept any value.
 _COMPRESSED_COOKIE: Final = 0x1C849304
 _PAYLOAD_COOKIE: Final = 0x1C849303
 _WORD_SIZE_BITS: Final = 0xF0
@@ -37,12 +37,12 @@ _OUTER: Final = struct.Struct(">II")  # cookie, length of the zlib stream
 _HEADER: Final = struct.Struct(">IIiiqqd")
 
 _INT64_MAX: Final = 2**63 - 1
-"""The largest value, count and total there: they are signed 64-bit integers in most libraries."""
+"""The largest value, count and total: signed 64-bit integers in most libraries."""
 _MAX_DIGITS: Final = 5
 _MAX_LAYOUT_BITS: Final = 61
-"""The most bits of half_bits + unit_bits that the libraries allow: above, values pass 63 bits."""
-# With five digits, the most there are, 1 ns to 1 h has 3.3 million buckets, a byte each where
-# counts are below 64; with three it has 32 thousand. A byte takes up to 1 µs: 4 MiB take seconds.
+"""Maximum of half_bits + unit_bits in the libraries: beyond it, values exceed 63 bits."""
+# With five digits, the maximum, 1 ns to 1 h has 3.3 million buckets, one byte each for counts below
+# 64; with three digits it has 32 thousand. A byte takes up to 1 µs, so 4 MiB take seconds.
 _MAX_BYTES: Final = 4 * 1024 * 1024
 
 # LEB128: seven bits a byte, least significant first; the ninth byte carries eight, 8·7 + 8 = 64.
@@ -60,11 +60,11 @@ class _Layout:
 
     @property
     def size(self) -> int:
-        """How many buckets there are up to the largest value of 63 bits."""
+        """The number of buckets up to the largest 63-bit value."""
         return (64 - self.unit_bits - self.half_bits) << self.half_bits
 
     def middle(self, index: int) -> int:
-        """The middle of the values that a bucket cannot tell apart."""
+        """Return the middle of the values in a bucket."""
         shift = max(0, (index >> self.half_bits) - 1)
         width = 1 << (shift + self.unit_bits)
         return (index - (shift << self.half_bits)) * width + (width - 1) // 2
@@ -76,9 +76,9 @@ _OUR_LAYOUT: Final = _Layout(half_bits=10, unit_bits=0)
 def encode(histogram: Histogram) -> str:
     """Write a histogram in nanoseconds as a V2 text: compressed, base64, ASCII, on one line.
 
-    The highest trackable value is the largest of the last bucket that has observations, so that a
-    reader allocates no more than it needs, but at least 2: libraries refuse less than twice the
-    lowest.
+    The highest trackable value is the largest value of the last bucket with observations, so that a
+    reader allocates no more than it needs; it is at least 2, because libraries reject less than
+    twice the lowest value.
 
     Raises:
         ValueError: a latency, or the number of observations, is above 2^63 − 1.
@@ -101,9 +101,9 @@ def encode(histogram: Histogram) -> str:
 def decode(text: str, unit_ns: int = 1) -> Histogram:
     """Read a V2 text, compressed and base64, whose values are in units of `unit_ns`.
 
-    It may have any number of significant digits and any lowest discernible value. Values that one
-    of its buckets cannot tell apart go to our bucket of the middle one. The highest trackable value
-    and the conversion ratio are not used. Memory and time are bounded, whatever the text says.
+    It may have any number of significant digits and any lowest discernible value. All values of one
+    of its buckets go to our bucket of their middle. The highest trackable value and the conversion
+    ratio are not used. Memory and time are bounded for any text.
 
     Raises:
         ValueError: the text is not valid, or its indexes are shifted (normalizing index offset).
@@ -126,10 +126,10 @@ def decode(text: str, unit_ns: int = 1) -> Histogram:
 
 
 def unpacked_size(text: str) -> int:
-    """How many bytes a V2 text decompresses to, which is at least the number of its buckets.
+    """Return the number of bytes that a V2 text decompresses to: at least its number of buckets.
 
     Raises:
-        ValueError: it does not decompress, or to more than 4 MiB.
+        ValueError: it does not decompress, or decompresses to more than 4 MiB.
     """
     try:
         return len(_payload(text))
@@ -171,7 +171,7 @@ def _append(buffer: bytearray, number: int) -> None:
 
 
 def _payload(text: str) -> bytes:
-    """What is inside the base64 and the zlib stream: at most `_MAX_BYTES`."""
+    """Return the content of the base64 and the zlib stream: at most `_MAX_BYTES`."""
     try:
         outer = base64.b64decode(text.strip(), validate=True)
     except ValueError:
@@ -190,7 +190,7 @@ def _payload(text: str) -> bytes:
 
 
 def _parts(payload: bytes) -> tuple[_Layout, bytes]:
-    """The layout that the header states, and the bytes of the counts."""
+    """Return the layout stated in the header, and the bytes of the counts."""
     header, counts = _opened(payload, _HEADER, _PAYLOAD_COOKIE)
     _, _, offset, digits, lowest, _, _ = header
     if offset:
@@ -206,7 +206,7 @@ def _parts(payload: bytes) -> tuple[_Layout, bytes]:
 
 
 def _opened(data: bytes, header: struct.Struct, cookie: int) -> tuple[tuple[Any, ...], bytes]:
-    """The fields of a header that begins with a cookie and a length, and what has this length."""
+    """Return the fields of a header that begins with cookie and length, and the body after it."""
     if len(data) < header.size:
         raise ValueError(f"it has a header of {len(data)} bytes, not {header.size}")
     fields, body = header.unpack_from(data), data[header.size :]
@@ -218,7 +218,7 @@ def _opened(data: bytes, header: struct.Struct, cookie: int) -> tuple[tuple[Any,
 
 
 def _recorded(encoded: bytes, size: int) -> Iterator[tuple[int, int]]:
-    """Index and count of each bucket that has any, of at most `size` buckets."""
+    """Yield index and count of each non-empty bucket, of at most `size` buckets."""
     index = 0
     for number in _numbers(encoded):
         if number > 0:
@@ -229,7 +229,7 @@ def _recorded(encoded: bytes, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:
-    """ZigZag LEB128-64b9B numbers: nine bytes hold no more than signed 64 bits."""
+    """Yield ZigZag LEB128-64b9B numbers: nine bytes hold at most signed 64 bits."""
     rest = shift = 0
     for byte in encoded:
         if byte > _SEVEN_BITS and shift < _NINTH_SHIFT:

@@ -1,11 +1,10 @@
-"""Histograms of latencies: they merge by addition, and state how far off they can be.
+"""Histograms of latencies, which merge by addition and have a known maximum error.
 
 The buckets are those of an HdrHistogram with three significant digits and a unit of 1 ns, so that
-the two exchange without loss: every latency below 2048 ns has a bucket of its own, and every octave
-above is split into 1024 buckets of equal width. A latency and the middle of its bucket differ by at
-most 1/2048 of the latency, which is less than 0.05 %. That is the only error there is: counts are
-exact, merging adds counts, and a quantile is the middle of the very bucket that holds the
-observation of that rank.
+conversion is lossless: every latency below 2048 ns has its own bucket, and every octave above is
+split into 1024 buckets of equal width. A latency and the middle of its bucket differ by at most
+1/2048 of the latency, which is less than 0.05 %. That is the only error: counts are exact, merging
+adds counts, and a quantile is the middle of the bucket that holds the observation of that rank.
 
     index = shift · 1024 + (ns >> shift)        shift = max(0, bit length of ns − 11)
 """
@@ -28,16 +27,16 @@ if TYPE_CHECKING:
     from .attribution import Nanoseconds
 
 RELATIVE_ERROR: Final = Fraction(1, 2048)
-"""The most by which a quantile may differ from the observation it stands for, as a share of it."""
+"""Maximum difference between a quantile and the observation it stands for, as a share."""
 SIGNIFICANT_DIGITS: Final = 3
-"""Of an HdrHistogram with the same buckets."""
+"""Significant digits of an HdrHistogram with the same buckets."""
 
 _HALF_BITS: Final = 10
 _HALF: Final = 1 << _HALF_BITS
 
 
 def index_of(ns: int) -> int:
-    """The bucket of a latency in integer nanoseconds; below zero, which clocks may say, is zero."""
+    """Return the bucket of a latency in integer nanoseconds; negative latencies count as zero."""
     if ns < 2 * _HALF:
         return max(0, ns)
     shift = ns.bit_length() - _HALF_BITS - 1
@@ -45,26 +44,26 @@ def index_of(ns: int) -> int:
 
 
 def lowest(index: int) -> int:
-    """The smallest latency of a bucket, in nanoseconds."""
+    """Return the smallest latency of a bucket, in nanoseconds."""
     shift = max(0, (index >> _HALF_BITS) - 1)
     return (index - (shift << _HALF_BITS)) << shift
 
 
 def highest(index: int) -> int:
-    """The largest latency of a bucket, in nanoseconds."""
+    """Return the largest latency of a bucket, in nanoseconds."""
     return lowest(index + 1) - 1
 
 
 def middle(index: int) -> int:
-    """The latency that stands for a bucket, in nanoseconds."""
+    """Return the latency that represents a bucket, in nanoseconds."""
     return (lowest(index) + highest(index)) // 2
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many observations fell into which bucket.
+    """The number of observations in each bucket.
 
-    ``counts`` is ascending by bucket and has no empty bucket; the constructor sees to both.
+    ``counts`` is ascending by bucket and has no empty bucket; the constructor ensures both.
     """
 
     counts: Mapping[int, int] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class Histogram:
 
     @classmethod
     def of(cls, latencies_ns: Nanoseconds) -> Histogram:
-        """The histogram of a column of latencies, shape (n,), integer nanoseconds."""
+        """Make the histogram of a column of latencies, shape (n,), integer nanoseconds."""
         import numpy as np
 
         column = np.maximum(latencies_ns, 0)
@@ -90,7 +89,7 @@ class Histogram:
 
     @classmethod
     def sum(cls, parts: Iterable[Histogram]) -> Histogram:
-        """All the observations of all parts."""
+        """Add all histograms."""
         counts: dict[int, int] = {}
         for part in parts:
             for index, count in part.counts.items():
@@ -107,29 +106,29 @@ class Histogram:
 
     @property
     def buckets(self) -> Iterator[tuple[int, int, int]]:
-        """Lowest latency, highest latency and count of each bucket that has any, ascending."""
+        """Yield lowest latency, highest latency and count of each non-empty bucket, ascending."""
         return ((lowest(i), highest(i), count) for i, count in self.counts.items())
 
     def quantile_ns(self, quantile: Fraction) -> int:
-        """A quantile by nearest rank, exact but for `RELATIVE_ERROR`.
+        """Return a quantile by nearest rank, accurate to `RELATIVE_ERROR`.
 
         Raises:
-            ValueError: there is no observation.
+            ValueError: there are no observations.
         """
         return middle(self.bucket_of_rank(rank(quantile, self.n)))
 
     def bucket_of_rank(self, at: int) -> int:
-        """The bucket that holds the observation with this rank, from 1, ascending."""
+        """Return the bucket that holds the observation with this rank, counted from 1."""
         if not 1 <= at <= self.n:
             raise ValueError(f"rank {at} of {self.n} observations")
         return self._indexes[bisect_right(self._cumulated, at - 1)]
 
     @property
     def ends_ns(self) -> tuple[int, int]:
-        """The lowest latency of the first bucket that has any, and the highest of the last.
+        """The lowest latency of the first non-empty bucket and the highest of the last.
 
         Raises:
-            ValueError: there is no observation.
+            ValueError: there are no observations.
         """
         if not self.counts:
             raise ValueError("an empty histogram has no ends")
@@ -137,37 +136,37 @@ class Histogram:
 
     @property
     def least_ns(self) -> int:
-        """The smallest latency, exact but for `RELATIVE_ERROR`."""
+        """The smallest latency, accurate to `RELATIVE_ERROR`."""
         return middle(self.bucket_of_rank(1))
 
     @cached_property
     def mean_ns(self) -> float:
-        """The arithmetic mean, exact but for `RELATIVE_ERROR`.
+        """The arithmetic mean, accurate to `RELATIVE_ERROR`.
 
         Raises:
-            ZeroDivisionError: there is no observation.
+            ZeroDivisionError: there are no observations.
         """
         return sum(count * middle(index) for index, count in self.counts.items()) / self.n
 
     @cached_property
     def stddev_ns(self) -> float:
-        """The standard deviation of the sample, with n − 1; 0 of a single observation."""
+        """The sample standard deviation, with n − 1; 0 for a single observation."""
         mean = self.mean_ns
         squares = sum(count * (middle(index) - mean) ** 2 for index, count in self.counts.items())
         return sqrt(squares / (self.n - 1)) if self.n > 1 else 0.0
 
     def before(self, index: int) -> int:
-        """How many observations are in buckets before this one."""
+        """Return the number of observations in buckets below this one."""
         position = bisect_left(self._indexes, index)
         return self._cumulated[position - 1] if position else 0
 
     def surely_over(self, limit_ns: int) -> int:
-        """Observations that were above the limit wherever in their bucket they lay."""
+        """Return the number of observations that were certainly above the limit."""
         edge = index_of(limit_ns)
         return sum(count for index, count in self.counts.items() if index > edge)
 
     def maybe_over(self, limit_ns: int) -> int:
-        """Observations that may have been above the limit."""
+        """Return the number of observations that may have been above the limit."""
         edge = index_of(limit_ns)
         at_edge = self.counts.get(edge, 0) if highest(edge) > limit_ns else 0
         return self.surely_over(limit_ns) + at_edge
@@ -182,7 +181,7 @@ class Histogram:
 
 
 def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
-    """About what an open loop would have counted. interval_ns: between requests of one user."""
+    """Estimate what an open loop would have counted. interval_ns: between requests of one user."""
     counts: dict[int, int] = defaultdict(int, closed.counts)
     for index, count in closed.counts.items():
         missing_ns = middle(index) - interval_ns
@@ -193,7 +192,7 @@ def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
 
 
 def omitted_requests(closed: Histogram, interval_ns: int) -> int:
-    """How many requests `as_if_open` would add."""
+    """Return how many requests `as_if_open` would add."""
     if interval_ns <= 0:
         return 0
     first_bucket = index_of(interval_ns)

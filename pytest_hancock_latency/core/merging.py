@@ -1,7 +1,7 @@
-"""Records of the same sample put together: of shards, workers, reruns, of a whole cluster.
+"""Merging of records of the same sample: from shards, workers, reruns or a cluster.
 
-Counts add up, so nothing is lost and nothing is counted twice; what is put together is judged anew,
-by the evidence of all of it.
+Counts add up, so nothing is lost or counted twice; merged records are judged again, by their
+combined evidence.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from .record import Record, bounds_in_histograms, quantiles_of
 from .sample import Measurement
 
 _ABOUT_THE_RUN: Final = ("cap-samples", "cap-time", "slower", "not-compared")
-"""Kinds of advice that are not true of the same counts under another budget or in other company."""
+"""Kinds of advice that no longer apply after merging or under another budget."""
 _SLOWEST = 5
 _Rate = TypeVar("_Rate", ThroughputVerdict, RpsVerdict)
 
 
 def merge(records: Sequence[Record]) -> list[Record]:
-    """One record for each title, in the order in which they first appear.
+    """Return one record for each title, in order of first appearance.
 
     Raises:
-        ArtifactError: two records of a title have different budgets, or one has no histogram.
+        ArtifactError: records with the same title have different budgets, or one has no histogram.
     """
     groups = _by_title(records)
     return [_merged(group, len(groups)) for group in groups]
 
 
 def pool(records: Sequence[Record]) -> list[Record]:
-    """The same without verdicts, for which budgets need not agree; every quantile is kept.
+    """Merge without verdicts, so budgets may differ; every quantile is kept.
 
     Raises:
-        ArtifactError: one of two records of a title has no histogram.
+        ArtifactError: one of several records with the same title has no histogram.
     """
     return [
         _summarised(_together(group), _quantiles(group)) if len(group) > 1 else group[0]
@@ -59,10 +59,10 @@ def judged_anew(
     least: int = 1,
     rps: RpsVerdict | None = None,
 ) -> Record:
-    """The record with the verdict on its histograms, and every quantile that the budget names.
+    """Return the record with a verdict on its histograms and every quantile of the budget.
 
-    least: number of observations for a pass. rps: the verdict on requests/s, which are in no
-    histogram.
+    least: minimum number of observations for a pass. rps: the verdict on requests/s, which
+    histograms do not contain.
 
     Raises:
         ArtifactError: the record has no histogram.
@@ -73,7 +73,7 @@ def judged_anew(
 
 
 def budget_of(record: Record) -> LatencyBudget | None:
-    """The budget that a record was judged by; None where it was not judged."""
+    """Return the budget that a record was judged by; None if it was not judged."""
     if record.verdict is None:
         return None
     if by_built_in_limits(record):
@@ -104,7 +104,7 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
     if max(len(budgets), len(guided)) > 1:
         budget_texts = " / ".join(sorted(map(describe, budgets)))
         raise ArtifactError(
-            f"{group[0].title} has different budgets in what is to be merged: {budget_texts}"
+            f"{group[0].title} has different budgets in the artifacts to merge: {budget_texts}"
         )
     together = _together(group)
     if not budgets:
@@ -118,7 +118,7 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
 
 
 def by_built_in_limits(record: Record) -> bool:
-    """Whether the guide's table judged a record, which has two limits on each line."""
+    """Whether a record was judged by the table of the performance guide, with two limits each."""
     limits = record.verdict.limits if record.verdict else ()
     return any(part.investigate_ns is not None for part in limits)
 
@@ -132,9 +132,9 @@ def _rps(judged: Sequence[Record]) -> RpsVerdict | None:
 
 
 def _worst(verdicts: Iterable[_Rate | None]) -> _Rate | None:
-    """The worst one: each run has requests/s of its own, which counts cannot tell."""
-    known = [verdict for verdict in verdicts if verdict is not None]
-    return min(known, key=lambda verdict: verdict.outcome.rank, default=None)
+    """Return the worst verdict: each run has its own requests/s, which counts do not contain."""
+    present = [verdict for verdict in verdicts if verdict is not None]
+    return min(present, key=lambda verdict: verdict.outcome.rank, default=None)
 
 
 def _together(group: Sequence[Record]) -> Record:
@@ -179,7 +179,7 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
 
 
 def _without_plans(measurement: Measurement) -> Measurement:
-    """Without the advice that was about the run's own plan, budget or baseline."""
+    """Remove advice about the plan, budget or baseline of a single run."""
     advice = tuple(a for a in measurement.advice if a.kind not in _ABOUT_THE_RUN)
     return replace(measurement, advice=advice)
 
@@ -206,7 +206,7 @@ def _quantiles(group: Sequence[Record]) -> frozenset[Fraction]:
 
 
 def _summarised(record: Record, quantiles: frozenset[Fraction]) -> Record:
-    """The record with quantiles and bounds from its histograms; the exact maximum is kept."""
+    """Return the record with quantiles and bounds from its histograms; the maximum stays exact."""
     raw, attributed = _histograms(record)
     ascending = sorted(quantiles) if raw.n else []
     maximum = {label(MAXIMUM): record.quantiles_ns[label(MAXIMUM)]} if raw.n else {}

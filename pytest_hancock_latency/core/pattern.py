@@ -1,10 +1,10 @@
-"""Patterns of names, in which ``*`` stands for any text and everything else for itself."""
+"""Patterns of names, in which ``*`` matches any text and everything else is literal."""
 
 from __future__ import annotations
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name is one of a pattern's."""
+    """Whether a name matches a pattern."""
     first, *rest = pattern.split("*")
     if not rest:
         return name == pattern
@@ -15,14 +15,14 @@ def matches(pattern: str, name: str) -> bool:
     if name[end:] != last:
         return False
     for part in between:
-        found = name.find(part, at, end)
-        if found < 0:
+        position = name.find(part, at, end)
+        if position < 0:
             return False
-        at = found + len(part)
+        at = position + len(part)
     return True
 
 
 def breadth(pattern: str) -> tuple[int, int]:
-    """Smaller where a pattern is more specific: more characters of its own, then fewer stars."""
+    """Sort key, smaller for more specific patterns: more literal characters, then fewer stars."""
     stars = pattern.count("*")
     return stars - len(pattern), stars

@@ -24,12 +24,12 @@ COLUMNS: Final = (P50, P95, P99)
 
 _KEYWORD: Final = re.compile(r"p(\d{1,20}(?:[._]\d+)?)", re.ASCII)
 _DECIMALS: Final = 6
-"""As many as `label` writes: with more, two percentiles could have the same name."""
+"""Maximum decimals, as `label` writes: with more, two percentiles could share a name."""
 _PERCENT: Final = re.compile(r"(\d{1,20}(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def looks_like_quantile(text: str) -> bool:
-    """Whether a name is spelled as a percentile (``p99``, ``p99_9``), possible or not."""
+    """Whether a name has the form of a percentile (``p99``, ``p99_9``), valid or not."""
     return text == "max" or _KEYWORD.fullmatch(text) is not None
 
 
@@ -37,7 +37,7 @@ def parse_quantile(value: str | Fraction) -> Fraction:
     """Read ``p99``, ``p99_9``, ``p99.9``, ``99.9%`` or ``max`` as an exact fraction.
 
     Raises:
-        QuantileError: not spelled as a percentile, or outside 0 < p < 100 (the maximum is ``max``).
+        QuantileError: it is not a percentile, or not between 0 and 100 (the maximum is ``max``).
     """
     if value in (MAXIMUM, "max"):
         return MAXIMUM
@@ -60,35 +60,35 @@ def _checked(quantile: Fraction, text: str) -> Fraction:
 
 
 def label(quantile: Fraction) -> str:
-    """How a quantile is written for people: ``p99``, ``p99.9``, ``max``."""
+    """Return the name of a quantile: ``p99``, ``p99.9``, ``max``."""
     if quantile == MAXIMUM:
         return "max"
     return f"p{format_percent(quantile)}"
 
 
 def format_percent(share: Fraction) -> str:
-    """A share as a plain decimal percentage without its sign: 1/1000 is ``0.1``."""
+    """Format a share as a decimal percentage without the sign: 1/1000 is ``0.1``."""
     percent = Decimal(share.numerator * 100) / Decimal(share.denominator)
     text = f"{round(percent, 6):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def rank(quantile: Fraction, n: int) -> int:
-    """The rank, counted from 1, of the observation that is the quantile of n observations."""
+    """Return the rank, counted from 1, of the quantile among n observations."""
     return -(-quantile.numerator * n // quantile.denominator)
 
 
 def nearest_rank(ascending: Sequence[int], quantile: Fraction) -> int:
-    """The quantile of observations given in ascending order: observation number ceil(q · n).
+    """Return the quantile of observations in ascending order: observation number ceil(q · n).
 
     ascending: latencies in ns, shape (n,). quantile: greater than 0 and at most 1.
 
     Raises:
-        NothingMeasured: there is no observation.
+        NothingMeasured: there are no observations.
 
     >>> nearest_rank([10, 20, 30, 40], Fraction(1, 2))
     20
     """
     if not len(ascending):
-        raise NothingMeasured(f"{label(quantile)} of a sample without observations")
+        raise NothingMeasured(f"cannot compute {label(quantile)}: the sample has no observations")
     return int(ascending[rank(quantile, len(ascending)) - 1])

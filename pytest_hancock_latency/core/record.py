@@ -1,4 +1,4 @@
-"""Records: budget, summary, histograms, course, verdict and circumstances of one sample."""
+"""Records: budget, summary, histograms, timeline, verdict and circumstances of one sample."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .sample import Measurement, Sample
 from .timeline import Timeline
 
 USUAL = frozenset({*COLUMNS, MAXIMUM})
-"""Quantiles that every record has; those of its budget come on top."""
+"""Quantiles that every record has, in addition to those of its budget."""
 
-EARLY = "it was measured by an early version, measure again"
-"""Why something that every record has is missing."""
+EARLY = "it was measured by an early version: measure again"
+"""Explanation if a record lacks a field that all current records have."""
 
 Bounds = tuple[int | None, int | None]
-"""The least and the most that a quantile can be, in nanoseconds; None where nothing is known."""
+"""Lower and upper bound of a quantile, in nanoseconds; None if unknown."""
 
 
 def titled(owner: str, name: str) -> str:
-    """The title of a sample: what it belongs to and, where that has several, its own name."""
+    """Return the title of a sample: its owner and, if the owner has several, its name."""
     return f"{owner} [{name}]" if name else owner
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Everything worth keeping of one sample, as artifacts and hooks have it.
+    """Everything kept about one sample, as artifacts and hooks present it.
 
     >>> def pytest_latency_judged(item, record: Record) -> None:  # in a conftest.py
     ...     print(record.label, record.outcome, record.quantiles_ns["p99"])
@@ -41,7 +41,7 @@ class Record:
     test: str
     """Node id of the test."""
     name: str
-    """Name of the sample; empty where a test has just one."""
+    """Name of the sample; empty if the test has only one."""
     n: int
     failures: Mapping[str, int]
     quantiles_ns: Mapping[str, int]
@@ -49,34 +49,34 @@ class Record:
     attributed_quantiles_ns: Mapping[str, int]
     verdict: Verdict | None = None
     not_judged: str | None = None
-    """Why there is no verdict, where there is none."""
+    """Why there is no verdict; None if there is one."""
     strict: bool = False
     measurement: Measurement = field(default_factory=Measurement)
     worker: str | None = None
     workers: int = 1
     attempt: int = 1
     bounds_ns: Mapping[str, Bounds] = field(default_factory=dict)
-    """By percentile: the least that attributed and the most that raw latency can be, at 95 %
-    confidence each."""
+    """By percentile: lower bound of attributed and upper bound of raw latency, at 95 % confidence
+    each."""
     histogram: Histogram | None = None
-    """Of raw latency; None in artifacts that had none."""
+    """Histogram of raw latency; None in artifacts without one."""
     attributed_histogram: Histogram | None = None
-    """Of attributed latency; None where it equals that of raw latency."""
+    """Histogram of attributed latency; None if it equals that of raw latency."""
     timeline: Timeline | None = None
-    """The course of the run; None where several runs were put together."""
+    """The run over time; None if several runs were merged."""
     budget_name: str | None = None
-    """Name of the budget in the budget file, where it came from there."""
+    """Name of the budget in the budget file, if it came from there."""
 
     @property
     def title(self) -> str:
-        """The test and, where it has several samples, the name of this one."""
+        """The test and, if it has several samples, the name of this one."""
         return titled(self.test, self.name)
 
     @property
     def label(self) -> str:
-        """What readers know the sample by: the name of its budget in the budget file, else `title`.
+        """The name shown to readers: the budget's name in the budget file, otherwise `title`.
 
-        A sample with a name of its own has it in brackets.
+        If the sample has its own name, it follows in brackets.
         """
         if self.budget_name is None:
             return self.title
@@ -84,19 +84,19 @@ class Record:
 
     @property
     def small_print(self) -> str:
-        """The test behind a label that does not name it; empty where it does."""
+        """The test, if the label does not name it; otherwise empty."""
         return "" if self.budget_name is None or self.test == self.label else self.test
 
     @property
     def outcome(self) -> Outcome:
-        """What is known about the budget of the sample."""
+        """The outcome of the budget: within, exceeded, inconclusive or not judged."""
         return self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
 
     @property
     def fails(self) -> bool:
         """Whether the record fails its test or its run.
 
-        It does if it is exceeded, if it is strict and inconclusive, and if it was judged although
+        It does if it is exceeded, if it is strict and inconclusive, or if it was judged although
         nothing was measured, which is never a pass.
         """
         if self.outcome is Outcome.NOT_JUDGED:
@@ -108,46 +108,49 @@ class Record:
 
     @property
     def no_histogram(self) -> str:
-        """What to tell whoever needs the histogram of a record that has none."""
+        """The error message for a record without a histogram where one is needed."""
         return f"{self.title} has no histogram: {EARLY}"
 
     def without_verdict(self, why: str) -> Record:
-        """The same measurements, not judged."""
+        """Return the same measurements without a verdict."""
         return replace(self, verdict=None, not_judged=why)
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What an artifact says."""
+    """The content of an artifact."""
 
     session: Mapping[str, Any]
-    """Machine, versions, settings, commit and so on: everything but the samples."""
+    """Machine, versions, settings, commit and so on: everything except the samples."""
     records: Sequence[Record]
 
 
 def counterparts(later: Sequence[Record], earlier: Sequence[Record]) -> list[Record | None]:
-    """For each later record the earlier one to compare it with, or None.
+    """Return for each later record the earlier one to compare it with, or None.
 
-    That is the one of the same title. Where there is none, as after a test was renamed or between a
-    test and a load, it is the one of the same label, if one record alone on each side still has it.
+    That is the one with the same title. If there is none, as after a test was renamed or between a
+    test and a load, it is the one with the same label, if it is unique among the remaining records
+    on each side.
     """
     by_title = {record.title: record for record in earlier}
-    found = [by_title.get(record.title) for record in later]
-    joined = {record.title for record in found if record}
-    wanted = Counter(record.label for record, match in zip(later, found, strict=True) if not match)
+    matches = [by_title.get(record.title) for record in later]
+    joined = {record.title for record in matches if record}
+    wanted = Counter(
+        record.label for record, match in zip(later, matches, strict=True) if not match
+    )
     offered: dict[str, list[Record]] = {}
     for record in earlier:
         if record.title not in joined:
             offered.setdefault(record.label, []).append(record)
     for at, record in enumerate(later):
         candidates = offered.get(record.label, [])
-        if found[at] is None and wanted[record.label] == len(candidates) == 1:
-            found[at] = candidates[0]
-    return found
+        if matches[at] is None and wanted[record.label] == len(candidates) == 1:
+            matches[at] = candidates[0]
+    return matches
 
 
 def exit_code_of(records: Sequence[Record]) -> ExitCode:
-    """The exit code of a run or a command that ends with these records."""
+    """Return the exit code of a run or a command that ends with these records."""
     if any(record.outcome is Outcome.EXCEEDED for record in records):
         return ExitCode.EXCEEDED
     if not any(record.n and record.outcome is not Outcome.NOT_JUDGED for record in records):
@@ -178,13 +181,13 @@ def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
 
 
 def quantiles_of(verdict: Verdict | None) -> frozenset[Fraction]:
-    """The quantiles that a record with this verdict has."""
+    """Return the quantiles that a record with this verdict has."""
     judged = verdict.limits if verdict else ()
     return USUAL | {part.limit.quantile for part in judged}
 
 
 def histograms_of(sample: Sample) -> tuple[Histogram, Histogram | None]:
-    """Raw and attributed; None where nothing was excused, so that both are the same."""
+    """Return the raw and attributed histograms; None for the latter if nothing was excused."""
     raw = Histogram.of(sample.observations.wall_ns)
     attributed = Histogram.of(sample.observations.attributed_ns)
     return raw, None if attributed == raw else attributed
@@ -193,7 +196,7 @@ def histograms_of(sample: Sample) -> tuple[Histogram, Histogram | None]:
 def bounds_in_histograms(
     quantiles: Iterable[Fraction], raw: Histogram, attributed: Histogram
 ) -> dict[str, Bounds]:
-    """Bounds of each quantile by its label, each at the outer edge of its bucket."""
+    """Return the bounds of each quantile by label, at the outer edges of their buckets."""
     return _bounds(
         quantiles,
         raw.n,
@@ -203,7 +206,7 @@ def bounds_in_histograms(
 
 
 def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str, Bounds]:
-    """The same from the observations themselves, exactly."""
+    """Return exact bounds of each quantile by label, from the observations."""
     import numpy as np
 
     raw = np.sort(sample.observations.wall_ns)
@@ -221,9 +224,9 @@ def _bounds(
     low_at: Callable[[int], int],
     high_at: Callable[[int], int],
 ) -> dict[str, Bounds]:
-    """Bounds by label; of the maximum nothing is known beyond the sample.
+    """Return bounds by label; the maximum has none beyond the sample.
 
-    low_at, high_at: attributed and raw latency of the observation with a rank, from 1.
+    low_at, high_at: return the attributed and raw latency at a rank, counted from 1.
     """
     bounds: dict[str, Bounds] = {}
     for quantile in quantiles:

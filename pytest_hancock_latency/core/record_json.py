@@ -1,7 +1,8 @@
-"""The plain form of a record: what travels between processes and into artifacts.
+"""The plain form of a record, for sending between processes and for artifacts.
 
-It has only dicts, lists, texts, numbers, booleans and None. Every duration is integer nanoseconds
-and says so in its name. Histograms are texts in HdrHistogram's V2 encoding, see `hdr_histogram`.
+It consists of dicts, lists, strings, numbers, booleans and None. Durations are integer nanoseconds,
+with names that end in ``_ns``. Histograms are strings in HdrHistogram's V2 encoding, see
+`hdr_histogram`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _HISTOGRAMS: Final = ("histogram", "attributed_histogram")
 
 
 def to_plain(record: Record) -> Plain:
-    """The plain form of a record; `from_plain` reads it."""
+    """Convert a record to its plain form, which `from_plain` reads."""
     plain: Plain = {
         "test": record.test,
         "name": record.name,
@@ -64,18 +65,18 @@ def to_plain(record: Record) -> Plain:
 
 
 class InvalidRecord(ValueError):
-    """A plain form whose fields have the right types and contradict each other."""
+    """A plain form whose fields have the right types, but contradict each other."""
 
-    def __init__(self, field: str, what: object) -> None:
-        super().__init__(str(what))
+    def __init__(self, field: str, problem: object) -> None:
+        super().__init__(str(problem))
         self.field = field
         """The path of the wrong field."""
 
 
 def from_plain(plain: Mapping[str, Any]) -> Record:
-    """A record from its plain form; fields that later versions added may be absent, or be there.
+    """Make a record from its plain form; fields of later versions may be absent or present.
 
-    The plain form is valid by the schema of artifacts, see `reporting.artifact_schema`.
+    The plain form must be valid by the schema of artifacts, see `reporting.artifact_schema`.
 
     Raises:
         InvalidRecord: two of its fields contradict each other, or a histogram cannot be read.
@@ -101,7 +102,7 @@ def from_plain(plain: Mapping[str, Any]) -> Record:
 
 
 def _check(record: Record, outcome: str) -> None:
-    """Raise InvalidRecord where fields contradict each other."""
+    """Raise InvalidRecord if fields contradict each other."""
     for name in _HISTOGRAMS:
         histogram: Histogram | None = getattr(record, name)
         if histogram is not None and histogram.n != record.n:
@@ -123,10 +124,10 @@ def _check(record: Record, outcome: str) -> None:
 
 
 def unpacked_size(plain: Mapping[str, Any]) -> int:
-    """How many bytes the histograms of a plain form decompress to.
+    """Return the number of bytes that the histograms of a plain form decompress to.
 
     Raises:
-        InvalidRecord: one of them does not decompress, or is too large by itself.
+        InvalidRecord: one of them does not decompress, or is too large on its own.
     """
     return sum(_of_histogram(plain, name, hdr_histogram.unpacked_size) or 0 for name in _HISTOGRAMS)
 
@@ -275,7 +276,7 @@ def _measurement_to_plain(measurement: Measurement) -> Plain:
 
 
 def _known(kind: type[DataclassInstance], plain: Mapping[str, Any]) -> Plain:
-    """The values that a dataclass has fields for, without those that a later version added."""
+    """Return the values that the dataclass has fields for, without those of later versions."""
     return {field.name: plain[field.name] for field in fields(kind) if field.name in plain}
 
 

@@ -1,4 +1,4 @@
-"""A sample: the set of observations that are judged together."""
+"""A sample: the set of observations judged together."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers
 
 ONE_CALLER: Final = frozenset({"closed", "pairs"})
-"""Loops in which one caller makes one call after another."""
+"""Loops in which one caller makes calls one after another."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """Columns of a sample in the order of measuring, each of shape (n,), integer nanoseconds."""
+    """Columns of a sample in measuring order, each of shape (n,), integer nanoseconds."""
 
     wall_ns: Nanoseconds
-    """Raw latency: what the clock said."""
+    """Raw latency, as measured."""
     attributed_ns: Nanoseconds
-    """Attributed latency: what the code took. The very same array where nothing is attributed."""
+    """Attributed latency: time the code took. The same array as `wall_ns` without attribution."""
     start_ns: Nanoseconds
-    """Start of each observation, counted from the start of measuring."""
+    """Start of each observation, relative to the start of measuring."""
     excused_ns: Mapping[str, Numbers] = field(default_factory=dict)
-    """Time that the machine took of each observation, by its cause; only while measuring."""
+    """Time that the machine took of each observation, by cause; only while measuring."""
     provisional: Flags | None = None
-    """Whose attributed latency may still rise; None: nobody's."""
+    """Observations whose attributed latency may still rise; None if there are none."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
 
     @property
     def span_ns(self) -> int:
-        """From the start of measuring to the end of the last observation."""
+        """Time from the start of measuring to the end of the last observation."""
         return int((self.start_ns + self.wall_ns).max()) if len(self) else 0
 
     def without_circumstances(self) -> Observations:
-        """Only what is kept of a sample: three columns."""
+        """Return only the columns that a sample keeps."""
         return Observations(self.wall_ns, self.attributed_ns, self.start_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """One of the slowest observations, with what the machine did in it."""
+    """One of the slowest observations, with what the machine did meanwhile."""
 
     position: int
     start_ns: int
     wall_ns: int
     attributed_ns: int
     causes: tuple[str, ...] = ()
-    """Those of `attribution`, or ``collector``; nothing: it is the code."""
+    """From `attribution.CAUSES`; if empty, the code was slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,13 @@ class Measurement:
     warmup_ns: tuple[int, ...] = ()
     elapsed_ns: int = 0
     started_unix_s: float | None = None
-    """By the wall clock; with the end, it places the histogram in time."""
+    """Start by the wall clock; together with the end, it places the histogram in time."""
     ended_unix_s: float | None = None
     followed: tuple[str, ...] = ()
-    """Whose wait for a core was followed, in words; nothing where no call blocked."""
+    """Threads and processes whose waits for a CPU were followed, in words; empty if no call
+    blocked."""
     send_lag_ns: int | None = None
-    """p99 of the time from the intended to the real start; open loop only."""
+    """p99 of the time from the intended to the actual start; open loop only."""
     slowest: tuple[Slow, ...] = ()
     advice: tuple[Advice, ...] = ()
 
@@ -100,30 +101,30 @@ class Sample:
     name: str
     observations: Observations
     failures: Mapping[str, int] = field(default_factory=dict)
-    """Requests that did not succeed, by class; they have no latency in the sample."""
+    """Failed requests by class; they have no latency in the sample."""
     verdict: Verdict | None = None
     measurement: Measurement = field(default_factory=Measurement)
     answer: Any = None
-    """The last answer of the function, whether it passed its check or not; closed loop and pairs.
+    """The last return value of the function, even if it failed its check; closed loop and pairs.
 
     ``assert sample(client.get, "/health").answer.status_code == 200``
     """
     answers: tuple[Any, ...] = ()
-    """Answers of a burst or an open loop, in the order of the requests."""
+    """Return values of a burst or an open loop, in request order."""
     uncorrected: Sample | None = None
-    """The same requests of an open loop, counted from when they were really sent."""
+    """The same requests of an open loop, measured from when they were actually sent."""
     collections_ns: Sequence[int] = ()
-    """When each garbage collection began, from the start of measuring; where that was watched."""
+    """Start of each garbage collection, relative to the start of measuring; if observed."""
     pair: object = None
-    """What two samples that were measured in pairs have in common."""
+    """The same object in two samples that were measured in pairs."""
     is_switched_off: bool = False
-    """Mode ``off``: nothing was measured or judged, and ``assert sample(f).within`` holds."""
+    """Mode ``off``: nothing was measured or judged, and ``assert sample(f).within`` passes."""
 
     def __len__(self) -> int:
         return len(self.observations)
 
     def without_answers(self) -> Sample:
-        """The same sample, which keeps no answer alive: those may be large."""
+        """Return the sample without its answers, which may be large."""
         return replace(self, answer=None, answers=())
 
     @property
@@ -137,20 +138,20 @@ class Sample:
         return sum(self.failures.values())
 
     def quantile_ns(self, quantile: str | Fraction) -> int:
-        """A quantile of raw latency in integer nanoseconds, by nearest rank.
+        """Return a quantile of raw latency in integer nanoseconds, by nearest rank.
 
         Raises:
-            QuantileError: not a percentile.
-            NothingMeasured: the sample has no observation.
+            QuantileError: it is not a percentile.
+            NothingMeasured: the sample has no observations.
         """
         return self._at(self.observations.wall_ns, self._usual, parse_quantile(quantile))
 
     def quantile_ms(self, quantile: str | Fraction) -> float:
-        """A quantile of raw latency in milliseconds: ``sample.quantile_ms("99.9%")``."""
+        """Return a quantile of raw latency in milliseconds: ``sample.quantile_ms("99.9%")``."""
         return self.quantile_ns(quantile) / NS_PER_MS
 
     def attributed_quantile_ns(self, quantile: Fraction) -> int:
-        """A quantile of attributed latency in integer nanoseconds."""
+        """Return a quantile of attributed latency in integer nanoseconds."""
         return self._at(self.observations.attributed_ns, self._usual_attributed, quantile)
 
     @property
@@ -159,7 +160,7 @@ class Sample:
         return self.quantile_ns(MAXIMUM) / NS_PER_MS
 
     def faster_than(self, other: Sample, by: str | float = 0) -> PairedComparison:
-        """Whether this sample is shown to be faster than one measured in pairs with it.
+        """Compare with the other sample of a pair: whether this one is shown to be faster.
 
         ``new, old = sample.pairs(parse, legacy_parse)``, then
         ``assert new.faster_than(old, by="20%")``.
@@ -177,14 +178,14 @@ class Sample:
 
     @property
     def within(self) -> bool:
-        """Whether the verdict is *within*; in mode ``off``, in which there is none, it holds."""
+        """Whether the verdict is *within*; always true in mode ``off``, which has no verdict."""
         if self.verdict is None:
             return self.is_switched_off
         return self.verdict.outcome is Outcome.WITHIN
 
     if TYPE_CHECKING:
-        # Any percentile is an attribute at run time. Editors complete these, and type checkers take
-        # every other name for the mistake that it usually is; `quantile_ms` has the rest.
+        # At run time, any percentile is an attribute. Editors complete these, and type checkers
+        # report every other name, which is usually a mistake; `quantile_ms` covers the rest.
         @property
         def p50_ms(self) -> float: ...
 
@@ -231,13 +232,15 @@ class Sample:
     def __repr__(self) -> str:
         verdict = self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
         if not self.n:
-            return f"<Sample {self.name!r}: no observation, {verdict}>"
+            return f"<Sample {self.name!r}: no observations, {verdict}>"
         quantiles = ", ".join(f"{p}={self.quantile_ms(p):.3g} ms" for p in map(label, COLUMNS))
         return f"<Sample {self.name!r}: n={self.n}, {quantiles}, {verdict}>"
 
     def _at(self, column: Nanoseconds, usual: Mapping[Fraction, int], quantile: Fraction) -> int:
         if not self.n:
-            raise NothingMeasured(f"{label(quantile)} of {self.name!r}, which has no observation")
+            raise NothingMeasured(
+                f"cannot compute {label(quantile)} of {self.name!r}: it has no observations"
+            )
         if quantile in usual:
             return usual[quantile]
         import numpy as np
@@ -257,7 +260,7 @@ class Sample:
 
 
 def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
-    """The quantiles that everybody asks for, in one partial sort: a fifth of a full one's time."""
+    """Return the usual quantiles from one partial sort, which takes a fifth of a full sort."""
     import numpy as np
 
     usual = (*COLUMNS, MAXIMUM)
@@ -268,7 +271,7 @@ def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sample that is being measured, for whoever watches."""
+    """The state of a sample that is being measured, for a progress display."""
 
     name: str
     observations: Observations

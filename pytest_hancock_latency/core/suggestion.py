@@ -1,8 +1,8 @@
-"""Budgets from what was seen: limits that the code holds with a margin that is explained.
+"""Suggested budgets: limits that the measured code meets with an explained margin.
 
 A limit is the upper bound of its quantile at 95 % confidence, plus a margin, rounded up to two
-significant digits. The usual margin is a quarter: code whose quantile is at 0.8 of its limit is
-promised to pass (docs/verdict.md), and 1 / 0.8 is 1.25.
+significant digits. The default margin is a quarter: code whose quantile is at 0.8 of its limit is
+expected to pass (docs/verdict.md), and 1 / 0.8 is 1.25.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIGITS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class SuggestedLimit:
-    """One limit, and the bound that it comes from."""
+    """A limit and the bound it is derived from."""
 
     percentile: str
     limit_ns: int
@@ -32,17 +32,17 @@ class SuggestedLimit:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Limits for one sample, and the percentiles that too little is known of."""
+    """Limits for one sample, and the percentiles with too few observations."""
 
     name: str
     record: Record
     limits: Sequence[SuggestedLimit]
     unknown: Sequence[tuple[str, int]]
-    """Percentile, and the least number of observations that would tell."""
+    """Pairs of a percentile and the minimum number of observations that it needs."""
 
 
 def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
-    """Limits for p50, p95, p99 and the percentiles that a record has, where it tells enough.
+    """Suggest limits for p50, p95, p99 and the percentiles of a record, where data suffices.
 
     Raises:
         ArtifactError: the record has no bounds.
@@ -64,9 +64,9 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
 
 
 def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:
-    """Limits in ns, by percentile, that hold for all: one budget for several samples.
+    """Combine suggestions into limits in ns by percentile: one budget for several samples.
 
-    A percentile that is not known of one of them has none.
+    A percentile that is unknown for any of them has no limit.
     """
     of_each = [{limit.percentile: limit.limit_ns for limit in s.limits} for s in suggestions]
     return {
@@ -77,7 +77,7 @@ def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:
 
 
 def rounded_up(ns: Fraction) -> int:
-    """The least number with two significant digits that is not below."""
+    """Round up to two significant digits."""
     whole = -(-ns.numerator // ns.denominator)
     unit = 10 ** max(0, len(str(whole)) - _DIGITS)
     return int(-(-whole // unit) * unit)

@@ -1,4 +1,4 @@
-"""The course of a run: its observations in a few stretches of equal length, oldest first."""
+"""The timeline of a run: its observations in intervals of equal length, oldest first."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ if TYPE_CHECKING:
     from .sample import Observations
 
 STRETCHES: Final = 40
-"""As many as a small screen can show, and an artifact of hundreds of samples can hold."""
+"""Few enough for a small screen and for an artifact of hundreds of samples."""
 _WORTH_MARKING: Final = 0.1
-"""The machine took at least this share of an observation: below, it did not matter."""
+"""Share of an observation from which time taken by the machine is marked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Columns with one value for each stretch of the run; empty stretches have zeros."""
+    """Columns with one value for each interval of the run; empty intervals have zeros."""
 
     stretch_ns: int
     n: tuple[int, ...]
     median_ns: tuple[int, ...]
     max_ns: tuple[int, ...]
     excused: tuple[int, ...]
-    """Observations of which the machine took over a tenth: preempted, or on a slow host."""
+    """Number of observations of which the machine took more than a tenth."""
     collected: tuple[int, ...]
-    """Observations in which a garbage collection began."""
+    """Number of observations during which a garbage collection started."""
 
     def __len__(self) -> int:
         return len(self.n)
 
     @classmethod
     def of(cls, observations: Observations, collections_ns: Sequence[int] = ()) -> Self | None:
-        """The course of observations; None where there is none.
+        """Make the timeline of observations; None if there are none.
 
-        collections_ns: when each garbage collection began, ascending, from the start of measuring.
+        collections_ns: start of each garbage collection, ascending, relative to the start of
+            measuring.
         """
         if not len(observations):
             return None
@@ -62,12 +63,12 @@ class Timeline:
         )
 
     def to_plain(self) -> dict[str, Any]:
-        """Dicts, lists and numbers only."""
+        """Convert to dicts, lists and numbers."""
         return plain_fields(self)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The timeline of this plain form, which may have more fields.
+        """Make a timeline from its plain form, which may have more fields.
 
         Raises:
             ValueError: its columns differ in length.
@@ -79,9 +80,9 @@ class Timeline:
 
 
 def plain_fields(value: DataclassInstance) -> dict[str, Any]:
-    """The fields of a dataclass, tuples as lists.
+    """Return the fields of a dataclass, with tuples as lists.
 
-    Unlike `dataclasses.asdict` it does not go into them, which is ten times faster.
+    Unlike `dataclasses.asdict` it does not recurse, which is ten times faster.
     """
     values = ((field.name, getattr(value, field.name)) for field in fields(value))
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values}
@@ -103,7 +104,7 @@ def _median_and_max(
 
 
 def _hit(observations: Observations, collections_ns: Sequence[int]) -> Flags:
-    """Whether a collection began in each of the observations."""
+    """Return for each observation whether a collection started during it."""
     import numpy as np
 
     begins = np.asarray(collections_ns, dtype=np.int64)

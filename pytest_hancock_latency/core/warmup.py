@@ -1,9 +1,9 @@
-"""Warm-ups: how many calls are made before measuring begins; they are kept and never judged.
+"""Warm-ups: calls before measuring starts, which are kept but never judged.
 
 A warm-up is a number of calls, a time, or lasts until latency is steady: until the median of the
-last `WINDOW` calls is not below that of the `WINDOW` calls before by more than `FALL`. What only
-becomes faster later, such as code that is compiled after its thousandth call, looks steady before;
-it needs a time or a number.
+last `WINDOW` calls is at most `FALL` below that of the `WINDOW` calls before. Code that speeds up
+only later, for example because it is compiled after its thousandth call, looks steady too early and
+needs a time or a number.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from ..errors import DurationError
 from .duration import NS_PER_S, format_exactly, parse_duration
 
 WINDOW: Final = 10
-"""Calls of a median. Four of ten calls can be hit by anything (a preemption, a collection of
-garbage) without moving it, and the two windows that a comparison needs are 20 calls: fewer than the
-least that is measured."""
+"""Calls per median. Four of ten calls can be disturbed (by preemption or a garbage collection)
+without moving it, and the two windows of a comparison are 20 calls: fewer than the minimum number
+that is measured."""
 FALL: Final = Fraction(5, 100)
-"""What is not taken for noise: on quiet machines, nine of ten medians of recorded calls
-(`benchmarks/traces`) differ by at most 6 % from the one before, up or down. On every one of these
-traces, busy machines included, 99 of 100 warm-ups end within 40 calls."""
+"""A larger fall is not considered noise: on quiet machines, nine of ten medians of recorded calls
+(`benchmarks/traces`) differ by at most 6 % from the one before, up or down. On each of these
+traces, including busy machines, 99 of 100 warm-ups end within 40 calls."""
 MOST_CALLS: Final = 1_000
-"""Of a warm-up until steady: 25 times what noise explains, so what still becomes faster then does
-so in use, too. It is also how many latencies are kept of a warm-up: the last ones."""
+"""Maximum calls of a warm-up until steady: 25 times what noise explains, so code that still speeds
+up then does so in production as well. Also the number of latencies kept from any warm-up: the last
+ones."""
 LONGEST_NS: Final = 5 * NS_PER_S
-"""Of a warm-up until steady: what every sample may take to be measured."""
+"""Maximum time of a warm-up until steady: the time that every sample may take to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarmupRule:
-    """A warm-up that is not a number of calls: for a time, or until latency is steady."""
+    """A warm-up for a time, or until latency is steady."""
 
     time_ns: int
-    """How long it lasts; if it ends when latency is steady, at the longest."""
+    """How long it lasts; the maximum if it ends when latency is steady."""
     until_steady: bool = False
 
     def __str__(self) -> str:
@@ -47,7 +48,7 @@ class WarmupRule:
 UNTIL_STEADY: Final = WarmupRule(LONGEST_NS, until_steady=True)
 
 Warmup = int | WarmupRule
-"""A number of calls, or the rule that ends the warm-up."""
+"""A number of calls, or a rule that ends the warm-up."""
 
 
 def parse_warmup(value: object) -> Warmup:
@@ -57,7 +58,7 @@ def parse_warmup(value: object) -> Warmup:
         The number, or a rule with its time in ns.
 
     Raises:
-        DurationError: none of the three.
+        DurationError: it is none of these.
 
     ``parse_warmup(5)``, ``parse_warmup("250ms")``, ``parse_warmup("auto")``
     """
@@ -76,7 +77,7 @@ def parse_warmup(value: object) -> Warmup:
 
 
 def calls_to_make(warmup: Warmup, latencies_ns: Sequence[int], calls: int, elapsed_ns: int) -> int:
-    """How many more calls to make before asking again; 0 ends the warm-up.
+    """Return how many more calls to make before asking again; 0 ends the warm-up.
 
     latencies_ns: of the calls so far, or of the last `MOST_CALLS` of them.
     calls: made so far.
@@ -94,8 +95,8 @@ def calls_to_make(warmup: Warmup, latencies_ns: Sequence[int], calls: int, elaps
 def is_steady(latencies_ns: Sequence[int]) -> bool:
     """Whether the median of the last calls has stopped falling.
 
-    ``is_steady([900] * 10 + [400] * 10)`` is false, and so is everything with less than two
-    windows; ``is_steady([400] * 20)`` is true.
+    ``is_steady([900] * 10 + [400] * 10)`` is false; so is anything shorter than two windows.
+    ``is_steady([400] * 20)`` is true.
     """
     if len(latencies_ns) < 2 * WINDOW:
         return False

@@ -1,13 +1,14 @@
-"""The gate for Locust: one import line in a locustfile, and its run is judged.
+"""The gate for Locust: one import in a locustfile, and its run is judged.
 
     from pytest_hancock_latency import locust_gate  # noqa: F401 - switches the gate on
 
-Every request that Locust reports is counted in mergeable histograms, on workers too; the master
-judges them against the budgets of the same file that pytest reads, by the same evidence.
+All requests that Locust reports are counted in mergeable histograms, also on workers. The master
+judges them against the budgets of the same file as pytest, with the same statistics.
 
     request events  →  Listener  →  increments  →  Totals  →  records  →  artifacts, exit code
 
-Importing this imports Locust, which patches the standard library for gevent: only locustfiles do.
+Importing this imports Locust, which patches the standard library for gevent: import it only in
+locustfiles.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prints where the locustfile lies that has nothing but the gate, for ``-f`` beside others.
+"""Prints the path of a locustfile with only the gate, to add with ``-f`` to others.
 
 locust -f locustfile.py,"$(python -m pytest_hancock_latency.locust_gate)"
 """

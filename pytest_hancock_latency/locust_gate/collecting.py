@@ -1,4 +1,4 @@
-"""Gathers what was counted, from this very process or from all workers."""
+"""Collects the counts of this process or of all workers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .run_judge import RunJudge, Span
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
-"""For the last counts of the workers, beyond what their users may take to finish."""
+"""Time to wait for the last counts of workers, in addition to the stop timeout."""
 CLOCK_S: Final = 10.0
-"""By how much clocks may differ before a request is counted at the edge of the run."""
+"""Clock difference from which a request is counted at the start or end of the run."""
 logger = logging.getLogger(__name__)
 
 
 class Collecting:
-    """Passes increments on to the judge of the run, and keeps a list of those that sent them."""
+    """Passes increments on to the judge of the run, and keeps a list of their senders."""
 
     def __init__(self, environment: Any, run_judge: RunJudge) -> None:
         self._environment, self._run_judge = environment, run_judge
         self.participants = Participants()
         self.running = False
         self.changed_s = 0.0
-        """When a worker last got lost or joined in mid-run."""
+        """When a worker was last lost or joined during the run."""
         self._listener, self._watch = Listener(), Watch()
         self._finished: set[str] = set()
         self._news = self._winding_down = False
@@ -45,16 +45,16 @@ class Collecting:
 
     @property
     def makes_load(self) -> bool:
-        """Whether this very process has the users, since nothing is distributed."""
+        """Whether this process runs the users itself, because the run is not distributed."""
         return isinstance(self._environment.runner, LocalRunner)
 
     def take_news(self) -> bool:
-        """Whether anything was reported since the last call; forgets it."""
+        """Return whether anything was reported since the last call."""
         news, self._news = self._news, False
         return news
 
     def begin(self) -> None:
-        """A test starts."""
+        """Called when a test starts."""
         self._listener.take()
         self._finished.clear()
         self.running, self.changed_s, self._winding_down = True, 0.0, False
@@ -63,11 +63,11 @@ class Collecting:
             self._watch.start()
 
     def wind_down(self) -> None:
-        """All users are about to stop; a worker that finishes now does not change the load."""
+        """Called when users are about to stop; workers that finish now do not change the load."""
         self._winding_down = True
 
     def collect(self) -> None:
-        """Take in what this process counted itself; see who is missing."""
+        """Add the counts of this process; check for missing workers."""
         if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
             if counted or strain.seconds:
@@ -81,7 +81,7 @@ class Collecting:
                 self.changed_s, self._news = time.time(), True
 
     def finish(self) -> None:
-        """The test has stopped: get the rest, from workers that have not sent it by themselves."""
+        """Called when the test has stopped: request the remaining counts from workers."""
         self.running = False
         if self.makes_load:
             self._watch.stop()
@@ -98,7 +98,7 @@ class Collecting:
             self.participants.finish(id_)
 
     def stop(self) -> None:
-        """Nothing more will come."""
+        """Called when no more counts will arrive."""
         self.collect()
         if self.makes_load:
             self.participants.finish(LOCAL)
@@ -130,11 +130,11 @@ class Collecting:
     def _on_finished(self, environment: Any, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
         self._finished.add(msg.node_id)
-        if self.running and not self._winding_down:  # it leaves before the others
+        if self.running and not self._winding_down:  # it ends before the others
             self.changed_s = time.time()
 
     def _span(self) -> Span:
-        """When requests of this run can have started, by the clock of this process."""
+        """Return the time in which requests of this run can have started, by this clock."""
         begin_s, now_s = self.participants.began_s, time.time()
         return Span(window_at(begin_s - CLOCK_S), window_at(now_s + CLOCK_S))
 
@@ -145,7 +145,7 @@ class Collecting:
             self.participants.sent_invalid(id_, str(error), time.time())
             return
         if not counted and not strain.seconds and not self.running:
-            return  # workers report while they idle, too
+            return  # idle workers report as well
         added = self._run_judge.add(counted, self._span())
         self.participants.reported(id_, added, strain, time.time())
         self._news = True

@@ -1,9 +1,9 @@
-"""The process that coordinates: the master of a distributed run, or the only one of a local run.
+"""Coordinates a run: in the master of a distributed run, or in the process of a local run.
 
-A master adds up what workers report, has it judged and writes at once, and at the end once more: by
-then it has asked every worker for the rest, since Locust itself waits half a second for that. A
-single process makes the load as well, and its users stand still while it judges: it does so rarely,
-so that a kill leaves something, or when it is to stop early or somebody looks at the web page.
+A master adds up the reports of workers, and judges and writes them immediately. At the end, it asks
+all workers for their remaining counts, because Locust itself waits only half a second for them. A
+single process also generates the load, and its users pause while it judges. So it judges rarely,
+for an artifact in case it is killed, for stopping early, or when the web page is viewed.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from .settings import Settings
 from .summary import summary_lines
 
 PAUSE_S: Final = 0.5
-"""Of a master between two looks: what a worker has reported is on disk this soon."""
+"""Pause of a master between two looks, after which reports of workers are on disk."""
 OWN_PAUSE_S: Final = 3.0
-"""Of a process that makes load."""
+"""Pause of a process that generates load."""
 _SHARE: Final = 20
-"""Of its time, a master spends a twentieth on judging at most."""
+"""A master spends at most a twentieth of its time on judging."""
 _OWN_SHARE: Final = 500
-"""So much less does a process whose users stand still meanwhile."""
+"""A process whose users pause meanwhile spends at most this fraction."""
 UNREPORTED_S: Final = 4.0
-"""Workers report every three seconds: what is younger than this may not have arrived yet."""
+"""Workers report every three seconds: newer counts may not have arrived yet."""
 logger = logging.getLogger(__name__)
 
 
 class Coordinator:
-    """Has the run judged, writes its artifacts, and sets the exit code."""
+    """Judges the run, writes its artifacts, and sets the exit code."""
 
     def __init__(self, environment: Any, settings: Settings) -> None:
         self._environment = environment
@@ -56,7 +56,7 @@ class Coordinator:
         self._steady_from: int | None = None
         self._until: int | None = None
         self._decided: list[Record] | None = None
-        """The records of a test that has stopped: words, artifacts and exit code come from them."""
+        """The final records of a stopped test, used for the summary, artifacts and exit code."""
         self._pause_s = 0.0
         events = environment.events
         events.test_start.add_listener(self._begin)
@@ -67,14 +67,14 @@ class Coordinator:
         self._ticker = gevent.spawn(self._tick)
 
     def judge(self) -> list[Record]:
-        """The records that decided, once the test has stopped; before that, judged now."""
+        """Return the final records once the test has stopped; before that, judge now."""
         if self._decided is not None:
             return self._decided
         self.collecting.collect()
         return self.run_judge.records(self._state())
 
     def session(self) -> dict[str, Any]:
-        """What the JSON artifact begins with."""
+        """Return the facts at the start of the JSON artifact."""
         return self._facts.plain(self.collecting.participants)
 
     def _state(self) -> RunState:
@@ -117,14 +117,14 @@ class Coordinator:
         self._decide()
 
     def _decide(self) -> list[Record]:
-        """Judge for the last time, and write what everybody will see."""
+        """Judge for the last time, and write the artifacts."""
         self.collecting.stop()
         self._decided = self.run_judge.records(self._state())
         self._write(self._decided)
         return self._decided
 
     def _tick(self) -> None:
-        """Judge now and then, for a small share of the time."""
+        """Judge from time to time, for a small share of the time."""
         while True:
             own = self.collecting.makes_load
             gevent.sleep(max(OWN_PAUSE_S if own else PAUSE_S, self._pause_s))
@@ -132,13 +132,13 @@ class Coordinator:
             if self.collecting.running:
                 try:
                     self._look()
-                except Exception:  # of one look: the run goes on, and so do the later ones
-                    logger.exception("latency budgets: judging failed and is tried again")
+                except Exception:  # only this look failed: the run and later looks continue
+                    logger.exception("latency budgets: judging failed and will be retried")
             elapsed = time.perf_counter() - begin
             self._pause_s = elapsed * (_OWN_SHARE if own and not self._settings.abort else _SHARE)
 
     def _look(self) -> None:
-        """Judge and write what is new."""
+        """Judge and write if there is something new."""
         own = self.collecting.makes_load
         writes = "json" in self._settings.artifacts if own else self.collecting.take_news()
         if not (writes or self._settings.abort):
@@ -153,7 +153,7 @@ class Coordinator:
         if not exceeded:
             return
         reasons = "; ".join(f"{printable(record.title)}: {headline(record)}" for record in exceeded)
-        logger.warning("stopping, since a latency budget is exceeded: %s", reasons)
+        logger.warning("stopping because a latency budget is exceeded: %s", reasons)
         options = self._environment.parsed_options
         if options is not None and options.headless:
             self._environment.runner.quit()
@@ -161,15 +161,15 @@ class Coordinator:
             self._environment.runner.stop()
 
     def _write(self, records: list[Record], kinds: tuple[str, ...] | None = None) -> None:
-        """kinds: the artifacts to be written, where that is not all of them."""
+        """kinds: artifacts to write; by default all."""
         session = self.session()
         for kind, path in self._settings.artifacts.items():
             if kinds is None or kind in kinds:
                 self._writer.write(path, partial(KINDS[kind].render, records, session))
 
     def after_quitting(self) -> None:
-        """Set the exit code, by the records that everybody sees."""
-        self._environment.process_exit_code = int(ExitCode.USAGE)  # unless all goes well below
+        """Set the exit code from the final records."""
+        self._environment.process_exit_code = int(ExitCode.USAGE)  # unless the code below succeeds
         self._ticker.kill(block=False)
         if self._decided is None or self.collecting.take_news():
             self._decide()
@@ -182,12 +182,12 @@ class Coordinator:
         )
 
     def summary_lines(self, records: Sequence[Record]) -> list[str]:
-        """What everybody should see of these records of the run."""
+        """Return the summary of these records of the run."""
         participants, unmatched = self.collecting.participants, self.run_judge.unmatched
         return summary_lines(records, participants, unmatched, float(self._settings.scale))
 
     def report(self) -> None:
-        """Show verdict and evidence: after Locust's own tables, where one looks."""
+        """Show verdict and evidence, after Locust's own tables."""
         options = self._environment.parsed_options
         to_stdout = options is None or not options.json
         lines = [*self.summary_lines(self.judge()), *self._writer.error_lines]

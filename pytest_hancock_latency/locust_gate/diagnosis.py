@@ -1,4 +1,4 @@
-"""Advice about a load: when the generator is what was measured, and what a closed loop hides."""
+"""Advice about a load: an overloaded generator, and what a closed loop hides."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..core.quantile import P99
 from .participants import LOCAL, Participant, State
 
 LAG_NS: Final = 50 * NS_PER_MS
-"""A generator that is this late, at p99, is what was measured."""
+"""From this p99 lag on, the measured latencies are those of the generator."""
 _BUSY_SHARE: Final = 0.1
 _STARVED_S: Final = 1.0
 _HIDDEN: Final = 2
 _MOST_OMITTED: Final = 200_000
-"""More than these are not a stall but another load; adding them up would take long."""
+"""More omitted requests are not a stall but a different load, and slow to add up."""
 
 
 _ALIKE: Final = 20
-"""From so many names on that differ only by ids, nobody wants to tell them apart."""
+"""From this number of names that differ only by ids, advise to group them."""
 _ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|\d+)", re.I)
 """A UUID, a long hexadecimal number, or digits."""
 
 
 def about_participants(participants: Iterable[Participant]) -> list[Advice]:
-    """Advice on every record, since some process was strained or lost."""
+    """Return advice for all records about processes that were overloaded or lost."""
     advice = []
     for participant in participants:
         local = participant.id == LOCAL
@@ -83,16 +83,16 @@ def _about_strain(participant: Participant, process: str) -> list[Advice]:
 
 
 def about_send_lag(lag_ns: int | None) -> list[Advice]:
-    """Advice on an open loop that could not keep its schedule."""
+    """Return advice about an open loop that could not keep its schedule."""
     if lag_ns is None or lag_ns <= LAG_NS:
         return []
     return [Advice.of("saturated-generator", send_lag_ns=lag_ns)]
 
 
 def about_omission(closed: Histogram, interval_ns: int) -> list[Advice]:
-    """Advice on a closed loop whose stalls hide behind its users' own waiting.
+    """Return advice about a closed loop whose stalls are hidden because its users waited.
 
-    interval_ns: between the requests of one user.
+    interval_ns: time between requests of one user.
     """
     omitted = omitted_requests(closed, interval_ns)
     if not 0 < omitted <= _MOST_OMITTED:
@@ -112,7 +112,7 @@ def about_omission(closed: Histogram, interval_ns: int) -> list[Advice]:
 
 
 def about_alike(labels: Iterable[str]) -> Mapping[str, tuple[Advice, ...]]:
-    """Advice on names that differ only by ids, for the first name of each such group."""
+    """Return advice on names that differ only by ids, for the first name of each group."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for label in labels:
         parts = _ID.split(label)
@@ -126,6 +126,6 @@ def about_alike(labels: Iterable[str]) -> Mapping[str, tuple[Advice, ...]]:
 
 
 def _common_name(labels: list[str]) -> str:
-    """One name for all, with ``[id]`` where they differ: ``GET /v1/items/[id]``."""
+    """Return a common name, with ``[id]`` where they differ: ``GET /v1/items/[id]``."""
     columns = zip(*map(_ID.split, labels), strict=True)
     return "".join(part[0] if len(set(part)) == 1 else "[id]" for part in columns)

@@ -1,4 +1,4 @@
-"""What is true of a whole run: machine, commit, settings, load and who took part."""
+"""Facts about a run: machine, commit, settings, load and participants."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .settings import Settings
 
 
 class Facts:
-    """The facts that the artifact of a run begins with."""
+    """The facts at the start of the artifact of a run."""
 
     def __init__(self, environment: Any, settings: Settings) -> None:
         self._environment, self._settings = environment, settings
         self._started_unix_s = round(time.time(), 3)
-        self._load = load()  # later it would be our own doing
+        self._load = load()  # before our own load raises it
         self.users = 0
         _ = self._fixed  # now, so that git does not run during the first request
 
     def begin(self) -> None:
-        """A test starts."""
+        """Called when a test starts."""
         self._started_unix_s = round(time.time(), 3)
 
     def plain(self, participants: Iterable[Participant]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""How strained the load generator itself is: a busy one measures its own queue.
+"""How loaded the load generator itself is: an overloaded one measures its own queue.
 
-All users of a process share one thread. When its core is full, answers wait to be noticed, and that
-waiting is in every latency. Two things tell: the share of a core that the process uses, and by how
-much a greenlet that sleeps wakes up late.
+All users of a process share one thread. When its core is fully used, responses wait to be
+processed, and this wait is part of every latency. Two measurements show it: the share of a core
+that the process uses, and how late a sleeping greenlet wakes up.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ WINDOWS_PER_S: Final = NS_PER_S // DELETION_WINDOW_NS
 BUSY: Final = 0.9
 """Share of a core from which a second counts as busy."""
 STARVED: Final = 0.05
-"""Share of a window above which waiting for a core makes it one of the generator's own latencies:
-it is in each of them, and a p95 has a twentieth of them to give away."""
+"""Share of a window above which waiting for a CPU makes it unusable for *exceeded*: the wait is
+part of each latency, and p95 allows a twentieth of them to be slow."""
 _MOST_WINDOWS: Final = 240
-"""A minute: a clock that is set in mid-run must not make a walk of years."""
+"""A minute: a clock adjusted during the run must not cause a loop over years."""
 _LEAST_WAIT_NS: Final = 100_000
-"""Shorter waits happen everywhere; they are not worth a place in a report."""
+"""Shorter waits are normal and not reported."""
 
 
 def window_at(unix_s: float) -> int:
-    """The window in which this moment lies. Windows are of wall clock time, hence comparable."""
+    """Return the window of a moment. Windows use wall-clock time, so processes can be compared."""
     return int(unix_s * WINDOWS_PER_S)
 
 
 @dataclass(slots=True)
 class Strain:
-    """What was seen of a generator."""
+    """Measurements of a load generator."""
 
     seconds: int = 0
     busy_seconds: int = 0
     greenlet_lags: dict[int, int] = field(default_factory=dict)
-    """How late a napping greenlet woke up, as counts by bucket."""
+    """Wake-up delays of a sleeping greenlet, as counts by bucket."""
     waits: dict[int, int] = field(default_factory=dict)
-    """For how long the thread of all users waited for a core, in ns, by window."""
+    """Time that the thread of all users waited for a CPU, in ns, by window."""
     busy: set[int] = field(default_factory=set)
-    """Windows of the seconds in which it filled its core."""
+    """Windows of the seconds in which it fully used its core."""
 
     def add(self, other: Strain) -> None:
-        """Take in what was seen later, or elsewhere."""
+        """Add later measurements, or those of another process."""
         self.seconds += other.seconds
         self.busy_seconds += other.busy_seconds
         add_counts(self.greenlet_lags, other.greenlet_lags)
@@ -61,13 +61,13 @@ class Strain:
 
     @property
     def starved(self) -> frozenset[int]:
-        """The windows in which it waited for a core for too long to say that a server was slow."""
+        """Windows in which it waited too long for a CPU to blame the server."""
         longest_ns = STARVED * DELETION_WINDOW_NS
         return frozenset(at for at, wait_ns in self.waits.items() if wait_ns > longest_ns)
 
 
 class Watch:
-    """Watches this process; a greenlet that naps twenty times a second."""
+    """Monitors this process, with a greenlet that sleeps twenty times per second."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Watch:
         waited_ns: Callable[[], int] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        """waited_ns: for how long this thread has waited for a core; by default as Linux has it."""
+        """waited_ns: returns how long this thread has waited for a CPU; by default from Linux."""
         self._clock, self._cpu, self._unix_s = clock, cpu, unix_s
         self._waited_ns = waited_ns or _run_queue_reader()
         self._waited, self._noted_s = self._waited_ns(), self._unix_s()
@@ -85,7 +85,7 @@ class Watch:
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        """Watch from now on; what was seen before is dropped."""
+        """Start monitoring; earlier measurements are dropped."""
         self.stop()
         self.take()
         self._began, self._cpu_s = self._clock(), self._cpu()
@@ -93,13 +93,13 @@ class Watch:
         self._greenlet = gevent.spawn(self._watch)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop monitoring."""
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
             self._greenlet = None
 
     def take(self) -> Strain:
-        """What was seen since the last call."""
+        """Return the measurements since the last call."""
         strain, self._strain = self._strain, Strain()
         return strain
 
@@ -110,7 +110,7 @@ class Watch:
             self.woke(self._clock() - before - NAP_S)
 
     def woke(self, late_s: float) -> None:
-        """Note one awakening, and a second if one has passed."""
+        """Record a wake-up, and a second if one has passed."""
         lags, index = self._strain.greenlet_lags, index_of(int(late_s * NS_PER_S))
         lags[index] = lags.get(index, 0) + 1
         self._note_wait()
@@ -126,7 +126,7 @@ class Watch:
             self._began, self._cpu_s = self._clock(), self._cpu()
 
     def _note_wait(self) -> None:
-        """Spread over the windows since the last note: a starved greenlet wakes up late."""
+        """Record the wait, spread over the windows since the last time."""
         now_s, waited_ns = self._unix_s(), self._waited_ns()
         first, last = window_at(min(self._noted_s, now_s)), window_at(now_s)
         wait_ns = (waited_ns - self._waited) // (last - first + 1)
@@ -138,7 +138,7 @@ class Watch:
 
 
 def _run_queue_reader() -> Callable[[], int]:
-    """A reader of the calling thread's run-queue wait; always 0 where the kernel does not tell."""
+    """Return a reader of the thread's run-queue wait; always 0 if the kernel lacks it."""
     try:
         scheduler = Scheduler()
     except NoScheduler:

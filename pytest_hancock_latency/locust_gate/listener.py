@@ -1,8 +1,8 @@
-"""Counts every request of this process, as Locust reports it: by name and window of 250 ms.
+"""Counts the requests of this process that Locust reports, by name and window of 250 ms.
 
-This runs once for each request, inside the greenlet that made it, so it does next to nothing: it
-finds a bucket and adds one. Limits, percentiles and verdicts are the business of whoever takes the
-counts, three seconds later or on another machine.
+This runs for each request, in the greenlet that made it, so it does as little as possible: it finds
+a bucket and adds one. Limits, percentiles and verdicts are computed later from the counts, three
+seconds later or on another machine.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ..core.histogram import index_of
 from .generator import WINDOWS_PER_S, Strain, window_at
 
 ARRIVAL: Final = "hancock_latency_arrival"
-"""Key of the request's context under which an open loop leaves the intended start."""
+"""Key of the request's context under which an open loop stores the intended start."""
 _NS_PER_MS: Final = 1e6
 _LOWEST_ERROR: Final = 400
 INVALID: Final = "invalid measurement"
-"""The kind of failure of a request whose latency or start is not a figure that can be meant."""
+"""The kind of failure of a request whose latency or start time is invalid."""
 LONGEST_MS: Final = 1e9
-"""Eleven days: what takes longer was not measured."""
+"""Eleven days: longer latencies are invalid."""
 _LATEST_UNIX_S: Final = 2.0**40
-"""Tens of thousands of years: so many windows fit into 64 bits, which is what reports can carry."""
+"""Tens of thousands of years: window numbers up to here fit into the 64 bits of reports."""
 _LARGEST_INDEX: Final = index_of(int(2 * LONGEST_MS * 1e6))
 
 Cell = tuple[str, str, int]
@@ -34,7 +34,7 @@ Cell = tuple[str, str, int]
 
 @dataclass(slots=True)
 class RequestCounts:
-    """What was counted since the last time that somebody took it."""
+    """Counts since they were last taken."""
 
     latencies: dict[Cell, dict[int, int]] = field(default_factory=dict)
     failures: dict[Cell, dict[str, int]] = field(default_factory=dict)
@@ -62,9 +62,9 @@ class Listener:
         response: object = None,
         **_others: Any,
     ) -> None:
-        """Count one request; what cannot be counted as a latency is a failure."""
+        """Count one request; an invalid latency counts as a failure."""
         if response_time is None and exception is None:
-            return  # not a request with a latency: Locust has no figure of it either
+            return  # not a request with a latency; Locust does not record one either
         if type(name) is not str or not name.isascii() or type(request_type) is not str:
             request_type, name = text_of(request_type), text_of(name)
         try:
@@ -83,7 +83,7 @@ class Listener:
                 lag_ns, start_time = self._lag(request_type, name, start_time, context[ARRIVAL])
                 ns += lag_ns
                 window = int(start_time * 4)
-        except (TypeError, ValueError, OverflowError):  # a client's own idea of a figure
+        except (TypeError, ValueError, OverflowError):  # an invalid number from a client
             kind = INVALID if exception is None else kind_of(exception, response)
             self._count_failure((request_type, name, _window_or_now(start_time)), kind)
             return
@@ -100,13 +100,13 @@ class Listener:
         counts[index] = counts.get(index, 0) + 1
 
     def take(self) -> RequestCounts:
-        """All counts since the last call."""
+        """Return all counts since the last call."""
         counts, self._counted = self._counted, RequestCounts()
         self._latencies = self._counted.latencies
         return counts
 
     def _lag(self, method: str, name: str, start_s: float, intended_s: float) -> tuple[int, float]:
-        """By how much a request of an open loop started late, and when it should have started."""
+        """Return how late a request of an open loop started, and its intended start."""
         lag_ns = max(0, int((start_s - intended_s) * NS_PER_S))
         cell = (method, name, window_at(intended_s))
         lags, index = self._counted.send_lags.setdefault(cell, {}), index_of(lag_ns)
@@ -119,16 +119,16 @@ class Listener:
 
 
 def _window_or_now(start_time: object) -> int:
-    """The window of a moment, or of now where it is not one."""
+    """Return the window of a moment; the current one if it is invalid."""
     if isinstance(start_time, int | float) and abs(start_time) < _LATEST_UNIX_S:
         return window_at(start_time)
     return window_at(time.time())
 
 
 def kind_of(exception: BaseException, response: object) -> str:
-    """In which way a request failed: by its status, else by the class of the exception.
+    """Return the kind of a failure: its status, else the class of the exception.
 
-    Few kinds, whatever the messages say: they are counted by kind.
+    Messages are ignored, so that there are few kinds to count.
     """
     status = getattr(response, "status_code", None)
     if isinstance(status, int) and status >= _LOWEST_ERROR:
@@ -137,29 +137,29 @@ def kind_of(exception: BaseException, response: object) -> str:
 
 
 def text_of(reported: object) -> str:
-    """What was reported as a name, as a text that reports and artifacts can carry; None is none."""
+    """Convert a reported name to a string for reports and artifacts; None becomes empty."""
     if reported is None:
         return ""
     try:
         text = str(reported, errors="replace") if isinstance(reported, bytes) else str(reported)
         return text if text.isascii() else text.encode(errors="replace").decode()
-    except Exception:  # a name of a type of the client's own, with a fault of its own
+    except Exception:  # a name of a custom type whose conversion fails
         return f"<{type(reported).__name__}>"
 
 
 def label_of(method: str, name: str) -> str:
-    """The name of the budget of a request: ``GET /health``."""
+    """Return the name of a request's budget: ``GET /health``."""
     if not method or name.startswith(f"{method} "):
         return name
     return f"{method} {name}"
 
 
 KEY: Final = "hancock_latency"
-"""Under which it stands in a report."""
+"""Key of the counts in a report."""
 
 
 def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]:
-    """The plain form of an increment."""
+    """Convert an increment to its plain form."""
     return {
         "latencies": _cells(counted.latencies),
         "failures": _cells(counted.failures),
@@ -173,10 +173,10 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
 
 
 def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
-    """An increment from its plain form; workers with an older version leave something out.
+    """Make an increment from its plain form; older workers may omit fields.
 
     Raises:
-        ValueError: it is not one; the text says what is wrong with it.
+        ValueError: it is invalid; the text says why.
     """
     if not isinstance(plain, Mapping):
         raise ValueError("not a mapping")
@@ -192,7 +192,7 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
     waits = _counts(plain.get("waits", {}), "waits", _is_window)
     windows = plain.get("busy", [])
     if not isinstance(windows, list | tuple) or not all(map(_is_window, windows)):
-        raise ValueError("busy: not windows")
+        raise ValueError("busy: not a list of windows")
     return counted, Strain(seconds, busy, lags, waits, set(windows))
 
 

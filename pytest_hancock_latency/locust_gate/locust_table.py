@@ -1,8 +1,8 @@
-"""Keeps Locust's own table whole: one odd request, and Locust can neither send nor print it.
+"""Protects Locust's own table: one invalid request would prevent Locust from printing it.
 
-Names that are not text cannot be sorted, and a total of NaN cannot be rounded. Locust
-then ends with an exception before our report is printed, and with exit code 1, which would say
-that a budget is exceeded. So what goes into its table is made right at the door.
+Names that are not strings cannot be sorted, and a total of NaN cannot be rounded. Locust then fails
+with an exception before our report is printed, and with exit code 1, which would mean that a budget
+is exceeded. So all values are corrected before they enter the table.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, Final
 from .listener import LONGEST_MS, text_of
 
 _MOST_BYTES: Final = 2**50
-"""Of one answer."""
+"""Maximum size of a response."""
 
 
 def guard(stats: Any) -> None:
-    """Let only texts and numbers into Locust's statistics, whatever is reported.
+    """Convert everything reported to Locust's statistics to strings and numbers.
 
-    A response time that is not a latency becomes None: Locust counts such requests without a time.
+    An invalid response time becomes None: Locust counts such requests without a time.
     """
     log_request, log_error = stats.log_request, stats.log_error
 
@@ -38,5 +38,5 @@ def guard(stats: Any) -> None:
 
 
 def _number(value: object, most: float) -> float | None:
-    """A number from −most to most, or None; NaN is none."""
+    """Return a number from −most to most, or None; NaN becomes None."""
     return value if isinstance(value, int | float) and -most <= value <= most else None

@@ -1,12 +1,12 @@
-"""An open loop for Locust: requests start on a schedule, whether or not earlier ones are answered.
+"""An open loop for Locust: requests start on schedule, even if earlier ones are not answered yet.
 
-A closed-loop user waits for its answer before it asks again. While a server stalls for a second,
-such a user sends nothing, so the stall becomes one slow request instead of fifty, and p99 does not
-see it: coordinated omission. Here every iteration starts when it is due, in a greenlet of its own,
-and its latency counts from then.
+A closed-loop user waits for a response before its next request. While a server stalls for a second,
+such a user sends nothing, so the stall becomes one slow request instead of fifty, and p99 misses
+it: coordinated omission. Here every iteration starts when it is due, in its own greenlet, and its
+latency is measured from then.
 
     class Clients(OpenLoop, FastHttpUser):
-        arrival_rate = 50           # iterations a second, of each user
+        arrival_rate = 50           # iterations per second of each user
 
         @task
         def ask(self): self.client.get("/health")
@@ -39,43 +39,45 @@ from .listener import ARRIVAL
 
 ARRIVALS: Final = ("constant", "poisson")
 _LONGEST_NAP_S: Final = 0.1
-_STOPS: Final = (StopUser, getattr(exception, "StopTest", StopUser))  # the latter came later
+_STOPS: Final = (StopUser, getattr(exception, "StopTest", StopUser))  # newer Locust
 _DUE: ContextVar[list[float]] = ContextVar("due")
-"""When the iteration of this greenlet was due; taken out by its first request."""
+"""When the iteration of this greenlet was due; consumed by its first request."""
 logger = logging.getLogger(__name__)
 
 
 class OpenLoop:
-    """Mix-in for `HttpUser`, `FastHttpUser` or any `User` whose client passes its context on.
+    """Mix-in for `HttpUser`, `FastHttpUser` or any `User` whose client passes on its context.
 
-    The first request of an iteration counts from when the iteration was due, later ones from when
-    they were sent: they follow from their predecessor's answer.
+    The first request of an iteration is measured from when the iteration was due, later ones from
+    when they were sent, because they depend on the previous response.
     """
 
     arrival_rate: ClassVar[float] = 1.0
-    """Iterations a second, of each user."""
+    """Iterations per second of each user."""
     arrivals: ClassVar[str] = "constant"
-    """``constant``, or ``poisson`` for arrivals that do not know of each other."""
+    """``constant``, or ``poisson`` for independent arrivals."""
     most_in_flight: ClassVar[int] = 1000
-    """Iterations of one user at once. Above this, they start late, which their latencies show."""
+    """Maximum concurrent iterations of a user; more start late, which counts as latency."""
     concurrency: int = 1000
-    """Connections of a `FastHttpUser`, whose usual ten would be a queue of their own."""
+    """Connections of a `FastHttpUser`; the default of ten would add a queue."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        """Refuse invalid arrivals where they are written."""
+        """Raise an error for invalid settings when the class is defined."""
         super().__init_subclass__(**keywords)
         if not cls.arrival_rate > 0:
-            raise LatencyError(f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} is not above 0")
+            raise LatencyError(
+                f"{cls.__name__}: arrival_rate={cls.arrival_rate!r} must be greater than 0"
+            )
         if cls.arrivals not in ARRIVALS:
             raise LatencyError(
-                f"{cls.__name__}: unknown arrivals {cls.arrivals!r}: valid are constant and poisson"
+                f"{cls.__name__}: unknown arrivals {cls.arrivals!r}: must be constant or poisson"
             )
         if "wait_time" in vars(cls):
             raise LatencyError(
                 f"{cls.__name__}: an open loop does not wait: set arrival_rate, not wait_time"
             )
         if any(isinstance(task, type) for task in getattr(cls, "tasks", ())):
-            raise LatencyError(f"{cls.__name__}: the tasks of an open loop are functions")
+            raise LatencyError(f"{cls.__name__}: the tasks of an open loop must be functions")
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -84,13 +86,13 @@ class OpenLoop:
         self.tasks = [type(self)._keep_schedule]
 
     def context(self) -> dict[str, Any]:
-        """What Locust passes along with each request: the intended start, with the first one."""
-        inherited: dict[str, Any] = super().context()  # type: ignore[misc] # of User, next to this
+        """Return the context of a request: for the first one with the intended start."""
+        inherited: dict[str, Any] = super().context()  # type: ignore[misc] # from User
         due = _DUE.get([])
         return {**inherited, ARRIVAL: due.pop()} if due else inherited
 
     def _keep_schedule(self) -> None:
-        """The one task that Locust runs: start iterations until the user is told to stop."""
+        """The only task that Locust runs: starts iterations until the user is stopped."""
         try:
             for due in due_times(self.arrival_rate, self.arrivals, time.time()):
                 if not self._sleep_until(due):
@@ -101,9 +103,9 @@ class OpenLoop:
             self._in_flight.kill(block=False)
 
     def _sleep_until(self, due: float) -> bool:
-        """Whether the user still runs when it is due."""
-        while (left := due - time.time()) > 0 and self._runs:
-            gevent.sleep(min(left, _LONGEST_NAP_S))
+        """Sleep until an iteration is due; return whether the user still runs."""
+        while (remaining_s := due - time.time()) > 0 and self._runs:
+            gevent.sleep(min(remaining_s, _LONGEST_NAP_S))
         return self._runs
 
     @property
@@ -111,7 +113,7 @@ class OpenLoop:
         return bool(getattr(self, "_state", None) != LOCUST_STATE_STOPPING)
 
     def _iterate(self, task: Callable[[Any], object], due: float) -> None:
-        """One iteration; what Locust does about exceptions of a task."""
+        """Run one iteration, with exceptions handled as in a Locust task."""
         _DUE.set([due])
         try:
             task(self)
@@ -126,9 +128,9 @@ class OpenLoop:
 
 
 def due_times(rate: float, arrivals: str, begin_s: float) -> Iterator[float]:
-    """When iterations are due, without end.
+    """Yield when iterations are due, without end.
 
-    Users that start together do not arrive together: the first one is due within one interval.
+    The first one is at a random time within one interval, so users that start together spread out.
     """
     if arrivals == "constant":
         first = begin_s + random.random() / rate

@@ -1,4 +1,4 @@
-"""Who took part: the processes that made the load, and what became of them."""
+"""Participants: the processes that generate the load, and their state."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from .generator import WINDOWS_PER_S, Strain
 
 LATE_S: Final = 1.0
 LOCAL: Final = "local"
-"""The one participant where nothing is distributed."""
+"""The only participant of a run that is not distributed."""
 
 
 class State(StrEnum):
-    """What became of a worker."""
+    """The state of a worker."""
 
     RUNNING = "running"
     FINISHED = "finished"
     LOST = "lost"
-    """It died, or its last counts never came: what it had reported is in the artifact."""
+    """It died or never sent its last counts; earlier reports are in the artifact."""
     WITHOUT_GATE = "without gate"
-    """It reports to Locust, but its locustfile does not import the gate: nothing of it counts."""
+    """It reports to Locust, but its locustfile does not import the gate, so it is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What an increment was."""
+    """Totals of an increment."""
 
     requests: int
     displaced: int
-    """Requests outside of the run's time, counted at its edge: a clock is wrong."""
+    """Requests outside the time of the run, counted at its start or end: a clock is wrong."""
 
 
 @dataclass(slots=True)
 class Participant:
-    """One process that makes load."""
+    """A process that generates load."""
 
     id: str
     joined_s: float = 0.0
-    """After the start of the test."""
+    """Seconds after the start of the test."""
     state: State = State.RUNNING
     reports: int = 0
     requests: int = 0
     last_report_s: float = 0.0
     strain: Strain = field(default_factory=Strain)
     displaced: int = 0
-    """Requests that its clock places outside of the run."""
+    """Requests that its clock places outside the run."""
     invalid_reports: int = 0
     why_invalid: str = ""
 
     @property
     def greenlet_lag_ns(self) -> int:
-        """p99 of how late its greenlets woke up."""
+        """p99 of the wake-up delay of its greenlets."""
         lags = Histogram(self.strain.greenlet_lags)
         return lags.quantile_ns(P99) if lags.n else 0
 
     @property
     def starved_s(self) -> float:
-        """For how long it waited for a core, by the windows in which it did."""
+        """Seconds in which it waited for a CPU, counted by window."""
         return len(self.strain.starved) / WINDOWS_PER_S
 
     @property
     def busy_share(self) -> float:
-        """Share of the seconds in which its core was full."""
+        """Share of the seconds in which its core was fully used."""
         return self.strain.busy_seconds / self.strain.seconds if self.strain.seconds else 0.0
 
     def to_plain(self) -> dict[str, Any]:
-        """For the artifact."""
+        """Return the entry in the artifact."""
         return {
             "id": self.id,
             "state": self.state.value,
@@ -88,11 +88,11 @@ class Participants:
 
     def __init__(self) -> None:
         self.began_s = 0.0
-        """Of the test, by the wall clock."""
+        """Start of the test by the wall clock."""
         self._by_id: dict[str, Participant] = {}
 
     def begin(self, now_s: float, present: list[str]) -> None:
-        """A test starts; these are there."""
+        """Called when a test starts with these participants."""
         self.began_s = now_s
         self._by_id = {worker_id: Participant(worker_id) for worker_id in present}
 
@@ -100,19 +100,19 @@ class Participants:
         return iter(self._by_id.values())
 
     def joined(self, id_: str, now_s: float) -> Participant:
-        """The participant with this id, who may be new."""
+        """Return the participant with this id, added if new."""
         if id_ not in self._by_id:
             self._by_id[id_] = Participant(id_, joined_s=max(0.0, now_s - self.began_s))
         return self._by_id[id_]
 
     def sent_invalid(self, id_: str, why: str, now_s: float) -> None:
-        """A report came that cannot be read."""
+        """Record an unreadable report."""
         participant = self.joined(id_, now_s)
         participant.invalid_reports += 1
         participant.why_invalid = why
 
     def reported(self, id_: str, added: Added, strain: Strain, now_s: float) -> None:
-        """Counts came from a participant."""
+        """Record the counts of a participant."""
         participant = self.joined(id_, now_s)
         participant.state = (
             State.RUNNING if participant.state is State.WITHOUT_GATE else participant.state
@@ -124,13 +124,13 @@ class Participants:
         participant.strain.add(strain)
 
     def without_gate(self, id_: str, now_s: float) -> None:
-        """A report came that has no counts in it."""
+        """Record a report without counts."""
         participant = self.joined(id_, now_s)
         if not participant.reports:
             participant.state = State.WITHOUT_GATE
 
     def lose(self, id_: str) -> bool:
-        """A participant died; whether that is news."""
+        """Mark a participant as lost; return whether that is new."""
         participant = self._by_id.get(id_)
         if participant is None or participant.state is not State.RUNNING:
             return False
@@ -138,7 +138,7 @@ class Participants:
         return True
 
     def found(self, id_: str) -> bool:
-        """A participant that was given up lives; whether that is news."""
+        """Mark a lost participant as running again; return whether that is new."""
         participant = self._by_id.get(id_)
         if participant is None or participant.state is not State.LOST:
             return False
@@ -146,13 +146,13 @@ class Participants:
         return True
 
     def finish(self, id_: str) -> None:
-        """A participant has sent its last counts."""
+        """Mark a participant as finished: it has sent its last counts."""
         participant = self._by_id.get(id_)
         if participant is not None and participant.state is not State.WITHOUT_GATE:
             participant.state = State.FINISHED
 
     def end(self) -> None:
-        """The test is over: who has not finished is lost."""
+        """End the test: participants that have not finished are lost."""
         for participant in self._by_id.values():
             if participant.state is State.RUNNING:
                 participant.state = State.LOST

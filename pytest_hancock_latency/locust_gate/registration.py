@@ -1,4 +1,4 @@
-"""Where Locust's events reach the gate: one place, at import, before there is an environment."""
+"""Connects Locust's events with the gate at import, before there is an environment."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from .worker import Worker
 
 USAGE: Final = 2
 DRAIN_S: Final = 2.0
-"""How long requests that are on their way at the end may take, unless --stop-timeout says more.
-
-Locust cuts them off: the server has counted them, nobody else has, and the slow ones are cut first.
-"""
+"""Time for requests in progress at the end, unless --stop-timeout is longer. Without it, Locust
+drops them, although the server handled them, and drops mostly slow ones."""
 
 
 class Registration:
-    """Listens for what happens once in the life of a process."""
+    """Listens to the events that occur once per process."""
 
     def __init__(self, events: Any) -> None:
         self._role: Worker | Coordinator | None = None
@@ -40,9 +38,9 @@ class Registration:
         guard(environment.stats)
         if isinstance(runner or environment.runner, WorkerRunner):
             if getattr(environment.parsed_options, "processes", None):
-                # Forked with the master's options: where those end the master, nobody else would
-                # end this process for a minute.
-                _settings_or_exit(environment, told=False)
+                # Forked with the master's options: if those are invalid, the master exits, and this
+                # process would only end after a minute.
+                _settings_or_exit(environment, prints_error=False)
             self._role = Worker(environment)
             return
         environment.stop_timeout = max(environment.stop_timeout, DRAIN_S)
@@ -61,11 +59,11 @@ class Registration:
             self._role.report()
 
 
-def _settings_or_exit(environment: Any, *, told: bool = True) -> Settings:
-    """The settings; a run with invalid settings ends before the first user is there."""
+def _settings_or_exit(environment: Any, *, prints_error: bool = True) -> Settings:
+    """Return the settings; exit before the first user starts if they are invalid."""
     try:
         return read_settings(environment.parsed_options, os.environ, Path.cwd())
     except LatencyError as error:
-        if told:
+        if prints_error:
             print(f"latency budgets: {error}", file=sys.stderr, flush=True)
         sys.exit(USAGE)

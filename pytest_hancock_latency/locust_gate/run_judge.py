@@ -1,4 +1,4 @@
-"""Judges a run: all counts by the name of the request, and a record for each name."""
+"""Judges a run: counts by request name, with a record for each name."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ from .listener import RequestCounts, label_of
 from .participants import Added, Participant
 
 _LEAST: Final = 50
-"""No *within* before this many observations, as in a test."""
+"""Minimum number of observations for *within*, as in a test."""
 _OF_REQUESTS: Final = re.compile(r"[A-Z*]+ ")
-"""How the name of a request's budget begins; the others of the file are those of tests."""
+"""Start of the name of a request's budget; other budgets in the file are for tests."""
 AGGREGATED: Final = "Aggregated"
-"""The budget of all requests together, which have this name in Locust's own tables."""
+"""Name of the budget for all requests together, as in Locust's own tables."""
 MOST_NAMES: Final = 300
-"""Names that are judged apart. More are addresses that should have been grouped, and a table that
-nobody reads."""
+"""Maximum number of names judged separately. More are usually URLs that should have been grouped,
+and make the table unreadable."""
 OTHERS: Final = "(all other names)"
 MANY_NAMES: Final = Advice.of("many-names", names=MOST_NAMES)
 _SATURATED: Final = 0.99
-"""Share of waiting above which it is the answers alone that limit the rate."""
+"""Share of waiting above which only the responses limit the rate."""
 _GUIDE_LIMITS: Final = (*ACCEPTABLE.limits, *INVESTIGATE.limits)
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is known about a run so far, beyond its counts."""
+    """The state of a run, apart from its counts."""
 
     steady_from: int | None = None
-    """First window after the ramp-up; None before it."""
+    """First window after the ramp-up; None before that."""
     until: int = 0
     """The window after the last complete one."""
     users: int = 0
     participants: tuple[Participant, ...] = ()
     advice: tuple[Advice, ...] = ()
-    """Advice on every record."""
+    """Advice for all records."""
     starved: frozenset[int] = frozenset()
-    """Windows in which a generator waited for a core: they make nothing exceeded."""
+    """Windows in which a generator waited for a CPU: they cannot lead to *exceeded*."""
     busy: frozenset[int] = frozenset()
-    """Windows in which a generator filled its core: it was too slow for more requests."""
+    """Windows in which a generator fully used its core and could not make more requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ class Span:
     last: int = 2**62
 
     def clamp(self, window: int) -> int:
-        """The window itself, or the edge that a wrong clock has overstepped."""
+        """Return the window, or the start or end of the run if a wrong clock put it outside."""
         return min(max(window, self.first), self.last)
 
 
 @dataclass(slots=True)
 class _RequestKind:
-    """One kind of request."""
+    """Requests that are judged together."""
 
     tally: RunningTally
     send_lags: dict[int, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class _RequestKind:
 
 
 class RunJudge:
-    """Adds up what every process counted, and judges it."""
+    """Adds up the counts of all processes, and judges them."""
 
     def __init__(self, budgets: Mapping[str, Terms], *, strict: bool = False) -> None:
         self._budgets = budgets
@@ -95,18 +95,18 @@ class RunJudge:
         self._forgotten: int | None = None
 
     def clear(self) -> None:
-        """A test starts."""
+        """Called when a test starts."""
         self._kinds, self._forgotten = {}, None
 
     def forget(self, until: int) -> None:
-        """Leave out what began before this window, also what has not arrived yet."""
+        """Ignore requests that started before this window, even if reported later."""
         self._forgotten = until
         for kind in self._kinds.values():
             kind.tally.forget(until)
             kind.send_lags.clear()
 
     def add(self, counted: RequestCounts, span: Span = Span()) -> Added:
-        """Take in an increment, whose requests started in this span unless a clock is wrong."""
+        """Add an increment, whose requests started in this span unless a clock is wrong."""
         before, displaced = self.requests, 0
         for (method, name, window), counts in counted.latencies.items():
             at = span.clamp(window)
@@ -126,29 +126,29 @@ class RunJudge:
 
     @property
     def requests(self) -> int:
-        """All of them, failed ones too."""
+        """Number of requests, including failed ones."""
         return sum(kind.tally.requests for kind in self._apart)
 
     @property
     def _apart(self) -> list[_RequestKind]:
-        """All kinds of requests, each request in one of them."""
+        """Return all kinds of requests; each request is in exactly one."""
         total = self._kinds.get(AGGREGATED) if AGGREGATED in self._budgets else None
         return [kind for kind in self._kinds.values() if kind is not total]
 
     def records(self, state: RunState) -> list[Record]:
-        """A judged record for each name, in alphabetical order."""
+        """Return a judged record for each name, in alphabetical order."""
         kinds = sorted(self._kinds.items())
         waiting = self._waiting_share(state) if any(map(_limits_rps, self._budgets.values())) else 1
-        alike = about_alike(name for name, _ in kinds if name not in self._budgets)
+        advice_on_names = about_alike(name for name, _ in kinds if name not in self._budgets)
         return [
-            self._record(name, kind, state, waiting, alike.get(name, ()))
+            self._record(name, kind, state, waiting, advice_on_names.get(name, ()))
             for name, kind in kinds
             if kind.tally.requests
         ]
 
     @property
     def unmatched(self) -> tuple[str, ...]:
-        """Names of budgets of requests that no request has had."""
+        """Names of request budgets that no request matched."""
         return tuple(
             sorted(
                 name
@@ -158,19 +158,21 @@ class RunJudge:
         )
 
     def _kinds_of(self, method: str, name: str) -> list[_RequestKind]:
-        """Where a request counts: with those of its name or pattern, and with all of them."""
+        """Return the kinds that a request counts for: its name or pattern, and all requests."""
         own = self._kind(self._budget_or_own(label_of(method, name)))
         if AGGREGATED not in self._budgets:
             return [own]
         return [own, self._kind(AGGREGATED)]
 
     def _budget_or_own(self, label_: str) -> str:
-        """The budget that a request counts for, else its own name."""
+        """Return the budget that a request counts for, else its own name."""
         if label_ == AGGREGATED and AGGREGATED in self._budgets:
-            return OTHERS  # a request of this very name
+            return OTHERS  # a request with exactly this name
         if label_ in self._budgets or label_ in self._kinds:
             return label_
-        pattern = next((each for each in self._patterns if matches(each, label_)), None)
+        pattern = next(
+            (candidate for candidate in self._patterns if matches(candidate, label_)), None
+        )
         if pattern is not None:
             return pattern
         return label_ if len(self._kinds) < MOST_NAMES else OTHERS
@@ -185,10 +187,10 @@ class RunJudge:
         return self._kinds[label_]
 
     def _waiting_share(self, state: RunState) -> float:
-        """Share of the time of all users in which they waited for answers, those of failures not.
+        """Return the share of all users' time spent waiting for responses, without failures.
 
-        1 where it is not known, so that it limits no rate.
-        By Little's law: answers a second, times how long one takes, are users that wait.
+        1 if unknown, so that it does not limit the rate.
+        By Little's law: responses per second times their latency is the number of waiting users.
         """
         tallies = [kind.tally for kind in self._apart if kind.loop == "closed"]
         windows = [window for tally in tallies for window in tally.per_window]
@@ -208,7 +210,7 @@ class RunJudge:
         kind: _RequestKind,
         state: RunState,
         waiting: float,
-        alike: tuple[Advice, ...],
+        advice_on_name: tuple[Advice, ...],
     ) -> Record:
         terms = self._budgets.get(name)
         verdict = self._verdict(kind, terms, state, waiting)
@@ -228,7 +230,7 @@ class RunJudge:
             budget_name=terms.budget_name if terms else None,
             verdict=verdict,
             strict=self._is_strict(terms),
-            measurement=_measurement(name, kind, histogram, state, alike),
+            measurement=_measurement(name, kind, histogram, state, advice_on_name),
             workers=max(1, sum(participant.requests > 0 for participant in state.participants)),
         )
 
@@ -236,7 +238,7 @@ class RunJudge:
         self, kind: _RequestKind, terms: Terms | None, state: RunState, waiting: float
     ) -> Verdict:
         least = terms.samples if terms and terms.samples else _LEAST
-        # A power of two: a new name then seldom changes the evidence tables of all the others.
+        # A power of two, so that a new name rarely changes the evidence tables of all others.
         gates = 1 << max(0, len(self._kinds) - 1).bit_length()
         policy = Policy(least=least, gates=gates)
         tally = kind.tally.tally(state.starved)
@@ -260,7 +262,7 @@ def _limits_rps(terms: Terms) -> bool:
 def _judge_rps(
     kind: _RequestKind, terms: Terms, policy: Policy, state: RunState, waiting: float
 ) -> RpsVerdict | None:
-    """The verdict on the least requests/s, where the terms have them. waiting: as a share."""
+    """Return the verdict on minimum requests/s, if limited. waiting: share of the time."""
     if terms.least_per_s is None:
         return None
     counts = kind.tally.answered_per_window
@@ -284,7 +286,7 @@ def _measurement(
     kind: _RequestKind,
     histogram: Histogram,
     state: RunState,
-    alike: tuple[Advice, ...],
+    advice_on_name: tuple[Advice, ...],
 ) -> Measurement:
     lags = Histogram(kind.send_lags)
     measured = Measurement(
@@ -299,17 +301,17 @@ def _measurement(
         advice += about_omission(histogram, _interval_ns(kind, state.users))
     if name == OTHERS:
         advice.append(MANY_NAMES)
-    advice += alike
+    advice += advice_on_name
     return replace(measured, advice=tuple(advice))
 
 
 def _interval_ns(kind: _RequestKind, users: int) -> int:
-    """How often one user asks, on average; a little too long where there are stalls."""
+    """Return the average time between requests of a user; slightly too long with stalls."""
     return users * kind.tally.elapsed_ns // max(1, kind.tally.requests)
 
 
 def rehearse() -> None:
-    """Judge something once, so that whatever is loaded for that is loaded before the run."""
+    """Judge something once, so that everything needed is imported before the run."""
     run_judge = RunJudge({})
     run_judge.add(RequestCounts({("GET", "/", 0): {index_of(10 * NS_PER_S): 200}}))
     run_judge.records(RunState())

@@ -1,4 +1,4 @@
-"""Options of the gate: on Locust's command line, else from the environment as pytest has them."""
+"""Options of the gate, from Locust's command line or the same environment variables as pytest."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ..shared_options import GUIDE_ARTIFACT, SHARED, Option, artifact_paths, par
 
 OPTIONS: Final = (
     *SHARED,
-    Option("abort", "", "stop the run as soon as a budget is certainly exceeded"),
+    Option("abort", "", "stop the run as soon as a budget is clearly exceeded"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is set, with defaults for the rest."""
+    """All settings, with defaults."""
 
     budgets: Mapping[str, Terms] = field(default_factory=dict)
     artifacts: Mapping[str, Path] = field(default_factory=dict)
-    """Path of each kind of artifact that is to be written."""
+    """Path of each kind of artifact to write."""
     strict: bool = False
     scale: Fraction = Fraction(1)
-    """Factor for latency limits, which the budgets have been multiplied by."""
+    """Factor by which the latency limits of the budgets have been multiplied."""
     abort: bool = False
 
 
@@ -43,13 +43,13 @@ def add_options(parser: Any, **_: Any) -> None:
 
 
 def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) -> Settings:
-    """Read every option, the budget file too, and prove that the artifacts can be written.
+    """Read all options and the budget file, and check that the artifacts can be written.
 
-    folder: that relative paths start from.
+    folder: base of relative paths.
 
     Raises:
-        LatencyError: something is invalid, or cannot be read or written; the text says where it
-            came from.
+        LatencyError: something is invalid, or cannot be read or written; the text names its
+            source.
     """
     texts = {option.name: _text(option, options, environ) for option in OPTIONS}
     paths = {name: folder / text for name, text in texts.items() if text}

@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: verdict, evidence, advice, and who took part."""
+"""The summary of a run on the terminal: verdict, evidence, advice and participants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..reporting.wording import explain, printable, scale_lines
 from .participants import LOCAL, Participant, State
 
 _NAMED: Final = 5
-NOTHING: Final = "no request was made: nothing is shown, and nothing passes"
+NOTHING: Final = "no requests were made: nothing was measured, so nothing passes"
 
 
 def summary_lines(
@@ -23,9 +23,9 @@ def summary_lines(
     unmatched: Sequence[str] = (),
     scale: float = 1,
 ) -> list[str]:
-    """What everybody should see.
+    """Return the lines of the summary.
 
-    unmatched: names of budgets that no request has had. scale: factor for latency limits.
+    unmatched: names of budgets that no request matched. scale: factor for latency limits.
     """
     lines = ["", "latency budgets"]
     if not records:
@@ -44,7 +44,7 @@ def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
         return []
     listed = ", ".join(map(printable, titles[:_NAMED]))
     rest = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
-    return [f"judged by built-in limits, since no budget has their name: {listed}{rest}"]
+    return [f"judged by built-in limits, because no budget has their name: {listed}{rest}"]
 
 
 def _unmatched(names: Sequence[str]) -> list[str]:
@@ -55,7 +55,7 @@ def _unmatched(names: Sequence[str]) -> list[str]:
 
 
 def _about(participants: Iterable[Participant]) -> list[str]:
-    """How many workers took part, where there were any."""
+    """Return the number of workers by state, if there were any."""
     workers = [participant for participant in participants if participant.id != LOCAL]
     if not workers:
         return []

@@ -1,9 +1,8 @@
-"""A tab in Locust's web page with verdict and evidence while the test runs, and a page of its own.
+"""A tab in Locust's web page with verdict and evidence while the test runs, and a separate page.
 
-The tab is one of Locust's own extended tables; Locust's page asks ``/stats/requests`` every two
-seconds, and whatever stands there under ``extended_stats`` fills it. ``/latency`` is the same as
-plain text, for people without the page and for scripts, and ``/latency/report`` the HTML report of
-the run so far.
+The tab is one of Locust's extended tables: Locust's page polls ``/stats/requests`` every two
+seconds and fills it with the contents of ``extended_stats``. ``/latency`` has the same content as
+plain text, for scripts, and ``/latency/report`` is the HTML report of the run so far.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ TITLE: Final = "Latency budgets"
 _COLUMNS: Final = ("sample", "n", *PERCENTILES, "limits", "verdict", "evidence")
 _TITLES: Final = (*HEADINGS, "evidence and advice")
 _STATISTICS: Final = ("locust.request_stats", "request_stats")
-"""The endpoint of Locust's own statistics; in a blueprint today, in none before."""
+"""Endpoints of Locust's own statistics: current versions use a blueprint, older ones do not."""
 _FRESH_S: Final = 1.0
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">
 <title>Latency budgets</title>
-<body><pre>{text}</pre><p><a href="{report}">with pictures</a></p></body></html>
+<body><pre>{text}</pre><p><a href="{report}">HTML report with charts</a></p></body></html>
 """
 
 
@@ -62,14 +61,14 @@ def add_tab(web_ui: Any, coordinator: Coordinator) -> None:
 
 
 def structure() -> list[dict[str, str]]:
-    """The columns of the tab."""
+    """Return the columns of the tab."""
     return [{"key": key, "title": title} for key, title in zip(_COLUMNS, _TITLES, strict=True)]
 
 
 def table(records: Sequence[Record]) -> list[dict[str, str]]:
-    """The rows of the tab.
+    """Return the rows of the tab.
 
-    Locust's page shows cells as plain text, so the colour of a verdict is that of its sign.
+    Locust's page shows cells as plain text, so only the sign of a verdict has a colour.
     """
     cells_by_column = []
     for record, row in zip(records, rows(records), strict=True):
@@ -82,7 +81,7 @@ def table(records: Sequence[Record]) -> list[dict[str, str]]:
 
 
 class WebView:
-    """The state of the run, judged anew at most once a second, however many look at it."""
+    """The state of the run, judged at most once per second for any number of viewers."""
 
     def __init__(
         self, coordinator: Coordinator, clock: Callable[[], float] = time.monotonic
@@ -91,24 +90,24 @@ class WebView:
         self._judged_at, self._records = -_FRESH_S, list[Record]()
 
     def records(self) -> list[Record]:
-        """The records of the run, judged at most a second ago."""
+        """Return the records of the run, judged at most a second ago."""
         if self._clock() - self._judged_at >= _FRESH_S:
             self._records, self._judged_at = self._coordinator.judge(), self._clock()
         return self._records
 
     def beside(self, statistics: dict[str, Any]) -> dict[str, Any]:
-        """Locust's statistics with the rows of the tab added."""
+        """Return Locust's statistics with the rows of the tab added."""
         tables = [table_ for table_ in statistics.get("extended_stats", []) if table_["key"] != KEY]
         tab = {"key": KEY, "data": table(self.records())}
         return {**statistics, "extended_stats": [*tables, tab]}
 
     def page(self, report: str) -> str:
-        """The page of its own. report: the address of the report."""
+        """Return the separate page. report: URL of the report."""
         lines = self._coordinator.summary_lines(self.records())
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 
     def report(self) -> str:
-        """The HTML report of the run so far."""
+        """Return the HTML report of the run so far."""
         return report_html(self.records(), self._coordinator.session())
 
 

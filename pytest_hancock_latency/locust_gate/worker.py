@@ -1,7 +1,7 @@
-"""A worker of a distributed run: counts, and sends its counts along with its reports.
+"""A worker of a distributed run: counts requests, and sends the counts with its reports.
 
-It knows no budget and keeps three seconds of counts at most. The rest goes at the end, when the
-master asks for it or the worker itself is told to stop, before it takes its leave.
+It has no budgets, and keeps at most three seconds of counts. The last counts are sent when the
+master requests them, or when the worker is stopped, before it disconnects.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .generator import Watch
 from .listener import KEY, Listener, increment_to_plain
 
 FINISH: Final = "hancock_latency_finish"
-"""Message to the workers: stop your users, send what is left."""
+"""Message to the workers: stop your users and send the remaining counts."""
 FINISHED: Final = "hancock_latency_finished"
 """Message to the master: the last counts; the users of this worker have stopped."""
 
@@ -28,7 +28,7 @@ class Worker:
         events.test_start.add_listener(self._begin)
         events.report_to_master.add_listener(self._report)
         events.test_stop.add_listener(self._stopped)
-        # Locust fires this in reverse order, so this comes before it tells the master good-bye.
+        # Locust fires this in reverse order, so this runs before it disconnects from the master.
         events.quitting.add_listener(self._quit)
         environment.runner.register_message(FINISH, self._finish, concurrent=True)
 
@@ -47,21 +47,21 @@ class Worker:
         self._environment.runner.send_message(FINISHED, self._increment())
 
     def _finish(self, *_: Any, **__: Any) -> None:
-        """Stop as Locust's own end of the run would, but before the master stops listening.
+        """Stop like Locust at the end of a run, but before the master stops listening.
 
-        Locust 2.39 calls concurrent listeners by position, today's by name.
+        Locust 2.39 passes arguments by position, current versions by name.
         """
-        self._environment.runner.stop()  # fires test_stop, unless it was stopped before
+        self._environment.runner.stop()  # fires test_stop, unless already stopped
         self._stopped()
 
     def _quit(self, **_: Any) -> None:
-        """Whether the load was good is for the master to say, not for the exit code of this one."""
+        """Send the last counts; the exit code is 0, because only the master judges."""
         self._finish()
         if self._environment.process_exit_code is None:
             self._environment.process_exit_code = 0
 
     def after_quitting(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def report(self) -> None:
-        """Nothing: the master reports."""
+        """Do nothing: the master reports."""

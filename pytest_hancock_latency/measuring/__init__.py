@@ -1,1 +1,1 @@
-"""How observations are taken. Knows clocks and counters; knows nothing of pytest or files."""
+"""Taking observations. Uses clocks and kernel counters; independent of pytest and files."""

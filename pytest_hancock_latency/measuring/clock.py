@@ -1,4 +1,4 @@
-"""Time is passed in: a clock is any callable that returns integer nanoseconds."""
+"""Clocks, which are passed in: any callable that returns integer nanoseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ system_clock: Clock = time.perf_counter_ns
 
 
 class ManualClock:
-    """A clock that moves only when told to; for tests, public.
+    """A clock that moves only when told to; public, for tests.
 
     >>> clock = ManualClock()
     >>> clock.advance(5_000_000)

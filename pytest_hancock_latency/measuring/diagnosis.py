@@ -1,4 +1,4 @@
-"""What surrounded the observations: the slowest ones with their causes, and advice."""
+"""Diagnosis of a sample: its slowest observations with their causes, and advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
-from ..core.attribution import THROTTLED
+from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
 from .environment import allowed_cpus, cpu_quota
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 _LONG_NS: Final = 10 * NS_PER_S
-"""Without a word, ten seconds of silence look like a test that hangs."""
+"""Without a message, ten seconds of silence look like a test that hangs."""
 _SHOWN: Final = 5
 _WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
@@ -31,9 +31,9 @@ _FEWEST_PROBES: Final = 20
 
 
 def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slow, ...]:
-    """The slowest observations, slowest first, each with what happened in it.
+    """Return the slowest observations, slowest first, each with its causes.
 
-    collections: when each garbage collection began, in ns from the start of measuring, ascending.
+    collections: start of each garbage collection, in ns from the start of measuring, ascending.
     """
     import numpy as np
 
@@ -41,7 +41,7 @@ def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slo
         return ()
     n = len(observations)
     rest = n - min(_SHOWN, n)
-    # Only these few are sorted: a whole sort would be the dearest thing done to a sample.
+    # Only these few are sorted: a full sort would be the most expensive step for a sample.
     largest = np.argpartition(observations.wall_ns, rest)[rest:]
     order = largest[np.lexsort((largest, observations.wall_ns[largest]))][::-1]
     return tuple(_slow(observations, int(i), collections) for i in order)
@@ -57,19 +57,19 @@ def _slow(observations: Observations, position: int, collections: Sequence[int])
     ]
     at = bisect_left(collections, start)
     if at < len(collections) and collections[at] <= start + wall:
-        causes.append("collector")
+        causes.append(COLLECTOR)
     return Slow(position, start, wall, attributed, tuple(causes))
 
 
 def pace_ns(warmup: Sequence[int]) -> int:
-    """What a call takes by its warm-up, in ns; 0 where there was none."""
+    """Return the median latency of the warm-up, in ns; 0 without a warm-up."""
     return int(median(warmup)) if warmup else 0
 
 
 def advice_before(
     judge: SequentialJudge, plan: Plan, time_limit_ns: int, warmup: Sequence[int]
 ) -> Advice | None:
-    """Advice known before measuring: there is no room for a pass. None if there is."""
+    """Return advice if the plan leaves no room for a pass; None if it does."""
     observations, limit = judge.least_to_pass(), judge.budget.limits[-1].label
     if observations > plan.max_samples:
         return Advice.of(
@@ -88,7 +88,7 @@ def advice_before(
 
 
 def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | None:
-    """Word of a sample that takes long enough for somebody to wonder; None of any other."""
+    """Return advice if a sample will take conspicuously long; otherwise None."""
     interval_ns = pace_ns(warmup)
     observations = judge.least_to_pass()
     if observations * interval_ns <= _LONG_NS:
@@ -98,7 +98,7 @@ def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | No
 
 
 def tracers() -> list[str]:
-    """What watches every line or call of this thread just now."""
+    """Return the tools that currently trace every line or call of this thread."""
     tools = []
     if sys.gettrace() is not None:
         tools.append("sys.settrace")
@@ -114,7 +114,7 @@ def tracers() -> list[str]:
 def advice_on(
     observations: Observations, warmup: Sequence[int], probes: Sequence[int]
 ) -> tuple[Advice, ...]:
-    """Everything worth telling about how this sample was measured."""
+    """Return all advice about how this sample was measured."""
     return (*_about_calls(observations, warmup), *_about_machine(probes))
 
 

@@ -15,9 +15,9 @@ _GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 def machine_info(folder: Path) -> dict[str, Any]:
-    """CPU, cores, memory, operating system, load and Python of this process; None is unknown.
+    """Return CPU, cores, memory, operating system, load and Python; None means unknown.
 
-    folder: where its disk is asked for free space.
+    folder: a folder on the disk whose free space is reported.
     """
     return {
         "cpu": _cpu_model(),
@@ -37,7 +37,7 @@ def machine_info(folder: Path) -> dict[str, Any]:
 
 
 def load() -> list[float] | None:
-    """Processes that ran or wanted to, on average over the last 1, 5 and 15 minutes."""
+    """Return the load averages of the last 1, 5 and 15 minutes."""
     try:
         return [round(average, 2) for average in os.getloadavg()]
     except (AttributeError, OSError):
@@ -45,7 +45,7 @@ def load() -> list[float] | None:
 
 
 def container_memory_bytes(path: Path = _CGROUP_MEMORY) -> int | None:
-    """Memory that the container may use; None where nothing limits it or nothing tells."""
+    """Return the memory limit of the container; None if unlimited or unknown."""
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):  # "max" is not a number
@@ -53,7 +53,7 @@ def container_memory_bytes(path: Path = _CGROUP_MEMORY) -> int | None:
 
 
 def governor(path: Path = _GOVERNOR) -> str | None:
-    """What picks the clock rate of the first core, such as ``performance`` or ``powersave``."""
+    """Return the frequency governor of the first core, such as ``performance``."""
     try:
         return path.read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
@@ -61,7 +61,7 @@ def governor(path: Path = _GOVERNOR) -> str | None:
 
 
 def free_disk_bytes(folder: Path) -> int | None:
-    """What may still be written to the disk of the folder."""
+    """Return the free space on the disk of the folder."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -85,7 +85,7 @@ def _memory_bytes() -> int | None:
 
 
 def allowed_cpus() -> set[int]:
-    """The CPUs that this process may run on, by number."""
+    """Return the numbers of the CPUs that this process may run on."""
     try:
         return os.sched_getaffinity(0)
     except AttributeError:
@@ -93,7 +93,7 @@ def allowed_cpus() -> set[int]:
 
 
 def cpu_quota() -> float | None:
-    """CPUs that the container may use, or None where nothing limits it."""
+    """Return the number of CPUs that the container may use; None if unlimited."""
     try:
         quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
         return int(quota) / int(period)

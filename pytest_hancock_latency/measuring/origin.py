@@ -1,7 +1,7 @@
-"""Where a session came from: the commit that it measured, and the CI run that it was part of.
+"""The origin of a session: the commit that it measured, and its CI run.
 
-CI providers say both in the environment. Elsewhere git is asked, briefly; it
-need not answer.
+CI providers set both in the environment. Elsewhere git is asked, with a short timeout; no answer is
+needed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Any, Final
 
 Environment = Mapping[str, str]
 Git = Callable[[Path, str], str | None]
-"""The answer of git, in a folder, to a command line without the word ``git``; None if it has none.
-"""
+"""Runs a git command, given without the word ``git``, in a folder; returns its output or None."""
 _PATIENCE_S: Final = 2
 _HEAD: Final = "rev-parse HEAD --abbrev-ref HEAD"
 _CHANGES: Final = "status --porcelain --untracked-files=no"
@@ -23,16 +22,16 @@ _CHANGES: Final = "status --porcelain --untracked-files=no"
 
 @dataclass(frozen=True, slots=True)
 class _Provider:
-    """The names of one CI provider's variables."""
+    """Names of the environment variables of a CI provider."""
 
     sign: str
-    """Set wherever this provider runs something."""
+    """Always set by this provider."""
     commit: str
     branches: tuple[str, ...]
-    """The first that is set names the branch."""
+    """The first one that is set contains the branch."""
     run_id: str
     run_url: str
-    """An address with the names of variables in braces."""
+    """A URL with names of variables in braces."""
     job: str
 
 
@@ -61,7 +60,8 @@ _PROVIDERS: Final = {
         run_url="{SYSTEM_COLLECTIONURI}{SYSTEM_TEAMPROJECT}/_build/results?buildId={BUILD_BUILDID}",
         job="SYSTEM_JOBNAME",
     ),
-    # Last: what Jenkins started may run another one's jobs with this in its environment.
+    # Last: a process started by Jenkins may run jobs of another provider and inherits this
+    # variable.
     "jenkins": _Provider(
         sign="JENKINS_URL",
         commit="GIT_COMMIT",
@@ -74,7 +74,7 @@ _PROVIDERS: Final = {
 
 
 def ask_git(folder: Path, command: str) -> str | None:
-    """What git says, or None where it is missing, slow, or has nothing to say about the folder."""
+    """Return git's output; None if git is missing or slow, or fails in the folder."""
     try:
         answer = subprocess.run(
             ["git", "--no-optional-locks", *command.split()],
@@ -90,9 +90,9 @@ def ask_git(folder: Path, command: str) -> str | None:
 
 
 def commit_of(environ: Environment, folder: Path, git: Git = ask_git) -> dict[str, Any] | None:
-    """`id`, `branch` and `dirty` (changed tracked files) of what is measured; None if unknown.
+    """Return `id`, `branch` and `dirty` (changed tracked files) of the commit; None if unknown.
 
-    A CI provider checks out what it names, and nobody looks for changes there: `dirty` is None.
+    On CI the checkout matches the commit and is not checked for changes: `dirty` is None.
     """
     _, provider = _provider(environ)
     if provider and environ.get(provider.commit):
@@ -113,7 +113,7 @@ def commit_of(environ: Environment, folder: Path, git: Git = ask_git) -> dict[st
 
 
 def ci_of(environ: Environment) -> dict[str, Any] | None:
-    """`provider`, `run_url`, `run_id` and `job` of the CI run; None outside of the known ones."""
+    """Return `provider`, `run_url`, `run_id` and `job` of the CI run; None outside known CI."""
     name, provider = _provider(environ)
     if provider is None:
         return None

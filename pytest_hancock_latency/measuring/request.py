@@ -1,8 +1,8 @@
-"""Requests of a load: their answers in order, their failures apart.
+"""Requests to measure: their answers in order, and their failures.
 
-Under a load an exception is an answer like others: the request failed. Its class of failure is the
-name of its type. One that timed out is counted as a failure and as an observation as well, for the
-time that it took: leaving out the slowest requests would flatter the latency.
+In a load, an exception is an answer as well: the request failed, and the class of failure is the
+name of the exception's type. A request that timed out is counted both as a failure and as an
+observation with the time it took: leaving out the slowest requests would understate the latency.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ Call = Callable[[], Any]
 Check = Callable[[Any], Any]
 Function = Callable[..., Any]
 Failures = tuple[type[Exception], ...]
-"""Exceptions that are failed requests; whatever else a request raises is raised."""
+"""Exceptions that count as failed requests; all others are raised."""
 MOST_INPUTS: Final = 1_000_000
-"""More than a sample ever calls; an iterable that has more of them may have no end."""
+"""More than a sample ever calls; an iterable with more inputs may be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is measured: a call without arguments, the sample's name, a check of its answers."""
+    """A call without arguments to measure, with the sample's name and a check of its answers."""
 
     call: Call
     name: str = ""
     check: Check | None = None
     turns: tuple[Call, ...] = ()
-    """Calls that take turns, from the first one on; where there are none, it is always `call`."""
+    """Calls to cycle through, starting with the first; if empty, `call` is always used."""
     _next: Iterator[Call] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_next", cycle(self.turns) if self.turns else repeat(self.call))
 
     def calls(self, count: int) -> Iterator[Call]:
-        """The next calls, picked one by one, between two timed windows."""
+        """Yield the next calls; each is picked outside the timed windows."""
         return islice(self._next, count)
 
     def warming_up(self, check: Check | None = None) -> Request:
-        """The same calls from the first one on, their answers only looked at by this check."""
+        """Return a request with the same calls from the first one on and only this check."""
         return Request(self.call, check=check, turns=self.turns)
 
     @property
     def is_checked(self) -> bool:
-        """Whether answers are to be looked at."""
+        """Whether answers are checked."""
         return self.check is not None
 
     def why_failed(self, answer: Any) -> str | None:
-        """The class of failure of an answer, or None where the check is content.
+        """Return the class of failure of an answer; None if it passes the check.
 
-        A check fails an answer by returning something false (but not None) or by an
+        A check rejects an answer by returning something false (but not None) or by raising
         AssertionError.
         """
         if self.check is None:
@@ -70,32 +70,32 @@ class Request:
         return None if outcome is None or outcome else f"check: returned {outcome!r}"
 
     def is_observed(self, answer: Any) -> bool:
-        """Whether a failed request is an observation all the same."""
+        """Whether a failed request counts as an observation as well."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests to be made concurrently, and what becomes of their answers."""
+    """Requests to make concurrently, and how to treat their answers."""
 
     calls: Sequence[Call]
     name: str = ""
     check: Check | None = None
 
     def attempts(self) -> Attempts:
-        """A fresh place for the answers."""
+        """Return an empty collection for the answers."""
         return Attempts(self, [None] * len(self.calls))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempts:
-    """The answers so far, in the order of the calls; an exception stands for its answer."""
+    """The answers so far, in call order; a failed call has its exception as its answer."""
 
     load: Load
     answers: list[Any]
 
     def request(self, position: int) -> Request:
-        """The call at a position, its answer kept."""
+        """Return the call at a position; its answer is kept."""
         call, answers = attempting(self.load.calls[position], (Exception,)), self.answers
 
         def attempt() -> Any:
@@ -105,7 +105,7 @@ class Attempts:
         return Attempted(attempt, self.load.name, after(refuse_unfinished, self.load.check))
 
     def coroutine(self, position: int) -> Request:
-        """The same for a coroutine function."""
+        """Return the call at a position, for a coroutine function."""
         call, answers = attempting_coroutine(self.load.calls[position], (Exception,)), self.answers
 
         async def attempt() -> Any:
@@ -116,7 +116,7 @@ class Attempts:
 
 
 def attempting(call: Call, failures: Failures) -> Call:
-    """A call that gives these exceptions instead of raising them."""
+    """Return a call that returns these exceptions instead of raising them."""
 
     def attempt() -> Any:
         try:
@@ -128,7 +128,7 @@ def attempting(call: Call, failures: Failures) -> Call:
 
 
 def attempting_coroutine(call: Call, failures: Failures) -> Call:
-    """The same for a call whose answer is awaited."""
+    """Return such a call for a coroutine function."""
 
     async def attempt() -> Any:
         try:
@@ -145,29 +145,29 @@ class Attempted(Request):
 
     @property
     def is_checked(self) -> bool:
-        """Always: an exception has to be noticed."""
+        """Always true: exceptions must be noticed."""
         return True
 
     def why_failed(self, answer: Any) -> str | None:
-        """The name of the exception's type, or what the check says."""
+        """Return the name of the exception's type, or the result of the check."""
         if isinstance(answer, Exception):
             return type(answer).__name__
         return Request.why_failed(self, answer)
 
     def is_observed(self, answer: Any) -> bool:
-        """Whether a failed request is an observation all the same: it timed out."""
+        """Whether a failed request counts as an observation as well: if it timed out."""
         return isinstance(answer, Exception) and _timed_out(answer)
 
 
 def _timed_out(error: Exception) -> bool:
-    """Client libraries have timeouts of their own, all called so."""
+    """Whether it is a timeout; client libraries define their own, all with this name."""
     kinds = (kind.__name__ for kind in type(error).__mro__)
     return isinstance(error, TimeoutError) or any("Timeout" in kind for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one sample measures, before it is known whether its answers are awaited."""
+    """The target of a sample, before it is known whether its answers must be awaited."""
 
     function: Function
     calls: Sequence[Call]
@@ -176,12 +176,15 @@ class Target:
     failures: Failures = ()
 
     def request(self, *, offers_unfinished: bool) -> Request:
-        """Of a plain function. offers_unfinished: raise `Unfinished` for answers to await."""
+        """Make the request of a plain function.
+
+        offers_unfinished: whether to raise `Unfinished` for answers that must be awaited.
+        """
         check = after(offer_unfinished, self.check) if offers_unfinished else self.check
         return self._request(attempting, check)
 
     def awaited_request(self) -> Request:
-        """Of a function whose answers are awaited."""
+        """Make the request of a function whose answers are awaited."""
         return self._request(attempting_coroutine, self.check)
 
     def _request(self, attempt: Callable[[Call, Failures], Call], check: Check | None) -> Request:
@@ -197,10 +200,10 @@ def calls_with(
     kwargs: Mapping[str, Any],
     inputs: Iterable[Any] | None,
 ) -> list[Call]:
-    """The calls of a sample: one, or one for each input, which comes after the arguments.
+    """Return the calls of a sample: one, or one for each input, passed after the arguments.
 
     Raises:
-        LatencyError: no inputs, too many, or a single text.
+        LatencyError: there are no inputs or too many, or they are a string.
     """
     if inputs is None:
         return [called_with(function, args, kwargs)]
@@ -210,40 +213,40 @@ def calls_with(
         )
     arguments = list(islice(inputs, MOST_INPUTS + 1))
     if not arguments:
-        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs one at least")
+        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs at least one")
     if len(arguments) > MOST_INPUTS:
-        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or no end")
+        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or is infinite")
     return [partial(function, *args, argument, **kwargs) for argument in arguments]
 
 
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-    """A call without arguments; the bare function where there are none, for the least cost."""
+    """Return a call without arguments; the function itself if there are none, to save time."""
     return partial(function, *args, **kwargs) if args or kwargs else function
 
 
 def is_coroutine_function(function: Any) -> bool:
-    """Whether it is declared as one; looks through `functools.partial`.
+    """Whether a function is declared with ``async def``, also inside `functools.partial`.
 
-    What is not may still give something to await, which only a call shows: see `Unfinished`.
+    Other functions may still return an awaitable, which only a call shows: see `Unfinished`.
     """
     function = _unwrapped(function)
-    call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is asked for, not it
+    call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is needed
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
 
 
 def require_function(function: object, caller: str) -> None:
-    """Raise LatencyError for anything but a function, such as the answer of one.
+    """Raise LatencyError unless it is a function; often it is the return value of one.
 
-    caller: the name of what was called with it, for the message.
+    caller: name of the calling method, for the message.
     """
     kind = type(function)
-    if callable(function) and not hasattr(kind, "status_code"):  # Werkzeug's answers are callable
+    if callable(function) and not hasattr(kind, "status_code"):  # Werkzeug responses are callable
         return
     if inspect.iscoroutine(function):
         function.close()
     raise LatencyError(
-        f"{caller}() needs a function, and got {_kind_of(function)}: pass the function and its "
-        f"arguments, not its answer, as in {caller}(client.get, '/health')"
+        f"{caller}() needs a function, not {_kind_of(function)}: pass the function and its "
+        f"arguments, not its return value, as in {caller}(client.get, '/health')"
     )
 
 
@@ -253,14 +256,14 @@ def calls_of(
     kwargs: dict[str, Any],
     requests: int | None,
 ) -> list[Call]:
-    """The calls of a burst: one function several times, or an iterable of calls.
+    """Return the calls of a burst: one function several times, or an iterable of calls.
 
     Raises:
         LatencyError: there is nothing to call.
     """
     if callable(function):
         if requests is None or requests < 1:
-            raise LatencyError("burst(function) needs requests=, a whole number from 1 up")
+            raise LatencyError("burst(function) needs requests=, a whole number of at least 1")
         return [called_with(function, args, kwargs)] * requests
     calls = list(function)
     if not calls:
@@ -271,16 +274,16 @@ def calls_of(
 
 
 def name_of(function: Function) -> str:
-    """How a function is called in a report."""
+    """Return the name of a function for reports."""
     function = _unwrapped(function)
-    name = getattr(function, "__name__", None)  # a proxy may give anything for it
+    name = getattr(function, "__name__", None)  # a proxy may return anything
     return name if isinstance(name, str) else type(function).__name__
 
 
 def _unwrapped(function: Any) -> Any:
-    """The function inside `functools.partial`, and nothing else.
+    """Return the function inside `functools.partial`.
 
-    A mock has every attribute that it is asked for, so only the type tells.
+    Only the type is checked, because a mock has every attribute.
     """
     while isinstance(function, partial):
         function = function.func
@@ -288,7 +291,7 @@ def _unwrapped(function: Any) -> Any:
 
 
 class Unfinished(LatencyError):
-    """The answer of a call is something that has not run yet: to await, or to iterate."""
+    """A call returned something that has not run yet: an awaitable or a generator."""
 
     def __init__(self, message: str, answer: Any, *, can_be_awaited: bool) -> None:
         super().__init__(message)
@@ -296,7 +299,7 @@ class Unfinished(LatencyError):
         self.can_be_awaited = can_be_awaited
 
     def discard(self) -> None:
-        """Drop the answer without a warning that nobody awaited it."""
+        """Discard the answer without a warning that it was never awaited."""
         if inspect.iscoroutine(self.answer) or inspect.isgenerator(self.answer):
             self.answer.close()
         elif callable(cancel := getattr(self.answer, "cancel", None)):  # of a task
@@ -304,26 +307,26 @@ class Unfinished(LatencyError):
 
 
 def offer_unfinished(answer: Any) -> None:
-    """Raise `Unfinished` for an answer that has not run yet, whose latency is that of nothing."""
+    """Raise `Unfinished` for an answer that has not run yet, so nothing was measured."""
     if inspect.isawaitable(answer):
         raise Unfinished(
-            f"the call gave {_kind_of(answer)}, which nobody awaits: nothing was measured. "
-            "Write `await sample(...)` in an async test; bursts and rates need a function that is "
-            "declared with `async def`",
+            f"the call returned {_kind_of(answer)} that is never awaited: nothing was measured. "
+            "Write `await sample(...)` in an async test; bursts and rates need a function declared "
+            "with `async def`",
             answer,
             can_be_awaited=True,
         )
     if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
         raise Unfinished(
-            f"the call gave {_kind_of(answer)}, which nobody iterates: none of its code ran. "
-            "Measure a function that goes through it, such as `lambda: list(stream())`",
+            f"the call returned {_kind_of(answer)} that is never iterated: none of its code ran. "
+            "Measure a function that consumes it, such as `lambda: list(stream())`",
             answer,
             can_be_awaited=False,
         )
 
 
 def refuse_unfinished(answer: Any) -> None:
-    """The same where nobody could await the answer: it is discarded."""
+    """Raise `Unfinished` for such an answer where it cannot be awaited, and discard it."""
     try:
         offer_unfinished(answer)
     except Unfinished as unfinished:
@@ -332,7 +335,7 @@ def refuse_unfinished(answer: Any) -> None:
 
 
 def after(first: Check, check: Check | None) -> Check:
-    """A check that does both, the first one before the other, if there is one."""
+    """Return a check that runs `first` and then `check`, if there is one."""
     if check is None:
         return first
 

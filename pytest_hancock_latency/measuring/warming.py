@@ -1,4 +1,4 @@
-"""Warming up: calls before measuring begins, for as long as the plan says."""
+"""Warm-up: calls before measuring starts, as long as the plan requires."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _NEVER: Final = 2**62
 
 
 class WarmingUp:
-    """The warm-up of one sample: how many calls to make, and what is kept of them.
+    """The warm-up of one sample: how many calls to make, and which latencies to keep.
 
-    It does not call anything itself, so that functions, coroutines and blocks share it.
+    It makes no calls itself, so that functions, coroutines and blocks can share it.
     """
 
     def __init__(self, warmup: Warmup, clock: Clock) -> None:
         self._warmup, self._clock = warmup, clock
         self._latest: deque[int] = deque(maxlen=MOST_CALLS)
         self.taker = BareTaker(clock)
-        """Takes the calls of the present step."""
+        """Taker of the current step."""
         self.calls = 0
 
     @property
     def latencies_ns(self) -> tuple[int, ...]:
-        """Of the last calls, `MOST_CALLS` at most: quick ones are made by the million."""
+        """Latencies of the last calls, at most `MOST_CALLS`: there can be millions."""
         return tuple(self._latest)
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """How many calls to make now, and until when at the latest, again and again."""
+        """Yield repeatedly how many calls to make next, and until when at the latest."""
         begin = self._clock()
         end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
@@ -49,10 +49,10 @@ class WarmingUp:
 def warm_up(
     request: Request, warmup: Warmup, clock: Clock, check: Check = refuse_unfinished
 ) -> tuple[int, ...]:
-    """Latencies in ns of the calls of a warm-up, which begins with the first call of the request.
+    """Warm up, from the first call of the request on; return the latencies in ns.
 
     Raises:
-        Unfinished: an answer has not run yet, so that nothing of the request would be measured.
+        Unfinished: an answer has not run yet, so nothing would be measured.
     """
     warming, unchecked = WarmingUp(warmup, clock), request.warming_up(check)
     for count, until in warming.steps():

@@ -1,6 +1,6 @@
-"""The pytest plugin: what every session loads, and therefore next to nothing.
+"""The pytest plugin. Every session loads this module, so it imports next to nothing.
 
-Everything else is imported when a session has a budget, uses one of the fixtures or sets an option.
+Everything else is imported only if a session has a budget, uses a fixture or sets an option.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; look at settings only where there are any."""
+    """Register the marker; read settings only if there are any."""
     config.addinivalue_line(
         "markers",
         "latency_budget(p50, p95, p99, *, max, errors, name, warmup, samples, max_samples, "
@@ -46,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _controls_workers(config: pytest.Config) -> bool:
-    """Whether the tests run in workers of xdist, so that only their reports arrive here."""
+    """Whether tests run in xdist workers, so that this process only receives reports."""
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
@@ -60,19 +60,19 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return duel_instead(config, base)
 
 
-@pytest.hookimpl(trylast=True)  # what others deselect need not have a budget that can be meant
+@pytest.hookimpl(trylast=True)  # deselected tests may have invalid budgets
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Read the budgets of all collected tests, before anything is measured."""
+    """Read the budgets of all collected tests before anything is measured."""
     marked = _marked(items)
     if marked or _ACTIVE in config.stash or may_name_tests(config.rootpath / "pyproject.toml"):
         _activation(config).prepare(items, marked)
 
 
 def _marked(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The tests that carry the marker themselves or by anything above them.
+    """Return the tests with the marker, on themselves or on any of their parents.
 
-    Every test of every suite passes through here, so neighbours share the walk upwards, and nothing
-    is called for a test that has no marks.
+    This runs for every test of every suite, so siblings share the lookup of their parents, and a
+    test without marks costs no call.
     """
     marked, parent, inherited = [], None, False
     for item in items:
@@ -104,19 +104,19 @@ def sample(latency_sample: Sampler) -> Sampler:
 
 @pytest.fixture
 def warmup(latency_warmup: Warmup) -> Warmup:
-    """Warm up by hand; `sample` then adds no warm-up of its own: ``warmup(fn, times=5)``."""
+    """Warm up manually, so that `sample` adds no warm-up: ``warmup(fn, times=5)``."""
     return latency_warmup
 
 
 @pytest.fixture
 def latency_sample(request: pytest.FixtureRequest) -> Sampler:
-    """The same as `sample`, for suites that own that name."""
+    """The same as `sample`, for suites with their own fixture of that name."""
     return _activation(request.config).sampler(request.node)
 
 
 @pytest.fixture
 def latency_warmup(latency_sample: Sampler) -> Warmup:
-    """The same as `warmup`, for suites that own that name."""
+    """The same as `warmup`, for suites with their own fixture of that name."""
     from .sampler import Warmup
 
     return Warmup(latency_sample)
@@ -124,7 +124,7 @@ def latency_warmup(latency_sample: Sampler) -> Warmup:
 
 @pytest.fixture
 def locust_run(request: pytest.FixtureRequest) -> LocustRunner:
-    """Run a Locust profile in a process of its own, for a bounded time, and judge it."""
+    """Run a Locust profile in a separate process for a limited time, and judge it."""
     from .locust_run import LocustRunner
 
     return LocustRunner(request.node, _activation(request.config).settings)

@@ -1,4 +1,4 @@
-"""Wakes the rest of the plugin up in a session that has something to measure."""
+"""Activates the rest of the plugin in sessions with something to measure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings
 
 LOCUST_RUN: Final = "locust_run"
-"""The fixture whose loads are judged by budgets of their own."""
+"""The fixture whose loads are judged by their own budgets."""
 ITEM_HOOKS: Final = "hancock_latency_item_hooks"
 DUEL_SIDE: Final = "hancock_latency_duel_side"
 REPORT_HOOKS: Final = "hancock_latency_report_hooks"
@@ -71,16 +71,16 @@ class Activation:
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
 
     def sampler(self, item: pytest.Item) -> Sampler:
-        """The sampler of a test."""
+        """Return the sampler of a test."""
         return self._item_hooks.fixture(item)
 
     def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
-        """Read the budgets of all marked tests; say everything that is wrong at once.
+        """Read the budgets of all marked tests, and report all errors at once.
 
         Raises:
-            pytest.UsageError: a budget is invalid, or the machine is not the one that is
-                required (in a worker of xdist, where it would only be a crash, the tests are
-                dropped and the controller tells).
+            pytest.UsageError: a budget is invalid, or the machine does not match the required
+                profile. (In an xdist worker this would look like a crash, so tests are dropped and
+                the controller reports the error.)
         """
         errors: dict[str, None] = {}
         budgets: list[tuple[pytest.Item, Terms]] = []
@@ -105,13 +105,13 @@ class Activation:
             _ = self._facts.plain  # now, so that git does not run during the first sample
 
     def _by_tests(self, item: pytest.Item) -> Terms | None:
-        """The budget of a test without a marker: by the budget file, else the default."""
+        """Return the budget of a test without a marker: from the budget file, else the default."""
         if not isinstance(item, pytest.Function) or LOCUST_RUN in item.fixturenames:
             return None
         return self._named.for_test(item) or self.settings.default
 
     def _note_unused(self) -> None:
-        """Tell of budgets that nothing uses, in a run of the whole suite."""
+        """Report unused budgets if the whole suite runs."""
         chosen = self._config.option
         is_whole = all(Path(argument).is_dir() for argument in self._config.args)
         unused = self._named.unused

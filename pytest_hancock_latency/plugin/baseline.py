@@ -19,15 +19,15 @@ from .settings import Settings
 
 
 class Baseline:
-    """What an earlier run measured, and on what kind of machine."""
+    """The samples of an earlier run, and the machine they were measured on."""
 
     def __init__(self, artifact: Artifact, machine: Callable[[], Mapping[str, Any]]) -> None:
-        """machine: facts about this machine, asked for when something is compared."""
+        """machine: returns facts about this machine; called when something is compared."""
         self.artifact = artifact
         self._machine = machine
 
     def advice(self, record: Record, allowed: Fraction, gates: int) -> Advice | None:
-        """Advice on a sample whose median may be `allowed` above the baseline's."""
+        """Return advice if the sample's median is more than `allowed` above the baseline's."""
         if self._other_machine:
             return Advice.of("not-compared", why=self._other_machine)
         (earlier,) = counterparts([record], self.artifact.records)
@@ -51,11 +51,11 @@ class Baseline:
         earlier = kind_of_machine(self.artifact.session)
         if not earlier or earlier == kind_of_machine({"machine": self._machine()}):
             return None
-        return f"it is of another kind of machine ({', '.join(earlier)})"
+        return f"it was measured on a different kind of machine ({', '.join(earlier)})"
 
 
 def baseline_of(settings: Settings, machine: Callable[[], Mapping[str, Any]]) -> Baseline | None:
-    """The baseline that the settings name, if they do.
+    """Read the baseline of the settings, if there is one.
 
     Raises:
         pytest.UsageError: it cannot be read.

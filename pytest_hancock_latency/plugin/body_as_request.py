@@ -1,4 +1,4 @@
-"""The whole test as the request: its body is called again and again, its fixtures set up once."""
+"""The whole test as the request: its body is called repeatedly, its fixtures are set up once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __tracebackhide__ = hides_frame
 
 
 def measured(body: Callable[..., Any], sampler: Sampler) -> Callable[..., Any]:
-    """A test body that measures the given one; a coroutine function if that is one.
+    """Return a test body that measures the given one; a coroutine function if that is one.
 
-    Whatever runs test bodies runs this one instead: pytest, unittest, or an async plugin with its
-    own event loop, in which then all calls are awaited.
+    It replaces the original body for pytest, unittest, or an async plugin, whose own event loop
+    then awaits all calls.
     """
     if is_coroutine_function(body):
 
@@ -65,12 +65,12 @@ def _noting_coroutine(body: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _note(error: Exception, calls: int) -> None:
-    """Explain a failure that the same body did not have before."""
+    """Add a note to a failure that did not occur in the first call."""
     if calls > 1:
         error.add_note(
-            f"This was call no. {calls} of the same test body, after calls that passed: "
-            "a test with a latency budget and no sampling fixture is called again and again, "
-            "with its fixtures set up once. If it cannot be, measure only the request: "
-            "sample(function, ...), or a single run: "
+            f"This was call no. {calls} of the test body; earlier calls passed. A test with a "
+            "latency budget and no sampling fixture is called repeatedly, with its fixtures set up "
+            "once. If it cannot be, measure only the request: sample(function, ...), or a single "
+            "run: "
             '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
         )

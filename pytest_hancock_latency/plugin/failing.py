@@ -1,4 +1,4 @@
-"""How a test fails whose latency budget does not hold."""
+"""Failing a test whose latency budget is exceeded, and warning of undecided ones."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class BudgetExceeded(Failed):
     """Fails a test whose latency budget does not hold; shown without a traceback."""
 
     def __init__(self, headline: str, details: str = "") -> None:
-        """headline: all that the summary line has room for; details: what the report adds."""
+        """headline: text of the summary line; details: further text of the report."""
         super().__init__(f"{headline}\n{details}" if details else headline, pytrace=False)
         self.headline = headline
 
 
 def shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
-    """Let the summary line start with the reason, not with the name of an exception."""
+    """Make the summary line start with the reason instead of the name of the exception."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = failure.headline
 
 
 def headlines(records: list[Record]) -> str:
-    """What the summary line says."""
+    """Return the text of the summary line."""
     texts = []
     for record in records:
         name = f"{printable(record.name)}: " if record.name else ""
@@ -48,7 +48,7 @@ def headlines(records: list[Record]) -> str:
 
 
 def details(failing: list[Record]) -> str:
-    """What the report adds: the table, the evidence, the picture, advice."""
+    """Return the further text of the report: table, evidence, picture and advice."""
     lines: list[str] = []
     for record in failing:
         lines += ["", *table_lines([record]), "", *explain(record), ""]
@@ -58,10 +58,10 @@ def details(failing: list[Record]) -> str:
 
 
 def warn_undecided(text: str, item: pytest.Item) -> None:
-    """Warn of a budget that decided nothing, at the place of its test.
+    """Warn of an undecided budget, with the location of its test.
 
-    Only a filter that names the category makes an error of it: pytest's ``-W error`` means the
-    warnings of the code, and how many calls fit into the time is the machine's doing as well.
+    Only a filter that names the category turns it into an error: pytest's ``-W error`` is meant for
+    warnings of the code, while the number of calls also depends on the machine.
     """
     path, line, _ = item.location
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What a session leaves on GitHub Actions: the job summary, and notes at the lines of tests."""
+"""Output for GitHub Actions: the job summary, and annotations at the lines of tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 
 
 class GitHub:
-    """Speaks where the environment says that GitHub listens, else not at all."""
+    """Writes for GitHub Actions if the session runs there, otherwise nothing."""
 
     def __init__(self, environ: Mapping[str, str], rootdir: Path, *, gating: bool) -> None:
         """gating: whether an exceeded budget fails its test."""
@@ -29,10 +29,10 @@ class GitHub:
         self._gating = gating
         self._places: dict[str, Place] = {}
         self.problem: str | None = None
-        """Why there is no summary, where there should be one."""
+        """Why the summary could not be written."""
 
     def note_place(self, test: str, report: pytest.TestReport) -> None:
-        """Remember where a test stands, in the words of the repository that GitHub shows."""
+        """Remember the location of a test, relative to the repository."""
         file, line, _ = report.location
         path = Path(os.path.normpath(self._rootdir / file))
         if path.is_relative_to(self._workspace):
@@ -40,7 +40,7 @@ class GitHub:
         self._places[test] = Place(path.as_posix(), None if line is None else line + 1)
 
     def summarise(self, records: Sequence[Record]) -> None:
-        """Append the table to the job summary; a failure is noted, since no test is to blame."""
+        """Append the table to the job summary; a failure is only recorded and fails no test."""
         if not self._summary or not records:
             return
         try:
@@ -51,7 +51,7 @@ class GitHub:
             )
 
     def lines(self, records: Sequence[Record]) -> list[str]:
-        """What to print for GitHub to read."""
+        """Return the workflow commands to print."""
         if not self._annotates:
             return []
         return annotation_lines(records, self._places, gating=self._gating)

@@ -1,4 +1,4 @@
-"""Calls the artifact hooks that others implement: what they raise must not cost an artifact."""
+"""Calls the artifact hooks of other plugins; their exceptions must not prevent an artifact."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..reporting.json_artifact import artifact_text
 
 
 class Hooks:
-    """The artifact hooks, and what went wrong in them, to be told at the end of the session."""
+    """Calls the artifact hooks, and keeps their errors for the end of the session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self.failures: dict[str, str] = {}
-        """By the name of the hook: what it raised when it was last called."""
+        """The exception of the last call by name of the hook."""
 
     def machine_info(self, machine: dict[str, Any]) -> dict[str, Any]:
-        """The facts about the machine as hooks changed them, or as they were where one failed."""
+        """Return the facts about the machine as changed by hooks; unchanged if one fails."""
         changed = dict(machine)
         with self._noting("pytest_latency_machine_info"):
             self._config.hook.pytest_latency_machine_info(config=self._config, machine=changed)
@@ -31,9 +31,9 @@ class Hooks:
         return machine
 
     def artifact_text(self, artifact_of: Callable[[], Plain]) -> str | None:
-        """The text of an artifact that hooks changed in place; None if there are none or one fails.
+        """Return the text of an artifact changed by hooks; None without hooks or if one fails.
 
-        artifact_of: makes the artifact as plain data, if a hook is to see it.
+        artifact_of: makes the artifact as plain data, if there are hooks.
         """
         hook = self._config.hook.pytest_latency_artifact
         if not hook.get_hookimpls():
@@ -47,11 +47,11 @@ class Hooks:
 
     @contextmanager
     def _noting(self, name: str) -> Iterator[None]:
-        """Note what a hook raises, or makes impossible, and go on; forget what went well since."""
+        """Record an exception of a hook and continue; a success clears the earlier one."""
         self.failures.pop(name, None)
         try:
             yield
-        except pytest.exit.Exception:  # somebody means to end the session
+        except pytest.exit.Exception:  # an intended end of the session
             raise
         except (Exception, SystemExit) as error:
             message = " ".join(str(error).split())
@@ -59,13 +59,13 @@ class Hooks:
 
 
 def _require_json(value: object, path: str) -> None:
-    """Raise ValueError for what a file of JSON cannot hold, with the path to it."""
+    """Raise ValueError for a value that JSON cannot contain, with the path to it."""
     if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{path} is {value}, which JSON does not have")
+        raise ValueError(f"{path} is {value}, which JSON does not support")
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"{path} has the key {key!r}, which is not a text")
+                raise ValueError(f"{path} has the key {key!r}, which is not a string")
             _require_json(inner, f"{path}[{key!r}]")
     elif isinstance(value, list | tuple):
         for at, inner in enumerate(value):

@@ -1,4 +1,4 @@
-"""Artifact hooks: what other plugins may add to our artifacts."""
+"""Artifact hooks, with which other plugins can extend our artifacts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pytest_latency_machine_info(config: pytest.Config, machine: dict[str, Any]) 
 
 
 def pytest_latency_judged(item: pytest.Item, record: Record) -> None:
-    """A sample was judged; called in the process that ran the test, once for each sample.
+    """Called when a sample was judged, once per sample, in the process that ran the test.
 
     .. code-block:: python
 

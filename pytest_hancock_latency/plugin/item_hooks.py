@@ -1,7 +1,7 @@
-"""The hooks that measure and judge, where tests run: in pytest itself or in an xdist worker.
+"""Hooks that measure and judge where tests run: in pytest itself or in an xdist worker.
 
-Registered only in sessions that have something to measure. In a process of its own, a test sends
-its records along with its report; a worker that dies loses nothing that it had reported.
+Registered only in sessions with something to measure. In an xdist worker, records are sent with the
+report of the test, so a worker that dies loses nothing that it had reported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .settings import Mode, Settings
 __tracebackhide__ = hides_frame
 
 LOAD_RECORDS = pytest.StashKey[list[Record]]()
-"""Records of the loads that a test ran in another process, judged there."""
+"""Records of the loads that a test ran in another process, already judged."""
 _FINISHED = pytest.StashKey[list[Record]]()
 
 
@@ -61,17 +61,17 @@ class ItemHooks:
         self._local: dict[str, list[Record]] = {}
 
     def take_records(self, node_id: str) -> Sequence[Record]:
-        """The records of a test that ran in this process, once."""
+        """Return and remove the records of a test that ran in this process."""
         return self._local.pop(node_id, [])
 
     def fixture(self, item: pytest.Item) -> Sampler:
-        """The sampler of a test that asks for it."""
+        """Return the sampler of a test that uses the fixture."""
         sampler = self.sampler(item)
         sampler.is_requested = True
         return sampler
 
     def sampler(self, item: pytest.Item) -> Sampler:
-        """The sampler of a test, made when it is first needed."""
+        """Return the sampler of a test, created on first use."""
         if SAMPLER not in item.stash:
             settings = item.stash.get(ITEM_SETTINGS, None)
             settings = settings or item_settings_of(item, None, self._settings, 1)
@@ -84,7 +84,7 @@ class ItemHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """A test that runs again pools its samples with those of its earlier attempts."""
+        """For a rerun, combine its samples with those of earlier attempts."""
         item.stash[LOAD_RECORDS] = []
         if SAMPLER in item.stash:
             earlier = item.stash[SAMPLER]
@@ -93,7 +93,7 @@ class ItemHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Judge after the body of the test has passed."""
+        """Judge once the body of the test has passed."""
         try:
             with self._body_as_request(item):
                 result = yield
@@ -106,7 +106,7 @@ class ItemHooks:
 
     @contextmanager
     def _body_as_request(self, item: pytest.Item) -> Iterator[None]:
-        """A marked test that uses no sampling fixture is itself the request."""
+        """For a marked test without a sampling fixture, measure its body as the request."""
         settings, body = item.stash.get(ITEM_SETTINGS, None), getattr(item, "obj", None)
         if settings is None or settings.mode is Mode.OFF or body is None or _uses_sampler(item):
             yield
@@ -126,7 +126,7 @@ class ItemHooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Hand the records over, or send them along with the report to another process."""
+        """Keep the records, or attach them to the report for another process."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
             shorten(report, call.excinfo.value)
@@ -136,18 +136,18 @@ class ItemHooks:
         if os.getpid() == self._reporting_process:
             self._local[report.nodeid] = records
         else:
-            # As JSON: xdist sends no half letters, which names may have.
+            # As JSON: xdist cannot send lone surrogates, which names may contain.
             setattr(report, RECORDS, [json.dumps(to_plain(record)) for record in records])
         return report
 
     def _finish(self, item: pytest.Item, *, judged: bool) -> None:
-        """Make the records of a test whose body has ended."""
+        """Make the records of a test when its body has ended."""
         sampler = item.stash.get(SAMPLER, None)
         samples = sampler.samples if sampler else []
         records = [self._record(item, sampler.settings, sample) for sample in samples if sampler]
         records += [self._complete(item, record) for record in item.stash.get(LOAD_RECORDS, [])]
         if not judged:
-            records = [record.without_verdict("the test failed by itself") for record in records]
+            records = [record.without_verdict("the test itself failed") for record in records]
         item.stash[_FINISHED] = records
         item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
@@ -164,7 +164,7 @@ class ItemHooks:
         )
 
     def _complete(self, item: pytest.Item, record: Record) -> Record:
-        """The record with where and when it was measured."""
+        """Return the record with the circumstances of its measurement."""
         return replace(
             record,
             worker=self._worker,
@@ -173,7 +173,7 @@ class ItemHooks:
         )
 
     def _compared(self, record: Record, settings: ItemSettings) -> Measurement:
-        """The measurement, with advice where the sample is slower than in the baseline."""
+        """Return the measurement, with advice if the sample is slower than the baseline."""
         measurement = record.measurement
         if settings.regression is None or self._baseline is None:
             return measurement
@@ -189,7 +189,7 @@ class ItemHooks:
             raise BudgetExceeded(headlines(failing), details(failing))
 
     def _warn_if_undecided(self, item: pytest.Item) -> None:
-        """A green test whose budget decided nothing should not look like a gate."""
+        """Warn, because a passed test with an undecided budget should not look protected."""
         for record in item.stash[_FINISHED]:
             if why_undecided(record) == TOO_FEW:
                 warn_undecided(f"{printable(record.title)}: {headline(record)}", item)
@@ -203,17 +203,17 @@ class ItemHooks:
                 repr(name) if name else "without a name" for name in sampler.unfinished
             )
             raise BudgetExceeded(
-                f"sample {names} was begun and never finished: "
-                "write `await sample(...)` for what is awaited, and do not leave its rounds"
+                f"sample {names} was started but never finished: write `await sample(...)` for "
+                "coroutine functions, and do not leave sample.rounds() early"
             )
         if sampler is None or not sampler.called:
             raise BudgetExceeded(
-                "nothing was measured: this test has a latency budget, "
-                "but never called its sample fixture"
+                "nothing was measured: this test has a latency budget but never called its sample "
+                "fixture"
             )
 
 
 def _uses_sampler(item: pytest.Item) -> bool:
-    """Whether the test asked for our fixture; a user's own of the same name is not ours."""
+    """Whether the test uses our fixture, not the user's own of the same name."""
     sampler = item.stash.get(SAMPLER, None)
     return sampler is not None and sampler.is_requested

@@ -1,4 +1,4 @@
-"""What is set for the samples of one test."""
+"""The settings for the samples of one test."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..measuring.plan import LONGEST_NS, Plan
 from .settings import Mode, Settings
 
 _TIMEOUT_SHARE: Final = 0.4
-"""Share of the timeout of pytest-timeout: measuring may overrun its time limit by a second, and the
-body of the test needs some time as well."""
+"""Maximum share of the timeout of pytest-timeout: measuring may exceed its time limit by a second,
+and the rest of the test needs time as well."""
 _MOST_IN_LEAST_TIME: Final = 2_000_000
-"""About 50 MB of observations: two seconds of the quickest calls that there are."""
+"""About 50 MB of observations: two seconds of the fastest possible calls."""
 _UNLIMITED_NS: Final = 2**62
 _WARMUP_PART: Final = 4
-"""A warm-up until steady has a quarter of the time of measuring: a tenth of the timeout."""
+"""A warm-up until steady gets a quarter of the measuring time: a tenth of the timeout."""
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
-"""The plan of mode ``off``: every body runs once."""
+"""The plan of mode ``off``: each function runs once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemSettings:
-    """What is set for the samples of one test."""
+    """The settings for the samples of one test."""
 
     test: str
     mode: Mode
@@ -38,13 +38,13 @@ class ItemSettings:
     budget: LatencyBudget | None
     strict: bool
     gates: int
-    """Gates of the build, over which the chance of a false alarm is shared."""
+    """Number of gates in the build that share the false-alarm probability."""
     name: str = ""
     budget_name: str | None = None
     regression: Fraction | None = None
 
     def judge(self, earlier: int, most: int, window_ns: int) -> SequentialJudge | None:
-        """A judge for the sample after `earlier` ones, of which there are `most` observations."""
+        """Make a judge for a sample of up to `most` observations, after `earlier` samples."""
         if self.budget is None:
             return None
         policy = Policy(
@@ -60,9 +60,9 @@ class ItemSettings:
 def item_settings_of(
     item: pytest.Item, terms: Terms | None, settings: Settings, gates: int
 ) -> ItemSettings:
-    """Put the terms of a test over the settings of the session.
+    """Combine the terms of a test with the settings of the session.
 
-    gates: number of gates of the build.
+    gates: number of gates in the build.
     """
     test = item.nodeid
     if settings.mode is Mode.OFF:
@@ -89,7 +89,7 @@ def item_settings_of(
 
 
 def _timeout_ns(item: pytest.Item) -> int:
-    """Most of what pytest-timeout gives the test, so that measuring ends before it does."""
+    """Return the share of pytest-timeout's timeout for measuring, so that measuring ends first."""
     marker = item.get_closest_marker("timeout")
     timeout: Any = None
     if marker is not None:
@@ -98,7 +98,7 @@ def _timeout_ns(item: pytest.Item) -> int:
         timeout = getattr(item.config.option, "timeout", None) or _ini(item.config, "timeout")
     try:
         seconds = float(timeout or 0)
-    except (TypeError, ValueError):  # theirs to complain about
+    except (TypeError, ValueError):  # pytest-timeout reports it
         return _UNLIMITED_NS
     return int(seconds * _TIMEOUT_SHARE * NS_PER_S) or _UNLIMITED_NS
 
@@ -106,7 +106,7 @@ def _timeout_ns(item: pytest.Item) -> int:
 def _ini(config: pytest.Config, name: str) -> Any:
     try:
         return config.getini(name)
-    except (KeyError, ValueError):  # nobody registered it
+    except (KeyError, ValueError):  # not registered
         return None
 
 
@@ -125,9 +125,10 @@ def _time_limit(own: Terms, plan: Plan, timeout_ns: int) -> int:
 
 
 def _most(own: Terms, plan: Plan) -> int:
-    """The greatest number of observations: a marker that asks for more than the session's means it.
+    """Return the maximum number of observations; a marker may raise the session's maximum.
 
-    A least time that quick calls would miss by that number lifts it, unless the marker sets it.
+    With `least_time` it is raised, because fast calls would reach it earlier, unless the marker
+    sets it.
     """
     if own.max_samples:
         return max(own.max_samples, own.samples or 0)

@@ -1,4 +1,4 @@
-"""The ledger: all records of a session, and the artifacts that are written from it."""
+"""The ledger: all records of a session, and the artifacts written from them."""
 
 from __future__ import annotations
 
@@ -21,43 +21,42 @@ from ..reporting.json_artifact import (
 
 JSON: Final = "json"
 _GROWTH: Final = 8
-"""Artifacts are written again when there are so many times as many records, which costs a seventh
-of the last writing in all, whatever their number."""
+"""Artifacts are rewritten whenever the number of records has grown by this factor, so all earlier
+writes together cost a seventh of the last one."""
 
 _OPENED: Final = {"html": "report", "json": "JSON", "text": "summary", "markdown": "Markdown"}
-"""Kinds of artifacts and what people call them."""
+"""Display names of kinds of artifacts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the ledger asks of its surroundings."""
+    """What the ledger needs from the session."""
 
     facts: Callable[[], Mapping[str, Any]]
-    """What the JSON artifact begins with; asked for when it is first written."""
+    """Returns the first part of the JSON artifact; called when it is first written."""
     complete: Callable[[Callable[[], Plain]], str | None]
-    """The text of the JSON artifact as hooks changed it; None without hooks, or if one failed."""
+    """Returns the JSON artifact as changed by hooks; None without hooks or if one failed."""
     baseline: Artifact | None = None
-    """Earlier artifact that the HTML report compares with."""
+    """Earlier artifact to compare with in the HTML report."""
 
 
 class Ledger:
-    """Records in the order in which their tests finished.
+    """Records in the order in which tests finished.
 
-    Every record is in the journal of the JSON artifact before the next test reports: a session that
-    is killed loses nothing that had finished. The artifacts themselves follow at intervals and at
-    the end.
+    Each record is in the journal of the JSON artifact before the next test reports, so a session
+    that is killed loses no finished test. The artifacts are written at intervals and at the end.
     """
 
     def __init__(self, paths: Mapping[str, Path], session: Session) -> None:
-        """paths: of each kind of artifact that is to be written."""
+        """paths: path of each kind of artifact to write."""
         self._paths = paths
         self._session = session
         self._records: dict[str, Record] = {}
         self._lines: dict[str, str] = {}
-        """The record of a title as a line of the journal."""
+        """Records as lines of the journal, by title."""
         self._journal = Journal(paths[JSON]) if JSON in paths else None
         self._written = 0
-        """Records in the artifacts when they were last written."""
+        """Number of records when the artifacts were last written."""
         self.writer = ArtifactWriter()
 
     @property
@@ -67,7 +66,7 @@ class Ledger:
 
     @property
     def where(self) -> str:
-        """Where the artifacts are that people open, as one line; nothing where there are none."""
+        """The paths of artifacts for readers, on one line; empty if there are none."""
         written = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
         places = ", ".join(
             f"{_OPENED[kind]} {_relative(path)}"
@@ -77,9 +76,9 @@ class Ledger:
         return f"written: {places}" if places else ""
 
     def add(self, records: Sequence[Record]) -> None:
-        """Take in the records of a finished test, and keep them from being lost.
+        """Add the records of a finished test, and write them to the journal.
 
-        A rerun's records have the observations of its earlier attempts, and replace theirs.
+        Records of a rerun include the observations of earlier attempts, and replace theirs.
         """
         for record in records:
             self._records.pop(record.title, None)
@@ -90,14 +89,14 @@ class Ledger:
             self._write_all([kind for kind in self._paths if KINDS[kind].at_intervals])
 
     def write(self) -> None:
-        """Write every artifact for the last time."""
+        """Write all artifacts for the last time."""
         self._write_all(self._paths)
         self.writer.finish()
         if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
 
     def _keep(self, records: Sequence[Record], journal: Journal) -> None:
-        """Append to the journal; where that fails, at least try to write the artifact."""
+        """Append to the journal; if that fails, try to write the artifact itself."""
         lines = {record.title: journal_line(record) for record in records}
         for title, line in lines.items():
             self._lines.pop(title, None)
@@ -116,10 +115,10 @@ class Ledger:
     def _write(self, kind: str) -> None:
         path, session = self._paths[kind], self._session
         if kind == JSON:
-            # Not inside the writer: a hook may end the session, and that is not a failure.
+            # Outside the writer: a hook may end the session, which is not a failure.
             try:
                 text = session.complete(self._artifact) or self._text()
-            except BaseException:  # so may Ctrl-C
+            except BaseException:  # including Ctrl-C
                 self.writer.write(path, self._text)
                 raise
             self.writer.write(path, lambda: text)
@@ -136,7 +135,7 @@ class Ledger:
 
 
 def _relative(path: Path) -> str:
-    """As somebody would type it here, where it is below the working directory."""
+    """Return the path relative to the working directory, if it is below it."""
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)

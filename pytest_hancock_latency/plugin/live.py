@@ -1,4 +1,4 @@
-"""Live progress on a terminal, while a sample takes longer than a second or so."""
+"""Live progress on a terminal, for samples that take longer than about a second."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PATIENCE_NS: Final = 1_000_000_000
 
 
 class Live:
-    """Writes one line that is written over again and again, and leaves none behind.
+    """Writes one line that is overwritten repeatedly and removed at the end.
 
-    Capture is lifted for the moment of writing, so that the line goes to the terminal and not into
-    the test's captured output.
+    Output capture is suspended while writing, so that the line goes to the terminal and not into
+    the captured output of the test.
     """
 
     def __init__(self, config: pytest.Config, test: str) -> None:
@@ -30,12 +30,12 @@ class Live:
         self._live = self._terminal is not None and _is_watched(self._terminal)
 
     def warn(self, advice: Advice) -> None:
-        """A line of its own, in logs as well."""
+        """Write advice on its own line, in logs as well."""
         if self._terminal is not None:
             self._write(f"\n{self._test}: {advice_text(advice)}\n")
 
     def show(self, progress: Progress) -> None:
-        """Write the line over, where somebody watches and it takes long enough to wonder."""
+        """Overwrite the line, if the output is a terminal and the sample takes long enough."""
         if not self._live or progress.elapsed_ns < PATIENCE_NS:
             return
         width = self._terminal._tw.fullwidth - 1
@@ -44,7 +44,7 @@ class Live:
         self._write(f"\r{text.ljust(width)}")
 
     def done(self) -> None:
-        """Wipe the line."""
+        """Erase the line."""
         if self._shown:
             self._write(f"\r{' ' * (self._terminal._tw.fullwidth - 1)}\r")
             self._shown = False

@@ -1,7 +1,8 @@
-"""The `locust_run` fixture: a Locust profile in a process of its own, judged, from a test.
+"""The `locust_run` fixture: runs a Locust profile from a test, in a separate process, and judges
+it.
 
 Locust patches the standard library for gevent, so it never runs in the process of the tests. Its
-records become records of the test, and take the same way as those of its samples.
+records become records of the test and are treated like those of samples.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from .settings import Mode, Settings
 
 _GATE_LOCUSTFILE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
 _SPARE_S: Final = 60
-"""For Locust to start, and to stop its users."""
+"""Time for Locust to start, and to stop its users."""
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600}
 _OF_THIS_SESSION: Final = (ENVIRONMENT, GUIDE_ARTIFACT, "LOCUST_")
-"""Prefixes of variables that a run must not inherit: they are meant for this session."""
+"""Prefixes of environment variables that a run must not inherit from this session."""
 _ONCE: Final = {"users": 1, "spawn_rate": 1, "run_time": "1s"}
-"""In mode ``off``: as short as a load can be that still shows whether the profile works."""
+"""Options in mode ``off``: the shortest load that shows whether the profile works."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSample:
-    """What was measured of one name of a request."""
+    """The measurements of requests with the same name."""
 
     record: Record
 
@@ -52,32 +53,34 @@ class LoadSample:
 
     @property
     def outcome(self) -> Outcome:
-        """What is known about the budget of the request."""
+        """The outcome of the budget of the request."""
         return self.record.outcome
 
     def quantile_ms(self, quantile: str) -> float:
-        """A quantile of raw latency in milliseconds, exact but for the histogram's 0.05 %.
+        """Return a quantile of raw latency in milliseconds, accurate to 0.05 %.
 
         Raises:
             NothingMeasured: every request failed.
         """
         if self.record.histogram is None or not self.record.n:
-            raise NothingMeasured(f"{quantile} of {self.record.title!r}, which has no observation")
+            raise NothingMeasured(
+                f"cannot compute {quantile} of {self.record.title!r}: it has no observations"
+            )
         return self.record.histogram.quantile_ns(parse_quantile(quantile)) / NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
 class LocustRun:
-    """A load test that has ended: ``run["GET /health"].quantile_ms("p99")``."""
+    """A finished load test: ``run["GET /health"].quantile_ms("p99")``."""
 
     samples: Mapping[str, LoadSample]
     exit_code: int
     output: str
-    """All that Locust and the gate said."""
+    """The complete output of Locust and the gate."""
 
     def __getitem__(self, name: str) -> LoadSample:
         if name not in self.samples:
-            raise KeyError(f"no request was called {name!r}: {', '.join(self.samples)}")
+            raise KeyError(f"no request is named {name!r}: the run has {', '.join(self.samples)}")
         return self.samples[name]
 
 
@@ -95,15 +98,16 @@ class LocustRunner:
         run_time: str = "10s",
         **options: object,
     ) -> LocustRun:
-        """Run Locust headless for a bounded time.
+        """Run Locust headless for a limited time.
 
-        The locustfile is looked for from the root of the session, and need not import the gate.
-        Further keywords are Locust's own options: ``users=10, spawn_rate=5, processes=2``. A budget
-        that is exceeded fails the test at its end. With ``--latency=off`` one user runs for a
-        second, and nothing is judged.
+        The locustfile is relative to the root of the session, and need not import the gate. Further
+        keywords are Locust's own options: ``users=10, spawn_rate=5, processes=2``. An exceeded
+        budget fails the test at its end. With ``--latency=off`` one user runs for a second, and
+        nothing is judged.
 
         Raises:
-            LatencyError: Locust is not installed, or the run measured nothing; with its output.
+            LatencyError: Locust is not installed, or the run measured nothing; includes its
+                output.
         """
         if find_spec("locust") is None:
             raise LatencyError(
@@ -111,8 +115,8 @@ class LocustRunner:
             )
         if ITEM_SETTINGS in self._item.stash:
             raise LatencyError(
-                "a test with locust_run has no latency_budget marker: "
-                "the budgets of requests are those of the budget file, by 'METHOD name'"
+                "a test with locust_run takes no latency_budget marker: requests are judged by the "
+                "budgets named 'METHOD name' in the budget file"
             )
         options |= {"host": host, "run_time": run_time}
         if self._settings.mode is Mode.OFF:
@@ -124,7 +128,9 @@ class LocustRunner:
             seconds = _seconds(str(options["run_time"]))
             process = self._run([*command, *self._budgets(), *user_classes], seconds)
             if not path.exists():
-                raise LatencyError(f"Locust ended with {process.returncode}:\n{process.stdout}")
+                raise LatencyError(
+                    f"Locust exited with code {process.returncode}:\n{process.stdout}"
+                )
             records = list(read_artifact(path).records)
         return self._keep(records, process)
 
@@ -149,7 +155,8 @@ class LocustRunner:
     def _keep(self, records: list[Record], process: subprocess.CompletedProcess[str]) -> LocustRun:
         if process.returncode == ExitCode.USAGE or not any(r.n or r.failures for r in records):
             raise LatencyError(
-                f"Locust measured nothing, it ended with {process.returncode}:\n{process.stdout}"
+                "Locust measured nothing and exited with code "
+                f"{process.returncode}:\n{process.stdout}"
             )
         strict = self._settings.strict
         own = [
@@ -167,7 +174,7 @@ class LocustRunner:
 
 
 def _switches(options: Mapping[str, object]) -> list[str]:
-    """``users=10`` as Locust's ``--users 10``; what is None is left out, and True is a flag."""
+    """Convert ``users=10`` to Locust's ``--users 10``; None is left out, and True is a flag."""
     switches = []
     for name, value in options.items():
         switch = f"--{name.replace('_', '-')}"
@@ -179,7 +186,7 @@ def _switches(options: Mapping[str, object]) -> list[str]:
 
 
 def _seconds(run_time: str) -> float:
-    """How long ``90``, ``90s`` or ``1h30m`` is, as Locust reads it."""
+    """Parse ``90``, ``90s`` or ``1h30m`` as Locust does; return seconds."""
     total, digits = 0, ""
     for character in run_time:
         if character.isdigit():

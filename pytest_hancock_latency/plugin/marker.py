@@ -1,4 +1,4 @@
-"""The marker as a decorator with a signature."""
+"""The marker: a decorator with a signature, and the budgets that it refers to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .options import may_name_tests
 from .settings import Settings
 
 Limit = int | float | str
-"""Milliseconds, or a text with a unit: ``"250us"``, ``"1.5s"``."""
+"""Milliseconds, or a string with a unit: ``"250us"``, ``"1.5s"``."""
 
 
 class Keywords(TypedDict, total=False):
-    """Keywords of the marker that editors complete; ``percentiles`` has all others."""
+    """Keywords of the marker, for editors; ``percentiles`` accepts all other percentiles."""
 
     p75: Limit
     p90: Limit
@@ -41,7 +41,7 @@ class Keywords(TypedDict, total=False):
 
 
 class KeywordsOfNamed(Keywords, total=False):
-    """Keywords that follow the name of a budget, whose limits they replace."""
+    """Keywords after the name of a budget, whose limits they replace."""
 
     p50: Limit
     p95: Limit
@@ -65,11 +65,11 @@ def latency_budget(*args: Any, **kwargs: Any) -> pytest.MarkDecorator:
     """Give a test, a class, a module or a parameter a latency budget.
 
     ``@latency_budget(p50=10, p95=25, p99="50ms")`` or, with a name from the budget file,
-    ``@latency_budget("GET /health")``. Bare numbers are milliseconds. The same as
+    ``@latency_budget("GET /health")``. Bare numbers are milliseconds. It is the same as
     ``pytest.mark.latency_budget``, with a signature for editors and type checkers.
 
-    The values are checked when tests are collected, where the error can name the test; nothing is
-    raised here, since an exception during the import of a test module hides which test it is.
+    Values are checked when tests are collected, so that the error can name the test. Nothing is
+    raised here, because an exception during import would not show which test it belongs to.
 
     >>> @latency_budget(p50=10, p95=25, p99="50ms", errors="0.1%")
     ... def test_sort(sample: Sampler) -> None:
@@ -81,12 +81,12 @@ def latency_budget(*args: Any, **kwargs: Any) -> pytest.MarkDecorator:
 
 MARKER: Final = "latency_budget"
 _PART_ENDS: Final = re.compile(r"/|::|\[")
-"""What ends a folder, a file, a class, or a test before its parameters."""
+"""The end of a folder, a file, a class, or of a test name before its parameters."""
 _NUMBER_STARTS: Final = tuple("0123456789+-.")
 
 
 class NamedBudgets:
-    """The named budgets of a session, read when the first one is asked for."""
+    """The named budgets of a session, read on first use."""
 
     def __init__(self, settings: Settings, config: pytest.Config) -> None:
         self._path = settings.budgets
@@ -95,17 +95,17 @@ class NamedBudgets:
         self._budgets: Mapping[str, Terms] | None = None
         self._used: set[str] = set()
         self._is_for_tests = self._path is not None
-        """Whether a test of the run may use the file, which may also be one for Locust alone."""
-        if self._path is not None:  # named on purpose: an error in it is one even if none asks
+        """Whether tests of the run may use the file; it may be for Locust only."""
+        if self._path is not None:  # set explicitly: errors in it count even if no test uses it
             self._budgets = read_budgets(self._path)
         elif self._fallback.exists():
             check_tables(self._fallback)
 
     @property
     def unused(self) -> str:
-        """The budgets that no test has asked for, in words; nothing where there are none.
+        """A message about budgets that no test used; empty if there are none.
 
-        Those that limit nothing but rps, and patterns of names, are for Locust.
+        Budgets that limit only rps, and patterns of names, are for Locust and left out.
         """
         budgets = self._budgets if self._budgets and self._is_for_tests else {}
         unused = set(budgets) - self._used
@@ -113,13 +113,13 @@ class NamedBudgets:
         if not names:
             return ""
         listed = ", ".join(f'"{name}"' for name in names)
-        return f"budgets of {self._file.name} that no test of this run uses: {listed}"
+        return f"budgets in {self._file.name} that no test in this run uses: {listed}"
 
     def get(self, name: str) -> Terms:
-        """The terms of a named budget.
+        """Return the terms of a named budget.
 
         Raises:
-            BudgetError: there is none of this name, or the file cannot be read.
+            BudgetError: there is no budget with this name, or the file cannot be read.
         """
         budgets = self._read()
         self._is_for_tests = True
@@ -131,10 +131,10 @@ class NamedBudgets:
         raise BudgetError(f'unknown budget "{name}"{near}: {self._file.name} has {names}')
 
     def for_test(self, item: pytest.Item) -> Terms | None:
-        """The budget whose `tests` fit a test best, if any does.
+        """Return the budget whose `tests` patterns match a test best, if any.
 
         Raises:
-            BudgetError: two budgets fit equally well, or the file cannot be read.
+            BudgetError: two budgets match equally well, or the file cannot be read.
         """
         fitting = sorted(
             (_how_broad(pattern, item), name)
@@ -147,16 +147,16 @@ class NamedBudgets:
         rivals = sorted({rival for rank, rival in fitting if rank == best} - {name})
         if rivals:
             raise BudgetError(
-                f'{item.nodeid}: the tests of "{name}" and of "{rivals[0]}" in {self._file.name} '
-                "fit it equally well: write a longer pattern for one of them"
+                f'{item.nodeid}: budgets "{name}" and "{rivals[0]}" in {self._file.name} '
+                "match it equally well: write a longer pattern for one of them"
             )
         return self.get(name).without_rps()
 
     @cached_property
     def _patterns(self) -> Sequence[tuple[str, str]]:
-        """Patterns of tests with the names of their budgets."""
+        """Patterns of tests, each with the name of its budget."""
         if self._path is None and not may_name_tests(self._fallback):
-            return ()  # the file may have any errors as long as no test asks for it
+            return ()  # errors in the file do not matter as long as no test uses it
         budgets = self._read().items()
         patterns = [(pattern, name) for name, terms in budgets for pattern in terms.tests or ()]
         self._is_for_tests = self._is_for_tests or bool(patterns)
@@ -170,28 +170,28 @@ class NamedBudgets:
 
 
 def _fits(pattern: str, item: pytest.Item) -> bool:
-    """Whether a pattern is the test, or a folder, a file or a class that has it."""
+    """Whether a pattern matches the test, or a folder, file or class that contains it."""
     parts = (item.nodeid[: end.start()] for end in _PART_ENDS.finditer(item.nodeid))
     return any(matches(pattern, name) for name in (*_names(item), *parts))
 
 
 def _how_broad(pattern: str, item: pytest.Item) -> tuple[bool, tuple[int, int]]:
-    """Smaller for what names the test itself, then for more characters of the pattern's own."""
+    """Sort key: smaller if it matches the test itself, then for more literal characters."""
     return pattern not in _names(item), breadth(pattern)
 
 
 def _names(item: pytest.Item) -> tuple[str, ...]:
-    """What names a test itself: node id or name, with and without parameters."""
+    """Return the names of a test: node id and name, with and without parameters."""
     function = getattr(item, "originalname", None) or item.name
     without_parameters = item.nodeid.removesuffix(item.name) + function
     return item.nodeid, without_parameters, item.name, function
 
 
 def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
-    """What all markers of a test say together; the nearer one wins, limit by limit.
+    """Combine all markers of a test; closer ones take precedence, limit by limit.
 
     Raises:
-        BudgetError: an invalid marker; the text starts with the test's node id.
+        BudgetError: a marker is invalid; the text starts with the test's node id.
     """
     try:
         layers = [layer for mark in item.iter_markers(MARKER) for layer in _layers(mark, named)]
@@ -203,7 +203,7 @@ def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
 
 
 def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
-    """What one marker says itself, then what the budget says that it names."""
+    """Return the terms of one marker, then those of the budget that it names."""
     names, limits = _split(mark.args)
     if not mark.args and not mark.kwargs:
         raise BudgetError("no limit is given: write latency_budget(p99=50) or a budget name")
@@ -211,18 +211,15 @@ def _layers(mark: pytest.Mark, budgets: NamedBudgets) -> Sequence[Terms]:
     if twice:
         raise BudgetError(f"{min(twice)} is given twice, by position and by keyword")
     if TESTS in mark.kwargs:
-        raise BudgetError("tests is for budgets of the budget file: the marker is on its test")
+        raise BudgetError("tests is only for budget files: the marker already belongs to a test")
     if RPS in mark.kwargs:
-        raise BudgetError(
-            "rps is for loads, and a test makes one call after another: write it into the budget "
-            "file, by which Locust runs are judged"
-        )
+        raise BudgetError("rps is only for Locust runs: write it in the budget file")
     own = parse_terms({**limits, **mark.kwargs})
     return [own, *(budgets.get(name).without_rps() for name in names)]
 
 
 def _split(args: Iterable[object]) -> tuple[list[str], dict[str, object]]:
-    """Positional arguments: one budget name, or up to three limits."""
+    """Split positional arguments into a budget name or up to three limits."""
     values = list(args)
     if len(values) == 1 and isinstance(values[0], str) and not _is_limit(values[0]):
         return [values[0]], {}
@@ -230,5 +227,5 @@ def _split(args: Iterable[object]) -> tuple[list[str], dict[str, object]]:
 
 
 def _is_limit(text: str) -> bool:
-    """Whether a single text is meant as p50: it starts like a number, which no budget name may."""
+    """Whether a single string is a limit for p50: it starts like a number, unlike budget names."""
     return text.strip()[:1] in _NUMBER_STARTS

@@ -1,8 +1,8 @@
-"""Options, ini values and environment variables of pytest; their values are read by `settings`.
+"""Options, ini values and environment variables for pytest; `settings` reads their values.
 
     marker  >  command line  >  environment  >  ini  >  default
 
-Every pytest session loads this module, so it has only what the start of pytest needs.
+Every pytest session loads this module, so it contains only what pytest needs at startup.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPTIONS: Final = (
     Option(
         "baseline",
         "FILE",
-        "earlier JSON artifact to compare with: in the HTML report, and for regression=",
+        "earlier JSON artifact to compare with, in the HTML report and for regression=",
     ),
     Option(
         "default",
@@ -48,7 +48,7 @@ OPTIONS: Final = (
     Option(
         "time",
         "DURATION",
-        "time that all samples of a process share, beyond 5 s each (default: 5min)",
+        "time shared by all samples of a process, in addition to 5 s each (default: 5min)",
     ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
@@ -72,7 +72,7 @@ OPTIONS: Final = (
 
 
 def may_name_tests(file: Path) -> bool:
-    """Whether a pyproject.toml may say for which tests its budgets are; reading it takes 30 µs."""
+    """Whether a pyproject.toml may assign budgets to tests; reading it takes 30 µs."""
     try:
         content = file.read_bytes()
     except OSError:
@@ -102,7 +102,7 @@ def _add_duel(group: pytest.OptionGroup) -> None:
 
 
 def anything_set(config: pytest.Config) -> bool:
-    """Whether anybody says anything about latency; cheap, for sessions where nobody does."""
+    """Whether any setting of this plugin is set; must be fast, because most sessions have none."""
     keys = [option.key for option in OPTIONS]
     if any(getattr(config.option, key, None) is not None for key in keys):
         return True

@@ -1,6 +1,6 @@
-"""The hooks of where reports arrive: in pytest itself, or in the controller of xdist.
+"""Hooks where reports arrive: in pytest itself, or in the controller of xdist.
 
-One process, this one, owns the artifacts.
+Only this process writes artifacts.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _COLOURS: Final[Mapping[Outcome | None, Mapping[str, bool]]] = {
     Outcome.INCONCLUSIVE: {"yellow": True},
 }
 RECORDS: Final = "latency_records"
-"""Where a test report from another process carries the plain form of its records."""
+"""Attribute of a test report from another process with the plain form of its records."""
 USAGE_ERRORS: Final = "latency_usage_errors"
-"""Where a worker's output carries what is wrong with its settings and budgets."""
+"""Key of a worker's output with errors in its settings and budgets."""
 REMARKS: Final = "latency_remarks"
-"""Where it carries what the reader should know besides."""
+"""Key of a worker's output with remarks for the reader."""
 
 
 class ReportHooks:
-    """Collects records, shows the table, owns the artifacts."""
+    """Collects records, shows the table, and writes the artifacts."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class ReportHooks:
         hooks: Hooks,
         local_records: Callable[[str], Sequence[Record]],
     ) -> None:
-        """local_records: those of a test that ran in this process, by its node id; once."""
+        """local_records: returns and removes the records of a test of this process, by node id."""
         self._ledger = ledger
         self._facts = facts
         self._github = github
@@ -60,7 +60,7 @@ class ReportHooks:
         self.remarks: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records of a finished test into the ledger."""
+        """Add the records of a finished test to the ledger."""
         if report.when != "call":
             return
         sent = map(json.loads, getattr(report, RECORDS, []))
@@ -71,16 +71,16 @@ class ReportHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker of xdist that could not read a budget says so when it ends."""
+        """Receive the errors and remarks of an xdist worker when it ends."""
         output = getattr(node, "workeroutput", {})
         self.usage_errors |= dict.fromkeys(output.get(USAGE_ERRORS, []))
         self.remarks |= dict.fromkeys(output.get(REMARKS, []))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write for the last time; the exit code tells of what could not be done.
+        """Write artifacts for the last time; set the exit code if one could not be written.
 
-        A renderer that failed costs its own file and not the exit code.
+        A failed renderer only affects its own file, not the exit code.
         """
         self._ledger.write()
         self._github.summarise(self._ledger.records)
@@ -89,7 +89,7 @@ class ReportHooks:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The table of all samples, and the evidence of those that are inconclusive."""
+        """Show the table of all samples, and the evidence of inconclusive ones."""
         for line in self._error_lines():
             terminalreporter.write_line(line, red=True)
         records = self._ledger.records
@@ -127,7 +127,11 @@ class ReportHooks:
     @property
     def _title(self) -> str:
         fails = self._facts.settings.mode is not Mode.REPORT
-        return "latency budgets" if fails else "latency budgets (mode report: nothing can fail)"
+        return (
+            "latency budgets"
+            if fails
+            else "latency budgets (mode report: budgets never fail tests)"
+        )
 
     def _error_lines(self) -> list[str]:
         hooks = self._hooks.failures.items()

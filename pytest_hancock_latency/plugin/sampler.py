@@ -53,8 +53,8 @@ CALLERS: Final = 8
 class Sampler:
     """The `sample` fixture: measures requests in several shapes of load, and judges them.
 
-    Every sample of a test is judged by its budget, and fails it at its end: code after a call still
-    runs. A name used twice, or an invalid load, is a `LatencyError`.
+    Each sample of a test is judged by its budget. An exceeded budget fails the test at its end:
+    code after a call still runs. A duplicate name or an invalid load raises `LatencyError`.
 
     >>> @latency_budget(p95=25)
     ... def test_search(sample: Sampler) -> None:
@@ -69,12 +69,12 @@ class Sampler:
     watcher: Watcher | None = None
     pool: TimePool = field(default_factory=TimePool)
     opponent: Opponent | None = None
-    """In a duel: what the samples take turns with."""
+    """The other side of a duel, with which samples take turns."""
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
     is_requested: bool = False
-    """Whether the test has the fixture; else the whole test is the request."""
+    """Whether the test uses the fixture; otherwise the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _begun: list[str] = field(default_factory=list)
     _rounds: Rounds[Any] | None = None
@@ -120,23 +120,23 @@ class Sampler:
         failures: Failures = (),
         **kwargs: Any,
     ) -> Any:
-        """Call `function(*args, **kwargs)` again and again, until there is a verdict.
+        """Call `function(*args, **kwargs)` repeatedly until there is a verdict.
 
-        Warms up first, stops at a bound of the plan at the latest, returns the `Sample`. In an
-        async test, a function whose answers are awaited is written ``await sample(fetch)``; one
-        that is not declared as a coroutine function is called once more, to see its answer.
+        Warms up first, stops at a limit of the plan at the latest, and returns the `Sample`. In an
+        async test, use ``await sample(fetch)`` for a function whose results must be awaited; if it
+        is not declared with ``async def``, it is called once more, to find out.
 
-        inputs: each call gets the next one after `args`, from the first on again after the last;
-            the warm-up begins with the first one, too. The sample is of all inputs together.
-        name: names the sample, where a test has several.
-        check: looks at each answer outside the timed window; one for which it returns something
-            false (but not None) or raises AssertionError is a failure, no observation.
-        failures: exceptions that are failed requests and count for the budget's `errors`; any
-            other is raised at once.
+        inputs: each call gets the next one after `args`, starting over after the last; the warm-up
+            starts with the first one, too. The sample covers all inputs together.
+        name: name of the sample, if a test has several.
+        check: checks each return value outside the timed window; if it returns something false (but
+            not None) or raises AssertionError, the call is a failure and not an observation.
+        failures: exceptions that count as failed requests, limited by `errors`; any other is raised
+            at once.
 
         Raises:
-            LatencyError: `function` is not one, the name is taken, there are no inputs,
-                or nobody awaits its answers.
+            LatencyError: `function` is not a function, the name is already used, there are no
+                inputs, or return values would have to be awaited.
 
         ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
         """
@@ -160,8 +160,9 @@ class Sampler:
     ) -> Any:
         """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
 
-        A barrier releases the first ones together; nothing is warmed up. `.answers` are in order;
-        an exception is one, and a failure. Coroutines: ``await sample.burst(fetch, …)``.
+        A barrier releases the first ones together; there is no warm-up. `.answers` are in request
+        order; an exception is an answer and a failure. Coroutines: ``await sample.burst(fetch,
+        …)``.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
@@ -186,11 +187,11 @@ class Sampler:
         check: Check | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Start calls on schedule, whether earlier ones are answered or not: an open loop.
+        """Start calls on schedule, even if earlier ones are not answered yet: an open loop.
 
-        Latency counts from the *intended* start, that of `.uncorrected` from the real one.
-        `arrivals` are ``constant`` or ``poisson``. Where all `concurrency` callers are busy, the
-        wait for one is latency too. Nothing is warmed up; each call of a coroutine is a task.
+        Latency is measured from the *intended* start, that of `.uncorrected` from the actual one.
+        `arrivals` are ``constant`` or ``poisson``. If all `concurrency` callers are busy, waiting
+        for one counts as latency. There is no warm-up; each call of a coroutine is a task.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
         if self.settings.mode is Mode.OFF or self.opponent:
@@ -211,16 +212,16 @@ class Sampler:
     def rounds(self, *, setup: Callable[[], T], name: str = ...) -> Rounds[T]: ...
 
     def rounds(self, *, setup: Callable[[], Any] | None = None, name: str = "") -> Rounds[Any]:
-        """Rounds in each of which ``with sample.observe():`` times its block, once.
+        """Return rounds, in each of which ``with sample.observe():`` times its block once.
 
-        Each round is the number of the round or, with a setup, what that returned.
+        The loop value is the number of the round or, with a setup, its return value.
 
-        setup: called before each round, those of the warm-up too; never timed. What it raises is
+        setup: called before each round, including the warm-up; never timed. Its exceptions are
             raised.
-        name: names the sample, where a test has several.
+        name: name of the sample, if a test has several.
 
         Raises:
-            LatencyError: the setup cannot be called, or is a coroutine function.
+            LatencyError: the setup is not callable, or is a coroutine function.
 
         ``for rows in sample.rounds(setup=prepare):`` with, in each round,
         ``with sample.observe(): insert(rows)``
@@ -239,13 +240,13 @@ class Sampler:
     def observe(self) -> AbstractContextManager[None]:
         """Time a block inside ``for _ in sample.rounds():``."""
         if self._rounds is None:
-            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+            raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._rounds.observe()
 
     def pairs(
         self,
-        one: Function,
-        other: Function,
+        first: Function,
+        second: Function,
         /,
         *,
         pairs: int = 100,
@@ -264,18 +265,18 @@ class Sampler:
         Both run in this process: whether a version of the code is slower than another in processes
         of its own is a question for ``hancock-latency duel``.
         """
-        for function in (one, other):
+        for function in (first, second):
             require_function(function, "sample.pairs")
             if is_coroutine_function(function):
                 raise LatencyError(
                     f"sample.pairs() compares functions, and {name_of(function)} is a coroutine "
                     "function: measure each with `await sample(...)`"
                 )
-        first, second = names or _names_of(one, other)
+        first_name, second_name = names or _names_of(first, second)
         check = None if self.settings.plan.warmup else refuse_unfinished
         requests = (
-            Request(one, self._new(first), check),
-            Request(other, self._new(second), check),
+            Request(first, self._new(first_name), check),
+            Request(second, self._new(second_name), check),
         )
         for request in requests:
             self._leave_out(request.name, "pairs")
@@ -310,16 +311,16 @@ class Sampler:
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Names of samples that were begun and not finished."""
+        """Names of samples that were started but not finished."""
         return tuple(self._begun)
 
     def _new(self, name: str) -> str:
-        """The name of the next sample of the test."""
+        """Check and register the name of the next sample of the test."""
         name = name or self.settings.name
         if name in self._begun or any(sample.name == name for sample in self.samples):
-            which = f"sample {name!r}" if name else "a sample without a name"
+            which = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
-                f"{which} was measured already in this test: give each its own name=..."
+                f"{which} was already measured in this test: give each sample its own name=..."
             )
         self._begun.append(name)
         return name
@@ -332,13 +333,13 @@ class Sampler:
         return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.opponent)
 
     def _warmed(self) -> tuple[int, ...] | None:
-        """What was warmed up by hand since the last sample; None if nothing was."""
+        """Latencies of the manual warm-up since the last sample; None without one."""
         warmed = tuple(self.warmed) or None
         self.warmed.clear()
         return warmed
 
     def pool_with(self, earlier: list[Sample]) -> None:
-        """Judge together with earlier attempts: a rerun adds evidence."""
+        """Judge together with earlier attempts, because a rerun adds evidence."""
         self._earlier = earlier
 
     def _keep(self, sample: Sample) -> Sample:
@@ -354,7 +355,7 @@ class Sampler:
         return sample
 
     def _timed(self, sample: Sample) -> Sample:
-        """The sample with its place in time, by the wall clock: it has just ended."""
+        """Return the sample with its wall-clock times; it has just ended."""
         ended = self.wall_clock()
         started = ended - sample.measurement.elapsed_ns / NS_PER_S
         measurement = replace(
@@ -366,7 +367,7 @@ class Sampler:
         return self._judge_of(self.settings.plan.max_samples, DELETION_WINDOW_NS)
 
     def _judge_of(self, most: int, window_ns: int) -> SequentialJudge | None:
-        """A judge for the next sample, of which there are `most` observations."""
+        """Make a judge for the next sample, of up to `most` observations."""
         return self.settings.judge(len(self.samples), most, window_ns)
 
 
@@ -376,7 +377,7 @@ SAMPLER = pytest.StashKey[Sampler]()
 def _require_setup(setup: object) -> None:
     if not callable(setup):
         raise LatencyError(
-            f"setup={setup!r} cannot be called: pass the function itself, "
+            f"setup={setup!r} is not callable: pass the function itself, "
             "as in sample.rounds(setup=prepare)"
         )
     if is_coroutine_function(setup):
@@ -386,14 +387,14 @@ def _require_setup(setup: object) -> None:
         )
 
 
-def _names_of(one: Function, other: Function) -> tuple[str, str]:
-    """Two of a name, such as two lambdas, are told apart by a number."""
-    first, second = name_of(one), name_of(other)
-    return (f"{first} 1", f"{first} 2") if first == second else (first, second)
+def _names_of(first: Function, second: Function) -> tuple[str, str]:
+    """Return the names of two functions, numbered if they are equal, as for lambdas."""
+    names = name_of(first), name_of(second)
+    return (f"{names[0]} 1", f"{names[0]} 2") if names[0] == names[1] else names
 
 
 class Warmup:
-    """The `warmup` fixture: warms up by hand; `sample` then adds no calls of its own.
+    """The `warmup` fixture: warms up manually, so that `sample` adds no warm-up.
 
     >>> @latency_budget(p95=25)
     ... def test_sort(sample: Sampler, warmup: Warmup) -> None:
@@ -410,13 +411,13 @@ class Warmup:
     def __call__(
         self, function: Callable[..., Any], /, *args: Any, times: int = 5, **kwargs: Any
     ) -> None:
-        """Call `function(*args, **kwargs)` `times` times; kept in the record, never judged.
+        """Call `function(*args, **kwargs)` `times` times; kept in the record, but never judged.
 
         Raises:
             ValueError: `times` is negative.
         """
         if times < 0:
-            raise ValueError(f"times={times} is not a whole number from 0 up")
+            raise ValueError(f"times={times} must be a whole number of at least 0")
         if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)

@@ -1,6 +1,7 @@
-"""What is true of a whole session: machine, commit, CI run, settings. Looked up when first needed.
+"""Facts about a session: machine, commit, CI run and settings. Determined on first use.
 
-Not while pytest starts, and not at all in a session that neither measures nor writes anything.
+They are not determined while pytest starts, or in sessions that neither measure nor write
+artifacts.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from .settings import Settings
 
 
 class SessionFacts:
-    """The facts that a session's artifact begins with."""
+    """The facts at the start of a session's artifact."""
 
     def __init__(self, config: pytest.Config, settings: Settings, hooks: Hooks) -> None:
         self._config = config
         self._hooks = hooks
         self._settings = settings
         self._started_unix_s = round(time.time(), 3)
-        self._load = load()  # later it would be our own doing
+        self._load = load()  # before our own measuring raises it
 
     @cached_property
     def plain(self) -> dict[str, Any]:
-        """All facts as plain data; hooks have had their say about the machine."""
+        """All facts as plain data, with the machine as changed by hooks."""
         return {
             "tool": "pytest-hancock-latency",
             "started_unix_s": self._started_unix_s,
@@ -43,24 +44,24 @@ class SessionFacts:
         }
 
     def refusals(self) -> list[str]:
-        """Why nothing may be measured on this machine."""
+        """Return why measuring on this machine is an error."""
         profile = self._settings.profile
         return profile.refusals(self._measured) if profile else []
 
     def remarks(self) -> list[str]:
-        """What the reader of the results should know of this machine."""
+        """Return remarks about this machine for the reader of the results."""
         profile, scale = self._settings.profile, self._settings.scale
         of_machine = profile.remarks(self._measured) if profile else []
         return [*scale_lines(float(scale)), *of_machine]
 
     @property
     def settings(self) -> Settings:
-        """What options, ini and environment set."""
+        """The settings from options, ini file and environment."""
         return self._settings
 
     @property
     def machine(self) -> dict[str, Any]:
-        """What is known of the machine, before hooks have their say."""
+        """The known facts about the machine, before hooks change them."""
         return self._measured
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The settings of a session, read once into a frozen value; errors name where a value came from."""
+"""The settings of a session, read once into a frozen value; errors name the source of a value."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that options, ini and environment set, with defaults for the rest."""
+    """All settings from options, ini file and environment, with defaults."""
 
     mode: Mode = Mode.GATE
     plan: Plan = field(default_factory=Plan)
     pool_ns: int = POOL_NS
-    """Time beyond what every sample may take, for all samples of a process."""
+    """Time shared by all samples of a process, beyond the time of each sample."""
     strict: bool = False
     scale: Fraction = Fraction(1)
     """Factor for latency limits."""
     default: Terms | None = None
-    """Budget of every test that has none of its own."""
+    """Budget of tests without their own."""
     junit: bool = True
     github: bool = True
     budgets: Path | None = None
     profile: RequestedProfile | None = None
     baseline: Path | None = None
     columns: tuple[Column, ...] = ()
-    """Statistics on demand."""
+    """Additional columns."""
     group_by: GroupBy | None = None
     artifacts: Mapping[str, Path] = field(default_factory=dict)
-    """Path of each kind of artifact that is to be written."""
+    """Path of each kind of artifact to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """One value, the place that it came from, and the folder that its paths start from."""
+    """A value, its source, and the folder that relative paths start from."""
 
     value: Any
     where: str
@@ -71,10 +71,10 @@ class _Setting:
 
 
 def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read every setting from the strongest place that has it.
+    """Read all settings, each from the source with the highest precedence.
 
     Raises:
-        SettingError: an invalid value; the text starts with the place that it came from.
+        SettingError: a value is invalid; the text starts with its source.
     """
     values = {option.name: _strongest(option, config, environ) for option in OPTIONS}
     plan = Plan()
@@ -148,11 +148,11 @@ def _mode(text: str) -> Mode:
         return Mode(text)
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
-        raise SettingError(f"unknown mode {text!r}{near}: valid are gate, report and off") from None
+        raise SettingError(f"unknown mode {text!r}{near}: must be gate, report or off") from None
 
 
 def _default_terms(text: object) -> Terms:
-    """A budget of nothing but ``max`` looks at a single run of each test."""
+    """Read the default budget; one with only ``max`` judges a single run of each test."""
     terms = parse_limits(str(text))
     if set(terms.limits) == {MAXIMUM}:
         return replace(terms, warmup=0, samples=1, max_samples=1)
@@ -165,7 +165,7 @@ def _count(value: object) -> int:
     except ValueError:
         number = 0
     if number < 1:
-        raise SettingError(f"{value!r} is not a whole number from 1 up")
+        raise SettingError(f"{value!r} must be a whole number of at least 1")
     return number
 
 

@@ -1,1 +1,1 @@
-"""Records in, text out. Renderers are pure; `writer` alone touches the disk."""
+"""Renders records as text. Renderers are pure; only `writer` accesses the disk."""

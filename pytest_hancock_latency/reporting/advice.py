@@ -1,4 +1,4 @@
-"""Advice in words: what was noticed about a sample or its machine, and what to do about it."""
+"""Advice in words: a finding about a sample or its machine, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ Figures = Mapping[str, Any]
 
 
 def advice_text(advice: Advice) -> str:
-    """One sentence, or two with a semicolon between: what was seen and what to do.
+    """Return advice as text: the finding and, after a colon or semicolon, what to do.
 
-    Advice of a kind, or with figures, that this version does not know is shown by its kind and
-    figures.
+    Advice whose kind or figures are unknown to this version is shown as its kind and figures.
     """
     words = _WORDS.get(advice.kind)
     if words is not None:
@@ -29,7 +28,7 @@ def advice_text(advice: Advice) -> str:
 
 
 def advice_lines(records: Sequence[Record]) -> list[str]:
-    """All advice on these records; the same advice for several samples once, with their number."""
+    """Return all advice on these records; equal advice for several samples appears once."""
     titles: dict[Advice, list[str]] = {}
     for record in records:
         for advice in record.measurement.advice:
@@ -46,30 +45,30 @@ def _subject(titles: Sequence[str], total: int) -> str:
 
 def _cap_by_number(f: Figures) -> str:
     return (
-        f"{f['limit']} needs {f['needed']} observations, max_samples={f['max_samples']} allows no "
-        "more: raise it, or expect an inconclusive verdict"
+        f"{f['limit']} needs {f['needed']} observations, but max_samples={f['max_samples']}: raise "
+        "it, or expect an inconclusive verdict"
     )
 
 
 def _cap_by_time(f: Figures) -> str:
     return (
-        f"{f['limit']} needs {f['needed']} observations, about {f['fitting']} fit into "
-        f"{format_duration(f['time_limit_ns'])}: it will not be decided; raise time_limit or "
-        "--latency-time, ask for a lower percentile, or use sample.burst(…, concurrency=8)"
+        f"{f['limit']} needs {f['needed']} observations, but only about {f['fitting']} fit into "
+        f"{format_duration(f['time_limit_ns'])}, so it will stay undecided; raise time_limit or "
+        "--latency-time, limit a lower percentile, or use sample.burst(…, concurrency=8)"
     )
 
 
 def _takes_long(f: Figures) -> str:
     interval, whole = f["interval_ns"], f["needed"] * f["interval_ns"]
     return (
-        f"{f['limit']} takes {f['needed']} calls of about {format_duration(interval)}: "
+        f"{f['limit']} needs {f['needed']} calls of about {format_duration(interval)} each: "
         f"{format_duration(whole)}"
     )
 
 
 def _tracer(f: Figures) -> str:
     return (
-        f"{f['tools']} was active: latencies include its work; "
+        f"{f['tools']} was active: latencies include its overhead; "
         "measure without coverage, debugger or profiler"
     )
 
@@ -77,51 +76,51 @@ def _tracer(f: Figures) -> str:
 def _first_call(f: Figures) -> str:
     return (
         f"the first call took {format_duration(f['first_ns'])}, the median "
-        f"{format_duration(f['median_ns'])}: warm up, with warmup=5 for example"
+        f"{format_duration(f['median_ns'])}: warm up first, for example with warmup=5"
     )
 
 
 def _quota(f: Figures) -> str:
     return (
-        f"the container may use {f['cpus']:.2g} of a CPU: the kernel pauses it when that is spent; "
-        "give it a whole one"
+        f"the container is limited to {f['cpus']:.2g} CPUs: the kernel pauses it when they are "
+        "used up; give it at least one"
     )
 
 
 def _throttled(f: Figures) -> str:
     return (
-        f"the container was throttled for {f['percent']} % of the time of these calls: "
-        "allow at least one CPU"
+        f"the container was throttled for {f['percent']} % of the measured time: give it at least "
+        "one CPU"
     )
 
 
 def _unsteady_speed(f: Figures) -> str:
     return (
-        f"the speed of the machine changed by a factor of {f['factor']:.1f} meanwhile: "
-        "another guest of the host, or its clock rate"
+        f"the machine's speed changed by a factor of {f['factor']:.1f} while measuring: another "
+        "virtual machine on its host, or its CPU frequency"
     )
 
 
 def _saturated_callers(f: Figures) -> str:
     callers = f"all {f['concurrency']} callers were" if f["concurrency"] else "the caller was"
     return (
-        f"saturated: {callers} busy when requests were due, the p99 send lag is "
-        f"{format_duration(f['send_lag_ns'])}; the server is too slow for {f['per_second']:g} "
+        f"saturated: {callers} busy when requests were due (p99 send lag "
+        f"{format_duration(f['send_lag_ns'])}); the server is too slow for {f['per_second']:g} "
         "requests/s, or concurrency= is too low"
     )
 
 
 def _saturated_generator(f: Figures) -> str:
     return (
-        f"requests started {format_duration(f['send_lag_ns'])} late at p99: the generator does not "
-        "keep the schedule; the latencies count from it all the same; more workers, or fewer "
-        "arrivals"
+        f"requests started {format_duration(f['send_lag_ns'])} late at p99: the generator cannot "
+        "keep up with the schedule, from which latencies are still measured; use more workers or a "
+        "lower arrival rate"
     )
 
 
 def _slower(f: Figures) -> str:
     return (
-        f"slower than the baseline: median attributed latency went from "
+        f"slower than the baseline: median attributed latency rose from "
         f"{format_duration(f['before_ns'])} to {format_duration(f['after_ns'])} "
         f"({f['percent']:+d} %, allowed {f['allowed_percent']} %)"
     )
@@ -129,36 +128,36 @@ def _slower(f: Figures) -> str:
 
 def _busy_generator(f: Figures) -> str:
     return (
-        f"{f['process']} filled its core in {f['busy_seconds']} of {f['seconds']} s: its own queue "
-        "is in these latencies; spread the users over more workers (--processes)"
+        f"{f['process']} used a full core for {f['busy_seconds']} of {f['seconds']} s: latencies "
+        "include its own queue; spread the users over more workers (--processes)"
     )
 
 
 def _late_generator(f: Figures) -> str:
     return (
-        f"{f['process']} noticed things {format_duration(f['lag_ns'])} late at p99: its own queue "
-        "is in these latencies; give it a core of its own, or fewer users"
+        f"{f['process']} reacted {format_duration(f['lag_ns'])} late at p99: latencies include its "
+        "own queue; give it a dedicated core or fewer users"
     )
 
 
 def _lost_worker(f: Figures) -> str:
     return (
-        f"{f['process']} was lost: the {f['requests']} requests that it had reported until second "
-        f"{f['last_report_s']:.0f} are counted, what came after is not"
+        f"{f['process']} was lost: the {f['requests']} requests it had reported by second "
+        f"{f['last_report_s']:.0f} are counted, later ones are not"
     )
 
 
 def _worker_without_gate(f: Figures) -> str:
     return (
-        f"{f['process']} sends no histograms, none of its requests is counted: "
-        "its locustfile does not import pytest_hancock_latency.locust_gate"
+        f"{f['process']} sends no histograms, so none of its requests are counted: its locustfile "
+        "does not import pytest_hancock_latency.locust_gate"
     )
 
 
 def _many_names(f: Figures) -> str:
     return (
-        f"more than {f['names']} names: the others are judged as one; "
-        "give requests of one kind the same name=, as in get(url, name='/items/[id]')"
+        f"more than {f['names']} names: the rest are judged together; give requests of the same "
+        "kind the same name=, as in get(url, name='/items/[id]')"
     )
 
 
@@ -174,31 +173,31 @@ def _alike_names(f: Figures) -> str:
 
 def _wrong_clock(f: Figures) -> str:
     return (
-        f"{f['process']} has a wrong clock: {f['requests']} of its requests started outside of the "
-        "run's time and are counted at its edge; let its machine keep the time"
+        f"{f['process']} has a wrong clock: {f['requests']} of its requests seem to have started "
+        "outside the run and are counted at its start or end; synchronize the clock of its machine"
     )
 
 
 def _invalid_counts(f: Figures) -> str:
     return (
-        f"{f['process']} sent {f['reports']} reports that cannot be read ({f['why']}): "
-        "none of their requests is counted"
+        f"{f['process']} sent {f['reports']} unreadable reports ({f['why']}): their requests are "
+        "not counted"
     )
 
 
 def _starved_generator(f: Figures) -> str:
     return (
-        f"{f['process']} waited for a core during {f['seconds']:.3g} s of the run: latencies of "
-        "that time make nothing exceeded; give it a core of its own"
+        f"{f['process']} waited for a CPU for {f['seconds']:.3g} s of the run: latencies in that "
+        "time cannot lead to exceeded; give it a dedicated core"
     )
 
 
 def _omission(f: Figures) -> str:
     return (
-        f"closed loop: while a user waits for an answer it asks for nothing, so a stall counts "
-        f"once for each user; about {f['omitted']} requests were never sent, and with them p99 "
-        f"would be near {format_duration(f['open_p99_ns'])} instead of "
-        f"{format_duration(f['closed_p99_ns'])}; OpenLoop measures it"
+        "closed loop: a user sends no requests while it waits for a response, so a stall counts "
+        f"only once per user; about {f['omitted']} requests were never sent, and with them p99 "
+        f"would be about {format_duration(f['open_p99_ns'])} instead of "
+        f"{format_duration(f['closed_p99_ns'])}; OpenLoop sends them all"
     )
 
 
@@ -210,7 +209,7 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "first-call": _first_call,
     "clock": lambda _: "the clock is coarser than 1 µs: short latencies are rounded",
     "single-core": lambda _: (
-        "only one core may be used: whatever else runs is in the way of the test"
+        "only one core is available: anything else that runs slows down the test"
     ),
     "quota": _quota,
     "throttled": _throttled,

@@ -1,6 +1,6 @@
-"""Workflow commands of GitHub Actions: a note at the line of each test whose budget is in doubt.
+"""GitHub Actions workflow commands: annotations at tests that are exceeded or inconclusive.
 
-GitHub shows ten errors and ten warnings of a step; what failed a test comes first.
+GitHub shows ten errors and ten warnings per step; failures come first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .wording import explain, headline, printable
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a test stands; the first line of a file is number 1, and None is unknown."""
+    """The location of a test; lines count from 1, and None means unknown."""
 
     file: str
     line: int | None = None
@@ -23,10 +23,10 @@ class Place:
 def annotation_lines(
     records: Sequence[Record], places: Mapping[str, Place], *, gating: bool = True
 ) -> list[str]:
-    """A command for each record that is exceeded or inconclusive.
+    """Return a command for each record that is exceeded or inconclusive.
 
-    places: by the node id of the test; gating: whether an exceeded budget fails its test, which is
-    what makes it an error and not a warning.
+    places: location by node id of the test. gating: whether an exceeded budget fails its test; if
+    so, it is an error instead of a warning.
     """
     notable = [record for record in records if record.outcome.needs_attention]
     ordered = sorted(
@@ -51,7 +51,7 @@ def _evidence(record: Record) -> str:
 
 
 def _message(text: str) -> str:
-    """A text in which nothing ends the command: the percent sign first, since it begins escapes."""
+    """Escape a text for a command; the percent sign comes first, because it starts escapes."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

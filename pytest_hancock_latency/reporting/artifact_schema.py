@@ -1,8 +1,8 @@
-"""The published JSON Schema of the artifact, and the check that a file fulfils it.
+"""The published JSON Schema of the artifact, and the validation of files against it.
 
-The check reads the words that our schema uses (draft 2020-12) and is stricter in what JSON leaves
-open: an integer is written without a fraction, and no number is NaN or infinite. What the schema
-does not describe may be anything, up to a depth of `DEEPEST`.
+The validation supports the keywords that our schema uses (draft 2020-12), and is stricter where
+JSON is not: an integer has no fraction, and no number is NaN or infinite. Fields that the schema
+does not describe may have any value, up to a depth of `DEEPEST`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, Final
 from ..errors import ArtifactError
 
 DEEPEST: Final = 64
-"""Levels of arrays and objects within each other: our own have 8, hooks may add more. Python's own
-limit is 1000 calls, some of which the caller has used."""
+"""Maximum nesting of arrays and objects: ours have 8 levels, hooks may add more. Python's limit is
+1000 calls, some of which the caller has used."""
 _LONGEST_VALUE: Final = 40
-"""Characters of a wrong value in a message, which is one line."""
+"""Maximum characters of an invalid value in a message."""
 _LONGEST_KEY: Final = 80
-"""Characters of a name in the path of a message."""
+"""Maximum characters of a name in the path of a message."""
 _PLAIN_KEY: Final = re.compile(r"\w{1,40}", re.ASCII)
 _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "object": ((dict,), "an object"),
@@ -41,7 +41,7 @@ Step = str | int
 
 
 class _Wrong(Exception):
-    """A value that breaks the schema. The steps to it are collected from the innermost outwards."""
+    """A value that violates the schema. The steps to it are collected from the inside out."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -49,16 +49,16 @@ class _Wrong(Exception):
 
 
 def schema_text() -> str:
-    """The JSON Schema of the artifact, as it is published."""
+    """Return the published JSON Schema of the artifact."""
     text: str = files(__package__).joinpath("artifact.schema.json").read_text(encoding="utf-8")
     return text
 
 
 def check_artifact(plain: object) -> None:
-    """Check what the JSON of an artifact says.
+    """Check the parsed JSON of an artifact.
 
     Raises:
-        ArtifactError: it is damaged; the text has the path to the first wrong value.
+        ArtifactError: it is damaged; the text contains the path to the first invalid value.
     """
     _check(plain, _schema(), "")
 
@@ -71,13 +71,13 @@ def check_session(plain: object, place: str) -> None:
 
 
 def check_sample(plain: object, place: str) -> None:
-    """Check one sample, as a line of a journal has it. place: for messages."""
+    """Check one sample from a line of a journal. place: for messages."""
     _check(plain, _schema()["$defs"]["sample"], place)
 
 
-def damaged(path: str, what: object) -> ArtifactError:
-    """The error of an artifact that has something wrong at this path."""
-    return ArtifactError(f"is damaged at {path}: {what}" if path else f"is damaged: {what}")
+def damaged(path: str, problem: object) -> ArtifactError:
+    """Return the error for an artifact with an invalid value at this path."""
+    return ArtifactError(f"is damaged at {path}: {problem}" if path else f"is damaged: {problem}")
 
 
 @cache
@@ -143,11 +143,11 @@ def _check_array(value: list[object], schema: Schema, depth: int) -> None:
     least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
     if not least <= len(value) <= most:
         raise _Wrong(f"it has {len(value)} items, not {least}")
-    each = schema.get("items", _ANYTHING)
-    first = schema.get("prefixItems", ())
+    items = schema.get("items", _ANYTHING)
+    prefix = schema.get("prefixItems", ())
     for index, part in enumerate(value):
         try:
-            _check_value(part, first[index] if index < len(first) else each, depth + 1)
+            _check_value(part, prefix[index] if index < len(prefix) else items, depth + 1)
         except _Wrong as wrong:
             raise _at(wrong, index) from None
 
@@ -159,7 +159,7 @@ def _check_depth(depth: int) -> None:
 
 def _check_pattern(text: str, schema: Schema) -> None:
     pattern = schema.get("pattern")
-    # A pattern that ends in $ matches before a final line break as well: ours mean the end.
+    # A pattern that ends in $ also matches before a final line break, which ours must not.
     if pattern and not re.fullmatch(pattern, text):
         raise _Wrong(f"{_shown(text)} does not match {pattern}")
 
@@ -172,7 +172,7 @@ def _in_range(value: Any, schema: Schema) -> bool:
 
 
 def _expected(kinds: Sequence[str], schema: Schema) -> str:
-    """What a value should have been, in words: ``an integer from 0 to 100 or null``."""
+    """Describe the expected value: ``an integer from 0 to 100 or null``."""
     words = []
     for kind in kinds:
         bounded = kind in ("integer", "number") and "maximum" in schema
@@ -182,7 +182,7 @@ def _expected(kinds: Sequence[str], schema: Schema) -> str:
 
 
 def _shown(value: object) -> str:
-    """A wrong value for a message: its kind where it is large, else its start."""
+    """Format an invalid value for a message: only its kind if it is large."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     if isinstance(value, str):
@@ -197,7 +197,7 @@ def _at(wrong: _Wrong, step: Step) -> _Wrong:
 
 
 def _path(steps: Any) -> str:
-    """Steps into a file as people write them: ``samples[0].failures["status 503"]``."""
+    """Format a path into a file: ``samples[0].failures["status 503"]``."""
     text = ""
     for step in steps:
         if isinstance(step, int):

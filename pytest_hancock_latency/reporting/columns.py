@@ -1,7 +1,7 @@
-"""Columns on demand: statistics that no limit judges, in the words of pytest-benchmark.
+"""Additional columns: statistics without limits, named as in pytest-benchmark.
 
-They rest on the histogram of raw latency, in which each latency is known within 0.05 %: artifacts
-have no single observations.
+They are computed from the histogram of raw latency, which is accurate to 0.05 %, because artifacts
+contain no single observations.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _HUNDRED: Final = 100
 
 
 class Column(NamedTuple):
-    """One statistic of a record; None where the record does not tell."""
+    """A statistic of a record; its value is None if unknown."""
 
     name: str
-    """How users ask for it, and its heading."""
+    """Its name in options, and its heading."""
     value: Callable[[Record], float | None]
-    """In ns, or a number."""
+    """Returns the value, in ns or as a plain number."""
     show: Callable[[float], str]
     note: str
-    """What it rests on."""
+    """Explains how it is computed."""
 
     def text(self, record: Record) -> str:
-        """The cell of a record."""
+        """Return the cell of a record."""
         value = self.value(record)
         return NOTHING if value is None else self.show(value)
 
 
 def calls_per_second(record: Record) -> float | None:
-    """Of one caller, what its calls alone would allow; of a load, what it got done."""
+    """Return 1 / mean latency for one caller, and the achieved rate for a load."""
     if record.measurement.loop in ONE_CALLER:
         mean_ns = _of_histogram(lambda histogram: histogram.mean_ns)(record)
         return NS_PER_S / mean_ns if mean_ns else None
@@ -46,7 +46,7 @@ def calls_per_second(record: Record) -> float | None:
 
 
 def three_digits(number: float) -> str:
-    """A number with three significant digits, or all before the point: ``1.23``, ``12300``."""
+    """Format with three significant digits, or all digits before the point: ``1.23``, ``12300``."""
     return f"{number:.0f}" if number >= _HUNDRED else f"{number:.3g}"
 
 
@@ -61,7 +61,7 @@ def _ms(ns: float) -> str:
     return format_ms(round(ns))
 
 
-_HISTOGRAM: Final = "from the histogram of raw latency, which has each within 0.05 %"
+_HISTOGRAM: Final = "from the histogram of raw latency, accurate to 0.05 %"
 COLUMNS: Final = {
     column.name: column
     for column in (
@@ -73,32 +73,32 @@ COLUMNS: Final = {
             "ops",
             calls_per_second,
             three_digits,
-            "calls a second: 1 / mean for one caller, observations over time for a load",
+            "calls per second: 1 / mean for one caller, observations / elapsed time for a load",
         ),
     )
 }
-"""By name, in the order in which help lists them."""
+"""All columns by name, in the order of the help."""
 
 
 def parse_columns(text: object) -> tuple[Column, ...]:
-    """The columns that a text such as ``"min,mean,ops"`` names, in its order.
+    """Parse a list of columns such as ``"min,mean,ops"``, in this order.
 
     Raises:
-        SettingError: one of them is unknown, or none is named.
+        SettingError: a column is unknown, or there are none.
     """
     names = [name for name in map(str.strip, str(text).split(",")) if name]
     valid = ", ".join(COLUMNS)
     if not names:
-        raise SettingError(f"{text!r} names no column: valid are {valid}")
+        raise SettingError(f"{text!r} names no column: must be any of {valid}")
     for name in names:
         if name not in COLUMNS:
             near = did_you_mean(name, COLUMNS)
-            raise SettingError(f"unknown column {name!r}{near}: valid are {valid}")
+            raise SettingError(f"unknown column {name!r}{near}: must be any of {valid}")
     return tuple(COLUMNS[name] for name in dict.fromkeys(names))
 
 
 def notes(columns: Sequence[Column]) -> list[str]:
-    """What the columns rest on, one line for all that rest on the same."""
+    """Explain the columns, with one line for those with the same explanation."""
     names: dict[str, list[str]] = {}
     for column in columns:
         names.setdefault(column.note, []).append(column.name)

@@ -1,4 +1,4 @@
-"""Two artifacts compared, as a table."""
+"""The comparison of two artifacts as a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NUMBERS: Final = frozenset({1, 2, 3, 4, 5})
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A sample of both artifacts, and what became of it."""
+    """A sample of both artifacts, and its change."""
 
     before: Record
     after: Record
@@ -29,34 +29,37 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Two artifacts and what they have in common."""
+    """The comparison of an artifact with its baseline."""
 
     compared: Sequence[Compared]
     only_before: Sequence[str]
     only_after: Sequence[str]
     allowed: Fraction
     other_machine: str | None = None
-    """How the machine of the baseline differed, where it did."""
+    """The machine of the baseline, if it is of a different kind."""
     sides: tuple[str, str] = ("", "")
-    """When each side was measured and which commit, as far as that is known."""
+    """Time and commit of each side, as far as known."""
 
     @property
     def slower(self) -> int:
-        """Samples that are shown to be slower."""
+        """Number of samples shown to be slower."""
         return sum(pair.change.slower for pair in self.compared)
 
 
 def comparison_text(comparison: BaselineComparison) -> str:
-    """The table, what it means, and what has no counterpart."""
+    """Render the table, its conclusion, and samples without a counterpart."""
     ordered = sorted(comparison.compared, key=lambda c: (not c.change.slower, -c.change.share))
     rows = [_HEADINGS, *(_cells(pair) for pair in ordered)]
     lines = ["compared with the baseline (median of attributed, p99 of raw latency)"]
     for side, name in zip(comparison.sides, ("before", "after"), strict=True):
         lines += [f"{name}: {printable(side)}"] if side else []
     lines.append("")
-    lines += aligned(rows, _NUMBERS) if ordered else ["no sample is in both"]
+    lines += aligned(rows, _NUMBERS) if ordered else ["the artifacts have no samples in common"]
     lines += ["", _conclusion(comparison)]
-    for names, where in ((comparison.only_before, "baseline"), (comparison.only_after, "new one")):
+    for names, where in (
+        (comparison.only_before, "baseline"),
+        (comparison.only_after, "new artifact"),
+    ):
         lines += [f"only in the {where}: {printable(name)}" for name in names]
     return "\n".join(lines) + "\n"
 
@@ -82,11 +85,11 @@ def _p99(record: Record) -> str:
 def _conclusion(comparison: BaselineComparison) -> str:
     if comparison.other_machine:
         return (
-            f"nothing is judged: the baseline is of another kind of machine "
-            f"({printable(comparison.other_machine)}), and no test mends that"
+            "not judged: the baseline was measured on a different kind of machine "
+            f"({printable(comparison.other_machine)})"
         )
     return (
-        f"{comparison.slower} of {len(comparison.compared)} slower: the median is shown to be "
-        f"more than {format_percent(comparison.allowed)} % above the baseline's "
-        f"(from {LEAST} observations each)"
+        f"{comparison.slower} of {len(comparison.compared)} slower: median more than "
+        f"{format_percent(comparison.allowed)} % above the baseline's "
+        f"(judged from {LEAST} observations each)"
     )

@@ -1,7 +1,7 @@
-"""The samples as CSV (RFC 4180): one row a sample, for spreadsheets and data frames.
+"""The samples as CSV (RFC 4180): one row per sample, for spreadsheets and data frames.
 
-Durations are integer nanoseconds and their columns end in ``_ns``, as in the JSON artifact; what a
-sample does not have is an empty cell.
+Durations are integer nanoseconds and their columns end in ``_ns``, as in the JSON artifact. Missing
+values are empty cells.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _OF_HISTOGRAM = ("min", "mean", "stddev")
 
 
 def csv_text(records: Sequence[Record], *_: object) -> str:
-    """A heading and a row for each record; columns are the same in every row.
+    """Render a heading and a row for each record; all rows have the same columns.
 
-    Percentiles are those of any record, ascending; limits have columns of their own.
+    Percentiles are those of all records, ascending; limits have separate columns.
     """
     quantiles = _ascending(label for record in records for label in record.quantiles_ns)
     limits = _ascending(label for record in records for label in _limits(record))

@@ -1,4 +1,4 @@
-"""Histograms in as few rows as a picture has: edges that people can read, and counts between."""
+"""Histograms reduced to a few rows: edges at round numbers, and the counts between them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 from ..core.histogram import Histogram, highest, index_of
 
 _STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
-"""Rows for each factor of ten that are tried, the most that fit being taken."""
+"""Candidate numbers of rows per factor of ten; the largest that fits is used."""
 
 
 def log_edges(lowest: int, highest: int, rows: int) -> list[int]:
-    """Ascending edges in ns around all latencies, equally far apart on a log scale.
+    """Return ascending edges in ns around all latencies, equidistant on a log scale.
 
-    There are at most `rows` + 3 of them, unless even a row for each power of ten would be more.
+    There are at most `rows` + 3, unless even one row per power of ten is more.
     """
     first, last, steps = 0, 0, 1
     for steps in reversed(_STEPS):
@@ -29,13 +29,13 @@ def log_edges(lowest: int, highest: int, rows: int) -> list[int]:
 
 
 def edges_around(histograms: Collection[Histogram], rows: int) -> list[int]:
-    """Edges around every observation of these histograms, each of which has some."""
+    """Return edges around all observations of these histograms, none of which is empty."""
     first = min(next(iter(histogram.counts)) for histogram in histograms)
     last = max(next(reversed(histogram.counts)) for histogram in histograms)
     return log_edges(highest(first), highest(last), rows)
 
 
 def counts_between(histogram: Histogram, edges: Sequence[int]) -> list[int]:
-    """The observations in each row; a bucket belongs to the row that it ends in."""
+    """Return the observations in each row; a bucket belongs to the row in which it ends."""
     inner = [histogram.before(index_of(edge)) for edge in edges[1:-1]]
     return [after - before for before, after in pairwise([0, *inner, histogram.n])]

@@ -1,4 +1,4 @@
-"""Parametrised tests side by side: samples in groups, each with its factor to the fastest."""
+"""Comparison of parametrised tests: samples in groups, each with its factor to the fastest."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from .wording import printable
 FACTOR: Final = "×"
 _P50: Final = label(P50)
 _FIGURES: Final = slice(1, 2 + len(PERCENTILES))
-"""Of the cells of a row: its number of observations and its percentiles."""
+"""Cells of a row with the number of observations and the percentiles."""
 
 
 class GroupBy(StrEnum):
-    """What the samples of a group have in common."""
+    """What the samples of a group share."""
 
     PARAM = "param"
     """The parameters, so that functions are compared."""
@@ -42,18 +42,18 @@ def parse_group_by(text: object) -> GroupBy:
     """Read ``param`` or ``func``.
 
     Raises:
-        SettingError: neither.
+        SettingError: it is neither.
     """
     try:
         return GroupBy(str(text))
     except ValueError:
         near = did_you_mean(str(text), list(GroupBy))
-        raise SettingError(f"unknown group {str(text)!r}{near}: valid are param and func") from None
+        raise SettingError(f"unknown group {str(text)!r}{near}: must be param or func") from None
 
 
 @dataclass(frozen=True, slots=True)
 class TestId:
-    """A node id in its two parts, ``tests/test_codec.py::test_dumps`` and ``json-1000``."""
+    """The two parts of a node id: ``tests/test_codec.py::test_dumps`` and ``json-1000``."""
 
     __test__ = False
 
@@ -62,17 +62,17 @@ class TestId:
 
     @classmethod
     def of(cls, test: str) -> TestId:
-        """The parts of a node id; parameters may have any characters, a function's name may not."""
+        """Split a node id; parameters may contain any characters, function names may not."""
         path, separator, rest = test.partition(SEPARATOR)
         function, bracket, parameters = rest.partition("[")
         return cls(f"{path}{separator}{function}", parameters.removesuffix("]") if bracket else "")
 
 
 def groups_of(records: Iterable[Record], by: GroupBy) -> dict[str, list[tuple[str, Record]]]:
-    """Groups by name, in its natural order; each sample with its name in the group.
+    """Return groups by name, in natural order; each sample with its name in the group.
 
-    Samples are from the fastest to the slowest. Those that have no other to be compared with are
-    in no group, nor are those without parameters where these are compared.
+    Samples are sorted from fastest to slowest. Samples with nothing to compare with are left out,
+    and so are those without parameters if parameters are compared.
     """
     groups: dict[str, list[tuple[str, Record]]] = {}
     for record in records:
@@ -95,10 +95,10 @@ def groups_of(records: Iterable[Record], by: GroupBy) -> dict[str, list[tuple[st
 def group_lines(
     records: Sequence[Record], by: GroupBy, columns: Sequence[Column] = (), width: int = 120
 ) -> list[str]:
-    """The groups as a table in at most `width` columns, where names of 16 letters leave room."""
+    """Render groups as a table of at most `width` columns, if names of 16 characters fit."""
     groups = groups_of(records, by)
     if not groups:
-        return [f"group by {by}: no two samples are in one group"]
+        return [f"group by {by}: no two samples belong to the same group"]
     members = [member for group in groups.values() for member in group]
     rows = cells_of([record for _, record in members], columns)
     factors = [factor for group in groups.values() for factor in _factors(group)]
@@ -119,8 +119,11 @@ def group_lines(
             name, texts = next(numbered)
             lines.append(f"{name.ljust(longest)}  {texts}")
     alone = len(records) - len(members)
-    remark = f"; {alone} without another to compare with" if alone else ""
-    return [*lines, f"group by {by}: {FACTOR} is p50 over the smallest p50 of the group{remark}"]
+    remark = f"; {alone} without another sample to compare with" if alone else ""
+    return [
+        *lines,
+        f"group by {by}: {FACTOR} is p50 divided by the smallest p50 of the group{remark}",
+    ]
 
 
 def _factors(group: Sequence[tuple[str, Record]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 Format 1. Adding a field is not a breaking change; renaming, removing or reinterpreting one is, and
 raises the number. Durations are integer nanoseconds and end in ``_ns``. Every file is checked
-against the schema, `artifact_schema`, before anything is made of it; the history of formats is in
+against the schema, `artifact_schema`, before it is used; the history of formats is in
 docs/artifacts.md.
 """
 
@@ -22,13 +22,13 @@ from .artifact_schema import DEEPEST, check_artifact, check_sample, check_sessio
 
 FORMAT: Final = 1
 _OF_RECORDS: Final = ("format", "counts", "histograms", "samples")
-"""Fields that are made of the records; all others are facts about the session."""
+"""Fields derived from the records; all others are facts about the session."""
 _NO_ARTIFACT: Final = "is not a latency artifact (performance-latency.json)"
 _LEAST_UNPACKED: Final = 1024 * 1024
-"""Bytes that the histograms of a file may decompress to, however small it is; larger files as many
-more as they have bytes themselves. Ours have half as many: a byte is up to 80 bytes of memory."""
+"""Bytes that the histograms of any file may decompress to, in addition to the size of the file.
+Ours need half of that: a byte takes up to 80 bytes of memory."""
 _DENSE: Final = (",", ":")
-"""Separators that leave no room: the samples are nearly all of a large artifact."""
+"""Compact separators, because samples are most of a large artifact."""
 _HISTOGRAMS: Final = {
     "encoding": "HdrHistogram V2, compressed, base64",
     "unit": "ns",
@@ -38,25 +38,25 @@ _HISTOGRAMS: Final = {
 
 
 def json_text(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
-    """The JSON artifact as text."""
+    """Return the JSON artifact as text."""
     return artifact_text(artifact_of(records, session))
 
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
-    """The artifact as plain data. session: machine, versions, settings, start."""
+    """Return the artifact as plain data. session: machine, versions, settings, start."""
     samples = [_sample(record) for record in records]
     return {**_fields(records, session), "samples": samples}
 
 
 def _fields(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
-    """All but the samples."""
+    """Return all fields except the samples."""
     outcomes = [record.outcome for record in records]
     counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}
     return {"format": FORMAT, **session, "counts": counts, "histograms": _HISTOGRAMS}
 
 
 def _sample(record: Record) -> Plain:
-    """A record as plain data; its advice has its words too, for people who read the file."""
+    """Return a record as plain data; advice includes its text for readers of the file."""
     plain = to_plain(record)
     for entry, advice in zip(
         plain["measurement"]["advice"], record.measurement.advice, strict=True
@@ -66,11 +66,10 @@ def _sample(record: Record) -> Plain:
 
 
 def artifact_in(data: bytes) -> Artifact:
-    """What an artifact in JSON says, in UTF-8, UTF-16 or UTF-32, with or without a BOM.
+    """Parse a JSON artifact, in UTF-8, UTF-16 or UTF-32, with or without a BOM.
 
     Raises:
-        ArtifactError: it is not an artifact, it is damaged, or of a format that this version does
-            not know.
+        ArtifactError: it is not an artifact, is damaged, or has an unknown format.
     """
     plain = _parsed(data)
     _check_format(plain)
@@ -81,26 +80,25 @@ def artifact_in(data: bytes) -> Artifact:
 
 
 def journal_header(session: Mapping[str, Any]) -> str:
-    """The first line of the journal of a session that still runs."""
+    """Return the first line of the journal of a running session."""
     return _line({"format": FORMAT, **session})
 
 
 def journal_line(record: Record) -> str:
-    """A finished record as a line of the journal."""
+    """Return a finished record as a line of the journal."""
     return _line(_sample(record))
 
 
 def journal_in(data: bytes) -> Artifact:
-    """What the journal of a session that was killed says.
+    """Parse the journal of a session that was killed.
 
-    A line that was being written then is left out. A record that came again, from a rerun, counts
-    by its last line.
+    An incomplete last line is ignored. If a record occurs several times because of reruns, its last
+    line counts.
 
     Raises:
-        ArtifactError: it is not a journal, it is damaged, or of a format that this version does not
-            know.
+        ArtifactError: it is not a journal, is damaged, or has an unknown format.
     """
-    lines = data.split(b"\n")[:-1]  # what follows the last line break was not finished
+    lines = data.split(b"\n")[:-1]  # the text after the last line break is incomplete
     if not lines:
         raise ArtifactError(_NO_ARTIFACT)
     session, *samples = (_parsed(line, f"line {number}") for number, line in enumerate(lines, 1))
@@ -115,7 +113,7 @@ def journal_in(data: bytes) -> Artifact:
 
 
 def _parsed(data: bytes, place: str = "") -> Any:
-    """What a JSON text says. place: for messages, where it is not a whole file."""
+    """Parse a JSON text. place: for messages, if it is not a whole file."""
     if not data.strip():
         raise ArtifactError(_NO_ARTIFACT)
     try:
@@ -128,8 +126,8 @@ def _parsed(data: bytes, place: str = "") -> Any:
         raise ArtifactError(f"is not JSON: {error.msg} ({where})") from None
     except (RecursionError, ValueError) as error:  # or a number of more than 4300 digits
         deep = isinstance(error, RecursionError)
-        what = f"nested deeper than {DEEPEST} levels" if deep else "a number is too long"
-        raise damaged(place, what) from None
+        problem = f"nested deeper than {DEEPEST} levels" if deep else "a number is too long"
+        raise damaged(place, problem) from None
 
 
 def _check_format(plain: object) -> None:
@@ -140,9 +138,9 @@ def _check_format(plain: object) -> None:
 
 
 def _records(places: Mapping[str, Plain], path: str, size: int) -> list[Record]:
-    """The records of samples by their places in a file of this size. path: place, then field.
+    """Make records from samples by place in a file of this size. path: format of place and field.
 
-    Histograms that would fill the memory are refused before they are made.
+    Histograms that would use too much memory are refused before they are decoded.
     """
     records, unpacked, limit = [], 0, _LEAST_UNPACKED + size
     for place, sample in places.items():
@@ -157,7 +155,7 @@ def _records(places: Mapping[str, Plain], path: str, size: int) -> list[Record]:
 
 
 def artifact_text(artifact: Plain) -> str:
-    """The artifact as JSON text: a line for each field and each sample, ending in a line break."""
+    """Render the artifact as JSON text, with a line for each field and each sample."""
     fields = {k: v for k, v in artifact.items() if k != "samples"}
     return _text(fields, [_json(sample, _DENSE) for sample in artifact.get("samples", [])])
 
@@ -165,7 +163,7 @@ def artifact_text(artifact: Plain) -> str:
 def text_of_lines(
     records: Sequence[Record], lines: Iterable[str], session: Mapping[str, Any]
 ) -> str:
-    """The same text for records that are lines of a journal already."""
+    """Render the artifact from records that are already lines of a journal."""
     return _text(_fields(records, session), [line.rstrip("\n") for line in lines])
 
 
@@ -181,5 +179,5 @@ def _line(plain: Plain) -> str:
 
 
 def _json(value: object, separators: tuple[str, str] = (", ", ": ")) -> str:
-    # A hook may have put anything in: its text is better than no artifact.
+    # Hooks may add any object: its string form is better than no artifact.
     return json.dumps(value, ensure_ascii=False, default=str, separators=separators)

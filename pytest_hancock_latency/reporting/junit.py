@@ -1,4 +1,4 @@
-"""JUnit: properties of a record, and the records of a load test as a document of their own."""
+"""JUnit: properties of a record, and the records of a load test as a separate document."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .wording import explain, headline, printable
 
 
 def is_ours(name: str) -> bool:
-    """Whether a property is one of a latency record."""
+    """Whether a property belongs to a latency record."""
     return name.startswith("latency.")
 
 
 def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
-    """Names and values, prefixed ``latency.`` and, where a sample has a name, by it as well.
+    """Yield names and values, prefixed with ``latency.`` and the name of the sample, if any.
 
-    Both have only characters that XML can have: pytest sees to that for values alone.
+    Both contain only characters valid in XML: pytest ensures that only for values.
     """
     prefix = f"latency.{printable(record.name)}." if record.name else "latency."
     yield f"{prefix}verdict", record.outcome.value
@@ -37,7 +37,7 @@ def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def junit_text(records: Sequence[Record], *_: object) -> str:
-    """A document with a test case for each record; one that fails its run is a failure."""
+    """Render a document with a test case for each record; records that fail are failures."""
     suites = ElementTree.Element("testsuites")
     failing = [record for record in records if record.fails]
     suite = ElementTree.SubElement(

@@ -11,19 +11,19 @@ from .table import HEADINGS, NUMBERS, UNIT_NOTE, count_line, rows, with_small_pr
 from .wording import EMOJI, explain, scale_lines, scale_of
 
 _LINKED: Final = re.compile(r"[@#!%](?=\w)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.I)
-"""What begins a mention, a link to an issue, a merge request or a milestone, or an address: a space
-of no width after it, and it begins none. A backslash or an entity before it would not do."""
+"""Start of a mention, of a link to an issue, merge request or milestone, or of a URL. A zero-width
+space after it prevents the link; a backslash or an entity before it would not."""
 
 
 def summary_markdown(
     records: Sequence[Record], session: Mapping[str, Any] | None = None, *_: object
 ) -> str:
-    """The whole Markdown summary; what exceeded comes first."""
+    """Render the Markdown summary; exceeded samples come first."""
     ordered = sorted(records, key=lambda record: record.outcome.rank)
     lines = [
         "### Latency budgets",
         "",
-        f"{count_line(ordered) or 'no sample'} ({UNIT_NOTE})",
+        f"{count_line(ordered) or 'no samples'} ({UNIT_NOTE})",
         "",
     ]
     for line in scale_lines(scale_of(session)):
@@ -50,7 +50,7 @@ def table_line(cells: Sequence[str]) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """The text as it is: no markup, and nothing that GitHub or GitLab would link or notify of."""
+    """Escape a text: no markup, and no links or mentions on GitHub or GitLab."""
     text = text.replace("&", "&amp;")
     text = re.sub(r"[\\|<*_`\[~]", r"\\\g<0>", text)
     return re.sub(_LINKED, "\\g<0>&#8203;", text)

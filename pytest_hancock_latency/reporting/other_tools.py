@@ -1,7 +1,7 @@
-"""The JSON of pytest-benchmark, for ``pytest-benchmark compare`` and what else reads it.
+"""JSON formats of other tools: pytest-benchmark and Bencher.
 
-Its mean, deviation and quartiles come from the histogram, so they are as exact as that; durations
-are seconds there. Percentiles, which it has no place for, are in ``extra_info``.
+For pytest-benchmark, mean, deviation and quartiles come from the histogram and have its accuracy;
+durations are seconds. Percentiles, which its format lacks, are in ``extra_info``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..errors import ArtifactError
 
 _S: Final = 1e-9
 _VERSION: Final = "4.0.0"
-"""Of pytest-benchmark: a later one reads what an earlier one wrote."""
+"""Version of pytest-benchmark; later versions read files of earlier ones."""
 _QUARTERS: Final = (Fraction(1, 4), Fraction(3, 4))
 _WHISKER: Final = 1.5
 
 
 def pytest_benchmark_json(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
-    """All samples as pytest-benchmark would have saved them.
+    """Render all samples in the format of pytest-benchmark.
 
     Raises:
         ArtifactError: a sample has no histogram.
@@ -78,7 +78,7 @@ def _benchmark(record: Record) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """Quartiles, and the ends beyond which pytest-benchmark calls a round an outlier; ns."""
+    """Quartiles, and the bounds beyond which pytest-benchmark counts outliers; in ns."""
 
     q1: int
     q3: int
@@ -126,7 +126,7 @@ def _stats(histogram: Histogram) -> dict[str, Any]:
 
 
 def _count(values: Mapping[int, int], ends: tuple[float, float]) -> int:
-    """How many lie outside."""
+    """Return the number of values outside the bounds."""
     return sum(count for ns, count in values.items() if not ends[0] <= ns <= ends[1])
 
 
@@ -139,25 +139,26 @@ _MEDIAN: Final = "p50"
 
 
 def bencher_json(records: Sequence[Record], *_: object) -> str:
-    """Each sample as a benchmark; the median is its ``latency``, p99 its ``p99-latency``.
+    """Render each sample as a Bencher benchmark, with the median as ``latency`` and
+    ``p99-latency``.
 
     Bounds hold at 95 % confidence each.
 
     Raises:
-        ArtifactError: two samples have the same name, of which one would be lost.
+        ArtifactError: two samples have the same name, so one would be lost.
     """
     benchmarks: dict[str, dict[str, Mapping[str, Any]]] = {}
     for record in records:
         name = record.title[:_LONGEST_NAME]
         if name in benchmarks:
-            raise ArtifactError(f"{name} is there twice: merge the artifacts first")
+            raise ArtifactError(f"{name} occurs twice: merge the artifacts first")
         if record.n:
             benchmarks[name] = {_measure(p): _metric(record, p) for p in record.quantiles_ns}
     return json.dumps(benchmarks, indent=1, ensure_ascii=False) + "\n"
 
 
 def _measure(percentile: str) -> str:
-    """The slug of a measure; ``latency`` is built into Bencher, in nanoseconds."""
+    """Return the slug of a measure; ``latency`` is built into Bencher, in nanoseconds."""
     return "latency" if percentile == _MEDIAN else f"{percentile.replace('.', '-')}-latency"
 
 

@@ -1,6 +1,6 @@
-"""A small picture of a sample for the terminal: its distribution against its limits.
+"""A text chart of a sample for the terminal: its distribution against its limits.
 
-distribution of 354 raw latencies (log scale), · is where only the machine put them
+distribution of 354 raw latencies (log scale), · = this high only because of the machine
   2.51 ms  ███████████████████  211
   3.16 ms  ████████  91
            ── p50 limit 3.5 ms ──
@@ -18,13 +18,14 @@ from ..core.duration import format_duration, format_exactly
 from ..core.record import Record
 from ..core.sample import Slow
 from .distribution import counts_between, edges_around
+from .wording import causes_text
 
 _ROWS: Final = 12
 _WIDTH: Final = 40
 
 
 def picture_lines(record: Record) -> list[str]:
-    """The distribution on a logarithmic scale with the limits, and the slowest observations."""
+    """Render the distribution on a log scale with the limits, and the slowest observations."""
     if record.histogram is None or not record.histogram.n:
         return []
     lines = list(_distribution(record))
@@ -40,7 +41,7 @@ def _distribution(record: Record) -> Iterator[str]:
     edges = edges_around((raw,), _ROWS)
     counts, code_counts = counts_between(raw, edges), counts_between(attributed, edges)
     freed = [max(0, count - code) for count, code in zip(counts, code_counts, strict=True)]
-    note = ", · is where only the machine put them" if any(freed) else ""
+    note = ", · = this high only because of the machine" if any(freed) else ""
     yield f"distribution of {raw.n} raw latencies (log scale){note}"
     scale = _WIDTH / max(counts)
     yield from _marks(limits, 0, edges[0])
@@ -61,7 +62,7 @@ def _marks(limits: Sequence[Limit], low: int, high: int | None) -> Iterator[str]
 def _slowest(slowest: Sequence[Slow]) -> Iterator[str]:
     yield "slowest"
     for slow in slowest:
-        why = ", ".join(slow.causes) if slow.causes else "nothing else happened: it is the code"
+        why = causes_text(slow)
         took = format_duration(slow.wall_ns)
         code = f" (code {format_duration(slow.attributed_ns)})" if slow.causes else ""
         at = format_duration(slow.start_ns)

@@ -1,4 +1,4 @@
-"""When a session measured, and which commit, in words; whatever a hook may have written there."""
+"""Time and commit of a session as text; hooks may have replaced them with any value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def moment(unix_s: object) -> str | None:
         return None
     try:
         return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # whatever a hook wrote there
+    except (ValueError, OverflowError, OSError):  # a value from a hook
         return None
 
 
 def commit_text(session: Mapping[str, Any]) -> str | None:
-    """``0123456789ab on main with changes that are not committed``; None where it is not known."""
+    """``0123456789ab on main with uncommitted changes``; None if unknown."""
     commit = session.get("commit")
     if not isinstance(commit, Mapping) or not commit.get("id"):
         return None
@@ -30,9 +30,9 @@ def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
     if commit.get("branch"):
         yield f"on {commit['branch']}"
     if commit.get("dirty"):
-        yield "with changes that are not committed"
+        yield "with uncommitted changes"
 
 
 def when_and_what(session: Mapping[str, Any]) -> str:
-    """The moment and the commit, as far as they are known."""
+    """Return time and commit, as far as known."""
     return ", ".join(filter(None, (moment(session.get("started_unix_s")), commit_text(session))))

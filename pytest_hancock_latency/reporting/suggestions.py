@@ -14,9 +14,9 @@ from .wording import printable
 
 
 def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
-    """Tables for the budget file, each with the reasons of its limits.
+    """Render tables for the budget file, each with the reasons for its limits.
 
-    Samples that bear the same name are judged by the same budget, so it holds for all of them.
+    Samples with the same name share a budget, so its limits hold for all of them.
     """
     lines = [_explained(margin, 'in pyproject.toml: [tool.hancock-latency.budgets."NAME"]')]
     groups: dict[str, list[Suggestion]] = {}
@@ -35,12 +35,12 @@ def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str
 
 
 def _is_test(record: Record) -> bool:
-    """Whether a sample is that of a test whose limits were not in a budget file."""
+    """Whether a sample belongs to a test whose limits were not in a budget file."""
     return record.budget_name is None and "::" in record.test
 
 
 def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
-    """A marker for each test, which judges all of its samples, with the reasons of its limits."""
+    """Render a marker for each test, for all its samples, with the reasons for its limits."""
     lines = [_explained(margin, "numbers are milliseconds")]
     groups: dict[str, list[Suggestion]] = {}
     for suggestion in suggestions:
@@ -76,23 +76,23 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
         yield f"# {limit.percentile} {observed}, at most {bound} ({record.n} observations)"
     for percentile, observations in suggestion.unknown:
         yield (
-            f"# {percentile} is not known from {record.n} observations: "
-            f"it takes {observations} at least"
+            f"# {percentile} cannot be determined from {record.n} observations: it needs at least "
+            f"{observations}"
         )
     if failed := sum(record.failures.values()):
         yield (
-            f"# {failed} of {record.n + failed} requests failed: errors, the share that may, "
-            "is for you to say"
+            f"# {failed} of {record.n + failed} requests failed: set errors= to the share that may "
+            "fail"
         )
 
 
 def _toml_text(text: str) -> str:
-    # A JSON string is a TOML basic string, but for what JSON need not escape. TOML has no half
-    # letters at all.
+    # A JSON string is a TOML basic string, except for characters that JSON need not escape. TOML
+    # has no lone surrogates.
     quoted = json.dumps(text.encode("utf-8", "replace").decode("utf-8"), ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
 def _key(percentile: str) -> str:
-    """``p99.9`` as a keyword and as a bare key."""
+    """Return ``p99.9`` as a keyword and bare key: ``p99_9``."""
     return percentile.replace(".", "_")

@@ -1,4 +1,4 @@
-"""The table of samples: its rows, which every format shares, and the table as plain text."""
+"""The table of samples: its rows, shared by all formats, and the table as plain text."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from .wording import explain, printable, scale_lines, scale_of, why_undecided
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
 NUMBERS: Final = frozenset(range(1, 2 + len(PERCENTILES)))
-"""Columns that are set flush right."""
+"""Right-aligned columns."""
 UNIT_NOTE: Final = "latencies in ms, raw, by nearest rank"
 _COUNTED: Final = (Outcome.WITHIN, *(o for o in WORST_FIRST if o is not Outcome.WITHIN))
 _SLOW_NS: Final = 10_000_000_000
 _SLOWEST: Final = 3
 _NARROWEST: Final = 16
 _GAP: Final = 2
-"""Columns between two cells."""
+"""Spaces between two cells."""
 SEPARATOR: Final = "::"
-"""Between the parts of a node id."""
+"""Separator of the parts of a node id."""
 _LONGEST: Final = 121
-"""Letters of a title in the table; parameters may have thousands, and the evidence has them all."""
+"""Maximum characters of a title; parameters may have thousands, which the evidence shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sample as texts."""
+    """The texts of one sample."""
 
     sample: str
     small_print: str
-    """The test behind the name, where that is the name of a budget."""
+    """The test, if the name is that of a budget."""
     n: str
     quantiles: tuple[str, ...]
-    """One for each of `PERCENTILES`."""
+    """One text for each of `PERCENTILES`."""
     limits: str
     verdict: str
 
@@ -53,7 +53,7 @@ class Row:
 
 
 def labels(records: Sequence[Record]) -> list[str]:
-    """A name for each record; those of which several have the same say which test they are of."""
+    """Return a name for each record, with the test if several have the same name."""
     counts = Counter(record.label for record in records)
     return [
         with_small_print(record) if counts[record.label] > 1 else printable(record.label)
@@ -62,13 +62,13 @@ def labels(records: Sequence[Record]) -> list[str]:
 
 
 def with_small_print(record: Record) -> str:
-    """The label and the test: ``GET /health (tests/test_api.py::test_health)``."""
+    """Return label and test: ``GET /health (tests/test_api.py::test_health)``."""
     label_, test = printable(record.label), printable(record.small_print)
     return f"{label_} ({test})" if test else label_
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
-    """A row for each record."""
+    """Return a row for each record."""
     return [_row(record) for record in records]
 
 
@@ -112,7 +112,7 @@ def _limits(record: Record) -> str:
 
 
 def _verdict(record: Record) -> str:
-    """The outcome, with what decided it: a limit, the errors or the requests/s."""
+    """Return the outcome and what decided it: a limit, the errors or the requests/s."""
     verdict = record.verdict
     if verdict is None or record.outcome is Outcome.WITHIN:
         return record.outcome
@@ -123,7 +123,7 @@ def _verdict(record: Record) -> str:
 
 
 def cells_of(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[tuple[str, ...]]:
-    """The headings and a row per record; columns on demand come after the percentiles."""
+    """Return headings and a row per record; additional columns follow the percentiles."""
     at = 2 + len(PERCENTILES)
     table = [(HEADINGS, tuple(column.name for column in columns))]
     for row, record in zip(rows(records), records, strict=True):
@@ -132,12 +132,12 @@ def cells_of(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[
 
 
 def number_columns(columns: Sequence[Column] = ()) -> range:
-    """Columns of `cells_of` that are set flush right."""
+    """Return the right-aligned columns of `cells_of`."""
     return range(1, 2 + len(PERCENTILES) + len(columns))
 
 
 def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[str]:
-    """A heading and a line per record, columns aligned."""
+    """Render a heading and a line per record, with aligned columns."""
     heading, *lines = cells_of(records, columns)
     named = zip(labels(records), lines, strict=True)
     cells = [heading, *((shortened(name, _LONGEST), *line[1:]) for name, line in named)]
@@ -145,15 +145,15 @@ def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> li
 
 
 def room_for_names(figures: Sequence[str], width: int) -> int:
-    """How long a name may be next to these figures in so many columns; lines may be longer.
+    """Return the maximum length of names next to these figures; lines may exceed `width`.
 
-    A name with less of it tells nobody which test it is.
+    Names shorter than a minimum would not identify a test.
     """
     return max(_NARROWEST, width - _GAP - max(map(len, figures)))
 
 
 def shortened(text: str, width: int) -> str:
-    """A text without its middle where it is too long: both ends tell names apart."""
+    """Shorten a text by cutting its middle, because both ends distinguish names."""
     if len(text) <= width:
         return text
     half = (width - 1) // 2
@@ -161,13 +161,13 @@ def shortened(text: str, width: int) -> str:
 
 
 def natural(text: str) -> list[tuple[int, str]]:
-    """The key by which names sort as people count: ``test[9]`` before ``test[10]``."""
+    """Return a natural sort key: ``test[9]`` before ``test[10]``."""
     parts = re.split(r"(\d+)", text)
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
-    """Lines of cells with their columns aligned. numbers: columns that are set flush right."""
+    """Align the columns of lines. numbers: right-aligned columns."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [_line(line, widths, numbers) for line in lines]
 
@@ -181,9 +181,9 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) 
 
 
 def count_line(records: Sequence[Record]) -> str:
-    """How many samples have which outcome, the best first: ``4 within, 1 exceeded``.
+    """Return the number of samples by outcome, best first: ``4 within, 1 exceeded``.
 
-    Those that are inconclusive are counted by why they are: ``2 undecided: too few calls``.
+    Inconclusive samples are counted by reason: ``2 undecided: too few calls``.
     """
     counts: Counter[str] = Counter()
     for outcome in _COUNTED:
@@ -199,7 +199,7 @@ def _counted_as(record: Record) -> str:
 
 
 def slowest_lines(records: Sequence[Record]) -> list[str]:
-    """The samples that took the most time, and what would take less; nothing where none is slow."""
+    """Name the samples that took the longest, with advice; empty if none is slow."""
     slow = [record for record in records if record.measurement.elapsed_ns >= _SLOW_NS]
     if not slow:
         return []
@@ -209,7 +209,8 @@ def slowest_lines(records: Sequence[Record]) -> list[str]:
         for record in slow[:_SLOWEST]
     )
     return [
-        f"slowest gates: {names}; a lower percentile or sample.burst(…, concurrency=8) takes less"
+        f"slowest samples: {names}; a lower percentile or sample.burst(…, concurrency=8) takes "
+        "less time"
     ]
 
 
@@ -219,7 +220,7 @@ def summary_text(
     *_: object,
     columns: Sequence[Column] = (),
 ) -> str:
-    """The whole text summary: the table, the counts, and the evidence of what is not within."""
+    """Render the text summary: table, counts, and evidence for samples that are not within."""
     return text_around(table_lines(records, columns), records, session, columns)
 
 
@@ -229,7 +230,7 @@ def text_around(
     session: Mapping[str, Any] | None = None,
     columns: Sequence[Column] = (),
 ) -> str:
-    """The text summary around a table that somebody else has drawn."""
+    """Render the text summary around an existing table."""
     lines = [f"latency budgets ({UNIT_NOTE})", "", *table, "", count_line(records), *notes(columns)]
     lines += scale_lines(scale_of(session))
     for record in records:

@@ -1,4 +1,4 @@
-"""The table of samples as people read it on a terminal: worst first, as wide as the screen."""
+"""The table of samples on a terminal: worst first, fitted to its width."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .table import (
 from .wording import printable
 
 MANY: Final = 25
-"""Samples that are shown one by one; of more, only those that somebody has to look at."""
+"""Maximum number of samples shown; of more, only those that need attention."""
 NEAREST: Final = 5
-"""Of those that are within, the ones that are nearest to a limit are shown all the same."""
+"""Number of samples within their limits that are still shown: those closest to a limit."""
 LOG_WIDTH: Final = 120
-"""Columns of a log, which has no screen to be as wide as."""
+"""Width of a log, which has no terminal."""
 _COLOURS: Final[Mapping[Outcome | None, str]] = {
     Outcome.WITHIN: "\x1b[32m",
     Outcome.EXCEEDED: "\x1b[1;31m",
@@ -40,7 +40,7 @@ _PLAIN: Final = "\x1b[0m"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the table; its last word is a verdict where there is an outcome."""
+    """A line of the table; if it has an outcome, it ends with the verdict."""
 
     text: str
     outcome: Outcome | None = None
@@ -48,7 +48,7 @@ class Line:
 
     @property
     def before(self) -> str:
-        """All but the verdict."""
+        """The text before the verdict."""
         return self.text.removesuffix(self.verdict)
 
 
@@ -61,10 +61,10 @@ def report_text(  # noqa: PLR0913 - each is a word of its own, by name only
     every: bool = False,
     columns: Sequence[Column] = (),
 ) -> str:
-    """The text summary with the table as a test session shows it.
+    """Render the text summary with the table as in a test session.
 
-    colour: whether verdicts get the colours of an ANSI terminal.
-    every, columns: as of `terminal_lines`.
+    colour: whether to colour verdicts with ANSI codes.
+    every, columns: as for `terminal_lines`.
     """
     lines = terminal_lines(records, width, every=every, columns=columns, all_by="--all")
     table = [_coloured(line) if colour else line.text for line in lines]
@@ -84,14 +84,14 @@ def terminal_lines(
     columns: Sequence[Column] = (),
     all_by: str = "-v",
 ) -> list[Line]:
-    """The table of records in at most `width` columns, where names of 16 letters leave room.
+    """Render the table in at most `width` columns, if names of 16 characters fit.
 
-    every: show all of them, however many there are.
-    all_by: the option that does.
-    columns: statistics on demand.
+    every: show all records, regardless of their number.
+    all_by: the option for that.
+    columns: additional columns.
     """
     shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
-    # In the order of their badness, the last rank that a file gets is that of its worst sample.
+    # Sorted from best to worst, so each file ends up with the rank of its worst sample.
     ranks = {_file(record): record.outcome.rank for record in sorted(shown, key=_badness)}
     shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
     cells = [row[1:] for row in cells_of(shown, columns)]
@@ -110,16 +110,15 @@ def terminal_lines(
             lines.append(Line(text, record.outcome, texts[-1]))
     hidden = len(records) - len(shown)
     if hidden:
-        rest_of_them = f"and {hidden} more that are within, farther from their limits"
-        lines.append(Line(f"{rest_of_them}: see {all_by}"))
+        lines.append(Line(f"and {hidden} more within their limits: show all with {all_by}"))
     return lines
 
 
 def _names(records: Sequence[Record], room: int, *, grouped: bool) -> list[str]:
-    """A name for each record, in a group without its file.
+    """Return a name for each record, without its file in a group.
 
-    The test behind the name of a budget follows where there is room for it, and wherever two
-    records would have the same name.
+    If the name is that of a budget, the test follows if there is room, or if two records would have
+    the same name.
     """
     counts = Counter(record.label for record in records)
     names = []
@@ -139,22 +138,22 @@ def _worth_showing(records: Sequence[Record]) -> list[Record]:
 
 
 def _nearness(record: Record) -> float:
-    """How much of its limit the nearest quantile takes."""
+    """Return the largest share of a limit that a quantile reaches."""
     limits = record.verdict.limits if record.verdict else ()
     shares = (record.quantiles_ns.get(part.limit.label, 0) / part.limit.limit_ns for part in limits)
     return max(shares, default=0.0)
 
 
 def _badness(record: Record) -> int:
-    """Greater where the outcome is worse."""
+    """Sort key, larger for worse outcomes."""
     return -record.outcome.rank
 
 
 def _place(record: Record) -> tuple[str, int, list[tuple[int, str]]]:
-    """Its place among files that are as bad: worst first, and names sort as people count."""
+    """Sort key among files of the same rank: worst first, then names in natural order."""
     return _file(record), record.outcome.rank, natural(record.label)
 
 
 def _file(record: Record) -> str:
-    """The file of a test; empty for requests of a load."""
+    """Return the file of a test; empty for requests of a load."""
     return printable(record.test.rpartition(SEPARATOR)[0].partition(SEPARATOR)[0])

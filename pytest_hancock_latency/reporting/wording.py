@@ -1,4 +1,4 @@
-"""Verdicts in words. One sentence each, the same wherever it is shown."""
+"""Verdicts in words: one sentence each, the same in all outputs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
+from ..core.attribution import COLLECTOR, DISK, QUEUED, THROTTLED, TREE_WAITED, UNSEEN, WAITED
 from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
 from ..core.judging.evidence import shown_quantile
 from ..core.judging.verdict import (
@@ -19,7 +20,7 @@ from ..core.judging.verdict import (
 )
 from ..core.quantile import format_percent, label
 from ..core.record import Record
-from ..core.sample import Progress, Sample
+from ..core.sample import Progress, Sample, Slow
 
 SIGNS: Final = {
     Outcome.WITHIN: "✓",
@@ -33,8 +34,8 @@ EMOJI: Final = {
     Outcome.INCONCLUSIVE: "🟡",
     Outcome.NOT_JUDGED: "–",
 }
-"""The same signs where no style sheet gives them colour, as in a pull request. Each is as clear on
-white as on black, which a white question mark is not."""
+"""Signs for places without a style sheet, such as pull requests. They are clear on light and dark
+backgrounds, unlike a white question mark."""
 TOO_FEW: Final = "too few calls"
 _WHY_UNDECIDED: Final = {
     Reason.MACHINE: "busy machine",
@@ -44,29 +45,45 @@ _WHY_UNDECIDED: Final = {
     Reason.FEW: TOO_FEW,
     Reason.SHORT: TOO_FEW,
 }
-"""The first of them that any undecided limit has: what more calls would not help comes first."""
+"""In order of precedence: reasons that more calls would not change come first."""
+_CAUSES: Final = {
+    WAITED: "waited for a CPU",
+    TREE_WAITED: "what it was blocked on waited for a CPU",
+    THROTTLED: "throttled by the container's CPU quota",
+    UNSEEN: "blocked on something unknown while the machine was busy",
+    DISK: "waited for a disk that other processes wrote to",
+    QUEUED: "queued behind requests that the machine delayed",
+    COLLECTOR: "garbage collection",
+}
+"""Causes of a slow observation in words; artifacts keep the original names as values."""
 _WORTH_SAYING: Final = Fraction(1, 2)
-"""A handful of observations shows some low percentile; nobody asks for it."""
+"""Lower percentiles are not mentioned: a handful of observations suffices for them."""
 
 
 def scale_of(session: Mapping[str, Any] | None) -> object:
-    """The factor for latency limits that an artifact tells of."""
+    """Return the factor for latency limits from the facts of a session."""
     settings = (session or {}).get("settings")
     return settings.get("scale") if isinstance(settings, Mapping) else None
 
 
 def scale_lines(scale: object) -> list[str]:
-    """What to say of the factor by which latency limits were multiplied; nothing where it is 1."""
+    """Return a line about the factor for latency limits; none if it is 1."""
     if not isinstance(scale, int | float) or scale == 1:
         return []
     return [f"latency limits are multiplied by {scale:.12g} (--latency-scale)"]
 
 
-def printable(text: str) -> str:
-    r"""A name on one line, with what would steer a terminal or turn its text around as escapes.
+def causes_text(slow: Slow) -> str:
+    """Return why an observation was slow."""
+    causes = ", ".join(_CAUSES.get(cause, cause) for cause in slow.causes)
+    return causes or "the machine did not interfere: the code is slow"
 
-    Line breaks become spaces. Every other character without a shape of its own becomes ``\x1b``,
-    ``\u202e`` and so on: control characters, those of direction, half letters.
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, with control and other unprintable characters escaped.
+
+    Line breaks become spaces. Control characters, direction marks and lone surrogates become
+    ``\x1b``, ``\u202e`` and so on.
     """
     line = " ".join(text.splitlines())
     if line.isprintable():
@@ -77,7 +94,7 @@ def printable(text: str) -> str:
 
 
 def explain(record: Record) -> list[str]:
-    """The evidence of a record, one line for each part that is not within; the worst first."""
+    """Return the evidence of a record, a line for each part that is not within, worst first."""
     verdict = record.verdict
     if verdict is None:
         return [_why_not_judged(record)]
@@ -95,7 +112,7 @@ def explain(record: Record) -> list[str]:
 
 
 def headline(record: Record) -> str:
-    """The reason on one short line, for a summary that has no room for more."""
+    """Return the reason on one short line, for summaries."""
     verdict = record.verdict
     if verdict is None:
         return _why_not_judged(record)
@@ -114,7 +131,7 @@ def _why_not_judged(record: Record) -> str:
 
 
 def _without_limit(record: Record, verdict: Verdict) -> str:
-    """The reason where no limit has the outcome of the whole verdict."""
+    """Return the reason if no limit has the outcome of the verdict."""
     if verdict.outcome is Outcome.WITHIN:
         return explain(record)[0]
     if verdict.throughput and verdict.throughput.outcome is verdict.outcome:
@@ -125,7 +142,7 @@ def _without_limit(record: Record, verdict: Verdict) -> str:
 
 
 def about_throughput(throughput: ThroughputVerdict) -> str:
-    """The evidence about requests/s, as one sentence."""
+    """Return the evidence about requests/s in one sentence."""
     lowest = _whole_percent(throughput.least_fall)
     highest = _whole_percent(throughput.most_fall)
     span = f"a fall of {lowest} to {highest} at 95 % confidence"
@@ -137,14 +154,14 @@ def about_throughput(throughput: ThroughputVerdict) -> str:
         return f"{head}: {declined} ({span}); {average}"
     if throughput.outcome is Outcome.WITHIN:
         return f"{head}: steady ({span}); {average}"
-    return f"{head}: neither steady nor declining ({span}); {average}"
+    return f"{head}: could be steady or declining ({span}); {average}"
 
 
 def about_rps(rps: RpsVerdict) -> str:
-    """The evidence about the least requests/s, as one sentence."""
+    """Return the evidence about minimum requests/s in one sentence."""
     head = f"{rps.outcome} requests/s"
     if not rps.n:
-        return f"{head}: no {format_duration(rps.stretch_ns)} of a steady load are over yet"
+        return f"{head}: the load has not been steady for {format_duration(rps.stretch_ns)} yet"
     if rps.reason is Reason.MACHINE:
         head += " (machine)"
     average, least = _rate_against(rps.per_s, rps.least_per_s)
@@ -154,14 +171,14 @@ def about_rps(rps: RpsVerdict) -> str:
 
 
 def _remark_about_rps(rps: RpsVerdict) -> str:
-    """What follows the counts, with its punctuation."""
+    """Return the remark after the counts, including punctuation."""
     if rps.reason is Reason.MACHINE:
-        return f", in {rps.short_strained} of them the load generator had no core to spare"
+        return f", in {rps.short_strained} of them the load generator was short of CPU"
     if rps.reason is Reason.LOAD and rps.reachable_per_s is not None:
         reachable, _ = _rate_against(rps.reachable_per_s, rps.least_per_s)
         return (
-            f"; the users' own waits allow about {reachable}/s, however quick the answers are: "
-            "more users, or shorter waits"
+            f"; the users' wait times allow only about {reachable}/s, however fast the responses "
+            "are: add users or shorten the waits"
         )
     if rps.reason is Reason.FEW and rps.needed is not None:
         return f"; needs about {format_duration(rps.needed * rps.stretch_ns)}"
@@ -169,7 +186,7 @@ def _remark_about_rps(rps: RpsVerdict) -> str:
         return "; too near the limit to tell"
     if rps.outcome is Outcome.EXCEEDED and rps.strained:
         left_out = format_duration(rps.strained * rps.stretch_ns)
-        return f"; {left_out} in which the load generator had no core to spare do not count"
+        return f"; not counting {left_out} in which the load generator was short of CPU"
     return ""
 
 
@@ -178,18 +195,18 @@ def _short_stretches(rps: RpsVerdict, least: str) -> str:
     if rps.stretch_ns == NS_PER_S:
         return f"below {least}/s in {rps.short} of {rps.n} s"
     length = format_duration(rps.stretch_ns)
-    return f"below {least}/s in {rps.short} of {rps.n} stretches of {length}"
+    return f"below {least}/s in {rps.short} of {rps.n} intervals of {length}"
 
 
 def rate_text(rate: float, digits: int = 3) -> str:
-    """A rate with three significant digits, more if it has more before its point: ``5217``."""
+    """Format a rate with three significant digits, or all digits before the point: ``5217``."""
     whole = len(str(int(rate))) if rate >= 1 else 0
     text = f"{rate:.{max(0, digits - whole)}f}" if whole else f"{rate:.{digits}g}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _rate_against(rate: float, least: float) -> tuple[str, str]:
-    """A rate and its limit as texts that compare as the numbers do."""
+    """Format a rate and its limit so that the texts differ as the values do."""
     limit = f"{least:.12g}"
     for digits in range(3, 16):
         text = rate_text(rate, digits)
@@ -199,9 +216,9 @@ def _rate_against(rate: float, least: float) -> tuple[str, str]:
 
 
 def why_undecided(record: Record) -> str:
-    """In two or three words why an inconclusive record is undecided; nothing where it is not one.
+    """Return in a few words why a record is inconclusive; empty if it is not.
 
-    ``too few calls`` is for the one who wrote the test to change, the others are not.
+    The author of the test can only change ``too few calls``.
     """
     verdict = record.verdict
     if verdict is None or verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -214,7 +231,7 @@ def why_undecided(record: Record) -> str:
 
 
 def explain_limit(part: LimitVerdict, record: Record) -> str:
-    """The evidence about one limit of a judged record, as one sentence."""
+    """Return the evidence about one limit in one sentence."""
     limit = format_exactly(part.limit.limit_ns)
     head = f"{part.outcome} {part.limit.label}"
     if part.outcome is Outcome.EXCEEDED:
@@ -241,12 +258,12 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> st
     count = f"{count} ({_percent(part.over, part.n)} %, allowed {allowed} %)"
     if part.reason is Reason.STALL:
         return (
-            f"{count}, nearly all at one time: could be a single stall; "
-            "longer measuring shows whether it comes again"
+            f"{count}, nearly all at the same time: could be a single stall; measure longer to see "
+            "whether it recurs"
         )
     if part.reason is Reason.BETWEEN and part.investigate_ns is not None:
         investigate = format_exactly(part.investigate_ns)
-        return f"{count}; more than is acceptable, and not shown to be more than {investigate}"
+        return f"{count}; more than acceptable, but not shown to be more than {investigate}"
     return f"{count}; {_too_near(part, verdict)}"
 
 
@@ -275,11 +292,15 @@ def _excused(part: LimitVerdict) -> str:
 
 def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
     quantile = shown_quantile(part.n, part.over)
-    shows = f"shows {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
+    shows = f"enough for {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
     if part.needed is None:
-        return f"{shows}not {part.limit.label}"
+        return (
+            f"{shows}but not for {part.limit.label}"
+            if shows
+            else f"not enough for {part.limit.label}"
+        )
     if quantile >= part.limit.quantile:
-        return f"{shows}but no pass before {part.needed} observations (samples={part.needed})"
+        return f"{shows}but a pass needs {part.needed} observations (samples={part.needed})"
     return (
         f"{shows}{part.limit.label} needs {part.needed} observations "
         f"({_time_for(part.needed, verdict)} at this pace)"
@@ -291,8 +312,8 @@ def _too_near(part: LimitVerdict, verdict: Verdict | None) -> str:
         return "too near the limit to tell"
     pace = f"({_time_for(part.needed, verdict)} at this pace)"
     if part.over_attributed > part.limit.allowed * part.n:
-        return f"more than is allowed so far; about {part.needed} observations would show it {pace}"
-    return f"too near the limit to tell; about {part.needed} observations would {pace}"
+        return f"more than allowed so far; about {part.needed} observations would settle it {pace}"
+    return f"too near the limit to tell; about {part.needed} observations would settle it {pace}"
 
 
 def _time_for(observations: int, verdict: Verdict | None) -> str:
@@ -329,7 +350,7 @@ def _whole_percent(share: float) -> str:
 
 
 def _percent(count: int, total: int) -> str:
-    """A share in percent with two significant digits, but never 0 or 100 where it is not."""
+    """Format a share in percent with two significant digits; 0 and 100 only if exact."""
     if count in (0, total):
         return "0" if not count else "100"
     for digits in range(2, 9):
@@ -340,7 +361,7 @@ def _percent(count: int, total: int) -> str:
 
 
 def progress_line(test: str, progress: Progress) -> str:
-    """Name, number of observations, quantiles so far, and what is still undecided.
+    """Return name, number of observations, quantiles so far, and undecided limits.
 
     ``test_chat: 1204 in 2.5 s, p50 1.9 ms, p99 4.2 ms, undecided p99``
     """

@@ -1,7 +1,7 @@
-"""Writes text to files: whole or not at all. The only place of this package that touches a disk.
+"""Writes text to files atomically. The only module of this package that writes to a disk.
 
-Only regular files and new names are replaced, and where a name is a symlink, what it points to. A
-pipe or a character device (``/dev/null``) is written through; all else is refused.
+Only regular files are replaced or created; for a symlink, its target. Pipes and character devices
+(``/dev/null``) are written directly; everything else is refused.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import Final
 
 _ODD_LETTERS: Final = "backslashreplace"
-"""Half letters, which names of files may have, have no UTF-8; so written they are right in JSON."""
+"""File names may contain lone surrogates, which UTF-8 lacks; escaped, they are valid in JSON."""
 _PATIENCE_S: Final = 5.0
-"""How long a named pipe may have no reader. A shell that starts both ends is done in far less."""
+"""How long to wait for a reader of a named pipe. A shell starts both ends much faster."""
 _PAUSE_S: Final = 0.05
 _MOST_LINKS: Final = 40
-"""Symlinks in a row that Linux follows."""
+"""Maximum number of nested symlinks, as in Linux."""
 
 
 def check_writable(path: Path) -> None:
-    """Make the folder of `path` and prove that a file can be made in it.
+    """Create the folder of `path` and check that a file can be created in it.
 
     Raises:
-        OSError: it cannot.
+        OSError: it cannot be created.
     """
     target = _file_to_replace(path)
     if target is None:
@@ -39,13 +39,13 @@ def check_writable(path: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(path)) from None
+        raise NotADirectoryError(errno.ENOTDIR, "its parent folder is a file", str(path)) from None
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
         pass
 
 
 def is_written_once(path: Path) -> bool:
-    """Whether what is written there cannot be replaced later: a pipe or a character device."""
+    """Whether the path can only be written once: a pipe or a character device."""
     try:
         return _file_to_replace(path) is None
     except OSError:
@@ -53,10 +53,10 @@ def is_written_once(path: Path) -> bool:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace the file by `text` in one step: a reader sees the old file or the new one.
+    """Replace the file atomically: a reader sees either the old or the new content.
 
     Raises:
-        OSError: it could not be written; what stood there before still does.
+        OSError: it could not be written; the old content is still there.
     """
     target = _file_to_replace(path)
     if target is None:
@@ -65,7 +65,7 @@ def write_whole(path: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        unfinished.unlink(missing_ok=True)  # of a process with the same number that was killed
+        unfinished.unlink(missing_ok=True)  # left by a killed process with the same id
         with unfinished.open("x", encoding="utf-8", errors=_ODD_LETTERS, newline="\n") as file:
             file.write(text)
         os.replace(unfinished, target)
@@ -82,15 +82,15 @@ def write_through(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Write to a pipe or a device as it is.
+    """Write directly to a pipe or a device.
 
-    now, sleep: the clock by which a pipe without a reader is waited for.
+    now, sleep: the clock used to wait for the reader of a pipe.
 
     Raises:
-        OSError: it could not be written, or nobody reads from the pipe.
+        OSError: it could not be written, or the pipe has no reader.
     """
     until = now() + _PATIENCE_S
-    # Opening a pipe that has no reader would block; without blocking, it fails.
+    # Opening a pipe without a reader would block; in non-blocking mode it fails.
     while True:
         try:
             descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
@@ -99,7 +99,7 @@ def write_through(
             if error.errno != errno.ENXIO or not path.is_fifo():
                 raise
             if now() >= until:
-                why = "nobody reads from this named pipe"
+                why = "no process reads from this named pipe"
                 raise OSError(errno.ENXIO, why, str(path)) from None
             sleep(_PAUSE_S)
     os.set_blocking(descriptor, True)
@@ -108,7 +108,7 @@ def write_through(
 
 
 def append(path: Path, text: str) -> int:
-    """Add `text` to the end of a file; its size in bytes afterwards.
+    """Append `text` to a file; return its new size in bytes.
 
     Raises:
         OSError: it could not be written.
@@ -119,10 +119,10 @@ def append(path: Path, text: str) -> int:
 
 
 def _file_to_replace(path: Path) -> Path | None:
-    """The regular file that `path` means, there or not yet; None for a pipe or a device.
+    """Return the regular file to create or replace for `path`; None for a pipe or a device.
 
     Raises:
-        OSError: it is something that can be neither replaced nor written to.
+        OSError: it can neither be replaced nor written to.
     """
     try:
         mode = path.stat().st_mode
@@ -133,17 +133,17 @@ def _file_to_replace(path: Path) -> Path | None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        what = "block device" if stat.S_ISBLK(mode) else "socket"
-        raise OSError(errno.EINVAL, f"it is a {what}", str(path))
+        kind = "block device" if stat.S_ISBLK(mode) else "socket"
+        raise OSError(errno.EINVAL, f"it is a {kind}", str(path))
     if _is_descriptor(path):
-        # Whoever opened it would go on writing to the file that is replaced, and lose all of that.
-        why = "it is a file that is already open: give the name of the file"
+        # The process that opened it would continue to write to the replaced file and lose that.
+        why = "it is a descriptor of an open file: use the file's own name"
         raise OSError(errno.EINVAL, why, str(path))
     return Path(os.path.realpath(path))
 
 
 def _is_descriptor(path: Path) -> bool:
-    """Whether a name means an open file of some process, as ``/dev/stdout`` does."""
+    """Whether a path refers to an open file of a process, such as ``/dev/stdout``."""
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(path.parent)
         if folder == "/dev/fd" or (folder.startswith("/proc/") and folder.endswith("/fd")):

@@ -43,10 +43,10 @@ def test_it_says_what_became_slower_and_what_has_no_counterpart(
         "sample  median before  after  change  p99 before  after\n"
         "slow             2 ms   3 ms   +50 %        2 ms   3 ms  slower\n"
         "same             2 ms   2 ms    +0 %        2 ms   2 ms\n\n"
-        "1 of 2 slower: the median is shown to be more than 10 % above the baseline's "
-        "(from 200 observations each)\n"
+        "1 of 2 slower: median more than 10 % above the baseline's "
+        "(judged from 200 observations each)\n"
         "only in the baseline: old\n"
-        "only in the new one: new\n"
+        "only in the new artifact: new\n"
     )
 
 
@@ -66,10 +66,10 @@ def test_another_kind_of_machine_is_shown_and_not_judged(
         "compared with the baseline (median of attributed, p99 of raw latency)\n\n"
         "sample  median before  after  change  p99 before  after\n"
         "slow             1 ms   3 ms  +200 %        1 ms   3 ms\n\n"
-        "nothing is judged: the baseline is of another kind of machine "
-        "(B, 2 cores, Python 3.12.1), and no test mends that\n"
-        "only in the new one: same\n"
-        "only in the new one: new\n"
+        "not judged: the baseline was measured on a different kind of machine (B, 2 cores, Python "
+        "3.12.1)\n"
+        "only in the new artifact: same\n"
+        "only in the new artifact: new\n"
     )
 
 
@@ -78,13 +78,13 @@ def test_few_observations_are_shown_and_not_judged(command: Command, tmp_path: P
     after = written(tmp_path / "b.json", [record(*[9] * 99)], A_MACHINE)
     ended = command("compare", before, after, "--strict")
     assert ended.code == 0
-    assert "not compared: 99 observations, 200 are needed" in ended.out
+    assert "not compared: 99 observations, but 200 are needed" in ended.out
 
 
 def test_nothing_in_common_is_said(command: Command, tmp_path: Path) -> None:
     before = written(tmp_path / "a.json", [record(1, test="a")])
     ended = command("compare", before, written(tmp_path / "b.json", [record(1, test="b")]))
-    assert "\nno sample is in both\n" in ended.out
+    assert "\nthe artifacts have no samples in common\n" in ended.out
 
 
 @pytest.mark.parametrize("share", ["ten", "-1%", "150%"])
@@ -125,7 +125,7 @@ def test_it_says_when_both_sides_were_measured_and_which_commits(
         "compared with the baseline (median of attributed, p99 of raw latency)",
         "before: 2023-11-14 22:13:20 UTC, aaaaaaaaaaaa on main",
         r"after: 2027-01-15 08:00:00 UTC, bbbbbbbbbbbb on faster\x1b "
-        "with changes that are not committed",
+        "with uncommitted changes",
         "",
     ]
 

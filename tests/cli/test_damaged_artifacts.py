@@ -114,7 +114,7 @@ LIMIT = ("verdict", "limits", 0)
         (
             of_sample(*LIMIT, "limit_ns", to=10**12),
             "samples[0].verdict: p95=30 ms is below p50=1000 s: "
-            "limits must not get smaller as percentiles rise",
+            "limits must not decrease as percentiles increase",
         ),
         (
             of_sample("verdict", "failures", "allowed", to="1/0"),
@@ -217,7 +217,7 @@ def test_a_folder_without_any_artifact_is_one_line(
     ended = command(name, tmp_path)
     assert (ended.code, ended.err) == (
         2,
-        f"hancock-latency: {tmp_path}: no artifact in it: expected performance-latency.json, "
+        f"hancock-latency: {tmp_path}: no artifacts found: expected performance-latency.json, "
         "other JSON files, or folders with performance-latency.json\n",
     )
 
@@ -255,7 +255,7 @@ def test_a_budget_file_that_is_nested_too_deeply_is_one_line(
     ended = command("gate", gold.FORMAT_1, "--budgets", path)
     assert (ended.code, ended.err) == (
         2,
-        f"hancock-latency: {path}: not a TOML file that can be read: nested too deeply\n",
+        f"hancock-latency: {path}: not a readable TOML file: nested too deeply\n",
     )
 
 
@@ -267,13 +267,13 @@ def test_a_file_beyond_the_greatest_size_is_refused(
     path.write_bytes(bytes(101))
     with pytest.raises(ArtifactError) as caught:
         read_input(path, ArtifactError)
-    assert str(caught.value) == f"{path}: larger than 100 bytes, which is the most that is read"
+    assert str(caught.value) == f"{path}: larger than 100 bytes, the maximum"
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
 def test_a_device_without_an_end_is_refused(command: Command) -> None:
     ended = command("report", "/dev/zero")
-    why = f"larger than {LARGEST} bytes, which is the most that is read"
+    why = f"larger than {LARGEST} bytes, the maximum"
     assert (ended.code, ended.err) == (2, f"hancock-latency: /dev/zero: {why}\n")
 
 
@@ -294,7 +294,7 @@ def test_a_pipe_without_a_writer_is_one_line_after_five_seconds(pipe: Path) -> N
 
     with pytest.raises(ArtifactError) as caught:
         read_input(pipe, ArtifactError, now=lambda: clock[0], sleep=sleep)
-    assert str(caught.value) == f"{pipe}: nobody writes to this named pipe"
+    assert str(caught.value) == f"{pipe}: no process writes to this named pipe"
     assert 5 <= clock[0] < 5.1
 
 
@@ -304,7 +304,7 @@ def test_a_pipe_with_a_writer_is_read(command: Command, pipe: Path, asked: tuple
     writer.start()
     ended = command(*asked, pipe)
     writer.join()
-    assert "pipe" not in ended.err or "samples fit" in ended.err
+    assert "pipe" not in ended.err or "samples match" in ended.err
 
 
 # --- the program itself -----------------------------------------------------------------------
@@ -337,7 +337,7 @@ def test_an_error_of_its_own_is_never_taken_for_a_verdict(
     monkeypatch.setattr(cli.report, "_run", break_down)
     ended = command("report", gold.FORMAT_1)
     assert ended.code == 2
-    assert ended.err.startswith("hancock-latency: an error of its own; please report it:\n")
+    assert ended.err.startswith("hancock-latency: internal error; please report it:\n")
     assert "ZeroDivisionError: planted" in ended.err
 
 

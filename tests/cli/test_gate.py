@@ -72,9 +72,9 @@ def test_the_table_is_that_of_the_new_budget(command: Command, tmp_path: Path) -
         "1 undecided: too few calls, 1 not judged\n\n"
         "test_health (test_it.py::test_health)\n"
         "  inconclusive p99.9: 0 of 60 over 500 ms; "
-        "shows p94.2, p99.9 needs 3550 observations (355 s at this pace)\n\n"
+        "enough for p94.2, p99.9 needs 3550 observations (355 s at this pace)\n\n"
         "t::other\n"
-        "  not judged: no budget of its name\n"
+        "  not judged: no budget with its name\n"
     )
 
 
@@ -84,8 +84,8 @@ def test_no_name_that_fits_is_one_clear_line_with_both(command: Command, tmp_pat
     ended = command("gate", artifact, "--budgets", file)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f'hancock-latency: {file}: no budget bears the name of a sample: "GET /a", "GET /b"; '
-        "there is test_it.py::test_health, t::other\n"
+        f'hancock-latency: {file}: no budget matches a sample: "GET /a", "GET /b"; '
+        "the samples are test_it.py::test_health, t::other\n"
     )
 
 
@@ -124,8 +124,8 @@ def test_failures_are_judged_too(command: Command, tmp_path: Path) -> None:
     )
 
 
-HOW = "is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"
-DURATION = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+HOW = "is not a limit: write p99=50ms, max=1s or errors=0.1%"
+DURATION = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ DURATION = "write a number of milliseconds or a text such as '250us', '10ms' or 
         ),
         (
             "p50=5,p99=3",
-            "p99=3 ms is below p50=5 ms: limits must not get smaller as percentiles rise",
+            "p99=3 ms is below p50=5 ms: limits must not decrease as percentiles increase",
         ),
     ],
 )
@@ -164,7 +164,9 @@ def test_a_budget_that_cannot_be_meant_is_one_clear_line(
 def test_errors_alone_are_no_budget(command: Command) -> None:
     ended = command("gate", gold.FORMAT_1, "--budget", "errors=1%")
     assert ended.code == 2
-    assert ended.err.startswith("hancock-latency: --budget: no limit is given: valid are p50, ")
+    assert ended.err.startswith(
+        "hancock-latency: --budget: no limit is given: valid keywords are p50, "
+    )
 
 
 def test_inconclusive_counts_under_strict(command: Command, tmp_path: Path) -> None:
@@ -186,7 +188,7 @@ def test_a_budget_of_the_file_may_ask_for_more_observations(
     file = budgets(tmp_path, test_health={"p50": 10, "samples": 7})
     ended = command("gate", artifact, "--budgets", file, "--strict")
     assert ended.code == 3
-    assert "0 of 6 over 10 ms; shows p53.8, but no pass before 7 observations (samples=7)" in (
+    assert "0 of 6 over 10 ms; enough for p53.8, but a pass needs 7 observations (samples=7)" in (
         ended.out
     )
 
@@ -211,7 +213,7 @@ def test_an_early_artifact_cannot_be_judged_anew(command: Command) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         "hancock-latency: tests/test_demo.py::test_within_near has no histogram: "
-        "it was measured by an early version, measure again\n"
+        "it was measured by an early version: measure again\n"
     )
 
 
@@ -266,6 +268,6 @@ def test_counts_show_no_requests_per_second(command: Command, tmp_path: Path) ->
     assert ended.code == 0
     assert "1 within, 1 not judged" in ended.out
     assert (
-        'not judged: budget "b" limits only rps, which a Locust run alone can show: '
-        "add a limit such as p99"
+        'not judged: budget "b" limits only rps, '
+        "which only Locust runs can measure: add a limit such as p99"
     ) in ended.out

@@ -80,7 +80,7 @@ def test_the_same_artifact_twice_would_count_twice(command: Command, tmp_path: P
     ended = command("merge", one, copy)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"hancock-latency: {one} and {copy} have the same content, which would count twice\n"
+        f"hancock-latency: {one} and {copy} have the same content, which would be counted twice\n"
     )
 
 
@@ -92,7 +92,7 @@ def test_different_budgets_are_refused_and_named(command: Command, tmp_path: Pat
     ended = command("merge", *shards, "-o", tmp_path / "merged.json")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        "hancock-latency: test_it.py::test_health has different budgets in what is to be merged: "
+        "hancock-latency: test_it.py::test_health has different budgets in the artifacts to merge: "
         "p50 10 ms, errors 10 % / p50 11 ms, errors 10 %\n"
     )
     assert not (tmp_path / "merged.json").exists()
@@ -103,7 +103,7 @@ def test_early_samples_cannot_be_added_and_that_is_said(command: Command) -> Non
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         "hancock-latency: tests/test_demo.py::test_within_near has no histogram: "
-        "it was measured by an early version, measure again\n"
+        "it was measured by an early version: measure again\n"
     )
 
 

@@ -139,8 +139,8 @@ def test_bencher_loses_no_sample_that_is_in_two_artifacts(command: Command) -> N
     ended = command("report", gold.FORMAT_1, gold.FORMAT_1, "--format", "bencher-bmf")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        "hancock-latency: tests/test_demo.py::test_within_near is there twice: "
-        "merge the artifacts first\n"
+        "hancock-latency: tests/test_demo.py::test_within_near occurs twice: merge the artifacts "
+        "first\n"
     )
 
 
@@ -156,7 +156,7 @@ def test_what_pytest_benchmark_needs_and_early_artifacts_lack_is_said(command: C
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         "hancock-latency: tests/test_demo.py::test_within_near has no histogram: "
-        "it was measured by an early version, measure again\n"
+        "it was measured by an early version: measure again\n"
     )
 
 
@@ -224,13 +224,13 @@ def test_columns_and_groups_come_on_demand(command: Command, tmp_path: Path) -> 
         "t.py::test[1]  6    1    1    1     1  1000  p50 10       within\n"
         "t.py::test[2]  6    2    2    2     2   500  p50 10       within\n\n"
         "2 within\n"
-        "mean: from the histogram of raw latency, which has each within 0.05 %\n"
-        "ops: calls a second: 1 / mean for one caller, observations over time for a load\n\n"
+        "mean: from the histogram of raw latency, accurate to 0.05 %\n"
+        "ops: calls per second: 1 / mean for one caller, observations / elapsed time for a load\n\n"
         "sample  n  p50  p95  p99  mean   ops  ×\n"
         "t.py::test\n"
         "  [1]   6    1    1    1     1  1000  1\n"
         "  [2]   6    2    2    2     2   500  2\n"
-        "group by func: × is p50 over the smallest p50 of the group\n"
+        "group by func: × is p50 divided by the smallest p50 of the group\n"
     )
 
 
@@ -239,10 +239,10 @@ def test_columns_and_groups_come_on_demand(command: Command, tmp_path: Path) -> 
     [
         (
             ["--columns=median"],
-            "--columns: unknown column 'median' (did you mean \"mean\"?): "
-            "valid are min, max, mean, stddev, ops",
+            "--columns: unknown column 'median' (did you mean \"mean\"?): must be any of min, max, "
+            "mean, stddev, ops",
         ),
-        (["--group-by=class"], "--group-by: unknown group 'class': valid are param and func"),
+        (["--group-by=class"], "--group-by: unknown group 'class': must be param or func"),
         (
             ["--group-by=func", "--format=html"],
             "--columns and --group-by are for text only: leave out --format",
@@ -312,6 +312,6 @@ def test_of_many_samples_only_those_near_a_limit_are_shown_unless_all_are_asked_
 ) -> None:
     records = [record(*FAST, test=f"t.py::test[{at}]") for at in range(30)]
     artifact = written(tmp_path / "a.json", records)
-    hidden = "and 25 more that are within, farther from their limits: see --all"
+    hidden = "and 25 more within their limits: show all with --all"
     assert hidden in command("report", artifact).out.splitlines()
     assert command("report", artifact, "--all").out.count("t.py::test[") == 30

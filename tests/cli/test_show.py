@@ -31,7 +31,7 @@ def test_one_sample_is_its_numbers_its_evidence_and_its_picture(
 
 def test_advice_is_below(command: Command) -> None:
     assert command("show", gold.FORMAT_1, "test_compute").out.splitlines()[-1] == (
-        "advice: only one core may be used: whatever else runs is in the way of the test"
+        "advice: only one core is available: anything else that runs slows down the test"
     )
 
 
@@ -66,7 +66,7 @@ def test_an_early_artifact_has_no_picture_and_says_so(command: Command) -> None:
         "within: p50 0 of 354 over 10 ms, p95 0 of 354 over 25 ms, p99 0 of 354 over 50 ms; "
         "measured for 440 ms\n\n"
         "no picture: tests/test_demo.py::test_health has no histogram: "
-        "it was measured by an early version, measure again\n"
+        "it was measured by an early version: measure again\n"
     )
 
 
@@ -80,7 +80,7 @@ ALL_FOUR = ", ".join(
     ("part", "why"),
     [
         ("none", f"no sample has 'none' in its title: {ALL_FOUR}"),
-        ("", f"4 samples fit, say which one is meant: {ALL_FOUR}"),
+        ("", f"4 samples match, be more specific: {ALL_FOUR}"),
     ],
 )
 def test_a_sample_that_is_not_clear_is_refused_with_those_there_are(
@@ -96,14 +96,14 @@ def test_of_many_samples_the_first_dozen_is_named(command: Command, tmp_path: Pa
     artifact = written(tmp_path / "a.json", records)
     dozen = ", ".join(f"t{number}" for number in range(12))
     assert command("show", artifact).err == (
-        f"hancock-latency: {artifact}: 15 samples fit, say which one is meant: {dozen} and 3 more\n"
+        f"hancock-latency: {artifact}: 15 samples match, be more specific: {dozen} and 3 more\n"
     )
 
 
 def test_an_artifact_without_samples_has_none_to_show(command: Command, tmp_path: Path) -> None:
     artifact = written(tmp_path / "a.json", [])
     assert command("show", artifact, "x").err == (
-        f"hancock-latency: {artifact}: there is no sample in it\n"
+        f"hancock-latency: {artifact}: it has no samples\n"
     )
 
 
@@ -119,7 +119,7 @@ def test_an_early_artifact_has_no_histogram_to_give(command: Command) -> None:
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         f"hancock-latency: {gold.WITHOUT_HISTOGRAMS}: tests/test_demo.py::test_code_became_slow "
-        "has no histogram: it was measured by an early version, measure again\n"
+        "has no histogram: it was measured by an early version: measure again\n"
     )
 
 
@@ -128,6 +128,6 @@ def test_columns_come_on_demand(command: Command, tmp_path: Path) -> None:
     assert command("show", artifact, "--columns", "mean,ops").out.startswith(
         "sample                   n  p50  p95  p99  mean   ops  limits (ms)  verdict\n"
         "test_it.py::test_health  6    1    1    1     1  1000  p50 10       within\n"
-        "mean: from the histogram of raw latency, which has each within 0.05 %\n"
-        "ops: calls a second: 1 / mean for one caller, observations over time for a load\n\n"
+        "mean: from the histogram of raw latency, accurate to 0.05 %\n"
+        "ops: calls per second: 1 / mean for one caller, observations / elapsed time for a load\n\n"
     )

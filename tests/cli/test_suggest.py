@@ -28,7 +28,7 @@ def test_a_limit_has_its_reason_above_it(command: Command, tmp_path: Path) -> No
         'rounded up; in pyproject.toml: [tool.hancock-latency.budgets."NAME"]\n\n'
         "# p50 4 ms, at most 4 ms (100 observations)\n"
         "# p95 4 ms, at most 4 ms (100 observations)\n"
-        "# p99 is not known from 100 observations: it takes 354 at least\n"
+        "# p99 cannot be determined from 100 observations: it needs at least 354\n"
         '[budgets."test_it.py::test_health"]\n'
         "p50 = 5\n"
         "p95 = 5\n"
@@ -46,8 +46,8 @@ def test_a_marker_has_its_reason_above_it(command: Command, tmp_path: Path) -> N
         "# test_it.py::test_health\n"
         "# p50 4 ms, at most 4 ms (100 observations)\n"
         "# p95 4 ms, at most 4 ms (100 observations)\n"
-        "# p99 is not known from 100 observations: it takes 354 at least\n"
-        "# 2 of 102 requests failed: errors, the share that may, is for you to say\n"
+        "# p99 cannot be determined from 100 observations: it needs at least 354\n"
+        "# 2 of 102 requests failed: set errors= to the share that may fail\n"
         "@latency_budget(p50=5, p95=5)\n"
     )
 
@@ -88,7 +88,7 @@ def test_samples_that_share_a_budget_stand_above_it(command: Command, tmp_path: 
         "# t::shared[2]\n"
         "# p50 2 ms, at most 2 ms (100 observations)\n"
         "# p95 2 ms, at most 2 ms (100 observations)\n"
-        "# p99 is not known from 100 observations: it takes 354 at least\n"
+        "# p99 cannot be determined from 100 observations: it needs at least 354\n"
         '[budgets."GET /health"]\n'
         "p50 = 12\n"
         "p95 = 12\n"
@@ -98,9 +98,9 @@ def test_samples_that_share_a_budget_stand_above_it(command: Command, tmp_path: 
 def test_what_too_little_is_known_of_is_a_comment(command: Command, tmp_path: Path) -> None:
     artifact = written(tmp_path / "a.json", [unjudged(1, test="t::few")])
     assert command("suggest", artifact).out.partition("\n\n")[2] == (
-        "# p50 is not known from 1 observations: it takes 6 at least\n"
-        "# p95 is not known from 1 observations: it takes 70 at least\n"
-        "# p99 is not known from 1 observations: it takes 354 at least\n"
+        "# p50 cannot be determined from 1 observations: it needs at least 6\n"
+        "# p95 cannot be determined from 1 observations: it needs at least 70\n"
+        "# p99 cannot be determined from 1 observations: it needs at least 354\n"
         '# [budgets."t::few"]\n'
     )
 
@@ -151,7 +151,7 @@ def test_the_margin_is_given_and_told(
     [
         ("50", "must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %"),
         ("-5%", "must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %"),
-        ("x", "is not a share: write a text such as '0.1%'"),
+        ("x", "is not a share: write a string such as '0.1%'"),
     ],
 )
 def test_a_margin_that_cannot_be_meant_is_one_clear_line(
@@ -173,7 +173,7 @@ def test_nothing_measured_is_nothing_to_suggest(
     ended = command("suggest", written(tmp_path / "a.json", records))
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        "hancock-latency: nothing was measured in what was given: there is nothing to suggest\n"
+        "hancock-latency: no measurements in these artifacts: there is nothing to suggest\n"
     )
 
 
@@ -185,7 +185,7 @@ def test_several_runs_are_one_even_where_budgets_changed_between(
     ended = command("suggest", monday, tuesday)
     assert (ended.code, ended.err) == (0, "")
     assert "p99 = 5.1\n" in ended.out
-    assert "# p99.5 is not known from 400 observations: it takes " in ended.out
+    assert "# p99.5 cannot be determined from 400 observations: it needs " in ended.out
 
 
 def test_an_early_artifact_has_nothing_to_suggest_from(command: Command) -> None:
@@ -193,7 +193,7 @@ def test_an_early_artifact_has_nothing_to_suggest_from(command: Command) -> None
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         "hancock-latency: tests/test_demo.py::test_within_near has no bounds: "
-        "it was measured by an early version, measure again\n"
+        "it was measured by an early version: measure again\n"
     )
 
 

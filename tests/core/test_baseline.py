@@ -83,13 +83,13 @@ def test_few_observations_are_not_compared() -> None:
     assert judged_change(record(drawn(1, 400, 10)), record(drawn(2, 199, 20))) == Change(
         before_ns=judged_change(record(drawn(1, 400, 10)), record(drawn(1, 400, 10))).before_ns,
         after_ns=histogram(drawn(2, 199, 20)).quantile_ns(Fraction(1, 2)),
-        why_not="199 observations, 200 are needed",
+        why_not="199 observations, but 200 are needed",
     )
 
 
 def test_without_a_histogram_nothing_is_compared() -> None:
     early = Record("test", "", 400, {}, {}, {})
-    assert judged_change(early, record([MS] * 400)).why_not == "no histogram on one side"
+    assert judged_change(early, record([MS] * 400)).why_not == "one side has no histogram"
 
 
 def test_latencies_that_are_all_the_same_are_not_slower() -> None:

@@ -18,7 +18,7 @@ from pytest_hancock_latency.core.budget import (
 )
 
 VALID = (
-    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
     "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
     "and rps and tests in a budget file"
 )
@@ -60,14 +60,14 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         ({"p50": -1}, "p50: -1 is not a duration: it must be greater than zero"),
         (
             {"p50": 10, "p95": 5},
-            "p95=5 ms is below p50=10 ms: limits must not get smaller as percentiles rise",
+            "p95=5 ms is below p50=10 ms: limits must not decrease as percentiles increase",
         ),
         (
             {"p101": 5},
             "p101 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
         ),
-        ({"p99": 5, "samples": 0}, "samples=0 is not a whole number from 1 up"),
-        ({"p99": 5, "samples": True}, "samples=True is not a whole number from 1 up"),
+        ({"p99": 5, "samples": 0}, "samples=0 must be a whole number of at least 1"),
+        ({"p99": 5, "samples": True}, "samples=True must be a whole number of at least 1"),
         (
             {"p99": 5, "warmup": -1},
             "warmup: -1 is not a warm-up: write a number of calls, a time such as '2s', or 'auto'",
@@ -77,21 +77,24 @@ def test_limits_are_sorted_by_their_percentile() -> None:
             {"p99": 5, "least_time": "3s", "time_limit": "2s"},
             "least_time=3 s is above time_limit=2 s",
         ),
-        ({"p99": 5, "strict": "yes"}, "strict='yes' is neither True nor False"),
-        ({"p99": 5, "name": " "}, "name=' ' is not a text"),
-        ({"p99": 5, "errors": "many"}, "errors='many' is not a share: write a text such as '0.1%'"),
+        ({"p99": 5, "strict": "yes"}, "strict='yes' must be True or False"),
+        ({"p99": 5, "name": " "}, "name=' ' must be a non-empty string"),
+        (
+            {"p99": 5, "errors": "many"},
+            "errors='many' is not a share: write a string such as '0.1%'",
+        ),
         (
             {"p99": 5, "errors": "100%"},
             "errors='100%' must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %",
         ),
         (
             {"p99": 5, "errors": "1e-999999999"},
-            "errors='1e-999999999' is not a share: write a text such as '0.1%'",
+            "errors='1e-999999999' is not a share: write a string such as '0.1%'",
         ),
-        ({"rps": 200}, "rps=200 is not a least rate: write a text such as '>= 200'"),
-        ({"rps": "<= 200"}, "rps='<= 200' is not a least rate: write a text such as '>= 200'"),
-        ({"rps": ">= 0"}, "rps='>= 0' is not a least rate: write a text such as '>= 200'"),
-        ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a text such as '0.1%'"),
+        ({"rps": 200}, "rps=200 is not a minimum rate: write a string such as '>= 200'"),
+        ({"rps": "<= 200"}, "rps='<= 200' is not a minimum rate: write a string such as '>= 200'"),
+        ({"rps": ">= 0"}, "rps='>= 0' is not a minimum rate: write a string such as '>= 200'"),
+        ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a string such as '0.1%'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_reason(
@@ -114,8 +117,8 @@ def test_a_least_rate_is_dropped_where_none_is_measured() -> None:
     with pytest.raises(BudgetError) as refused:
         replace(parse_terms({"rps": ">= 200"}), budget_name="GET /it").without_rps()
     assert str(refused.value) == (
-        'budget "GET /it" limits only rps, which a Locust run alone can show: '
-        "add a limit such as p99"
+        'budget "GET /it" limits only rps, '
+        "which only Locust runs can measure: add a limit such as p99"
     )
 
 
@@ -123,7 +126,7 @@ def test_more_than_three_positional_limits_are_refused() -> None:
     with pytest.raises(BudgetError) as refused:
         positional_terms([1, 2, 3, 4])
     assert str(refused.value) == (
-        "4 positional limits: at most three, p50, p95 and p99, or one budget name"
+        "4 positional arguments: write at most three (p50, p95, p99), or one budget name"
     )
 
 

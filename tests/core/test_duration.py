@@ -16,7 +16,7 @@ from pytest_hancock_latency.core.duration import (
     parse_duration,
 )
 
-HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+HOW = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 
 
 @pytest.mark.parametrize(

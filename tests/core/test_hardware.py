@@ -103,19 +103,19 @@ def test_a_single_number_means_exactly_that(value: object, span: Span) -> None:
     [
         (
             {"core": 4},
-            "unknown key 'core' (did you mean \"cores\"?): "
-            "valid are cores, memory_gb, free_disk_gb, python, architecture",
+            "unknown key 'core' (did you mean \"cores\"?): valid keys are cores, memory_gb, "
+            "free_disk_gb, python, architecture",
         ),
-        ({"cores": "many"}, "cores = 'many' is neither a number nor a range such as \"2-4\""),
-        ({"cores": True}, 'cores = True is neither a number nor a range such as "2-4"'),
-        ({"cores": -2}, 'cores = -2 is neither a number nor a range such as "2-4"'),
+        ({"cores": "many"}, "cores = 'many' must be a number or a range such as \"2-4\""),
+        ({"cores": True}, 'cores = True must be a number or a range such as "2-4"'),
+        ({"cores": -2}, 'cores = -2 must be a number or a range such as "2-4"'),
         ({"cores": "4-2"}, "cores = '4-2': 4 is more than 2"),
-        ({"memory_gb": []}, 'memory_gb = [] is neither a number nor a range such as "2-4"'),
+        ({"memory_gb": []}, 'memory_gb = [] must be a number or a range such as "2-4"'),
         ({"free_disk_gb": "10"}, "free_disk_gb = '10' is not a number greater than zero"),
         ({"free_disk_gb": 0}, "free_disk_gb = 0 is not a number greater than zero"),
-        ({"python": 3.12}, "python = 3.12 is not a text"),
+        ({"python": 3.12}, "python = 3.12 must be a non-empty string"),
         ({"python": "three"}, "python = 'three' is not a version such as \"3.12\""),
-        ({"architecture": ""}, "architecture = '' is not a text"),
+        ({"architecture": ""}, "architecture = '' must be a non-empty string"),
     ],
 )
 def test_what_cannot_be_meant_is_named(entry: dict[str, object], message: str) -> None:

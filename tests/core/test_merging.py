@@ -103,7 +103,7 @@ def test_different_budgets_for_the_same_sample_are_refused() -> None:
     with pytest.raises(ArtifactError) as caught:
         merge([record([MS] * 9, p50=10), record([MS] * 9, p50=11)])
     assert str(caught.value) == (
-        "test has different budgets in what is to be merged: p50 10 ms / p50 11 ms"
+        "test has different budgets in the artifacts to merge: p50 10 ms / p50 11 ms"
     )
 
 
@@ -112,7 +112,7 @@ def test_a_record_without_histogram_cannot_be_merged() -> None:
     with pytest.raises(ArtifactError) as caught:
         merge([early, early])
     assert str(caught.value) == (
-        "test has no histogram: it was measured by an early version, measure again"
+        "test has no histogram: it was measured by an early version: measure again"
     )
 
 
@@ -179,7 +179,8 @@ def test_different_rates_for_the_same_sample_are_refused() -> None:
     with pytest.raises(ArtifactError) as caught:
         merge([with_rate(Outcome.WITHIN), with_rate(Outcome.WITHIN, 300.0)])
     assert str(caught.value) == (
-        "test has different budgets in what is to be merged: p50 10 ms, requests/s at least 200 / "
+        "test has different budgets in the artifacts to merge: p50 10 ms, requests/s at least 200 "
+        "/ "
         "p50 10 ms, requests/s at least 300"
     )
 

@@ -75,4 +75,4 @@ def test_the_quantile_is_the_least_observation_that_enough_observations_do_not_e
 def test_the_quantile_of_nothing_is_an_error() -> None:
     with pytest.raises(NothingMeasured) as refused:
         nearest_rank([], Fraction(99, 100))
-    assert str(refused.value) == "p99 of a sample without observations"
+    assert str(refused.value) == "cannot compute p99: the sample has no observations"

@@ -24,7 +24,7 @@ def test_every_budget_of_the_quickstart_is_measured(pytester: pytest.Pytester) -
     result.assert_outcomes(passed=3)
     result.stdout.re_match_lines(
         [
-            r"=+ latency budgets \(mode report: nothing can fail\) =+",
+            r"=+ latency budgets \(mode report: budgets never fail tests\) =+",
             r"test_search.py::test_finding_a_word +\d+ .* 0.05 / 0.1 / 1 .*",
             r"test_search.py::test_health +\d+ .* 10 / 25 / 50 .*",
             r"test_search.py::test_the_whole_test_is_the_request +\d+ .* p95 50 .*",

@@ -29,7 +29,7 @@ def test_a_calm_generator_needs_no_advice() -> None:
 def test_a_generator_without_a_core_to_spare_is_told_of() -> None:
     worker = Participant("box_1", strain=Strain(60, 30))
     assert [
-        "worker box_1 filled its core in 30 of 60 s: its own queue is in these latencies; "
+        "worker box_1 used a full core for 30 of 60 s: latencies include its own queue; "
         "spread the users over more workers (--processes)"
     ] == texts(about_participants([worker]))
 
@@ -37,16 +37,16 @@ def test_a_generator_without_a_core_to_spare_is_told_of() -> None:
 def test_a_generator_that_is_late_is_told_of() -> None:
     strain = Strain(60, 0, {index_of(80 * MS): 9})
     assert [
-        "the load generator noticed things 80 ms late at p99: its own queue is in these "
-        "latencies; give it a core of its own, or fewer users"
+        "the load generator reacted 80 ms late at p99: latencies include its own queue; give it a "
+        "dedicated core or fewer users"
     ] == texts(about_participants([Participant("local", strain=strain)]))
 
 
 def test_a_generator_that_starves_is_told_of() -> None:
     strain = Strain(60, 0, waits=dict.fromkeys(range(8), 13 * MS))
     assert [
-        "the load generator waited for a core during 2 s of the run: latencies of that time make "
-        "nothing exceeded; give it a core of its own"
+        "the load generator waited for a CPU for 2 s of the run: latencies in that time cannot "
+        "lead to exceeded; give it a dedicated core"
     ] == texts(about_participants([Participant("local", strain=strain)]))
 
 
@@ -71,23 +71,23 @@ def test_a_window_starves_a_generator_that_waits_for_a_twentieth_of_it() -> None
 def test_a_worker_with_a_wrong_clock_is_told_of() -> None:
     worker = Participant("box_1", displaced=7)
     assert [
-        "worker box_1 has a wrong clock: 7 of its requests started outside of the run's time and "
-        "are counted at its edge; let its machine keep the time"
+        "worker box_1 has a wrong clock: 7 of its requests seem to have started outside the run "
+        "and are counted at its start or end; synchronize the clock of its machine"
     ] == texts(about_participants([worker]))
 
 
 def test_a_worker_whose_reports_cannot_be_read_is_told_of() -> None:
     worker = Participant("box_1", invalid_reports=2, why_invalid="latencies: not a count")
     assert [
-        "worker box_1 sent 2 reports that cannot be read (latencies: not a count): none of their "
-        "requests is counted"
+        "worker box_1 sent 2 unreadable reports (latencies: not a count): their requests are not "
+        "counted"
     ] == texts(about_participants([worker]))
 
 
 def test_names_without_end_are_told_of() -> None:
     assert advice_text(MANY_NAMES) == (
-        "more than 300 names: the others are judged as one; give requests of one kind the same "
-        "name=, as in get(url, name='/items/[id]')"
+        "more than 300 names: the rest are judged together; give requests of the same kind the "
+        "same name=, as in get(url, name='/items/[id]')"
     )
 
 
@@ -122,15 +122,16 @@ def test_seconds_in_which_the_generator_fills_its_core_are_known_by_their_window
 def test_a_lost_worker_is_told_of() -> None:
     lost = Participant("box_1", state=State.LOST, requests=929, last_report_s=2.2)
     assert [
-        "worker box_1 was lost: the 929 requests that it had reported until second 2 are "
-        "counted, what came after is not"
+        "worker box_1 was lost: the 929 requests it had reported by second 2 are counted, later "
+        "ones are not"
     ] == texts(about_participants([lost]))
 
 
 def test_a_worker_without_the_gate_is_told_of() -> None:
     blind = Participant("box_1", state=State.WITHOUT_GATE)
     assert [
-        "worker box_1 sends no histograms, none of its requests is counted: its locustfile does "
+        "worker box_1 sends no histograms, so none of its requests are counted: its locustfile "
+        "does "
         "not import pytest_hancock_latency.locust_gate"
     ] == texts(about_participants([blind]))
 
@@ -138,17 +139,17 @@ def test_a_worker_without_the_gate_is_told_of() -> None:
 def test_a_schedule_that_is_not_kept_is_told_of() -> None:
     assert [] == about_send_lag(50 * MS)
     assert [
-        "requests started 60 ms late at p99: the generator does not keep the schedule; the "
-        "latencies count from it all the same; more workers, or fewer arrivals"
+        "requests started 60 ms late at p99: the generator cannot keep up with the schedule, from "
+        "which latencies are still measured; use more workers or a lower arrival rate"
     ] == texts(about_send_lag(60 * MS))
 
 
 def test_a_closed_loop_is_told_what_it_hides() -> None:
     closed = Histogram({index_of(5 * MS): 200, index_of(1000 * MS): 1})
     assert [
-        "closed loop: while a user waits for an answer it asks for nothing, so a stall counts "
-        "once for each user; about 49 requests were never sent, and with them p99 would be near "
-        "960 ms instead of 5 ms; OpenLoop measures it"
+        "closed loop: a user sends no requests while it waits for a response, so a stall counts "
+        "only once per user; about 49 requests were never sent, and with them p99 would be about "
+        "960 ms instead of 5 ms; OpenLoop sends them all"
     ] == texts(about_omission(closed, 20 * MS))
     assert [] == about_omission(closed, 2000 * MS)
 

@@ -155,8 +155,8 @@ def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
         ({"failures": [["GET", "/it", 3, {5: 1}]]}, "failures: not a count"),
         ({"seconds": "3"}, "seconds is not a count"),
         ({"waits": {"x": 1}}, "waits: not a count"),
-        ({"busy": {"x": 1}}, "busy: not windows"),
-        ({"busy": [2**70]}, "busy: not windows"),
+        ({"busy": {"x": 1}}, "busy: not a list of windows"),
+        ({"busy": [2**70]}, "busy: not a list of windows"),
     ],
 )
 def test_an_increment_that_is_none_is_refused_whole(plain: Any, why: str) -> None:

@@ -106,7 +106,7 @@ def test_a_load_that_measures_nothing_fails(
 ) -> None:
     result = run(suite, monkeypatch, ms="")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*LatencyError: Locust measured nothing, it ended with 2:*"])
+    result.stdout.fnmatch_lines(["*LatencyError: Locust measured nothing and exited with code 2:*"])
 
 
 def test_a_marker_beside_the_fixture_is_refused(suite: pytest.Pytester) -> None:
@@ -123,8 +123,8 @@ def test_a_marker_beside_the_fixture_is_refused(suite: pytest.Pytester) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*LatencyError: a test with locust_run has no latency_budget marker: the budgets of "
-            "requests are those of the budget file, by 'METHOD name'"
+            "*LatencyError: a test with locust_run takes no latency_budget marker: requests are "
+            "judged by the budgets named 'METHOD name' in the budget file"
         ]
     )
 

@@ -16,16 +16,16 @@ MS = 1_000_000
 @pytest.mark.parametrize(
     ("message", "attributes"),
     [
-        ("Loop: arrival_rate=0 is not above 0", {"arrival_rate": 0}),
+        ("Loop: arrival_rate=0 must be greater than 0", {"arrival_rate": 0}),
         (
-            "Loop: unknown arrivals 'bursty': valid are constant and poisson",
+            "Loop: unknown arrivals 'bursty': must be constant or poisson",
             {"arrivals": "bursty"},
         ),
         (
             "Loop: an open loop does not wait: set arrival_rate, not wait_time",
             {"wait_time": None},
         ),
-        ("Loop: the tasks of an open loop are functions", {"tasks": [int]}),
+        ("Loop: the tasks of an open loop must be functions", {"tasks": [int]}),
     ],
 )
 def test_an_open_loop_that_cannot_be_meant_is_refused(

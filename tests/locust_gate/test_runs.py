@@ -65,7 +65,7 @@ def test_the_exit_code_is_the_verdict(
 def test_the_verdict_stands_at_the_end_of_what_locust_says(tmp_path: Path) -> None:
     ran = run("reported.py", *ONE, "-t", "1s", "Reporter", host=NOWHERE, folder=tmp_path, MS="")
     assert ran.out.endswith(
-        "latency budgets\nno request was made: nothing is shown, and nothing passes\n"
+        "latency budgets\nno requests were made: nothing was measured, so nothing passes\n"
     )
 
 
@@ -86,10 +86,10 @@ def test_every_artifact_is_written(tmp_path: Path) -> None:
     [
         (
             'budgets.toml: budget "GET /it": unknown keyword \'p5000x\' (did you mean "p50"?): '
-            "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, ",
+            "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, ",
             ("--latency-budgets", "budgets.toml"),
         ),
-        ("/artifacts/performance-latency.json: its folder is a file", ()),
+        ("/artifacts/performance-latency.json: its parent folder is a file", ()),
     ],
     ids=["budgets", "artifacts"],
 )
@@ -111,7 +111,7 @@ def test_a_run_stops_as_soon_as_a_budget_is_certainly_exceeded(tmp_path: Path) -
     assert 1 == ran.exit_code
     assert ran.artifact["samples"][0]["measurement"]["elapsed_ns"] < 10_000_000_000
     assert (
-        "stopping, since a latency budget is exceeded: GET /it: p50 700 ms > 500 ms" in ran.err
+        "stopping because a latency budget is exceeded: GET /it: p50 700 ms > 500 ms" in ran.err
     ), str(ran)
 
 
@@ -138,7 +138,7 @@ def test_requests_per_second_and_patterns_are_judged_in_a_run(tmp_path: Path) ->
     assert ("within", "within") == (within["outcome"], within["verdict"]["rps"]["outcome"]), ran
     assert within["n"] == total["n"]
     assert "Aggregated: inconclusive requests/s: " in ran.out
-    assert "/s, however quick the answers are: more users, or shorter waits" in ran.out
+    assert "/s, however fast the responses are: add users or shorten the waits" in ran.out
 
 
 def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_odd_events_are_counted_and_the_run_goes_on(tmp_path: Path) -> None:
     assert kinds == {"invalid measurement", "ConnectionError"}
     assert ran.exit_code == 0  # failures of 0.6 % are neither acceptable nor exceeded
     assert "Traceback" not in ran.out + ran.err
-    assert "has a wrong clock: 10 of its requests started outside of the run's time" in ran.out
+    assert "has a wrong clock: 10 of its requests seem to have started outside the run" in ran.out
 
 
 def test_latencies_of_nothing_are_a_report_like_others(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_budgets_come_from_the_working_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        ("--latency-strict: 'maybe' is neither on nor off", {"strict": "maybe"}),
+        ("--latency-strict: 'maybe' must be on or off", {"strict": "maybe"}),
         ("{folder}/none.toml: No such file or directory", {"budgets": "none.toml"}),
         ("cannot write the latency artifact {folder}: Is a directory", {"json": "."}),
     ],

@@ -42,7 +42,7 @@ def test_no_request_is_said_aloud() -> None:
     assert [
         "",
         "latency budgets",
-        "no request was made: nothing is shown, and nothing passes",
+        "no requests were made: nothing was measured, so nothing passes",
     ] == summary_lines([], [])
 
 
@@ -61,7 +61,7 @@ def test_the_end_shows_table_evidence_advice_and_workers() -> None:
         "advice for GET /it: the clock is coarser than 1 µs: short latencies are rounded",
         "2 workers: 1 finished, 1 lost, 1 joined late",
     ] == (summary_lines(found, workers)[-2:])
-    assert "judged by built-in limits, since no budget has their name: GET /it" in (
+    assert "judged by built-in limits, because no budget has their name: GET /it" in (
         summary_lines(found, workers)
     )
 
@@ -96,8 +96,8 @@ def test_junit_has_a_failure_for_what_is_exceeded() -> None:
             Outcome.EXCEEDED,
         ),
         (
-            "inconclusive requests/s: neither steady nor declining "
-            "(a fall of 38 % to 52 % at 95 % confidence); 120/s on average over 60 s",
+            "inconclusive requests/s: could be steady or declining (a fall of 38 % to 52 % at 95 % "
+            "confidence); 120/s on average over 60 s",
             Outcome.INCONCLUSIVE,
         ),
     ],
@@ -133,12 +133,12 @@ RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
             RATE,
         ),
         (
-            "exceeded requests/s: 199.96/s on average over 58 s, below 200/s in 57 of 58 s; 4 s in "
-            "which the load generator had no core to spare do not count",
+            "exceeded requests/s: 199.96/s on average over 58 s, below 200/s in 57 of 58 s; not "
+            "counting 4 s in which the load generator was short of CPU",
             replace(RATE, per_s=199.96, strained=4, short_strained=3),
         ),
         (
-            "inconclusive requests/s: no 1 s of a steady load are over yet",
+            "inconclusive requests/s: the load has not been steady for 1 s yet",
             replace(RATE, outcome=Outcome.INCONCLUSIVE, reason=Reason.FEW, n=0, short=0, needed=6),
         ),
         (
@@ -153,7 +153,7 @@ RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
         ),
         (
             "inconclusive requests/s (machine): 5217/s on average over 58 s, below 6000/s in 57 of "
-            "58 s, in 51 of them the load generator had no core to spare",
+            "58 s, in 51 of them the load generator was short of CPU",
             replace(
                 RATE,
                 outcome=Outcome.INCONCLUSIVE,
@@ -166,8 +166,8 @@ RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
         ),
         (
             "inconclusive requests/s: 0.332/s on average over 290 s, below 2/s in 57 of 58 "
-            "stretches of 5 s; the users' own waits allow about 0.334/s, however quick the answers "
-            "are: more users, or shorter waits",
+            "intervals of 5 s; the users' wait times allow only about 0.334/s, however fast the "
+            "responses are: add users or shorten the waits",
             replace(
                 RATE,
                 outcome=Outcome.INCONCLUSIVE,
@@ -234,8 +234,8 @@ def with_rate(rate: RpsVerdict) -> Record:
 def test_what_lies_between_the_two_limits_is_explained() -> None:
     (record,) = records(300)
     assert [
-        "inconclusive p50: 400 of 400 over 100 ms (100 %, allowed 50 %); "
-        "more than is acceptable, and not shown to be more than 500 ms"
+        "inconclusive p50: 400 of 400 over 100 ms (100 %, allowed 50 %); more than acceptable, but "
+        "not shown to be more than 500 ms"
     ] == explain(record)
 
 

@@ -66,7 +66,7 @@ def test_a_slower_median_is_advice_and_the_test_passes(suite: Suite) -> None:
     result.stdout.re_match_lines(
         [
             r"advice for test_it.py::test_it: slower than the baseline: median attributed latency "
-            r"went from 10 µs to [\d.]+ m?s \(\+\d+ %, allowed 10 %\)$"
+            r"rose from 10 µs to [\d.]+ m?s \(\+\d+ %, allowed 10 %\)$"
         ]
     )
 
@@ -97,7 +97,7 @@ def test_a_baseline_of_another_machine_is_not_compared_with(suite: Suite) -> Non
     with_latency(baseline, FAST_MS)
     assert [each["text"] for each in advice(suite, baseline)] == [
         "not compared with the baseline: "
-        "it is of another kind of machine (Another, 64 cores, Python 3.13.0)"
+        "it was measured on a different kind of machine (Another, 64 cores, Python 3.13.0)"
     ]
 
 

@@ -82,8 +82,8 @@ def test_two_budgets_that_fit_equally_well_are_one_line(suite: Suite, errors: Er
     suite.write("def test_read(): open('ran', 'w').close()\n")
     pyproject(suite, budget("a", 500, "test_read") + budget("b", 500, "test_read"))
     assert errors() == [
-        'ERROR: test_it.py::test_read: the tests of "a" and of "b" in pyproject.toml fit it '
-        "equally well: write a longer pattern for one of them"
+        'ERROR: test_it.py::test_read: budgets "a" and "b" in pyproject.toml '
+        "match it equally well: write a longer pattern for one of them"
     ]
 
 
@@ -94,7 +94,7 @@ def test_tests_that_are_no_list_of_patterns_are_named(
     suite.write("def test_read(): open('ran', 'w').close()\n")
     pyproject(suite, f"[tool.hancock-latency.budgets.a]\np50 = 5\ntests = {value}\n")
     reason = (
-        "tests=3 is not a text"
+        "tests=3 must be a non-empty string"
         if value == "[3]"
         else f"tests={value} is not a list such as ['tests/api', 'test_health']"
     )
@@ -104,8 +104,8 @@ def test_tests_that_are_no_list_of_patterns_are_named(
 def test_a_marker_has_no_tests(suite: Suite, errors: Errors) -> None:
     suite.write("@latency_budget(p50=5, tests=['x'])\ndef test_it(): open('ran', 'w').close()\n")
     assert errors() == [
-        "ERROR: test_it.py::test_it: latency_budget: tests is for budgets of the budget file: "
-        "the marker is on its test"
+        "ERROR: test_it.py::test_it: latency_budget: tests is only for budget files: the marker "
+        "already belongs to a test"
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_budget_whose_tests_are_not_in_the_run_is_told(suite: Suite) -> None:
     suite.write(SOURCE)
     pyproject(suite, budget("all", 500, "test_read") + budget("gone", 500, "test_gone"))
     result = suite.run()
-    result.stdout.fnmatch_lines('budgets of pyproject.toml that no test of this run uses: "gone"')
+    result.stdout.fnmatch_lines('budgets in pyproject.toml that no test in this run uses: "gone"')
 
 
 @pytest.mark.parametrize("p50", ["10", "'x'"], ids=["valid", "invalid"])
@@ -176,11 +176,11 @@ class TestIt(unittest.IsolatedAsyncioTestCase):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("200ms", "'200ms' is neither a limit such as p99=50ms or max=1s, nor errors=0.1%"),
+        ("200ms", "'200ms' is not a limit: write p99=50ms, max=1s or errors=0.1%"),
         ("p95=1,p95=2", "p95 is given twice"),
         (
             "p95=x",
-            "p95: 'x' is not a duration: write a number of milliseconds or a text such as "
+            "p95: 'x' is not a duration: write a number of milliseconds or a string such as "
             "'250us', '10ms' or '1.5s'",
         ),
     ],

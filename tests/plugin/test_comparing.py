@@ -32,14 +32,15 @@ def test_a_session_shows_groups_and_columns(
             r"sample +n +p50 +p95 +p99 +mean +ops +limits \(ms\) +verdict",
             rf"test_it.py::test_sleep\[1\]{FIGURE * 6} +p50 500 +within",
             r"2 within \(latencies in ms, raw, by nearest rank\)",
-            r"mean: from the histogram of raw latency, which has each within 0.05 %",
-            r"ops: calls a second: 1 / mean for one caller, observations over time for a load",
+            r"mean: from the histogram of raw latency, accurate to 0.05 %",
+            r"ops: calls per second: 1 / mean for one caller, observations / elapsed time for a "
+            r"load",
             r"",
             r"sample +n +p50 +p95 +p99 +mean +ops +×",
             r"test_it.py::test_sleep",
             rf"  \[1\]{FIGURE * 6} +1",
             rf"  \[3\]{FIGURE * 6} +\d\S*",
-            r"group by func: × is p50 over the smallest p50 of the group",
+            r"group by func: × is p50 divided by the smallest p50 of the group",
         ],
         consecutive=False,
     )
@@ -57,11 +58,11 @@ def test_a_session_without_these_options_is_as_before(suite: Suite) -> None:
     [
         (
             "--latency-group-by=class",
-            "unknown group 'class': valid are param and func",
+            "unknown group 'class': must be param or func",
         ),
         (
             "--latency-columns=p50",
-            "unknown column 'p50': valid are min, max, mean, stddev, ops",
+            "unknown column 'p50': must be any of min, max, mean, stddev, ops",
         ),
     ],
 )

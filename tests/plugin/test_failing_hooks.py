@@ -59,10 +59,10 @@ def test_a_machine_hook_that_raises_is_one_line_and_changes_nothing(suite: Suite
 @pytest.mark.parametrize(
     ("added", "why"),
     [
-        ("{('a', 'b'): 1}", "artifact['it'] has the key ('a', 'b'), which is not a text"),
-        ("{'a': [{7: 1}]}", "artifact['it']['a'][0] has the key 7, which is not a text"),
-        ("(1.0, float('nan'))", "artifact['it'][1] is nan, which JSON does not have"),
-        ("-float('inf')", "artifact['it'] is -inf, which JSON does not have"),
+        ("{('a', 'b'): 1}", "artifact['it'] has the key ('a', 'b'), which is not a string"),
+        ("{'a': [{7: 1}]}", "artifact['it']['a'][0] has the key 7, which is not a string"),
+        ("(1.0, float('nan'))", "artifact['it'][1] is nan, which JSON does not support"),
+        ("-float('inf')", "artifact['it'] is -inf, which JSON does not support"),
     ],
 )
 def test_what_a_hook_adds_that_json_cannot_hold_is_its_failure(
@@ -80,7 +80,7 @@ def test_a_fact_about_the_machine_that_json_cannot_hold_is_its_hook_s_failure(
     _, errors, artifact = ended(suite, f"{MACHINE}: machine['load'] = float('nan')")
     assert errors == [
         "ERROR: the hook pytest_latency_machine_info failed: "
-        "ValueError: machine['load'] is nan, which JSON does not have"
+        "ValueError: machine['load'] is nan, which JSON does not support"
     ]
     assert artifact["machine"]["load"] is None or artifact["machine"]["load"]
 

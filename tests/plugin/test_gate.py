@@ -159,7 +159,7 @@ def test_report_mode_measures_and_never_fails(suite: Suite) -> None:
 def test_report_mode_says_in_the_heading_that_nothing_can_fail(suite: Suite) -> None:
     suite.write(SLOW)
     suite.run("--latency=report").stdout.fnmatch_lines(
-        "*= latency budgets (mode report: nothing can fail) =*"
+        "*= latency budgets (mode report: budgets never fail tests) =*"
     )
 
 
@@ -239,7 +239,7 @@ def test_a_test_that_fails_by_itself_is_left_alone_and_its_sample_is_not_judged(
 ) -> None:
     suite.write(SLOW + "    assert 1 == 2\n")
     sample = suite.artifact()["samples"][0]
-    assert (sample["outcome"], sample["not_judged"]) == ("not judged", "the test failed by itself")
+    assert (sample["outcome"], sample["not_judged"]) == ("not judged", "the test itself failed")
 
 
 def test_a_gate_that_measured_nothing_fails(suite: Suite) -> None:
@@ -247,7 +247,7 @@ def test_a_gate_that_measured_nothing_fails(suite: Suite) -> None:
     result = suite.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        "nothing was measured: this test has a latency budget, but never called its sample fixture"
+        "nothing was measured: this test has a latency budget but never called its sample fixture"
     )
 
 
@@ -261,8 +261,8 @@ def test_forgotten(sample):
     asyncio.run(test())
 """
 NEVER_FINISHED = (
-    "sample 'load' was begun and never finished: "
-    "write `await sample(...)` for what is awaited, and do not leave its rounds"
+    "sample 'load' was started but never finished: write `await sample(...)` for coroutine "
+    "functions, and do not leave sample.rounds() early"
 )
 
 
@@ -289,7 +289,7 @@ def test_inconclusive_passes_and_is_explained(suite: Suite) -> None:
     result.stdout.re_match_lines(
         [
             r"1 undecided: too few calls .*",
-            r"test_it.py::test_fast: inconclusive p99: 0 of 60 over 400 ms; shows p94.\d, "
+            r"test_it.py::test_fast: inconclusive p99: 0 of 60 over 400 ms; enough for p94.\d, "
             r"p99 needs 354 observations \(\S+ m?s at this pace\)",
         ]
     )
@@ -298,7 +298,7 @@ def test_inconclusive_passes_and_is_explained(suite: Suite) -> None:
 UNDECIDED = FAST.replace("samples=1", "max_samples=60, samples=1")
 TOO_FEW = (
     "*test_it.py:*: UndecidedBudgetWarning: test_it.py::test_fast: "
-    "inconclusive p99: 0 of 60 over 400 ms; shows p94.*, p99 needs 354 observations (*"
+    "inconclusive p99: 0 of 60 over 400 ms; enough for p94.*, p99 needs 354 observations (*"
 )
 
 
@@ -370,8 +370,8 @@ def test_both(sample):
     )
     result = suite.run()
     result.stdout.fnmatch_lines(
-        "E *LatencyError: a sample without a name was measured already in this test: "
-        "give each its own name=..."
+        "E *LatencyError: an unnamed sample was already measured in this test: give each sample "
+        "its own name=..."
     )
 
 

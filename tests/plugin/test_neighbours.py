@@ -168,7 +168,7 @@ def test_coverage_is_noticed_and_never_fails_a_test_by_itself(
     (sample,) = json.loads((suite.path / "artifact.json").read_text())["samples"]
     (advice,) = (a for a in sample["measurement"]["advice"] if a["kind"] == "tracer")
     assert re.fullmatch(
-        r"sys\.(settrace|monitoring \(coverage\.py\)) was active: latencies include its work; "
+        r"sys\.(settrace|monitoring \(coverage\.py\)) was active: latencies include its overhead; "
         r"measure without coverage, debugger or profiler",
         advice["text"],
     )
@@ -329,9 +329,8 @@ def test_once(tmp_path):
     result = suite.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        "E *This was call no. 2 of the same test body, after calls that passed: "
-        "a test with a latency budget and no sampling fixture is called again and again, "
-        "with its fixtures set up once. If it cannot be, measure only the request: "
-        "sample(function, ...), or a single run: "
+        "E *This was call no. 2 of the test body; earlier calls passed. A test with a latency "
+        "budget and no sampling fixture is called repeatedly, with its fixtures set up once. If it "
+        "cannot be, measure only the request: sample(function, ...), or a single run: "
         '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
     )

@@ -51,7 +51,7 @@ def test_another_machine_is_one_line_under_the_table_and_a_list_in_the_artifact(
 ) -> None:
     result = suite.run("--latency-profile=other", "--latency-json=artifact.json")
     result.assert_outcomes(passed=1)
-    line = f'hardware profile "other" is not met: {described()}'
+    line = f'this machine does not match hardware profile "other": {described()}'
     assert 1 == result.outlines.count(line)
     profile = json.loads((suite.path / "artifact.json").read_text())["profile"]
     assert (profile["name"], profile["met"]) == ("other", False)
@@ -67,7 +67,7 @@ def test_a_required_profile_refuses_another_machine_before_any_test(
     if workers:
         pytest.importorskip("xdist")
     assert errors("--latency-profile=require:other", *workers) == [
-        f'ERROR: this machine is not the one that hardware profile "other" requires: {described()}'
+        f'ERROR: this machine does not match the required hardware profile "other": {described()}'
     ]
 
 
@@ -85,20 +85,20 @@ def test_without_the_option_there_is_no_profile(suite: Suite) -> None:
 @pytest.mark.usefixtures("profiles")
 def test_the_environment_names_a_profile_too(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANCOCK_LATENCY_PROFILE", "other")
-    suite.run().stdout.fnmatch_lines('hardware profile "other" is not met: *')
+    suite.run().stdout.fnmatch_lines('this machine does not match hardware profile "other": *')
 
 
 def test_a_profile_of_the_project_replaces_the_built_in_one(suite: Suite, profiles: Path) -> None:
     profiles.write_text(OTHER.replace("other", "ci"), encoding="utf-8")
     suite.run("--latency-profile=ci").stdout.fnmatch_lines(
-        f'hardware profile "ci" is not met: {described()}'
+        f'this machine does not match hardware profile "ci": {described()}'
     )
 
 
 def test_an_unknown_profile_is_named_with_those_that_exist(errors: Errors, profiles: Path) -> None:
     assert errors("--latency-profile=require:ic") == [
         f"ERROR: command line option --latency-profile: {profiles}: "
-        'unknown profile "ic": known are "ci", "other", "ours"'
+        'unknown profile "ic": known profiles are "ci", "other", "ours"'
     ]
 
 
@@ -107,12 +107,12 @@ def test_an_unknown_profile_is_named_with_those_that_exist(errors: Errors, profi
     [
         (
             "[tool.hancock-latency.profiles.mine]\ncpus = 4",
-            "profile \"mine\": unknown key 'cpus': valid are cores, memory_gb, free_disk_gb, "
+            "profile \"mine\": unknown key 'cpus': valid keys are cores, memory_gb, free_disk_gb, "
             "python, architecture",
         ),
         (
             '[tool.hancock-latency.profiles.mine]\ncores = "few"',
-            'profile "mine": cores = \'few\' is neither a number nor a range such as "2-4"',
+            'profile "mine": cores = \'few\' must be a number or a range such as "2-4"',
         ),
         (
             "[tool.hancock-latency.profiles]\nmine = 4",

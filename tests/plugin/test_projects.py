@@ -235,8 +235,8 @@ def test_not_awaited(sample):
     suite.write(shop, "shop.py")
     assert outcomes(suite, source, "-p", "anyio") == HEALTH_AND_RED
     suite.run("-k", "not_awaited").stdout.fnmatch_lines(
-        "sample without a name was begun and never finished: "
-        "write `await sample(...)` for what is awaited, and do not leave its rounds"
+        "sample without a name was started but never finished: write `await sample(...)` for "
+        "coroutine functions, and do not leave sample.rounds() early"
     )
 
 

@@ -165,10 +165,10 @@ def test_making_and_picking_inputs_takes_no_time_of_an_observation() -> None:
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ([], "inputs= is empty: sample(function, inputs=...) needs one at least"),
+        ([], "inputs= is empty: sample(function, inputs=...) needs at least one"),
         ("abc", "inputs='abc' is not a list of inputs: write sample(function, inputs=[...])"),
         (5, "inputs=5 is not a list of inputs: write sample(function, inputs=[...])"),
-        (itertools.count(), "inputs= has more than 1000000 inputs, or no end"),
+        (itertools.count(), "inputs= has more than 1000000 inputs, or is infinite"),
     ],
 )
 def test_inputs_that_cannot_be_meant_are_refused_before_any_call(inputs: Any, message: str) -> None:
@@ -225,7 +225,7 @@ def test_a_setup_cannot_observe() -> None:
     measure = sampler()
     with pytest.raises(LatencyError) as refused:
         next(iter(measure.rounds(setup=measure.observe)))
-    assert str(refused.value) == ("sample.observe() belongs inside `for _ in sample.rounds():`")
+    assert str(refused.value) == ("call sample.observe() inside `for _ in sample.rounds():`")
 
 
 async def prepare() -> None:
@@ -237,7 +237,7 @@ async def prepare() -> None:
     [
         (
             [1, 2],
-            "setup=[1, 2] cannot be called: pass the function itself, "
+            "setup=[1, 2] is not callable: pass the function itself, "
             "as in sample.rounds(setup=prepare)",
         ),
         (

@@ -10,18 +10,18 @@ import pytest
 from .conftest import Errors, Suite
 
 KEYWORDS = (
-    "valid are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
     "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
     "and rps and tests in a budget file"
 )
-HOW = "write a number of milliseconds or a text such as '250us', '10ms' or '1.5s'"
+HOW = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 MARKERS = [
     ("p9x=3", f"unknown keyword 'p9x' (did you mean \"p99\"?): {KEYWORDS}"),
     ("p50=-1", "p50: -1 is not a duration: it must be greater than zero"),
     ("p50='abc'", f"p50: 'abc' is not a duration: {HOW}"),
     (
         "p50=10, p95=5",
-        "p95=5 ms is below p50=10 ms: limits must not get smaller as percentiles rise",
+        "p95=5 ms is below p50=10 ms: limits must not decrease as percentiles increase",
     ),
     (
         "p101=5",
@@ -29,17 +29,19 @@ MARKERS = [
     ),
     ("", "no limit is given: write latency_budget(p99=50) or a budget name"),
     ("samples=5", f"no limit is given: {KEYWORDS}"),
-    ("1, 2, 3, 4", "4 positional limits: at most three, p50, p95 and p99, or one budget name"),
+    (
+        "1, 2, 3, 4",
+        "4 positional arguments: write at most three (p50, p95, p99), or one budget name",
+    ),
     ("10, p50=10", "p50 is given twice, by position and by keyword"),
     ("'GET /nope'", 'unknown budget "GET /nope": pyproject.toml has none'),
     ("p50=[1]", f"p50: [1] is not a duration: {HOW}"),
     ("None", f"no limit is given: {KEYWORDS}"),
     (
         "p50=5, rps='>= 200'",
-        "rps is for loads, and a test makes one call after another: write it into the budget "
-        "file, by which Locust runs are judged",
+        "rps is only for Locust runs: write it in the budget file",
     ),
-    ("p50=5, errors='x'", "errors='x' is not a share: write a text such as '0.1%'"),
+    ("p50=5, errors='x'", "errors='x' is not a share: write a string such as '0.1%'"),
 ]
 TEST = """
 @latency_budget({arguments})
@@ -88,14 +90,14 @@ def test_a_parameter_is_named_by_its_id(suite: Suite, errors: Errors) -> None:
 
 
 SETTINGS = [
-    ("--latency=loud", "unknown mode 'loud': valid are gate, report and off"),
+    ("--latency=loud", "unknown mode 'loud': must be gate, report or off"),
     ("--latency-time-limit=5parsec", None),
-    ("--latency-samples=0", "'0' is not a whole number from 1 up"),
+    ("--latency-samples=0", "'0' must be a whole number of at least 1"),
     (
         "--latency-warmup=many",
         "'many' is not a warm-up: write a number of calls, a time such as '2s', or 'auto'",
     ),
-    ("--latency-attribution=maybe", "'maybe' is neither on nor off"),
+    ("--latency-attribution=maybe", "'maybe' must be on or off"),
 ]
 PARSEC = "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"
 
@@ -126,8 +128,8 @@ def test_a_bad_environment_variable_is_named(
     monkeypatch.setenv("HANCOCK_LATENCY_MODE", "loud")
     suite.write(TEST.format(arguments="10"))
     assert errors() == [
-        "ERROR: environment variable HANCOCK_LATENCY_MODE: unknown mode 'loud': "
-        "valid are gate, report and off"
+        "ERROR: environment variable HANCOCK_LATENCY_MODE: unknown mode 'loud': must be gate, "
+        "report or off"
     ]
 
 
@@ -154,7 +156,7 @@ BUDGET_FILES = [
     (
         '[tool.hancock-latency.budget."GET /"]\np99 = 1',
         'unknown table [tool.hancock-latency.budget] (did you mean "budgets"?): '
-        "valid are budgets, profiles, extends",
+        "must be one of budgets, profiles, extends",
     ),
     ("[tool]\nhancock-latency = 5", "'tool.hancock-latency' must be a table"),
 ]
@@ -202,7 +204,8 @@ def test_an_unknown_table_of_pyproject_toml_is_named_even_if_no_test_names_a_bud
     suite.write(TEST.format(arguments="10"))
     assert errors() == [
         f"ERROR: {file}: unknown table [tool.hancock-latency.budgtes] "
-        '(did you mean "budgets"?): valid are budgets, profiles, extends'
+        '(did you mean "budgets"?): '
+        "must be one of budgets, profiles, extends"
     ]
 
 
@@ -214,12 +217,12 @@ def test_a_budget_with_nothing_but_a_rate_is_no_budget_of_a_test(
     )
     suite.write(TEST.format(arguments='"GET /a"'))
     assert errors() == [
-        'ERROR: test_it.py::test_health: latency_budget: budget "GET /a" limits only rps, which a '
-        "Locust run alone can show: add a limit such as p99"
+        'ERROR: test_it.py::test_health: latency_budget: budget "GET /a" limits only rps, '
+        "which only Locust runs can measure: add a limit such as p99"
     ]
 
 
-UNUSED = 'budgets of pyproject.toml that no test of this run uses: "GET /b", "GET /c"'
+UNUSED = 'budgets in pyproject.toml that no test in this run uses: "GET /b", "GET /c"'
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])

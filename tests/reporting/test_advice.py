@@ -14,94 +14,95 @@ from pytest_hancock_latency.reporting.advice import _WORDS, advice_lines, advice
 MS = 1_000_000
 SENTENCES = {
     Advice.of("cap-samples", limit="p99", needed=354, max_samples=300): (
-        "p99 needs 354 observations, max_samples=300 allows no more: raise it, or expect an "
+        "p99 needs 354 observations, but max_samples=300: raise it, or expect an "
         "inconclusive verdict"
     ),
     Advice.of("cap-time", limit="p99", needed=354, fitting=40, time_limit_ns=5000 * MS): (
-        "p99 needs 354 observations, about 40 fit into 5 s: it will not be decided; raise "
-        "time_limit or --latency-time, ask for a lower percentile, or use "
+        "p99 needs 354 observations, but only about 40 fit into 5 s, so it will stay undecided; "
+        "raise "
+        "time_limit or --latency-time, limit a lower percentile, or use "
         "sample.burst(…, concurrency=8)"
     ),
     Advice.of("takes-long", limit="p99", needed=354, interval_ns=105 * MS): (
-        "p99 takes 354 calls of about 105 ms: 37.2 s"
+        "p99 needs 354 calls of about 105 ms each: 37.2 s"
     ),
     Advice.of("many-names", names=300): (
-        "more than 300 names: the others are judged as one; give requests of one kind the same "
-        "name=, as in get(url, name='/items/[id]')"
+        "more than 300 names: the rest are judged together; give requests of the same kind the "
+        "same name=, as in get(url, name='/items/[id]')"
     ),
     Advice.of("alike-names", names=21, name="GET /items/[id]"): (
         "21 names look alike: give them the same name=, as in get(url, name='/items/[id]'), or one "
         'budget, [budgets."GET /items/*"]'
     ),
     Advice.of("worker-clock", process="worker box_1", requests=7): (
-        "worker box_1 has a wrong clock: 7 of its requests started outside of the run's time and "
-        "are counted at its edge; let its machine keep the time"
+        "worker box_1 has a wrong clock: 7 of its requests seem to have started outside the run "
+        "and are counted at its start or end; synchronize the clock of its machine"
     ),
     Advice.of("worker-invalid", process="worker box_1", reports=2, why="not a mapping"): (
-        "worker box_1 sent 2 reports that cannot be read (not a mapping): none of their requests "
-        "is counted"
+        "worker box_1 sent 2 unreadable reports (not a mapping): their requests are not counted"
     ),
     Advice.of("generator-starved", process="the load generator", seconds=2.0): (
-        "the load generator waited for a core during 2 s of the run: latencies of that time make "
-        "nothing exceeded; give it a core of its own"
+        "the load generator waited for a CPU for 2 s of the run: latencies in that time cannot "
+        "lead to exceeded; give it a dedicated core"
     ),
     Advice.of("tracer", tools="sys.settrace and sys.monitoring (coverage)"): (
-        "sys.settrace and sys.monitoring (coverage) was active: latencies include its work; "
+        "sys.settrace and sys.monitoring (coverage) was active: latencies include its overhead; "
         "measure without coverage, debugger or profiler"
     ),
     Advice.of("first-call", first_ns=50 * MS, median_ns=2 * MS): (
-        "the first call took 50 ms, the median 2 ms: warm up, with warmup=5 for example"
+        "the first call took 50 ms, the median 2 ms: warm up first, for example with warmup=5"
     ),
     Advice.of("clock"): "the clock is coarser than 1 µs: short latencies are rounded",
     Advice.of("single-core"): (
-        "only one core may be used: whatever else runs is in the way of the test"
+        "only one core is available: anything else that runs slows down the test"
     ),
     Advice.of("throttled", percent=38): (
-        "the container was throttled for 38 % of the time of these calls: allow at least one CPU"
+        "the container was throttled for 38 % of the measured time: give it at least one CPU"
     ),
     Advice.of("quota", cpus=0.5): (
-        "the container may use 0.5 of a CPU: the kernel pauses it when that is spent; "
-        "give it a whole one"
+        "the container is limited to 0.5 CPUs: the kernel pauses it when they are used up; give it "
+        "at least one"
     ),
     Advice.of("unsteady-speed", factor=2.46): (
-        "the speed of the machine changed by a factor of 2.5 meanwhile: another guest of the host, "
-        "or its clock rate"
+        "the machine's speed changed by a factor of 2.5 while measuring: another virtual machine "
+        "on its host, or its CPU frequency"
     ),
     Advice.of("saturated", concurrency=8, send_lag_ns=1970 * MS, per_second=100.0): (
-        "saturated: all 8 callers were busy when requests were due, the p99 send lag is 1.97 s; "
+        "saturated: all 8 callers were busy when requests were due (p99 send lag 1.97 s); "
         "the server is too slow for 100 requests/s, or concurrency= is too low"
     ),
     Advice.of("saturated-generator", send_lag_ns=60 * MS): (
-        "requests started 60 ms late at p99: the generator does not keep the schedule; the "
-        "latencies count from it all the same; more workers, or fewer arrivals"
+        "requests started 60 ms late at p99: the generator cannot keep up with the schedule, from "
+        "which latencies are still measured; use more workers or a lower arrival rate"
     ),
     Advice.of("not-compared", why="it has no such sample"): (
         "not compared with the baseline: it has no such sample"
     ),
     Advice.of("slower", before_ns=MS, after_ns=3 * MS, percent=200, allowed_percent="10"): (
-        "slower than the baseline: median attributed latency went from 1 ms to 3 ms "
+        "slower than the baseline: median attributed latency rose from 1 ms to 3 ms "
         "(+200 %, allowed 10 %)"
     ),
     Advice.of("generator-busy", process="worker a", busy_seconds=30, seconds=60): (
-        "worker a filled its core in 30 of 60 s: its own queue is in these latencies; "
+        "worker a used a full core for 30 of 60 s: latencies include its own queue; "
         "spread the users over more workers (--processes)"
     ),
     Advice.of("generator-late", process="the load generator", lag_ns=80 * MS): (
-        "the load generator noticed things 80 ms late at p99: its own queue is in these latencies; "
-        "give it a core of its own, or fewer users"
+        "the load generator reacted 80 ms late at p99: latencies include its own queue; give it a "
+        "dedicated core or fewer users"
     ),
     Advice.of("worker-lost", process="worker a", requests=929, last_report_s=2.2): (
-        "worker a was lost: the 929 requests that it had reported until second 2 are counted, "
-        "what came after is not"
+        "worker a was lost: the 929 requests it had reported by second 2 are counted, later ones "
+        "are not"
     ),
     Advice.of("worker-without-gate", process="worker a"): (
-        "worker a sends no histograms, none of its requests is counted: its locustfile does not "
+        "worker a sends no histograms, so none of its requests are counted: its locustfile does "
+        "not "
         "import pytest_hancock_latency.locust_gate"
     ),
     Advice.of("coordinated-omission", omitted=49, closed_p99_ns=5 * MS, open_p99_ns=960 * MS): (
-        "closed loop: while a user waits for an answer it asks for nothing, so a stall counts once "
-        "for each user; about 49 requests were never sent, and with them p99 would be near 960 ms "
-        "instead of 5 ms; OpenLoop measures it"
+        "closed loop: a user sends no requests while it waits for a response, so a stall counts "
+        "only once per user; about 49 requests were never sent, and with them p99 would be about "
+        "960 ms instead of 5 ms; OpenLoop sends them all"
     ),
 }
 

@@ -79,7 +79,7 @@ def test_inconclusive_is_an_error_where_it_fails_the_test() -> None:
 
 
 def test_what_was_not_judged_is_silent() -> None:
-    assert [] == annotation_lines([EXCEEDED.without_verdict("the test failed by itself")], PLACES)
+    assert [] == annotation_lines([EXCEEDED.without_verdict("the test itself failed")], PLACES)
 
 
 def test_a_test_whose_place_is_unknown_has_none() -> None:

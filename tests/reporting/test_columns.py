@@ -69,8 +69,8 @@ def test_columns_come_after_the_percentiles_in_the_order_that_was_asked_for() ->
 
 def test_it_is_said_what_columns_rest_on() -> None:
     assert notes(parse_columns("min,ops,max,mean")) == [
-        "min, mean: from the histogram of raw latency, which has each within 0.05 %",
-        "ops: calls a second: 1 / mean for one caller, observations over time for a load",
+        "min, mean: from the histogram of raw latency, accurate to 0.05 %",
+        "ops: calls per second: 1 / mean for one caller, observations / elapsed time for a load",
         "max: raw, exact",
     ]
 
@@ -80,9 +80,10 @@ def test_it_is_said_what_columns_rest_on() -> None:
     [
         (
             "min,maen",
-            "unknown column 'maen' (did you mean \"mean\"?): valid are min, max, mean, stddev, ops",
+            "unknown column 'maen' (did you mean \"mean\"?): must be any of min, max, mean, "
+            "stddev, ops",
         ),
-        (" , ", "' , ' names no column: valid are min, max, mean, stddev, ops"),
+        (" , ", "' , ' names no column: must be any of min, max, mean, stddev, ops"),
     ],
 )
 def test_columns_that_cannot_be_meant_are_refused(text: str, message: str) -> None:

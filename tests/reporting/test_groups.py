@@ -37,8 +37,8 @@ def test_parameters_of_a_function_are_compared_with_its_fastest() -> None:
         "t.py::test_loads",
         "  [orjson-9]  9    3   50   60     1",
         "  [json-10]   9   30   50   60    10",
-        "group by func: × is p50 over the smallest p50 of the group; "
-        "1 without another to compare with",
+        "group by func: × is p50 divided by the smallest p50 of the group; "
+        "1 without another sample to compare with",
     ]
 
 
@@ -51,8 +51,8 @@ def test_functions_are_compared_under_the_same_parameters() -> None:
         "[orjson-9]",
         "  t.py::test_dumps  9    3   50   60    1",
         "  t.py::test_loads  9    3   50   60    1",
-        "group by param: × is p50 over the smallest p50 of the group; "
-        "2 without another to compare with",
+        "group by param: × is p50 divided by the smallest p50 of the group; "
+        "2 without another sample to compare with",
     ]
 
 
@@ -72,7 +72,9 @@ def test_columns_on_demand_stand_before_the_factor() -> None:
 
 def test_a_sample_without_observations_is_in_no_group() -> None:
     records = [record("test[1]"), record("test[2]", n=0)]
-    assert group_lines(records, GroupBy.FUNC) == ["group by func: no two samples are in one group"]
+    assert group_lines(records, GroupBy.FUNC) == [
+        "group by func: no two samples belong to the same group"
+    ]
 
 
 def test_what_takes_no_time_has_no_factor() -> None:
@@ -103,5 +105,5 @@ def test_an_unknown_group_is_refused() -> None:
     with pytest.raises(SettingError) as refused:
         parse_group_by("params")
     assert str(refused.value) == (
-        "unknown group 'params' (did you mean \"param\"?): valid are param and func"
+        "unknown group 'params' (did you mean \"param\"?): must be param or func"
     )

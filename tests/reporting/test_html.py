@@ -154,7 +154,7 @@ def test_a_merged_artifact_and_a_run_of_locust_say_what_they_are_made_of() -> No
     session = {"locust": run, "merged_from": [{"file": "a.json"}, {"file": "b.json"}]}
     root = html.document_fromstring(report_html([], session))
     assert texts(root, "dd") == [
-        "10 users (Reader) asking http://here",
+        "10 users (Reader) sending requests to http://here",
         "w1: 9000 requests, finished; w2: 410 requests, lost, joined after 12.5 s",
         "a.json, b.json",
     ]
@@ -162,8 +162,8 @@ def test_a_merged_artifact_and_a_run_of_locust_say_what_they_are_made_of() -> No
 
 def test_without_a_sample_it_says_so() -> None:
     root = page([])
-    assert texts(root, "header p") == ["no sample"]
-    assert texts(root, "title") == ["Latency budgets: no sample"]
+    assert texts(root, "header p") == ["no samples"]
+    assert texts(root, "title") == ["Latency budgets: no samples"]
 
 
 def test_a_sample_without_observations_has_a_section() -> None:
@@ -208,14 +208,14 @@ def test_a_baseline_is_drawn_and_told_beside_what_is_new() -> None:
 def test_a_baseline_of_another_kind_of_machine_is_told_as_such() -> None:
     root = page(baseline=earlier(cores=8))
     assert texts(root, "dd")[-1] == (
-        "the baseline was measured on another kind of machine: "
+        "the baseline was measured on a different kind of machine: "
         "CPU of a gold file, 8 cores, Python 3.11.7"
     )
 
 
-def test_an_unchanged_median_is_the_same() -> None:
+def test_an_unchanged_median_is_marked_as_unchanged() -> None:
     cells = texts(page(baseline=gold.artifact()), "#overview tbody tr td:last-child")
-    assert all(cell.endswith("(the same)") for cell in cells)
+    assert all(cell.endswith("(unchanged)") for cell in cells)
 
 
 def test_few_samples_are_open_and_of_many_only_those_that_are_not_within() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.core.attribution import CAUSES
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
 from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
@@ -70,6 +72,15 @@ def test_every_format_ever_written_is_valid_and_read(path: Path) -> None:
 def test_what_is_written_today_has_no_field_that_the_schema_does_not_describe() -> None:
     artifact = artifact_of([measured(400), *gold.artifact().records], gold.artifact().session)
     jsonschema.validate(json.loads(artifact_text(artifact)), closed(SCHEMA))
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_an_observation_with_any_cause_can_be_read_back(cause: str) -> None:
+    record = measured(100)
+    slow = Slow(0, 0, 2 * MS, MS, (cause,))
+    record = replace(record, measurement=replace(record.measurement, slowest=(slow,)))
+    read = artifact_in(artifact_text(artifact_of([record], gold.artifact().session)).encode())
+    assert read.records[0].measurement.slowest == (slow,)
 
 
 def test_the_schema_is_one() -> None:

@@ -33,7 +33,7 @@ def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
         Slow(35, 900_000_000, 80 * MS, 80 * MS),
     )
     assert picture_lines(record(wall, taken, slow)) == [
-        "distribution of 37 raw latencies (log scale), · is where only the machine put them",
+        "distribution of 37 raw latencies (log scale), · = this high only because of the machine",
         "     1 ms  ████████████████████  10",
         "  1.58 ms  ████████████████████████████████████████  20",
         "           ── p50 limit 3 ms ──",
@@ -42,8 +42,8 @@ def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
         "  63.1 ms  ██··  2",
         "",
         "slowest",
-        "    80 ms (code 10 ms)  no. 37 at 1.5 s: preempted, collector",
-        "    80 ms  no. 36 at 900 ms: nothing else happened: it is the code",
+        "    80 ms (code 10 ms)  no. 37 at 1.5 s: preempted, garbage collection",
+        "    80 ms  no. 36 at 900 ms: the machine did not interfere: the code is slow",
     ]
 
 

@@ -91,7 +91,7 @@ def test_of_many_samples_those_within_are_shown_that_are_nearest_to_a_limit() ->
         *(f"t.py::test[{n}]" for n in range(MANY - NEAREST, MANY)),
         "and",
     ]
-    assert lines[-1] == "and 19 more that are within, farther from their limits: see -v"
+    assert lines[-1] == "and 19 more within their limits: show all with -v"
 
 
 def test_all_of_many_samples_are_shown_on_demand() -> None:

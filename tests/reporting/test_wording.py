@@ -80,7 +80,7 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
                 over_attributed=0,
                 needed=354,
             ),
-            "inconclusive p99: 0 of 120 over 50 ms; shows p97, "
+            "inconclusive p99: 0 of 120 over 50 ms; enough for p97, "
             "p99 needs 354 observations (14.2 s at this pace)",
         ),
         (
@@ -112,8 +112,8 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.STALL, n=500, over=54),
-            "inconclusive p99: 54 of 500 over 50 ms (11 %, allowed 1 %), nearly all at one time: "
-            "could be a single stall; longer measuring shows whether it comes again",
+            "inconclusive p99: 54 of 500 over 50 ms (11 %, allowed 1 %), nearly all at the same "
+            "time: could be a single stall; measure longer to see whether it recurs",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.STOPPED, over=3),
@@ -131,7 +131,7 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
                 needed=60,
             ),
             "inconclusive p99: 3 of 40 over 50 ms (7.5 %, allowed 1 %); "
-            "more than is allowed so far; about 60 observations would show it "
+            "more than allowed so far; about 60 observations would settle it "
             "(2.4 s at this pace)",
         ),
         (
@@ -146,7 +146,8 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
                 needed=9000,
             ),
             "inconclusive p99: 3 of 400 over 50 ms (0.75 %, allowed 1 %); "
-            "too near the limit to tell; about 9000 observations would (360 s at this pace)",
+            "too near the limit to tell; about 9000 observations would settle it (360 s at this "
+            "pace)",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.NEAR, n=400, over=4),

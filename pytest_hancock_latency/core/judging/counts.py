@@ -1,12 +1,13 @@
-"""Judging what was counted already: histograms of an artifact, of shards, of Locust workers.
+"""Judging existing counts: histograms of an artifact, of shards, or of Locust workers.
 
-Evidence from counts is valid at any stopping time, so also at this one. What a histogram cannot
-tell is decided against the easy answer: an observation in the bucket of the limit counts as over
-it for *within*, and as not over it for *exceeded*. Without counts by time, one stall of the machine
-cannot be told from slow code; whoever has them passes them along.
+Evidence from counts is valid at any stopping time, so also at this one. Where a histogram is
+ambiguous, the conservative choice is made: an observation in the bucket of the limit counts as over
+it for *within*, and as not over it for *exceeded*. Without counts by time, a single stall of the
+machine cannot be distinguished from slow code, so callers pass these counts along if they have
+them.
 
-A `RunningTally` adds up counts that come in pieces, from one process or many, in any order. A piece
-says how many latencies fell into which bucket in one window of 250 ms. Pieces add up to a
+A `RunningTally` adds up counts that arrive in pieces, from one or more processes, in any order. A
+piece contains the number of latencies per bucket in one window of 250 ms. Pieces add up to a
 histogram, to the exceedances of each limit in each window (a single stall must not decide), and to
 the timeline of the run. Memory grows with windows and buckets, not with requests.
 """
@@ -30,10 +31,10 @@ from .verdict import LimitVerdict, Outcome, Reason, Verdict
 
 @dataclass(frozen=True, slots=True)
 class OverTime:
-    """Observations in each deletion window, and those of them that were over one limit.
+    """Observations in each deletion window, and how many of them were over one limit.
 
-    Windows in which the load generator waited for a core are left out: what was slow there may
-    have been the generator.
+    Windows in which the load generator waited for a CPU are left out: the generator itself may have
+    been slow there.
     """
 
     totals: Sequence[int]
@@ -42,19 +43,19 @@ class OverTime:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """All that was counted of one sample."""
+    """All counts of one sample."""
 
     raw: Histogram
     attributed: Histogram
-    """The same histogram as ``raw`` where nothing was attributed."""
+    """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
     elapsed_ns: int = 0
     over_time: Mapping[Limit, OverTime] = field(default_factory=dict)
-    """Empty where the counts by time are unknown."""
+    """Empty if the counts by time are unknown."""
 
 
 def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
-    """The verdict on a tally; valid whenever counting stopped."""
+    """Return the verdict on a tally; valid whenever counting stopped."""
     alpha = policy.alpha_of_part(budget)
     tables = [boundaries(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
     failures = boundaries(budget.errors, policy.alpha_within, alpha)
@@ -74,16 +75,16 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
 def _judge_limit(
     limit: Limit, table: Table, tally: Tally, least: int, least_time_ns: int
 ) -> LimitVerdict:
-    """The verdict on one limit of a tally."""
+    """Return the verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
     windows = tally.over_time.get(limit)
     if windows is None:
-        known, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
+        n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
     else:
-        known, over_attributed = sum(windows.totals), sum(windows.exceeding)
+        n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
     counts = Counts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
     outcome = otherwise = None
-    if known and table.shows_exceeded(known, over_attributed):
+    if n_attributed and table.shows_exceeded(n_attributed, over_attributed):
         if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
@@ -95,23 +96,23 @@ def _judge_limit(
 
 
 def _is_no_single_stall(limit: Limit, table: Table, windows: OverTime | None) -> bool:
-    """Whether *exceeded* stands without the worst two windows, where those are known."""
+    """Whether *exceeded* still holds without the worst two windows, if windows are known."""
     if windows is None or not limit.allowed:
         return True
     return survives_deletion(table, windows.totals, windows.exceeding)
 
 
 BucketCounts = Mapping[int, int]
-"""How many latencies fell into which bucket."""
+"""The number of latencies by bucket."""
 _NEVER: Final = -(2**62)
-"""A window before all others: nothing is dropped."""
+"""A window before all others, so that nothing is dropped."""
 
 
 class RunningTally:
-    """All that is counted of one kind of request."""
+    """Running counts of one kind of request."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
-        """limits: all that the counts will be judged by."""
+        """limits: all limits that the counts will be judged by."""
         self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
         self._from = _NEVER
         self._begin()
@@ -125,12 +126,12 @@ class RunningTally:
         self._course = _Course()
 
     def forget(self, until: int) -> None:
-        """Start anew: pieces of windows before this one no longer count, whenever they arrive."""
+        """Start over: pieces of windows before this one are ignored, even if they arrive later."""
         self._from = until
         self._begin()
 
     def add(self, window: int, counts: BucketCounts) -> None:
-        """Take in a piece. window: when the requests started, in whole windows."""
+        """Add a piece. window: number of the window in which the requests started."""
         if window < self._from:
             return
         add_counts(self._counts, counts)
@@ -142,7 +143,7 @@ class RunningTally:
         self._course.add(window, counts)
 
     def add_failures(self, window: int, kinds: Mapping[str, int]) -> None:
-        """Take in how many requests failed in which way."""
+        """Add the number of failed requests by kind."""
         if window < self._from:
             return
         for kind, count in kinds.items():
@@ -151,30 +152,30 @@ class RunningTally:
 
     @property
     def requests(self) -> int:
-        """Answered and failed ones."""
+        """Number of answered and failed requests."""
         return sum(self._totals.values()) + sum(self.failures.values())
 
     @property
     def elapsed_ns(self) -> int:
-        """From the first window that has a request to the last one, both included."""
+        """Time from the first window with a request to the last one, both included."""
         windows = self.per_window.keys()
         return (max(windows) - min(windows) + 1) * DELETION_WINDOW_NS if windows else 0
 
     @property
     def started_unix_s(self) -> float | None:
-        """Begin of the first window that has a request; windows are of wall-clock time."""
+        """Start of the first window with a request; windows are based on wall-clock time."""
         windows = self.per_window.keys()
         return min(windows) * DELETION_WINDOW_NS / NS_PER_S if windows else None
 
     @property
     def ended_unix_s(self) -> float | None:
-        """End of the last window that has a request."""
+        """End of the last window with a request."""
         windows = self.per_window.keys()
         return (max(windows) + 1) * DELETION_WINDOW_NS / NS_PER_S if windows else None
 
     @property
     def per_window(self) -> dict[int, int]:
-        """Requests in each window, failed ones too."""
+        """Return the requests in each window, including failed ones."""
         requests = dict(self._totals)
         for window, count in self._failed_in.items():
             requests[window] = requests.get(window, 0) + count
@@ -182,18 +183,18 @@ class RunningTally:
 
     @property
     def answered_per_window(self) -> Mapping[int, int]:
-        """Requests in each window that did not fail."""
+        """Return the requests in each window that did not fail."""
         return self._totals
 
     @property
     def histogram(self) -> Histogram:
-        """Of all latencies."""
+        """Return the histogram of all latencies."""
         return Histogram(self._counts)
 
     def tally(self, starved: Container[int] = ()) -> Tally:
-        """What can be judged.
+        """Return the counts as they can be judged.
 
-        starved: windows in which the load generator waited for a core.
+        starved: windows in which the load generator waited for a CPU.
         """
         histogram = self.histogram
         windows = self._totals
@@ -208,11 +209,11 @@ class RunningTally:
         )
 
     def timeline(self) -> Timeline | None:
-        """The course of the run; None before the first latency."""
+        """Return the timeline of the run; None before the first latency."""
         return self._course.timeline()
 
     def _over_time(self, limit: Limit, starved: Container[int]) -> OverTime:
-        """Windows with observations; an empty one stands for all that lie between two of them."""
+        """Return the windows with observations, and one empty window for each gap between them."""
         over, totals, exceeding, before = self._over[limit], [], [], None
         for window in sorted(self._totals):
             if window in starved:
@@ -227,11 +228,11 @@ class RunningTally:
 
 
 class _Course:
-    """Histograms of stretches that double in length whenever there are too many of them."""
+    """Histograms of intervals that double in length whenever there are too many."""
 
     def __init__(self) -> None:
         self._windows = 1
-        """In one stretch."""
+        """Number of windows in one interval."""
         self._stretches: dict[int, dict[int, int]] = {}
 
     def add(self, window: int, counts: BucketCounts) -> None:
@@ -273,9 +274,9 @@ def add_counts(counts: dict[int, int], piece: BucketCounts) -> None:
 
 
 def _median(counts: BucketCounts) -> int:
-    left = (sum(counts.values()) + 1) // 2
+    remaining = (sum(counts.values()) + 1) // 2
     for index in sorted(counts):
-        left -= counts[index]
-        if left <= 0:
+        remaining -= counts[index]
+        if remaining <= 0:
             return middle(index)
     return 0

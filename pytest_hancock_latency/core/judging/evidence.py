@@ -2,20 +2,20 @@
 
 "p99 ≤ 50 ms" says that at most 1 % of requests take longer than 50 ms. With θ0 = 1 − q, the
 statement is about one number, θ = P(latency > limit), and all evidence is the count of exceedances:
-k of n. Two mixtures of likelihood ratios (Wald 1945) weigh it, one against θ ≥ θ0, for *within*,
-one against θ ≤ θ0, for *exceeded*:
+k of n. Two mixtures of likelihood ratios (Wald 1945) weigh it: one against θ ≥ θ0, for *within*,
+and one against θ ≤ θ0, for *exceeded*:
 
     o = θ0 / (1 − θ0)        θ_i = o·r_i / (1 + o·r_i)
     log E(n, k) = log Σ w_i · exp( k·log(θ_i/θ0) + (n−k)·log((1−θ_i)/(1−θ0)) )
 
-Where the statement is true, E is a supermartingale that starts at 1, so it ever reaches 1/α with
-a probability of at most α (Ville 1939), however often one looks and whenever one stops.
+If the statement is true, E is a supermartingale that starts at 1, so it ever reaches 1/α with a
+probability of at most α (Ville 1939), however often it is checked and whenever sampling stops.
 
-For a given k, the evidence for *within* grows with n and that for *exceeded* shrinks, hence two
-tables by k describe everything:
+For a given k, the evidence for *within* grows with n and that for *exceeded* shrinks, so two tables
+by k describe everything:
 
-    within_from(k)     the least n at which k exceedances show *within*
-    exceeded_until(k)  the greatest n at which k exceedances show *exceeded*
+    within_from(k)     the smallest n at which k exceedances show *within*
+    exceeded_until(k)  the largest n at which k exceedances show *exceeded*
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ from math import exp, log, log1p
 from typing import Final
 
 Mixture = tuple[tuple[float, float], ...]
-"""Pairs (odds ratio to the allowed odds, weight); the weights add up to 1."""
+"""Pairs of odds ratio to the allowed odds, and weight; the weights add up to 1."""
 
 WITHIN: Final[Mixture] = ((0.1, 0.7), (0.3, 0.2), (0.55, 0.1))
 """Most weight is where most tests are, at a tenth of the allowed rate: a clear pass of p99 takes
-464 observations on average (Wald's bound is 445). The others let code nearer to its limit pass."""
+464 observations on average (Wald's bound is 445). The others let code closer to its limit pass."""
 EXCEEDED: Final[Mixture] = ((1.5, 0.2), (2.5, 0.25), (6.0, 0.25), (40.0, 0.3))
-"""Weights of slow code by how slow it is. 40 times the allowed odds is code in which nearly every
-call is over: p99 is then exceeded after 4 observations. 1.5 times is what is worth finding."""
+"""Weights for degrees of slow code. At 40 times the allowed odds, nearly every call is over the
+limit: p99 is then exceeded after 4 observations. 1.5 times is the smallest worth finding."""
 
 METHOD: Final = "mixture e-process of exceedance counts"
 VERSION: Final = 1
-"""Raised by every change after which the same observations may get another verdict."""
+"""Increases with every change that may give the same observations a different verdict."""
 
 ALPHA_WITHIN: Final = 0.05
-"""Chance that a limit passes although it is broken. It needs no correction for several limits: all
+"""Probability that a limit passes although it is exceeded. Several limits need no correction: all
 have to pass (intersection-union, Berger 1982)."""
 ALPHA_BUILD: Final = 0.01
-"""Chance of any false alarm in a build: one red build in a hundred may be by chance. Evidence is
-exponential in observations, so that a strict value costs few of them."""
+"""Probability of any false alarm in a build: one build in a hundred may fail by chance. Evidence
+grows exponentially with observations, so a strict value costs few of them."""
 _LEAST_GATES: Final = 200
-"""A small suite is judged like one of this size, so that verdicts stay as it grows."""
+"""A small suite is judged like one of this size, so that verdicts stay the same as it grows."""
 NEVER: Final = 2**62
-"""A number of observations that nobody reaches."""
+"""A number of observations that is never reached."""
 
 
 def share_of_sample(earlier: int) -> float:
-    """Share of a test's chance of a false alarm for its next sample: 1/2, then 1/6, 1/12, …
+    """Return the share of a test's false-alarm probability for its next sample: 1/2, 1/6, 1/12, …
 
-    However many there are, together they spend no more than that chance.
+    Together, any number of samples spend no more than that probability.
     """
     return 1 / ((earlier + 1) * (earlier + 2))
 
 
 def alpha_of_gate(gates: int) -> float:
-    """Chance of a false alarm for each of `gates` gates, so that the build has 1 % at most."""
+    """Return the false-alarm probability of each of `gates` gates, at most 1 % for the build."""
     return ALPHA_BUILD / max(_LEAST_GATES, gates)
 
 
@@ -79,17 +79,17 @@ class EProcess:
             self._terms.append((log(weight), hit, miss))
 
     def log_evidence(self, n: int, k: int) -> float:
-        """Logarithm of the evidence after k exceedances in n observations."""
+        """Return the logarithm of the evidence after k exceedances in n observations."""
         logs = [weight + k * hit + (n - k) * miss for weight, hit, miss in self._terms]
         top = max(logs)
         return top + log(sum(exp(x - top) for x in logs))
 
 
 class Boundaries:
-    """Where counts turn into answers, for one allowed rate; tables grow as they are asked for."""
+    """Counts that decide, for one allowed rate; the tables grow on demand."""
 
     def __init__(self, allowed: Fraction, alpha_within: float, alpha_exceeded: float) -> None:
-        """allowed: θ0, 0 < θ0 < 1. alpha_*: chance of being wrong, each for its answer."""
+        """allowed: θ0, 0 < θ0 < 1. alpha_*: error probability of each answer."""
         self._within = EProcess(allowed, WITHIN)
         self._exceeded = EProcess(allowed, EXCEEDED)
         self._enough_within = -log(alpha_within)
@@ -98,39 +98,39 @@ class Boundaries:
         self._exceeded_until: list[int] = []
 
     def within_from(self, k: int) -> int:
-        """The least n at which k exceedances show *within*."""
+        """Return the smallest n at which k exceedances show *within*."""
         while len(self._within_from) <= k:
             self._within_from.append(self._next_within())
         return self._within_from[k]
 
     def exceeded_until(self, k: int) -> int:
-        """The greatest n at which k exceedances show *exceeded*; 0 where no n does."""
+        """Return the largest n at which k exceedances show *exceeded*; 0 if none."""
         while len(self._exceeded_until) <= k:
             self._exceeded_until.append(self._next_exceeded())
         return self._exceeded_until[k]
 
     def shows_within(self, n: int, k: int) -> bool:
-        """Whether k of n show *within*; without the tables, which large counts would fill."""
+        """Whether k of n show *within*; avoids the tables, which large counts would fill."""
         return n > 0 and self._within.log_evidence(n, k) >= self._enough_within
 
     def shows_exceeded(self, n: int, k: int) -> bool:
-        """Whether k of n show *exceeded*; without the tables."""
+        """Whether k of n show *exceeded*; avoids the tables."""
         return k > 0 and self._exceeded.log_evidence(n, k) >= self._enough_exceeded
 
     def most_within(self, n: int) -> int:
-        """a[n]: the most exceedances that show *within* after n observations; −1 if none do."""
+        """Return a[n]: the most exceedances that show *within* after n observations; −1 if none."""
         evidence = self._within.log_evidence
         return _first(0, lambda k: k > n or evidence(n, k) < self._enough_within) - 1
 
     def least_exceeded(self, n: int) -> int:
-        """b[n]: the least exceedances that show *exceeded* after n observations; maybe above n."""
+        """Return b[n]: the fewest exceedances that show *exceeded* after n; may be above n."""
         evidence = self._exceeded.log_evidence
         return _first(0, lambda k: k > n or evidence(n, k) >= self._enough_exceeded)
 
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
-        """The n from which *within* is shown if k of n is the rate for good; None if too far.
+        """Return the n from which *within* is shown if the rate stays k of n; None if too far.
 
-        Computed without the tables, which would have to grow as far.
+        Avoids the tables, which would have to grow that far.
         """
         evidence = self._within.log_evidence
 
@@ -140,7 +140,7 @@ class Boundaries:
         return _first(n, enough) if enough(farthest) else None
 
     def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
-        """The n from which *exceeded* is shown if k of n is the rate for good; None if too far."""
+        """Return the n from which *exceeded* is shown if the rate stays k of n; None if too far."""
         evidence = self._exceeded.log_evidence
 
         def enough(later: int) -> bool:
@@ -150,9 +150,7 @@ class Boundaries:
 
     def _next_within(self) -> int:
         k = len(self._within_from)
-        low = (
-            self._within_from[-1] if k else 0
-        )  # one exceedance more never needs fewer observations
+        low = self._within_from[-1] if k else 0  # another exceedance never needs fewer observations
         return _first(low + 1, lambda n: self._within.log_evidence(n, k) >= self._enough_within)
 
     def _next_exceeded(self) -> int:
@@ -166,46 +164,46 @@ class Boundaries:
 
 
 class NoneAllowed:
-    """The answers where nothing may exceed at all: the first exceedance decides.
+    """Boundaries for a limit that nothing may exceed: the first exceedance decides.
 
-    It speaks about the observations themselves and about nothing beyond them.
+    The answer is about these observations only, without inference beyond them.
     """
 
     def within_from(self, k: int) -> int:
-        """1 without an exceedance, never with one."""
+        """Return 1 without an exceedance, `NEVER` with one."""
         return NEVER if k else 1
 
     def exceeded_until(self, k: int) -> int:
-        """Never without an exceedance, for ever with one."""
+        """Return 0 without an exceedance, `NEVER` with one."""
         return NEVER if k else 0
 
     def shows_within(self, n: int, k: int) -> bool:
-        """Every observation without an exceedance."""
+        """Whether there are observations and no exceedance."""
         return n > 0 and not k
 
     def shows_exceeded(self, n: int, k: int) -> bool:
-        """The first exceedance."""
+        """Whether there is an exceedance."""
         return k > 0
 
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
-        """Never, once there is an exceedance."""
+        """Return None once there is an exceedance."""
         return None if k else 1
 
     def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
-        """At once, if there is an exceedance."""
+        """Return n if there is an exceedance."""
         return n if k else None
 
     def most_within(self, n: int) -> int:
-        """No exceedance, as soon as there is an observation."""
+        """Return 0 once there is an observation."""
         return 0 if n else -1
 
     def least_exceeded(self, n: int) -> int:
-        """One exceedance."""
+        """Return 1."""
         return 1
 
 
 def _first(start: int, holds: Callable[[int], bool]) -> int:
-    """The least n ≥ start for which a monotone predicate holds, by doubling and halving."""
+    """Return the smallest n ≥ start for which a monotone predicate holds, by bisection."""
     if holds(start):
         return start
     low, step = start, 1
@@ -222,14 +220,14 @@ def _first(start: int, holds: Callable[[int], bool]) -> int:
 def boundaries(
     allowed: Fraction, alpha_within: float, alpha_exceeded: float
 ) -> Boundaries | NoneAllowed:
-    """The shared tables of one allowed rate: many gates of a suite ask for the same ones."""
+    """Return the cached tables of one allowed rate; many gates of a suite share them."""
     if not allowed:
         return NoneAllowed()
     return Boundaries(allowed, alpha_within, alpha_exceeded)
 
 
 def shown_quantile(n: int, k: int, alpha: float = ALPHA_WITHIN) -> Fraction:
-    """The highest percentile, in tenths, for which k exceedances of n show *within*; 0 if none."""
+    """Return the highest percentile, in tenths, that k of n show to be *within*; 0 if none."""
     enough = -log(alpha)
     low, high = 0, 1000
     while high - low > 1:
@@ -241,9 +239,9 @@ def shown_quantile(n: int, k: int, alpha: float = ALPHA_WITHIN) -> Fraction:
 
 
 def bounding_ranks(quantile: Fraction, n: int) -> tuple[int, int]:
-    """Ranks, from 1, of the observations between which a quantile lies, 95 % confidence each.
+    """Return the ranks, from 1, between which a quantile lies, at 95 % confidence each.
 
-    Valid however sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 where nothing is known.
+    Valid whenever sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 if unknown.
     """
     table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
     most, least = table.most_within(n), table.least_exceeded(n)

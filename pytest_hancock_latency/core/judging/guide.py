@@ -1,4 +1,4 @@
-"""The gate of requests that no budget names: the table of the performance guide.
+"""The gate for requests without a budget: the table of the performance guide.
 
     metric            acceptable    investigate
     failure rate      < 0.1 %       > 1 %
@@ -6,8 +6,8 @@
     p99               < 500 ms      > 2 s
     requests/s        steady        declining
 
-Shown to be acceptable is *within*, shown to be worth investigating is *exceeded*, and what lies
-between is *inconclusive*. Two limits a line make this a gate that fails on big trouble only.
+Shown to be acceptable is *within*, shown to be worth investigating is *exceeded*, and anything in
+between is *inconclusive*. With two limits per line, this gate fails only on serious problems.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INVESTIGATE: Final = LatencyBudget(
 def judge_by_guide(
     tally: Tally, policy: Policy, throughput: ThroughputVerdict | None = None
 ) -> Verdict:
-    """The verdict of the guide's table on a tally."""
+    """Return the verdict of the guide's table on a tally."""
     good, bad = (judge_counts(tally, budget, policy) for budget in (ACCEPTABLE, INVESTIGATE))
     pairs = zip(good.limits, bad.limits, strict=True)
     return replace(

@@ -1,4 +1,4 @@
-"""What is known about one limit of a budget, from counts alone."""
+"""Judges one limit of a budget, from counts alone."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 _HOPELESS: Final = 0.55
 """Share of the allowed rate above which raw latency hardly ever passes: it is the highest odds
-ratio in the mixture for *within*, against which no evidence grows any more."""
+ratio in the mixture for *within*, beyond which the evidence no longer grows."""
 _ROOM: Final = 2
-"""Observations over a limit that a pass should have time for: code at a tenth of what is allowed
-has as many or fewer in nine of ten samples."""
+"""Observations over a limit that a pass should leave room for: code at a tenth of the allowed rate
+has at most this many in nine of ten samples."""
 _SPREAD: Final = 2
-"""Standard deviations by which the rate so far may be an accident: measuring stops for the machine
-where even the lower rate leaves no hope."""
+"""Standard deviations by which the rate so far may be off by chance: measuring stops because of the
+machine only if even the lower rate is hopeless."""
 _FARTHEST: Final = 10_000_000
-"""Observations beyond which a forecast is no help to anybody."""
+"""Observations beyond which a forecast is useless."""
 
 Table = Boundaries | NoneAllowed
-"""What decides about counts of exceedances."""
+"""The boundaries that counts of exceedances are compared with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many observations were over one limit."""
+    """Counts of observations over one limit."""
 
     n: int
     over: int
-    """By raw latency."""
+    """Number over the limit by raw latency."""
     over_attributed: int
 
 
@@ -49,9 +49,9 @@ class LimitJudge:
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
-        """No further observation is worth its time."""
+        """Whether further observations are not worth their time."""
         self.is_concentrated = False
-        """The count shows *exceeded*, but a single stall could still explain it."""
+        """Whether the count shows *exceeded*, but a single stall could still explain it."""
         self._table = table
         self._least = least
         self._least_time_ns = least_time_ns
@@ -63,41 +63,41 @@ class LimitJudge:
         return self._table.within_from(0)
 
     def with_room(self) -> int:
-        """The same with a few of them over the limit, where any may be."""
+        """The fewest observations that can show *within* with a few over the limit, if allowed."""
         return self._table.within_from(_ROOM if self.limit.allowed else 0)
 
     def look(self, observations: Observations, window: Nanoseconds, room: int) -> None:
-        """Take in all observations so far.
+        """Update the judgement from all observations so far.
 
-        window: index of the deletion window in which each of them started.
-        room: observations that fit into the time and the cap, those so far included.
+        window: index of the deletion window in which each observation started.
+        room: observations that fit into the time and the cap, including those so far.
         """
         self._counts = self._count(observations.wall_ns, observations.attributed_ns)
         least_ns = self._least_time_ns
         self._is_long_enough = not least_ns or observations.span_ns >= least_ns
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
-            return  # valid whenever sampling stops, hence it stays
+            return  # valid whenever sampling stops, so it stays
         self.outcome = self._decide(observations.attributed_ns, window)
         self.settled = self.outcome is not None or (
             self._excuses_are_final(observations) and self._machine_in_the_way(room)
         )
 
     def next_look(self) -> int:
-        """Further observations until the limit can be settled by passing at the soonest."""
+        """Return how many more observations the limit needs at least to pass."""
         counts = self._counts
         if self._lacks_time_to_pass:
             return _FARTHEST
         return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def would_exceed(self, most: int) -> bool:
-        """Whether `most` observations show *exceeded* if exceedances keep their rate."""
+        """Whether `most` observations would show *exceeded* at the current rate."""
         n, k = self._counts.n, self._counts.over_attributed
         if self.outcome is not None or k <= self.limit.allowed * n:
             return False
         return self._table.exceeded_at_rate(n, k, most) is not None
 
     def verdict(self, *, stopped: bool) -> LimitVerdict:
-        """The verdict after the last look. stopped: another part of the budget ended it."""
+        """Return the verdict after the last look. stopped: another part of the budget ended it."""
         otherwise = Reason.SHORT if self._lacks_time_to_pass else None
         if self.is_concentrated:
             otherwise = Reason.STALL
@@ -135,7 +135,7 @@ class LimitJudge:
         if k == 0 or self._table.exceeded_until(k) < n:
             return False
         if not self.limit.allowed:
-            return True  # a statement about these very observations: none can be deleted
+            return True  # a statement about these observations themselves: none can be deleted
         self.is_concentrated = not self._survives_deletion(window, over)
         return not self.is_concentrated
 
@@ -147,7 +147,7 @@ class LimitJudge:
         return survives_deletion(self._table, totals, exceeding)
 
     def _excuses_are_final(self, observations: Observations) -> bool:
-        """Whether no observation can still become an exceedance."""
+        """Whether no more observations can become exceedances."""
         if observations.provisional is None:
             return True
         limit_ns = self.limit.limit_ns
@@ -155,7 +155,7 @@ class LimitJudge:
         return not bool((excused & observations.provisional).any())
 
     def _machine_in_the_way(self, room: int) -> bool:
-        """Whether attributed latency passes, and raw latency will not in the room that is left."""
+        """Whether attributed latency passes, but raw latency will not in the remaining room."""
         n, over, attributed = self._counts.n, self._counts.over, self._counts.over_attributed
         if attributed == over or n < self._least:
             return False
@@ -176,9 +176,9 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
     least: int,
     otherwise: Reason | None = None,
 ) -> LimitVerdict:
-    """The verdict on a limit whose outcome is known or, where it is None, inconclusive.
+    """Return the verdict on a limit with this outcome; inconclusive if it is None.
 
-    otherwise: why it is inconclusive, unless the machine was in the way.
+    otherwise: why it is inconclusive, unless because of the machine.
     """
     if outcome is not None:
         return LimitVerdict(
@@ -202,9 +202,9 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
 def survives_deletion(
     table: Table, totals: Sequence[int] | Nanoseconds, exceeding: Sequence[int] | Nanoseconds
 ) -> bool:
-    """Whether *exceeded* is shown without any two adjacent windows, the worst ones too.
+    """Whether *exceeded* still holds without any two adjacent windows, even the worst.
 
-    totals, exceeding: observations in each deletion window, and those of them over the limit.
+    totals, exceeding: observations in each deletion window, and how many are over the limit.
     """
     import numpy as np
 
@@ -213,14 +213,14 @@ def survives_deletion(
     if len(totals) > 1:
         totals = totals[:-1] + totals[1:]
         exceeding = exceeding[:-1] + exceeding[1:]
-    fewest: dict[int, int] = {}  # of windows with as many exceedances, the emptiest takes the most
+    fewest: dict[int, int] = {}  # among equal exceedances, the emptiest window is the worst
     for deleted, over in zip(totals.tolist(), exceeding.tolist(), strict=True):
         fewest[over] = min(deleted, fewest.get(over, deleted))
     return all(table.shows_exceeded(n - deleted, k - over) for over, deleted in fewest.items())
 
 
 def _why_undecided(limit: Limit, counts: Counts) -> Reason:
-    """Whether the machine was in the way, the limit is too near, or observations are too few."""
+    """Return why: the machine, a limit too near, or too few observations."""
     hopeless = _HOPELESS * float(limit.allowed) * counts.n
     if counts.over_attributed <= hopeless < counts.over:
         return Reason.MACHINE
@@ -228,10 +228,10 @@ def _why_undecided(limit: Limit, counts: Counts) -> Reason:
 
 
 def _needed(table: Table, limit: Limit, counts: Counts) -> int | None:
-    """About how many observations would settle it if exceedances kept their rate.
+    """Estimate how many observations would settle the limit at the current rate.
 
-    More attributed exceedances than allowed point to *exceeded*, else it is *within* that is asked
-    for.
+    If there are more attributed exceedances than allowed, the estimate is for *exceeded*, otherwise
+    for *within*.
     """
     n = counts.n
     if not n:
@@ -242,14 +242,14 @@ def _needed(table: Table, limit: Limit, counts: Counts) -> int | None:
 
 
 def too_many_failures(table: Table, failed: int, attempts: int) -> bool:
-    """Whether the failures show that more fail than may."""
+    """Whether the failures show that more requests fail than allowed."""
     return table.shows_exceeded(attempts, failed)
 
 
 def failures_need(table: Table, allowed: Fraction, failed: int, attempts: int) -> int:
-    """How many more attempts show too many failures at their present rate.
+    """Return how many more attempts would show too many failures at the current rate.
 
-    0 where they show it already, where no more failed than may, and where it takes too many.
+    0 if they already show it, if no more failed than allowed, or if it takes too many attempts.
     """
     if failed <= allowed * attempts or too_many_failures(table, failed, attempts):
         return 0
@@ -258,7 +258,7 @@ def failures_need(table: Table, allowed: Fraction, failed: int, attempts: int) -
 
 
 def failure_verdict(table: Table, allowed: Fraction, failed: int, attempts: int) -> FailureVerdict:
-    """The verdict on the share of requests that failed."""
+    """Return the verdict on the share of requests that failed."""
     if too_many_failures(table, failed, attempts):
         outcome = Outcome.EXCEEDED
     elif failed > allowed * attempts:

@@ -1,16 +1,16 @@
-"""Judging a sample while it grows.
+"""Judging a sample while it is being measured.
 
-After every look the judge says how many further observations it takes until the budget can pass at
-the soonest; the measuring loop runs that many in one go and only then looks again, so a pass still
-comes at the first n where it can. Evidence for *exceeded* is looked for every `LOOK_EVERY_NS`: it
-needs about half a second anyhow. The order of the questions, for each limit:
+After every look, the judge returns how many more observations the budget needs at least to pass.
+The measuring loop makes that many in one go and only then looks again, so a pass still comes at the
+first possible n. Evidence for *exceeded* is checked every `LOOK_EVERY_NS`: it takes about half a
+second anyway. The order of the checks, for each limit:
 
-    attributed count shows exceeded, also without the worst half second  →  exceeded, stop
+    attributed count shows exceeded, even without the worst half second  →  exceeded, stop
     raw count shows within                                               →  within, it stays so
     attributed count shows within, raw count does not                    →  inconclusive (machine)
 
 Sources: the evidence is that of `evidence`; deleting the worst two adjacent windows of 250 ms is a
-leave-one-out guard against one stall of the host, which no counter of the thread's own may see.
+leave-one-out guard against a single stall of the host, which the thread's own counters may miss.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from .verdict import Outcome, Verdict
 LOOK_EVERY_NS: Final = 20_000_000
 """Evidence for *exceeded* takes half a second anyway; looking costs about a millisecond."""
 DELETION_WINDOW_NS: Final = 250_000_000
-"""A stall of the host lasts less than two such windows as a rule."""
+"""A stall of the host usually lasts less than two such windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How sure to be, and how far to go."""
+    """How certain a verdict must be, and how many observations it may take."""
 
     least: int = 50
-    """No *within* before this many observations."""
+    """Minimum number of observations for *within*."""
     most: int = 20_000
     gates: int = 1
-    """Gates of the build, over which the chance of a false alarm is shared."""
+    """Number of gates in the build that share the false-alarm probability."""
     alpha_within: float = ALPHA_WITHIN
     window_ns: int = DELETION_WINDOW_NS
-    """Length of the deletion windows; shorter for loads that are over sooner."""
+    """Length of the deletion windows; shorter for short loads."""
     share: float = 1.0
-    """Share of the gate's chance of a false alarm that this sample may spend."""
+    """Share of the gate's false-alarm probability that this sample may spend."""
 
     @property
     def alpha_exceeded(self) -> float:
-        """Chance of a false alarm for the whole budget of one sample."""
+        """False-alarm probability for the whole budget of one sample."""
         return alpha_of_gate(self.gates) * self.share
 
     def alpha_of_part(self, budget: LatencyBudget) -> float:
-        """The same for each part of the budget that may be exceeded by chance."""
+        """Return the false-alarm probability for each part that can be exceeded by chance."""
         return self.alpha_exceeded / budget.parts
 
 
@@ -75,33 +75,34 @@ class SequentialJudge:
 
     @property
     def undecided(self) -> tuple[Limit, ...]:
-        """The limits about which too little is known yet."""
+        """The limits that are not decided yet."""
         return tuple(judge.limit for judge in self._limits if not judge.settled)
 
     @property
     def lacks_only_time(self) -> bool:
-        """Whether a count shows *exceeded*, but may all be one stall so far."""
+        """Whether a count shows *exceeded*, but could still be a single stall."""
         return any(limit.is_concentrated for limit in self._limits)
 
     def would_exceed(self, most: int) -> bool:
-        """Whether `most` observations show a limit *exceeded* if exceedances keep their rate."""
+        """Whether `most` observations would show a limit *exceeded* at the current rate."""
         return any(limit.would_exceed(min(most, self._policy.most)) for limit in self._limits)
 
     def least_to_pass(self) -> int:
-        """The fewest observations after which the whole budget can be within."""
+        """The fewest observations with which the whole budget can be within."""
         return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
 
     def with_room(self) -> int:
-        """As many observations as a pass takes with a few of them over each limit."""
+        """The observations that a pass takes with a few of them over each limit."""
         return max(self._policy.least, *(limit.with_room() for limit in self._limits))
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
-        """Take in all observations so far; the number of further ones until a pass is possible.
+        """Update from all observations so far; return how many more make a pass possible.
 
-        0 means that there is nothing left to decide, or that the most observations are reached and
-        show no more than they will.
+        0 means that there is nothing left to decide, or that the maximum number of observations is
+        reached.
 
-        room: observations that fit into the time, those so far included; by default the most.
+        room: observations that fit into the time, including those so far; by default the
+            maximum.
         """
         room = self._policy.most if room is None else min(room, self._policy.most)
         n = len(observations)
@@ -112,15 +113,15 @@ class SequentialJudge:
             return 0
         steps = [limit.next_look() for limit in self._limits if not limit.settled]
         more = failures_need(self._failures, self.budget.errors, failed, n + failed)
-        if 0 < more <= room - n:  # more calls decide whether too many fail
+        if 0 < more <= room - n:  # more calls decide whether too many requests fail
             steps.append(more)
         if n >= self._policy.most:
             return min(steps) if steps and self.lacks_only_time else 0
         return min([*steps, self._policy.most - n]) if steps else 0
 
     def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
-        """The verdict on everything that was measured; call it once measuring has ended."""
-        self.look(observations, failed)  # what came after the last look counts as well
+        """Return the verdict on all observations; call it once measuring has ended."""
+        self.look(observations, failed)  # observations after the last look count as well
         n = len(observations)
         stopped = self._broken(n, failed)
         return Verdict(

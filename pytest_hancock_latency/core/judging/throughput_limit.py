@@ -1,19 +1,20 @@
-"""Whether a load reaches the least requests/s of its budget.
+"""Whether a load reaches the minimum requests/s of its budget.
 
-The load after its ramp-up is cut into stretches of a second, or of as many quarters of a second as
-ten requests take at the limit. A stretch is short if it has fewer answered requests than the limit
-asks for. "At least 200/s" says two things that people mean by it, and both must be shown:
+The load after its ramp-up is divided into intervals of one second or, for low limits, of as many
+quarters of a second as ten requests take at the limit. An interval is short if it has fewer
+answered requests than the limit requires. "At least 200/s" implies two things, and both must be
+shown:
 
-    within      the average reaches the limit, and at least half of the stretches do
-    exceeded    the average misses it, and more than half of the stretches do, also without any two
-                that follow each other
+    within      the average reaches the limit, and at least half of the intervals do
+    exceeded    the average misses it, and more than half of the intervals do, even without any two
+                adjacent ones
 
-"Half of the stretches" speaks about a share, as p50 does, so the evidence is that of p50.
+"Half of the intervals" is a statement about a share, as p50 is, so the evidence for p50 applies.
 
-Neither speaks about the server where somebody else held the requests up. Stretches in which the
-load generator had no core to spare are left out of *exceeded*. Users that wait by themselves for
-most of the time make few requests however quick the answers are: where even answers that take no
-time would not reach the limit, nothing is exceeded, and the load has to grow.
+The server is not blamed for delays elsewhere. Intervals in which the load generator was short of
+CPU cannot contribute to *exceeded*. Users that spend most of their time waiting make few requests
+however fast the responses are: if even instant responses would not reach the limit, nothing is
+exceeded, and the load has to grow.
 """
 
 from __future__ import annotations
@@ -32,46 +33,46 @@ from .throughput_trend import Steady
 from .verdict import Outcome, Reason, RpsVerdict
 
 _SHORT: Final = Fraction(1, 2)
-"""The share of stretches that may be short."""
+"""The share of intervals that may be short."""
 _LEAST_REQUESTS: Final = 10
-"""In a stretch at the limit: the median of fewer is far from their mean."""
+"""Requests in an interval at the limit; with fewer, the median is far from the mean."""
 _DELETED: Final = 2
-"""Stretches in a row that *exceeded* does without, see `survives_deletion`."""
+"""Adjacent intervals that *exceeded* must hold without, see `survives_deletion`."""
 _FARTHEST: Final = 86_400
-"""Stretches beyond which a forecast is no help: a day."""
+"""Intervals beyond which a forecast is useless: a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Stretches:
-    """Stretches of a load, and how many requests the limit asks of each."""
+    """Intervals of a load, and how many requests the limit requires in each."""
 
     requests: Sequence[int]
-    asked: float
+    required: float
 
     def __len__(self) -> int:
         return len(self.requests)
 
     @property
     def are_short(self) -> list[int]:
-        """1 for each that has fewer requests than that, 0 for the others."""
-        return [int(requests < self.asked) for requests in self.requests]
+        """1 for each interval with fewer requests than required, 0 for the others."""
+        return [int(requests < self.required) for requests in self.requests]
 
     @property
     def short(self) -> int:
-        """How many of them."""
+        """The number of short intervals."""
         return sum(self.are_short)
 
     @property
     def miss(self) -> bool:
-        """Whether they miss the limit on average."""
-        return sum(self.requests) < self.asked * len(self)
+        """Whether the intervals miss the limit on average."""
+        return sum(self.requests) < self.required * len(self)
 
     def show_within(self, table: Table) -> bool:
-        """Whether they reach the limit, on average and in half of the stretches."""
+        """Whether the intervals reach the limit, on average and in at least half of them."""
         return not self.miss and table.shows_within(len(self), self.short)
 
     def show_exceeded(self, table: Table) -> bool:
-        """Whether they miss it, on average and in most stretches, any two in a row left out."""
+        """Whether they miss it, on average and in most of them, even without any adjacent two."""
         return self.miss and survives_deletion(table, [1] * len(self), self.are_short)
 
 
@@ -88,10 +89,10 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
     Args:
         steady: answered requests by window, and the span in which the load did not change.
         least_per_s: the limit.
-        policy: how sure *within* has to be.
-        alpha: chance of calling a rate exceeded that is not.
-        strained: windows in which the load generator had no core to spare.
-        reachable_per_s: requests/s if every answer took no time; None where nothing limits that.
+        policy: how certain *within* must be.
+        alpha: probability of a false *exceeded*.
+        strained: windows in which the load generator was short of CPU.
+        reachable_per_s: requests/s if responses took no time; None if unlimited.
     """
     shortest_ns = max(NS_PER_S, _LEAST_REQUESTS / least_per_s * NS_PER_S)
     windows = ceil(shortest_ns / steady.window_ns)
@@ -99,9 +100,9 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
     number = max(0, steady.end - steady.begin) // windows
     requests = _requests(steady, windows, number)
     hit = [_is_hit(steady.begin + at * windows, windows, strained) for at in range(number)]
-    asked = least_per_s * stretch_ns / NS_PER_S
-    every = _Stretches(requests, asked)
-    calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], asked)
+    required = least_per_s * stretch_ns / NS_PER_S
+    every = _Stretches(requests, required)
+    calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], required)
     table = boundaries(_SHORT, policy.alpha_within, alpha)
     needed = _needed(every, calm, table)
     is_small = reachable_per_s is not None and reachable_per_s < least_per_s
@@ -125,7 +126,7 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
 
 
 def _requests(steady: Steady, windows: int, number: int) -> list[int]:
-    """Requests in each stretch of so many windows, oldest first."""
+    """Return the requests in each interval of `windows` windows, oldest first."""
     requests = [0] * number
     for window, count in steady.counts.items():
         at = (window - steady.begin) // windows
@@ -153,7 +154,7 @@ def _reason(
 
 
 def _needed(every: _Stretches, calm: _Stretches, table: Table) -> int | None:
-    """About how many stretches would settle it if they stayed as they are."""
+    """Estimate how many intervals would settle it at the current rates."""
     if not len(every):
         return table.within_from(0)
     if not calm.miss:

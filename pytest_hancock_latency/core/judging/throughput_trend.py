@@ -1,14 +1,14 @@
-"""Whether requests/s keep steady while the load does, or decline.
+"""Whether requests/s stay steady under steady load, or decline.
 
-The run after its ramp-up is cut into stretches of equal length, and a line is laid through their
+The run after its ramp-up is divided into intervals of equal length, and a line is fitted to their
 counts: the Theil–Sen line, the median of the slopes between all pairs (Sen 1968, with his bounds).
-Kendall's S says whether it can be chance; its variance is widened where neighbouring stretches are
-alike (Hamed & Rao 1998), which those of real machines are.
+Kendall's S tests whether the slope could be chance; its variance is increased if adjacent intervals
+are correlated (Hamed & Rao 1998), as they are on real machines.
 
-    declining       no chance, the line loses a fifth or more from its beginning to its end, and
-                    the lines of both halves fall as well: one step is a phase, not a trend
+    declining       not chance, the line loses a fifth or more from its start to its end, and the
+                    lines of both halves fall as well: a single step is a phase, not a trend
     steady          shown to lose less than a fifth, at 95 % confidence
-    neither known   anything else
+    inconclusive    anything else
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from typing import Final
 from .verdict import Outcome, ThroughputVerdict
 
 DECLINE: Final = 0.2
-"""The share from which a loss of throughput is worth a verdict: a fifth of the capacity."""
+"""Share of throughput whose loss counts as declining: a fifth of the capacity."""
 LEAST_NS: Final = 30_000_000_000
 LEAST_REQUESTS: Final = 200
-"""Below these two, nothing is said: a few seconds of any load go up or down."""
+"""Below these two there is no verdict: any load varies over a few seconds."""
 _MOST_STRETCHES: Final = 60
-"""More make the interval no narrower: their counts are smaller and noisier."""
+"""More intervals do not narrow the confidence interval: their counts are smaller and noisier."""
 _REQUESTS_IN_A_STRETCH: Final = 10
-"""The count of fewer is far from normal, which the interval takes it for."""
+"""Minimum per interval: smaller counts are far from the assumed normal distribution."""
 _Z_95: Final = 1.96
 _LEAST_SPREAD: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """Requests in each window, and the windows between which the load did not change."""
+    """Requests in each window, and the windows between which the load was constant."""
 
     counts: Mapping[int, int]
     begin: int
     """First window after the ramp-up."""
     end: int
-    """The window after the last one that is complete."""
+    """The window after the last complete one."""
     window_ns: int
 
     @property
@@ -56,7 +56,7 @@ class Steady:
         return sum(n for at, n in self.counts.items() if self.begin <= at < self.end)
 
     def stretches(self) -> list[int]:
-        """Requests in 20 to 60 stretches of equal length, oldest first; at least 10 in each."""
+        """Return the requests in 20 to 60 equal intervals, oldest first; about 10 or more each."""
         number_wanted = min(_MOST_STRETCHES, self.requests // _REQUESTS_IN_A_STRETCH)
         length = max(1, (self.end - self.begin) // max(1, number_wanted))
         number = (self.end - self.begin) // length
@@ -69,9 +69,9 @@ class Steady:
 
 
 def judge_throughput(steady: Steady, alpha: float) -> ThroughputVerdict | None:
-    """Steady or declining; None for what is too short to tell.
+    """Judge whether throughput is steady or declining; None if the load was too short.
 
-    alpha: chance of calling a steady pace declining.
+    alpha: probability of calling a steady throughput declining.
     """
     if steady.length_ns < LEAST_NS or steady.requests < LEAST_REQUESTS:
         return None
@@ -102,7 +102,7 @@ def _outcome(falls: Sequence[float], chance: float, alpha: float) -> Outcome:
 
 
 def _slopes(counts: Sequence[int]) -> list[float]:
-    """Between all pairs, ascending."""
+    """Return the slopes between all pairs, ascending."""
     pairs = combinations(enumerate(counts), 2)
     return sorted((b - a) / (j - i) for (i, a), (j, b) in pairs)
 
@@ -118,7 +118,7 @@ def _own_fall(counts: Sequence[int]) -> float:
 
 
 def _fall(counts: Sequence[int], slope: float) -> float:
-    """What the line with this slope loses, as a share of its beginning; from −1 to 1."""
+    """Return the loss of the line with this slope as a share of its start, from −1 to 1."""
     half = (len(counts) - 1) / 2
     begin = sorted(counts)[len(counts) // 2] - slope * half
     if begin <= 0:
@@ -127,7 +127,7 @@ def _fall(counts: Sequence[int], slope: float) -> float:
 
 
 def _chance(counts: Sequence[int], deviation: float) -> float:
-    """Of a fall like this where nothing falls."""
+    """Return the probability of such a fall if there is no trend."""
     rises = sum((b > a) - (b < a) for a, b in combinations(counts, 2))
     if rises >= 0 or not deviation:
         return 1.0
@@ -135,7 +135,7 @@ def _chance(counts: Sequence[int], deviation: float) -> float:
 
 
 def _variance(counts: Sequence[int]) -> float:
-    """Of Kendall's S where nothing changes, with counts that occur several times."""
+    """Return the variance of Kendall's S without a trend, corrected for ties."""
     tied = [counts.count(value) for value in set(counts)]
     return sum(sign * n * (n - 1) * (2 * n + 5) / 18 for sign, n in _signed(len(counts), tied))
 
@@ -145,7 +145,7 @@ def _signed(n: int, tied: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _alikeness(counts: Sequence[int], slope: float) -> float:
-    """By how much the variance grows since neighbouring stretches are alike; 1 if they are not."""
+    """Return the factor by which autocorrelation increases the variance; 1 without it."""
     n = len(counts)
     ranks = _ranks([count - slope * at for at, count in enumerate(counts)])
     spread = sum(rank * rank for rank in ranks)
@@ -153,14 +153,14 @@ def _alikeness(counts: Sequence[int], slope: float) -> float:
         return 1.0
     grown = 0.0
     for lag in range(1, n - 2):
-        alike = sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / spread
-        if abs(alike) > _Z_95 / sqrt(n):
-            grown += (n - lag) * (n - lag - 1) * (n - lag - 2) * alike
+        correlation = sum(a * b for a, b in zip(ranks, ranks[lag:], strict=False)) / spread
+        if abs(correlation) > _Z_95 / sqrt(n):
+            grown += (n - lag) * (n - lag - 1) * (n - lag - 2) * correlation
     return max(1.0, 1 + 2 * grown / (n * (n - 1) * (n - 2)))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks around their mean."""
+    """Return the ranks relative to their mean."""
     order = sorted(range(len(values)), key=values.__getitem__)
     middle = (len(values) - 1) / 2
     ranks = [0.0] * len(values)

@@ -1,7 +1,7 @@
 """Verdicts: within, exceeded or inconclusive, each with its evidence.
 
-This module is the one home of the outcomes, of their order from worst to best, and of the exit
-codes that they lead to. Whether a record fails its run is `core.record.Record.fails`.
+This module defines the outcomes, their order from worst to best, and the exit codes. Whether a
+record fails its run is decided by `core.record.Record.fails`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .evidence import METHOD, VERSION
 
 
 class Outcome(StrEnum):
-    """What is known about a budget; each is equal to its word.
+    """The result of judging a budget; each member equals its string.
 
     >>> Outcome.WITHIN == "within"
     True
@@ -27,16 +27,16 @@ class Outcome(StrEnum):
     EXCEEDED = "exceeded"
     INCONCLUSIVE = "inconclusive"
     NOT_JUDGED = "not judged"
-    """There is no budget, or the test failed by itself."""
+    """There is no budget, or the test itself failed."""
 
     @property
     def rank(self) -> int:
-        """The place in `WORST_FIRST`: 0 for the worst outcome."""
+        """The position in `WORST_FIRST`: 0 for the worst outcome."""
         return WORST_FIRST.index(self)
 
     @property
     def needs_attention(self) -> bool:
-        """Whether people should read the evidence: it is exceeded or inconclusive."""
+        """Whether the evidence should be read: exceeded or inconclusive."""
         return self in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE)
 
 
@@ -46,11 +46,11 @@ WORST_FIRST: Final = (
     Outcome.NOT_JUDGED,
     Outcome.WITHIN,
 )
-"""The order of outcomes wherever records are sorted, counted or combined."""
+"""The order in which records are sorted, counted or combined."""
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of a whole whose parts have these outcomes; within if there are none."""
+    """Return the worst of several outcomes; within if there are none."""
     return min(outcomes, key=lambda outcome: outcome.rank, default=Outcome.WITHIN)
 
 
@@ -58,12 +58,12 @@ class ExitCode(IntEnum):
     """Exit codes of the command line and of a Locust run; pytest has its own."""
 
     HELD = 0
-    """Nothing exceeded its budget, and nothing that has to be decided was left undecided."""
+    """No budget was exceeded, and no strict budget was left undecided."""
     EXCEEDED = 1
     USAGE = 2
     """Invalid input, or nothing was measured and judged, which is never a pass."""
     INCONCLUSIVE = 3
-    """Under ``--strict``, or for a budget that is strict itself."""
+    """With ``--strict``, or for a strict budget."""
 
 
 class Reason(StrEnum):
@@ -72,28 +72,28 @@ class Reason(StrEnum):
     SHOWN = "shown"
     """The evidence suffices."""
     FEW = "few"
-    """Nothing speaks against the limit, but there are too few observations to show it."""
+    """Nothing contradicts the limit, but there are too few observations to show it."""
     NEAR = "near"
     """The exceedance rate is too near the allowed one to tell."""
     STALL = "stall"
-    """The exceedances suffice, but nearly all fell into one short time."""
+    """There are enough exceedances, but nearly all fell into one short period."""
     SHORT = "short"
-    """The counts would pass, but the sample does not span the least time of its budget."""
+    """The counts would pass, but the sample is shorter than `least_time`."""
     MACHINE = "machine"
     """Attributed latency would pass, but the machine took too much time for raw latency to."""
     BETWEEN = "between"
-    """Shown to be above what is acceptable, not shown to be above what is to be investigated."""
+    """Shown to be above the acceptable limit, but not above the one for investigation."""
     STOPPED = "stopped"
     """Measuring ended because another part of the budget was decided."""
     LOAD = "load"
-    """The users' own waits allow no more requests/s, however quick the answers are."""
+    """The users' wait times allow no more requests/s, however fast the responses are."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitVerdict:
     """The verdict on one limit: k of n, raw and attributed.
 
-    The quantile itself and its bounds are in the record, by the label of the limit.
+    The quantile and its bounds are in the record, under the label of the limit.
 
     >>> verdict = judge(measure(len, "abc"), {"p50": "1s", "p95": "2s"}).verdict
     >>> [(part.limit.label, part.over, part.n) for part in verdict.limits]
@@ -107,11 +107,11 @@ class LimitVerdict:
     over: int
     """Observations whose raw latency is above the limit."""
     over_attributed: int
-    """Those whose attributed latency is, too."""
+    """Observations whose attributed latency is above the limit as well."""
     needed: int | None = None
-    """About how many observations would settle it; None where more would not."""
+    """Approximate number of observations that would settle it; None if more would not."""
     investigate_ns: int | None = None
-    """Where *exceeded* has a limit of its own, above the one of *within*: that one."""
+    """The separate, higher limit for *exceeded*, if there is one."""
 
     @property
     def excused(self) -> int:
@@ -135,9 +135,9 @@ class ThroughputVerdict:
 
     outcome: Outcome
     per_s: float
-    """Requests a second, on average."""
+    """Average requests per second."""
     fall: float
-    """Share of its beginning that the throughput lost until the end; negative where it rose."""
+    """Share of its initial value that the throughput lost by the end; negative if it rose."""
     least_fall: float
     most_fall: float
     """The fall lies between these two at 95 % confidence."""
@@ -147,9 +147,9 @@ class ThroughputVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RpsVerdict:
-    """The verdict on the least requests/s of a load: in how many stretches there were fewer.
+    """The verdict on the minimum requests/s of a load: how many intervals had fewer.
 
-    A stretch is a second, or longer where the limit asks for less than ten requests a second.
+    An interval is one second, or longer if the limit is below ten requests per second.
     """
 
     least_per_s: float
@@ -157,21 +157,21 @@ class RpsVerdict:
     outcome: Outcome
     reason: Reason
     per_s: float
-    """Answered requests a second, on average."""
+    """Average answered requests per second."""
     stretch_ns: int
     n: int
-    """Stretches of the steady load, from the end of the ramp-up."""
+    """Intervals of steady load, from the end of the ramp-up."""
     short: int
-    """Those with fewer requests than the limit asks for."""
+    """Intervals with fewer requests than the limit requires."""
     strained: int = 0
-    """Those in which the load generator had no core to spare: they make nothing exceeded."""
+    """Intervals in which the load generator was short of CPU: they cannot lead to *exceeded*."""
     short_strained: int = 0
-    """Those that are both."""
+    """Intervals that are both short and strained."""
     needed: int | None = None
-    """About how many stretches would settle it; None where more would not."""
+    """Approximate number of intervals that would settle it; None if more would not."""
     reachable_per_s: float | None = None
-    """Requests a second if every answer took no time, by the users' own waits; None where that is
-    not known, or not limited."""
+    """Requests per second if responses took no time, given the users' wait times; None if unknown
+    or unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +187,22 @@ class Verdict:
     n: int
     elapsed_ns: int
     throughput: ThroughputVerdict | None = None
-    """Of sustained load; None where it was not judged."""
+    """The verdict on sustained load; None if it was not judged."""
     least_time_ns: int = 0
-    """The time that the budget asks the sample to span."""
+    """The minimum time that the sample must span for *within*."""
     rps: RpsVerdict | None = None
-    """Of a load whose budget limits it; None elsewhere."""
+    """The verdict on minimum requests/s; None if the budget does not limit them."""
     method: str = METHOD
     version: int = VERSION
 
     @property
     def outcome(self) -> Outcome:
-        """Within, exceeded or inconclusive."""
+        """The worst outcome of all parts."""
         parts = (*self.limits, self.failures, self.rps, self.throughput)
         return worst(part.outcome for part in parts if part is not None)
 
     @property
     def decisive(self) -> LimitVerdict | None:
-        """The limit that explains the outcome best: the highest one with the same outcome."""
+        """The limit that best explains the outcome: the highest one with the same outcome."""
         same = [part for part in self.limits if part.outcome is self.outcome]
         return same[-1] if same else None

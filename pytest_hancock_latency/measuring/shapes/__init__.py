@@ -1,1 +1,1 @@
-"""The shapes of load: who calls when, and when to stop."""
+"""Shapes of load: when requests are made, by which caller, and when to stop."""

@@ -1,4 +1,4 @@
-"""The closed loop: one caller, the next request waits for the reply, until there is a verdict."""
+"""The closed loop: one caller makes requests one after another until there is a verdict."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ __tracebackhide__ = hides_frame
 T = TypeVar("T")
 
 PATIENCE_NS: Final = NS_PER_S
-"""How much longer to measure where the evidence suffices, but may all be one stall: two deletion
-windows of a stall, and as much without it."""
+"""How much longer to measure if the evidence suffices but could be a single stall: two deletion
+windows for the stall, and as much time after it."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
 NEVER: Final = 2**62
-"""A time that no clock reaches."""
+"""A time that no clock ever reaches."""
 
 
 class Watcher(Protocol):
-    """Somebody who wants to know while a sample is measured; never called inside a window."""
+    """Receives progress while a sample is measured; never called inside a timed window."""
 
     def warn(self, advice: Advice) -> None:
-        """Something that is known before measuring."""
+        """Receive advice known before measuring."""
 
     def show(self, progress: Progress) -> None:
-        """How far it is; a few times a second."""
+        """Receive the progress, a few times per second."""
 
     def done(self) -> None:
-        """The sample is measured, or an exception ended it."""
+        """Called when the sample is measured or an exception ended it."""
 
 
 class Turns(Protocol):
@@ -84,9 +84,9 @@ class Opponent(Protocol):
 
 
 class Measuring:
-    """The measuring of one sample by one caller: when to take how many, and when to stop.
+    """The measuring of one sample by one caller: how many calls to make, and when to stop.
 
-    It does not call anything itself, so that functions, coroutines and blocks share it.
+    It makes no calls itself, so that functions, coroutines and blocks can share it.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Measuring:
         self._turns: Turns | None = None
         self._first_of_turns: list[int] = []
         self._full_at = 0
-        """When the greatest number of observations was reached, and more were needed."""
+        """When the maximum number of observations was reached although more were needed."""
 
     def __enter__(self) -> Self:
         if self._watcher and self._judge:
@@ -142,26 +142,26 @@ class Measuring:
         self._stack.close()
 
     def steps(self) -> Iterator[tuple[int, int]]:
-        """How many calls to make now, and until when at the latest, again and again."""
+        """Yield repeatedly how many calls to make next, and until when at the latest."""
         if self._opponent:
             yield from self._steps_in_turns()
             return
         clock = self._clock
-        left, next_look = self._look()
+        remaining, next_look = self._look()
         watched = self._begin
-        while left and (now := clock()) < (deadline := self._deadline()):
+        while remaining and (now := clock()) < (deadline := self._deadline()):
             if self._watcher and self._judge and now - watched > PROGRESS_EVERY_NS:
                 watched = now
                 self._watcher.show(self._progress(self._judge, now))
             failed, before = self.taker.failures.total(), len(self.taker)
-            yield left, min(deadline, next_look, self._probe.run_if_due())
+            yield remaining, min(deadline, next_look, self._probe.run_if_due())
             failed = self.taker.failures.total() - failed
-            left -= len(self.taker) - before + failed
-            if left <= 0 or failed or clock() >= next_look:
-                left, next_look = self._look()
+            remaining -= len(self.taker) - before + failed
+            if remaining <= 0 or failed or clock() >= next_look:
+                remaining, next_look = self._look()
 
     def _steps_in_turns(self) -> Iterator[tuple[int, int]]:
-        """The same in a duel; what is not measured there is called once, for its answer."""
+        """Yield the steps of a duel; a sample not measured there is called once, for its answer."""
         if self._turns is None:
             yield 1, NEVER
             return
@@ -171,7 +171,7 @@ class Measuring:
             yield calls, NEVER
 
     def sample(self) -> Sample:
-        """What was measured, judged."""
+        """Return the judged sample."""
         observations = self.taker.observations()
         if self._turns:
             self._turns.finish(
@@ -203,9 +203,9 @@ class Measuring:
         return self._judge.verdict(observations, self.taker.failures.total(), self._elapsed)
 
     def _deadline(self) -> int:
-        """When to stop at the latest; later where a count needs only more time to convict.
+        """Return when to stop at the latest; later if *exceeded* only needs more time to be shown.
 
-        The greatest number of observations is overrun for as long as the time limit.
+        The maximum number of observations may be exceeded for the same time as the time limit.
         """
         deadline = self._begin + self._limit_ns
         if self._judge is not None and not self._is_extended and self._clock() >= deadline:
@@ -219,7 +219,7 @@ class Measuring:
         return deadline + PATIENCE_NS
 
     def _time_limit(self, judge: SequentialJudge | None, warmup: tuple[int, ...]) -> int:
-        """What is planned or, if that is to fit the budget, what it takes at the warm-up's pace."""
+        """Return the planned time limit; if automatic, the time needed at the warm-up's pace."""
         if self._plan.time_limit_ns != AUTO_TIME:
             return self._plan.time_limit_ns
         if judge is None:
@@ -230,7 +230,7 @@ class Measuring:
         return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
 
     def _extend(self, judge: SequentialJudge) -> None:
-        """Give a sample that points to *exceeded* the time to show it, if the time is to fit."""
+        """Extend an automatic time limit for a sample that is likely *exceeded*."""
         self._is_extended = True
         if self._plan.time_limit_ns != AUTO_TIME:
             return
@@ -240,7 +240,7 @@ class Measuring:
             self._limit_ns = max(self._limit_ns, longest_ns)
 
     def _announce(self, judge: SequentialJudge, watcher: Watcher) -> None:
-        """Say what is known before measuring: that no pass is possible, or that one takes long."""
+        """Warn before measuring if no pass is possible, or if it takes long."""
         if self._early:
             watcher.warn(self._early)
             return
@@ -253,27 +253,27 @@ class Measuring:
         return Progress(self._name, observations, judge.undecided, now - self._begin)
 
     def _look(self) -> tuple[int, int]:
-        """Observations to take before a pass is possible, and when to look again at the latest.
+        """Return how many observations to take next, and when to look again at the latest.
 
-        Without a budget it is the planned number. Looks take at most about 2 % of the time.
+        Without a budget that is the planned number. Looks take at most about 2 % of the time.
         """
         now, failed = self._clock(), self.taker.failures.total()
         if self._judge is None:
-            left = self._plan.samples - len(self.taker) - failed
-            return max(0, left), now + self._limit_ns
-        left = self._judge.look(self.taker.observations(), failed, self._room(now))
+            remaining = self._plan.samples - len(self.taker) - failed
+            return max(0, remaining), now + self._limit_ns
+        remaining = self._judge.look(self.taker.observations(), failed, self._room(now))
         after = self._clock()
-        return left, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
+        return remaining, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
 
     def _room(self, now: int) -> int | None:
-        """Observations that fit into the time at the present pace; None before there is a pace."""
+        """Return the observations that fit into the time at the current pace; None if unknown."""
         n = len(self.taker)
-        left = self._begin + self._limit_ns - now
-        return n + max(0, left) * n // max(1, now - self._begin) if n else None
+        remaining_ns = self._begin + self._limit_ns - now
+        return n + max(0, remaining_ns) * n // max(1, now - self._begin) if n else None
 
 
 class ClosedLoop:
-    """Measures one request after another, each by the caller's own thread."""
+    """Measures one request after another, in the calling thread."""
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ class ClosedLoop:
         pool: TimePool | None = None,
         opponent: Opponent | None = None,
     ) -> None:
-        """pool: of the session; by default one of its own. opponent: in a duel."""
+        """pool: shared by the session; by default a new one. opponent: in a duel."""
         self.opponent = opponent
         self.plan = plan
         self.pool = pool or TimePool()
@@ -296,13 +296,13 @@ class ClosedLoop:
         judge_of: Callable[[], SequentialJudge | None],
         warmed: tuple[int, ...] | None = None,
     ) -> Sample | Callable[[], Awaitable[Sample]]:
-        """Measure a target; where its answers are awaited, what begins to do so when awaited.
+        """Measure a target; if its answers must be awaited, return a coroutine function for it.
 
-        judge_of: makes the judge when measuring begins.
+        judge_of: makes the judge when measuring starts.
         """
         if is_coroutine_function(target.function):
             return partial(self._run_awaiting, target, judge_of, warmed)
-        is_first_seen = warmed is None and bool(self.plan.warmup)  # by the warm-up
+        is_first_seen = warmed is None and bool(self.plan.warmup)  # seen by the warm-up
         request = target.request(offers_unfinished=not is_first_seen)
         try:
             return self.measure(request, judge_of(), warmed)
@@ -319,7 +319,7 @@ class ClosedLoop:
         warmed: tuple[int, ...] | None,
         first: Awaitable[Any] | None = None,
     ) -> Sample:
-        """first: an answer that was got before it was known that it has to be awaited."""
+        """first: an answer received before it was known that answers must be awaited."""
         if first is not None:
             await first
         return await self.measure_coroutine(target.awaited_request(), judge_of(), warmed)
@@ -327,9 +327,9 @@ class ClosedLoop:
     def measure(
         self, request: Request, judge: SequentialJudge | None, warmed: tuple[int, ...] | None = None
     ) -> Sample:
-        """Warm up unless that was done by hand, measure until there is a verdict, judge.
+        """Warm up unless done by hand, measure until there is a verdict, and judge.
 
-        warmed: latencies in ns of the warm-up by hand. Whatever the request raises is raised.
+        warmed: latencies in ns of a manual warm-up. Exceptions of the request are raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
         with Measuring(self, request.name, judge, warmup) as measuring:
@@ -340,7 +340,7 @@ class ClosedLoop:
     async def measure_coroutine(
         self, request: Request, judge: SequentialJudge | None, warmed: tuple[int, ...] | None = None
     ) -> Sample:
-        """The same for a coroutine function, awaited in the running loop, whichever it is."""
+        """Measure a coroutine function in the running event loop, of any library."""
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
         with Measuring(self, request.name, judge, warmup) as measuring:
             for count, until in measuring.steps():
@@ -358,7 +358,7 @@ class ClosedLoop:
 
 
 class Rounds(Generic[T]):
-    """``for _ in rounds: with rounds.observe(): …``: times a block, and nothing around it."""
+    """``for _ in rounds: with rounds.observe(): …``: times only the block."""
 
     def __init__(
         self,
@@ -368,17 +368,17 @@ class Rounds(Generic[T]):
         done: Callable[[Sample], object],
         setup: Callable[[int], T],
     ) -> None:
-        """setup: gets the number of each round before it; returns what the round begins with."""
+        """setup: called with the number of each round before it; returns the value of the loop."""
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
         self._setup = setup
         self._taker: Taker | None = None
         self.sample: Sample | None = None
-        """What was measured, once all rounds are over."""
+        """The sample, once all rounds are over."""
 
     def observe(self) -> AbstractContextManager[None]:
-        """Time the block of the ``with`` statement; once in each round."""
+        """Time the block of the ``with`` statement; use it once per round."""
         if self._taker is None:
-            raise LatencyError("sample.observe() belongs inside `for _ in sample.rounds():`")
+            raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._taker.window()
 
     def __iter__(self) -> Iterator[T]:

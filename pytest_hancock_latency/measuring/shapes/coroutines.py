@@ -1,8 +1,7 @@
-"""Coroutines: taken one after the other, in bursts, or at a rate, in the running loop.
+"""Measuring coroutines one after another, in bursts, or at a rate, in the running event loop.
 
-One after the other no event loop is named: whatever runs the test runs this, asyncio or trio.
-Bursts and rates are tasks of asyncio. A thread's takers have tight loops of their own, which cannot
-await; everything but that loop is shared.
+One after another works in any event loop, asyncio or trio. Bursts and rates use asyncio tasks. The
+takers for threads have their own tight loops, which cannot await; everything else is shared.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ __tracebackhide__ = hides_frame
 
 
 async def take_awaiting(taker: Taker, request: Request, count: int, until: int) -> int:
-    """Take up to `count` observations of a coroutine function; how many were taken.
+    """Take up to `count` observations of a coroutine function; return how many were taken.
 
-    Ends early when time is up or a request fails. Nothing is awaited after the last answer.
+    Ends early if time is up or a request fails. Nothing is awaited after the last answer.
     """
     clock, checked = taker.clock, request.is_checked
     observed = 0
     taker.answer = answer = None
     for call in request.calls(count):
-        answer = None  # the one before is freed here, not inside the window
+        answer = None  # frees the previous answer outside the timed window
         opening = taker.opening()
         t0 = clock()
         answer = await call()
@@ -53,7 +52,7 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
 
 
 async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
-    """The burst of coroutines: `concurrency` tasks, all released at once."""
+    """Make a burst of coroutines: `concurrency` tasks, all released at once."""
     _require_asyncio()
     attempts, positions = load.attempts(), iter(range(len(load.calls)))
     release = asyncio.Event()
@@ -78,7 +77,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
 
 
 async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock: Clock) -> Finished:
-    """The open loop of coroutines: a task for each request, at its intended start."""
+    """Make an open loop of coroutines: a task for each request, at its intended start."""
     _require_asyncio()
     attempts, intended = load.attempts(), IntendedStarts(is_queue=False)
 
@@ -102,7 +101,7 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
 
 
 def is_in_event_loop() -> bool:
-    """Whether the caller runs in a loop of asyncio or trio, so that what it gets can be awaited."""
+    """Whether the caller runs in an asyncio or trio event loop, so that it can await answers."""
     trio = sys.modules.get("trio")
     return _is_in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
 
@@ -117,11 +116,11 @@ def _is_in_asyncio() -> bool:
 
 def _require_asyncio() -> None:
     if not _is_in_asyncio():
-        raise LatencyError("bursts and rates of coroutines need a running asyncio loop")
+        raise LatencyError("bursts and rates of coroutines need a running asyncio event loop")
 
 
 class _How(NamedTuple):
-    """How a load of coroutines was made."""
+    """The circumstances of a load of coroutines."""
 
     follower: Follower
     why_no_bracket: str | None
@@ -130,7 +129,7 @@ class _How(NamedTuple):
 
 
 def _shared_taker(stack: ExitStack, clock: Clock, plan: Plan) -> tuple[Taker, _How]:
-    """One taker for all tasks, since one thread runs them."""
+    """Return one taker for all tasks, because one thread runs them."""
     follower = stack.enter_context(Follower(clock))
     reason = why_bare(plan, ())
     if reason is None:

@@ -1,7 +1,7 @@
-"""From what threads or tasks observed under a load to one judged sample.
+"""Makes one judged sample of the observations of all threads or tasks of a load.
 
-A load is judged when it is over. The latency of an open loop counts from the intended starts;
-the uncorrected sample, counted from the real ones, is kept next to it.
+A load is judged when it is over. The latency of an open loop is measured from the intended starts;
+the uncorrected sample, measured from the actual ones, is kept as well.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
 
 _WINDOWS: Final = 8
-"""Deletion windows in a short load: the worst pair is then a quarter of it, so that a burst of
-less than half a second can be exceeded at all."""
+"""Deletion windows in a short load: the worst pair is then a quarter of it, so that a burst of less
+than half a second can be *exceeded* at all."""
 _SHORTEST_WINDOW_NS: Final = 1_000_000
-"""Shorter windows would hold single observations, and deleting them would protect from nothing."""
+"""Shorter windows would hold single observations, and deleting them would not help."""
 _ON_TIME_NS: Final = 1_000_000
-"""A sleeping thread wakes up this late on a calm machine; whoever starts later was in a queue."""
+"""Wake-up delay of a sleeping thread on a calm machine; a later start was queued."""
 _LATE_NS: Final = 50_000_000
-"""A p99 send lag above this is a load that could not keep its schedule, not the usual jitter."""
+"""Above this p99 send lag, a load did not keep its schedule; below, it is usual jitter."""
 
 JudgeOf = Callable[[int, int], SequentialJudge | None]
-"""Makes a judge for a number of requests and a length of deletion windows in ns."""
+"""Makes a judge from the number of requests and the length of deletion windows in ns."""
 
 
 @dataclass(slots=True)
 class IntendedStarts:
-    """When the requests that one taker observed should have started, in its order."""
+    """The intended starts of the requests that one taker observed, in its order."""
 
     is_queue: bool = True
-    """Whether each request waits for the one before it, as those of a calling thread do."""
+    """Whether each request waits for the one before it, as in a calling thread."""
     due: list[int] = field(default_factory=list)
-    """On the clock."""
+    """Intended starts on the clock."""
     woken_late: list[int] = field(default_factory=list)
-    """Run-queue wait between going to sleep until then and sending: the machine's doing."""
+    """Run-queue wait from going to sleep until sending, which the machine caused."""
 
     def add(self, due: int, woken_late: int) -> None:
-        """Note one request that is an observation."""
+        """Add a request that is an observation."""
         self.due.append(due)
         self.woken_late.append(woken_late)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Observations of one taker, their starts counted from `begin` on the clock."""
+    """Observations of one taker, with starts relative to `begin` on the clock."""
 
     observations: Observations
     begin: int
     intended: IntendedStarts = field(default_factory=IntendedStarts)
 
     def send_lag(self) -> Nanoseconds:
-        """From the intended start of each observation to its start, never negative."""
+        """Time from the intended to the actual start of each observation, never negative."""
         import numpy as np
 
         due = np.array(self.intended.due, dtype=np.int64)
@@ -72,7 +72,7 @@ class Part:
         return lag
 
     def from_intended_start(self) -> Part:
-        """The same observations, each counted from its intended start."""
+        """Return the observations with latencies measured from their intended starts."""
         measured, lag = self.observations, self.send_lag()
         corrected = Observations(
             wall_ns=measured.wall_ns + lag,
@@ -83,10 +83,11 @@ class Part:
         return Part(corrected, self.begin, self.intended)
 
     def _attributed_from_intended_start(self, lag: Nanoseconds) -> Nanoseconds:
-        """Without the time that the machine took, of the request itself and of those before it.
+        """Return attributed latencies, without time the machine took of the request or earlier
+        ones.
 
-        A caller's queue is gone through again with attributed latencies (Lindley's recursion): it
-        begins a request when that is due, or when it would have been through with the one before.
+        A caller's queue is simulated with attributed latencies (Lindley's recursion): it starts a
+        request when that is due, or when it would have finished the previous one.
         """
         import numpy as np
 
@@ -104,7 +105,7 @@ class Part:
 
 
 def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
-    """Everything that the takers of a load observed, attributed together."""
+    """Return the observations of all takers of a load, attributed together."""
     import numpy as np
 
     circumstances = {
@@ -115,8 +116,8 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     callers = dict(
         zip(circumstances, waiting_for_each_other([*circumstances.values()]), strict=True)
     )
-    each = [candidates(caller, taker.windows) for taker, caller in callers.items()]
-    totals = np.sum(each, axis=0) if each else None
+    candidates_of_callers = [candidates(caller, taker.windows) for taker, caller in callers.items()]
+    totals = np.sum(candidates_of_callers, axis=0) if candidates_of_callers else None
     return [
         Part(
             taker.attributed(callers[taker], totals)
@@ -130,7 +131,7 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
 
 
 def _queued(circumstances: Circumstances, intended: IntendedStarts) -> Circumstances:
-    """With what is known of the schedule: which requests of an open loop began late."""
+    """Return the circumstances with the requests of an open loop that started late marked."""
     import numpy as np
 
     if not intended.due:
@@ -141,7 +142,7 @@ def _queued(circumstances: Circumstances, intended: IntendedStarts) -> Circumsta
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A load that is over."""
+    """A load that is over, with everything needed to judge it."""
 
     name: str
     parts: Sequence[Part]
@@ -155,13 +156,13 @@ class Finished:
 
 
 def judge_burst(load: Finished, judge_of: JudgeOf) -> Sample:
-    """The sample of a burst."""
+    """Return the judged sample of a burst."""
     measurement = Measurement(loop="burst")
     return _sample(load, joined(load.parts, load.begin), measurement, judge_of)
 
 
 def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> Sample:
-    """The sample of an open loop, from the intended starts, with the uncorrected one in it."""
+    """Return the judged sample of an open loop, which includes the uncorrected one."""
     import numpy as np
 
     lags = np.sort(np.concatenate([part.send_lag() for part in load.parts]))
@@ -202,7 +203,7 @@ def _sample(
 
 
 def deletion_window_ns(elapsed_ns: int) -> int:
-    """Length of a deletion window, in proportion to a short load."""
+    """Return the length of deletion windows, shorter for short loads."""
     return min(DELETION_WINDOW_NS, max(_SHORTEST_WINDOW_NS, elapsed_ns // _WINDOWS))
 
 
@@ -225,7 +226,7 @@ def _saturation(load: Finished, send_lag_ns: int, per_second: float) -> tuple[Ad
 
 
 def joined(parts: Sequence[Part], begin: int) -> Observations:
-    """Observations of several takers in one, by their start, which counts from `begin`."""
+    """Join the observations of several takers, ordered by start relative to `begin`."""
     import numpy as np
 
     columns = [part.observations for part in parts]
@@ -245,7 +246,7 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
 
 
 def pooled(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
-    """Both samples of the same request as one, judged anew."""
+    """Combine two samples of the same request and judge them again."""
     import numpy as np
 
     a, b = earlier.observations, later.observations

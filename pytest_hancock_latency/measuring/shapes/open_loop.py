@@ -1,9 +1,9 @@
-"""The open loop: requests start on schedule, whether earlier ones are answered or not.
+"""The open loop: requests start on schedule, even if earlier ones are not answered yet.
 
 A closed loop waits for a reply before it sends again, so while a server is stuck it sends nothing,
-and the slow observations that users would have made are missing: coordinated omission. Here, the
-latency of a request counts from its *intended* start, when the schedule said to send it. Where no
-caller was free then, the time until it was sent is latency of the server, not a lack of requests.
+and the slow observations that users would have made are missing: coordinated omission. Here,
+latency is measured from the *intended* start of a request, as scheduled. If no caller was free
+then, the time until it was sent counts as latency of the server.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ __tracebackhide__ = hides_frame
 
 ARRIVALS: Final = ("constant", "poisson")
 MOST_REQUESTS: Final = 1_000_000
-_SEED: Final = 20_220_607  # the same arrivals in every run; any number will do
+_SEED: Final = 20_220_607  # the same arrivals in every run; the value does not matter
 
 Sleep = Callable[[int], None]
 
 
 def sleep_ns(ns: int) -> None:
-    """Let `ns` nanoseconds pass."""
+    """Sleep for `ns` nanoseconds."""
     time.sleep(ns / NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Intended starts, in ns from the release."""
+    """A schedule of intended starts, in ns from the release."""
 
     per_second: float
     duration_ns: int
@@ -47,29 +47,27 @@ class Schedule:
 
     @classmethod
     def of(cls, per_second: object, duration: object, arrivals: str) -> Schedule:
-        """A schedule from what a user says.
+        """Make a schedule from user input.
 
         Raises:
-            LatencyError: it is invalid; `DurationError` is one.
+            LatencyError: it is invalid; `DurationError` for the duration.
         """
         if arrivals not in ARRIVALS:
             near = did_you_mean(str(arrivals), ARRIVALS)
-            raise LatencyError(
-                f"unknown arrivals {arrivals!r}{near}: valid are {', '.join(ARRIVALS)}"
-            )
+            raise LatencyError(f"unknown arrivals {arrivals!r}{near}: must be constant or poisson")
         if isinstance(per_second, bool) or not isinstance(per_second, int | float):
             raise LatencyError(f"per_second={per_second!r} is not a number")
         duration_ns = parse_duration(duration)
         requests = per_second * duration_ns / NS_PER_S
         if not 1 <= requests <= MOST_REQUESTS:
             raise LatencyError(
-                f"{per_second}/s for {format_exactly(duration_ns)} is not between 1 and "
+                f"{per_second}/s for {format_exactly(duration_ns)} must be between 1 and "
                 f"{MOST_REQUESTS} requests"
             )
         return cls(float(per_second), duration_ns, arrivals)
 
     def starts(self) -> Sequence[int]:
-        """The intended starts: at a constant rate, or of a Poisson process of that rate."""
+        """Return the intended starts, at a constant rate or from a Poisson process."""
         number = max(1, round(self.per_second * self.duration_ns / NS_PER_S))
         gap = NS_PER_S / self.per_second
         if self.arrivals == "constant":
@@ -83,7 +81,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who makes the requests, and how they wait for the time to make them."""
+    """The callers that make the requests, and how they wait until a request is due."""
 
     concurrency: int
     clock: Clock
@@ -91,7 +89,7 @@ class Callers:
 
 
 def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> Finished:
-    """Make all requests at their intended starts, or as soon after as a caller is free."""
+    """Make each request at its intended start, or as soon as a caller is free."""
     attempts, clock = load.attempts(), callers.clock
     crew = Crew(min(callers.concurrency, len(starts)), clock, plan)
 

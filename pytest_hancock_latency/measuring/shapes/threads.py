@@ -1,4 +1,4 @@
-"""Threads that make requests concurrently, each with a taker of its own, released together.
+"""Threads that make requests concurrently, each with its own taker, released together.
 
 caller   ── starts the crew ──┐ barrier: all are ready ┌── joins ── parts of one sample
 thread   opens its counters ──┘                        └── takes request after request
@@ -24,11 +24,11 @@ from .finished_load import Finished, IntendedStarts, parts_of
 __tracebackhide__ = hides_frame
 
 Work = Callable[[Taker, Iterator[int], int], IntendedStarts]
-"""What a thread does from its release on: it makes the requests at the positions that it gets."""
+"""The work of a thread after its release: makes the requests at the given positions."""
 
 
 class Crew:
-    """A number of threads; used once."""
+    """A group of threads for a single run."""
 
     def __init__(self, size: int, clock: Clock, plan: Plan) -> None:
         self._clock = clock
@@ -38,7 +38,7 @@ class Crew:
         self._errors: list[BaseException] = []
         self._follower = Follower(clock)
         self.probe = Probe(clock)
-        """Shared by all callers: whoever is free when it is due runs it."""
+        """Shared by all callers: any caller that is free runs it when due."""
         self.begin = 0
         """When the threads were released, on the clock."""
         self._takers: list[tuple[Taker, IntendedStarts]] = []
@@ -46,12 +46,12 @@ class Crew:
         self._why_no_bracket: str | None = None
 
     def run(self, work: Work, positions: int) -> None:
-        """Share the positions among the threads, and wait for all of them.
+        """Distribute the positions among the threads, and wait until all are done.
 
         Raises:
-            Whatever went wrong in a thread outside its requests.
+            Any exception of a thread outside its requests.
         """
-        shared = iter(range(positions))  # `next` on it is one step, whatever thread calls it
+        shared = iter(range(positions))  # `next` on it is atomic
         threads = [
             threading.Thread(target=self._serve, args=(work, shared), daemon=True)
             for _ in range(self._size)
@@ -67,7 +67,7 @@ class Crew:
             raise self._errors[0]
 
     def finished(self, attempts: Attempts, concurrency: int) -> Finished:
-        """The load that is over, after `run`."""
+        """Return the finished load; call it after `run`."""
         return Finished(
             name=attempts.load.name,
             parts=parts_of(self._takers),
@@ -98,15 +98,15 @@ class Crew:
             self._ready.wait()
             try:
                 self._takers.append((taker, work(taker, positions, self.begin)))
-            except BaseException as error:  # it belongs to the caller, not to a dying thread
+            except BaseException as error:  # to be raised in the caller's thread
                 self._errors.append(error)
             self._failures.update(taker.failures)
 
 
 def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
-    """Make all requests of a load, `concurrency` at a time, the first ones together.
+    """Make all requests of a load, `concurrency` at a time; the first ones start together.
 
-    Each thread makes its next request as soon as it has the answer to its last one.
+    Each thread makes its next request as soon as its previous one is answered.
     """
     attempts = load.attempts()
     crew = Crew(min(concurrency, len(load.calls)), clock, plan)

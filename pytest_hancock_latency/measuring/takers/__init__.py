@@ -1,4 +1,4 @@
-"""Which taker fits: bracketed by the kernel's counters where they can be read and are worth it."""
+"""Selects the taker: with the kernel's counters if they can be read and are worth their cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .host_speed import Probe
 from .schedstat import NoScheduler, Scheduler, voluntary_switches
 
 SHORTEST_BRACKETED_NS: Final = 20_000
-"""Reading the counters takes 5 µs; for a shorter call it would cost more than it tells."""
+"""Reading the counters takes 5 µs, which is not worth it for shorter calls."""
 
 
 def taker_for(
@@ -26,19 +26,19 @@ def taker_for(
     follows: bool = False,
     why_bare: str | None = None,
 ) -> tuple[Taker, str | None]:
-    """A taker for the calling thread, and why it is the bare one if it is.
+    """Return a taker for the calling thread and, if it is a bare one, the reason.
 
-    What it opens is closed with the stack.
+    Files that it opens are closed with the stack.
 
     follower: shared by all takers of a load.
-    follows: whether calls are expected to block, so that their wait is followed from the first on.
-    why_bare: why the caller does not want a bracket, if it does not.
+    follows: whether calls are expected to block, so that waits are followed from the first call.
+    why_bare: why a bare taker is wanted; None if it is not.
     """
     if why_bare is not None:
         return BareTaker(follower.clock), why_bare
     switches = voluntary_switches()
     if switches is None:
-        return BareTaker(follower.clock), "this system does not count a thread's switches"
+        return BareTaker(follower.clock), "this system does not count context switches per thread"
     try:
         scheduler = stack.enter_context(Scheduler())
     except NoScheduler as error:
@@ -49,12 +49,12 @@ def taker_for(
 
 
 def why_bare(plan: Plan, warmup: Sequence[int], *, has_maximum: bool = False) -> str | None:
-    """Why calls with these latencies in ns are not worth a bracket; None if they are.
+    """Return why calls with these latencies in ns are not worth a bracket; None if they are.
 
-    has_maximum: the budget limits the maximum, which a single jitter of the host would exceed.
+    has_maximum: the budget limits the maximum, which a single delay by the host would exceed.
     """
     if not plan.attribution:
-        return "attribution is switched off"
+        return "attribution is off"
     if warmup and median(warmup) < SHORTEST_BRACKETED_NS and not has_maximum:
-        return "a call takes less than the 20 µs that pay for a bracket"
+        return "calls shorter than 20 µs are not worth the cost of attribution"
     return None

@@ -1,7 +1,7 @@
-"""Taking observations in a tight loop, with nothing but the call between two clock readings.
+"""Takes observations in a tight loop, with only the call between two clock readings.
 
-Takers know neither budget nor plan: they take `count` observations, or fewer when the time `until`
-has come or a request has failed.
+Takers are independent of budget and plan: they take `count` observations, or fewer when the time
+`until` is reached or a request fails.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __tracebackhide__ = hides_frame
 
 
 class Taker(ABC):
-    """Takes observations, and counts failures apart."""
+    """Takes observations, and counts failures separately."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.begin = clock()
         self.failures: Counter[str] = Counter()
         self.answer: Any = None
-        """The last answer; whatever came before it is freed."""
+        """The last answer; earlier ones are freed."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -42,30 +42,30 @@ class Taker(ABC):
 
     @abstractmethod
     def opening(self) -> tuple[Any, ...]:
-        """Readings before a window that is opened elsewhere."""
+        """Return the readings before a window that is timed elsewhere."""
 
     @abstractmethod
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
-        """What to `keep` of such a window, read right after it."""
+        """Return what to `keep` of such a window, read right after it."""
 
     def waited_ns(self) -> int:
-        """Run-queue wait of the thread so far; 0 where it is not known."""
+        """Return the run-queue wait of the thread so far; 0 if unknown."""
         return 0
 
     @abstractmethod
     def keep(self, closed: tuple[Any, ...]) -> None:
-        """Take in an observation whose window was opened and closed elsewhere."""
+        """Add an observation whose window was timed elsewhere."""
 
     @abstractmethod
     def observations(self) -> Observations:
-        """Everything taken so far."""
+        """Return all observations so far."""
 
     def window(self) -> Window:
-        """A context manager that times its block."""
+        """Return a context manager that times its block."""
         return Window(self)
 
     def refuses(self, request: Request, answer: Any) -> bool:
-        """Count a request that failed; whether its latency is to be dropped."""
+        """Count a request if it failed; return whether to drop its latency."""
         failure = request.why_failed(answer)
         if failure is None:
             return False
@@ -74,12 +74,12 @@ class Taker(ABC):
 
     @property
     def walls(self) -> tuple[int, ...]:
-        """Latencies so far, in ns, for those who want no more than a few of them."""
+        """Return the latencies so far, in ns; for a small number of them."""
         return tuple(self.observations().wall_ns.tolist())
 
 
 class Window:
-    """Times the block of a ``with`` statement; one that raises is not kept."""
+    """Times the block of a ``with`` statement; not kept if the block raises."""
 
     __slots__ = ("_opening", "_t0", "_taker")
 
@@ -98,10 +98,10 @@ class Window:
 
 
 class BareTaker(Taker):
-    """Two clock readings around each call, and nothing else.
+    """Takes two clock readings around each call, and nothing else.
 
-    The loop only appends what it has read to a list, the cheapest thing that Python can do with it;
-    columns are made of it when somebody looks.
+    The loop only appends the readings to a list, which is the fastest way in Python; they become
+    columns when observations are requested.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -115,7 +115,7 @@ class BareTaker(Taker):
         return len(self._wall) + len(self._times) // 2
 
     def take(self, request: Request, count: int, until: int) -> None:
-        """Take up to `count` observations, fewer when time is up or a request fails."""
+        """Take up to `count` observations, fewer if time is up or a request fails."""
         loop = self._unchecked if not request.is_checked else self._checked
         self.answer = None
         self.answer = loop(request, count, until)
@@ -124,7 +124,7 @@ class BareTaker(Taker):
         clock, times = self.clock, self._times
         answer = None
         for call in request.calls(count):
-            answer = None  # the one before is freed here, not inside the window
+            answer = None  # frees the previous answer outside the timed window
             t0 = clock()
             answer = call()
             t1 = clock()
@@ -137,7 +137,7 @@ class BareTaker(Taker):
         clock, times = self.clock, self._times
         answer = None
         for call in request.calls(count):
-            answer = None  # the one before is freed here, not inside the window
+            answer = None  # frees the previous answer outside the timed window
             t0 = clock()
             answer = call()
             t1 = clock()
@@ -149,19 +149,19 @@ class BareTaker(Taker):
         return answer
 
     def opening(self) -> tuple[Any, ...]:
-        """Nothing is read."""
+        """Return nothing: there are no counters to read."""
         return ()
 
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
-        """The two clock readings."""
+        """Return the two clock readings."""
         return t0, t1
 
     def keep(self, closed: tuple[Any, ...]) -> None:
-        """Take in an observation whose window was opened and closed elsewhere."""
+        """Add an observation whose window was timed elsewhere."""
         self._times += closed
 
     def observations(self) -> Observations:
-        """Everything taken so far; nothing is attributed."""
+        """Return all observations so far, without attribution."""
         times = integers(self._times)
         self._times.clear()
         extend(self._start, times[::2])
@@ -171,19 +171,19 @@ class BareTaker(Taker):
 
 
 def integers(values: list[int]) -> Nanoseconds:
-    """A column of readings."""
+    """Make a column of readings."""
     import numpy as np
 
     return np.fromiter(values, np.int64, len(values))
 
 
 def extend(column: array[int], values: Nanoseconds) -> None:
-    """Append a column to the growing one that is kept."""
+    """Append values to a growing column."""
     column.frombytes(values.tobytes())
 
 
 def column(values: array[int]) -> Nanoseconds:
-    """A copy: an array that lends its memory could not grow meanwhile."""
+    """Return a copy: an array that exports its buffer cannot grow meanwhile."""
     import numpy as np
 
     return np.array(values, dtype=np.int64)

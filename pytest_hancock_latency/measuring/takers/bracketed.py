@@ -1,7 +1,7 @@
-"""Taking observations bracketed by the kernel's counters of the measuring thread.
+"""Takes observations bracketed by readings of the kernel's counters of the measuring thread.
 
-The counters are read as near to the timed window as possible, outside of it, and read again where
-something came between: preemptions like to fall into the reading, and crediting those to the
+The counters are read outside the timed window, as close to it as possible, and read again if they
+were interrupted: preemptions often happen during the reading, and attributing those to the
 observation would excuse slow code.
 """
 
@@ -37,25 +37,25 @@ if TYPE_CHECKING:
 __tracebackhide__ = hides_frame
 
 _TIGHT_NS: Final = 50_000
-"""A reading that takes longer was interrupted: it takes 5 µs."""
+"""A reading that takes longer than this was interrupted: it normally takes 5 µs."""
 _TRIES: Final = 4
-"""On a core that is shared with many, no number of tries would do."""
+"""Maximum readings; on a core shared by many threads, any number could fail."""
 _UNBLOCKED: Final = 50
-"""Calls in a row that do not block, after which the tree is read no more."""
+"""Calls in a row without blocking, after which the tree is no longer read."""
 Counters = tuple[Scheduler, Callable[[], int]]
 """The scheduler's counters of the measuring thread, and a reader of its voluntary switches."""
 _READINGS: Final = (
     *("t0", "t1", "before", "after", "schedstat0", "schedstat1", "thread_cpu0", "thread_cpu1"),
     *("process_cpu0", "process_cpu1", "switches0", "switches1", "probe"),
 )
-"""Names of what is kept of each observation, in the order of the flat list that the loop fills."""
+"""Names of the readings of each observation, in the order of the flat list of the loop."""
 
 
 class BracketTaker(Taker):
-    """The same with the thread's counters read as near to the window as possible.
+    """Takes observations with the counters read as close to the window as possible.
 
-    Once a call has blocked, the waiting tree is read around each call as well, until calls block
-    no more.
+    Once a call has blocked, the waiting tree is read around each call as well, until calls no
+    longer block.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class BracketTaker(Taker):
         self._readings: list[Any] = []
         self._columns = {name: array("q") for name in _COLUMNS}
         self._followed: dict[int, Followed] = {}
-        """By the position of an observation that blocked."""
+        """Readings of the tree by position of an observation that blocked."""
 
     def __len__(self) -> int:
         """Number of observations so far."""
         return len(self._columns["wall"]) + len(self._readings) // len(_READINGS)
 
     def take(self, request: Request, count: int, until: int) -> None:
-        """Take up to `count` observations, fewer when time is up or a request fails."""
+        """Take up to `count` observations, fewer if time is up or a request fails."""
         follower = self._follower
         if follower.is_started:
             follower.close_if_due()
@@ -93,7 +93,7 @@ class BracketTaker(Taker):
         self.answer = loop(request, count, until)
 
     def _take(self, request: Request, count: int, until: int) -> Any:
-        """Ends early, too, when a call has blocked for long: from then on the wait is followed."""
+        """Also ends early if a call blocked for long: from then on, waits are followed."""
         clock, pread, checked = self.clock, os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
         tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
@@ -101,14 +101,14 @@ class BracketTaker(Taker):
         answer = None
         cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
         for call in request.calls(count):
-            answer = None  # the one before is freed here, not inside the window
+            answer = None  # frees the previous answer outside the timed window
             if checked:
                 cpu0, process0, switches0 = thread_cpu(), process_cpu(), switches()
             before = clock()
             line0 = pread(file, LONGEST_LINE, 0)
             if clock() - before > tight:
                 before, line0 = self._tight(pread, file)
-            empty_call()  # calls are slow right after a system call; let this one pay for that
+            empty_call()  # calls are slow right after a system call; this one takes the penalty
             t0 = clock()
             answer = call()
             t1 = clock()
@@ -125,17 +125,17 @@ class BracketTaker(Taker):
                     break
             if after >= until:
                 break
-            # The next observation starts from here: the few µs of this loop count as its CPU time,
-            # which excuses that much less, and save three system calls.
+            # The next observation reuses these readings: the few µs of this loop count as its CPU
+            # time, so slightly less is excused, but three system calls are saved.
             cpu0, process0, switches0 = cpu1, process1, switches1
         return answer
 
     def _take_following(self, request: Request, count: int, until: int) -> Any:
-        """The tree is read outside of everything else, once between two calls."""
+        """Take observations; the tree is read outside all other readings, once between calls."""
         clock, checked = self.clock, request.is_checked
         answer = start = None
         for call in request.calls(count):
-            answer = None  # the one before is freed here, not inside the window
+            answer = None  # frees the previous answer outside the timed window
             if checked or start is None:
                 start = self._follower.before()
             opening = self._open(start)
@@ -152,7 +152,7 @@ class BracketTaker(Taker):
         return answer
 
     def opening(self) -> tuple[Any, ...]:
-        """Readings before a window that is opened elsewhere."""
+        """Return the readings before a window that is timed elsewhere."""
         self._follower.close_if_due()
         return self._open(self._follower.before() if self._follows else None)
 
@@ -163,11 +163,11 @@ class BracketTaker(Taker):
         return start, cpu0, process0, switches0, before, line0
 
     def waited_ns(self) -> int:
-        """Run-queue wait of the thread so far."""
+        """Return the run-queue wait of the thread so far."""
         return int(run_queue_waits([self._scheduler.read()])[0])
 
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
-        """What to `keep` of such a window, read right after it."""
+        """Return what to `keep` of such a window."""
         line1 = os.pread(self._scheduler.descriptor, LONGEST_LINE, 0)
         after = self.clock()
         cpu1, process1, switches1 = thread_cpu(), process_cpu(), self._switches()
@@ -180,7 +180,7 @@ class BracketTaker(Taker):
         return readings, self._follower.after(start, other_cpu_ns)
 
     def keep(self, closed: tuple[Any, ...]) -> None:
-        """Take in an observation whose window was opened and closed elsewhere."""
+        """Add an observation whose window was timed elsewhere."""
         readings, followed = closed
         position = len(self)
         self._readings += readings
@@ -194,13 +194,13 @@ class BracketTaker(Taker):
             self._follows = self._since_blocked < _UNBLOCKED
 
     def _note_blocked(self, *, long: bool) -> None:
-        """Windows are kept from the first call on that blocks; the tree, if it is worth it."""
+        """Start accounting windows at the first blocked call; follow the tree if worthwhile."""
         self._follower.start()
         self._since_blocked = 0
         self._follows = self._follower.is_started and (long or self._follows)
 
     def _tight(self, pread: Callable[[int, int, int], bytes], file: int) -> tuple[int, bytes]:
-        """Read again until nothing came between: preemptions like to fall into the reading."""
+        """Read until there was no interruption: preemptions often happen during the reading."""
         for _ in range(_TRIES):
             before = self.clock()
             line = pread(file, LONGEST_LINE, 0)
@@ -209,15 +209,15 @@ class BracketTaker(Taker):
         return before, line
 
     def observations(self) -> Observations:
-        """Everything taken so far, with what the code took of each."""
+        """Return all observations so far, with attributed latencies."""
         return self.attributed(self.circumstances())
 
     def attributed(
         self, circumstances: Circumstances, totals: Numbers | None = None
     ) -> Observations:
-        """The observations with these circumstances, with what the code took of each.
+        """Return all observations, with latencies attributed under these circumstances.
 
-        totals: `candidates` of all callers of a load, where there are several.
+        totals: `candidates` of all callers of a load, if there are several.
         """
         attribution = attribute(circumstances, self.windows, totals)
         is_bounded = circumstances.blocked | (circumstances.run_queue > circumstances.own_wait)
@@ -231,11 +231,11 @@ class BracketTaker(Taker):
 
     @property
     def windows(self) -> Windows:
-        """What others did, in each accounting window so far."""
+        """Return the activity of others in each accounting window so far."""
         return self._follower.windows()
 
     def circumstances(self) -> Circumstances:
-        """What the machine did in each observation so far."""
+        """Return the circumstances of each observation so far."""
         import numpy as np
 
         self._settle()
@@ -280,7 +280,7 @@ class BracketTaker(Taker):
         )
 
     def _settle(self) -> None:
-        """Turn readings into differences."""
+        """Convert readings into differences."""
         columns, step = self._columns, len(_READINGS)
         readings = {name: self._readings[at::step] for at, name in enumerate(_READINGS)}
         t0, t1, before, after, probe = (

@@ -1,7 +1,7 @@
-"""Follows the wait of blocked calls: the waiting tree, the accounting windows, and who has to know.
+"""Follows the waits of blocked calls: waiting tree and accounting windows for all takers.
 
-All takers of one sample share a follower. It opens nothing and reads nothing before a call has
-blocked, so that calls which never block cost what they cost without it.
+All takers of a sample share a follower. It opens and reads nothing before a call has blocked, so
+calls that never block have no extra cost.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
     from ...core.attribution import Flags, Nanoseconds
 
 SHORTEST_FOLLOWED_NS: Final = 100_000
-"""Reading a small tree takes 20 to 40 µs outside of the timed window; a shorter call would wait
-longer for that than for its answer."""
+"""Reading a small tree takes 20 to 40 µs outside the timed window, which would take longer than a
+shorter call itself."""
 _DEAD_THREADS_NS: Final = 50_000
-"""CPU time of the process that no living thread explains, from which one must have come and gone;
-the counters are read one after the other, which explains less."""
+"""CPU time of the process beyond that of its living threads from which a thread must have started
+and ended meanwhile; reading the counters one after another explains less than this."""
 _NEVER: Final = 2**62
 
 
 class Start(NamedTuple):
-    """What was read before a call."""
+    """Readings before a call."""
 
     tree: Reading
     ended: int
     ended_cpu: int | None
-    """CPU time of ended children, in ns; None where a child that is alive could end in the call,
-    or no call has ended one yet."""
+    """CPU time of ended children, in ns; None if a living child could end during the call, or if no
+    child has ended during a call yet."""
 
 
 class Followed(NamedTuple):
-    """What the tree did during one call."""
+    """Activity of the tree during one call."""
 
     wait: int
-    """Run-queue wait, ns."""
+    """Run-queue wait in ns."""
     cpu: int
-    """CPU time of all but the measuring thread, ns."""
+    """CPU time of all threads except the measuring one, in ns."""
     unseen: bool
-    """Whether the call may have waited for something that is not in the tree."""
+    """Whether the call may have waited for something outside the tree."""
     programs_cpu: int = 0
-    """CPU time of children that were started and ended within the call, ns."""
+    """CPU time of children that started and ended within the call, in ns."""
 
 
 class Follower:
-    """A context manager; what it opens is closed at its end."""
+    """Follows the waits of a sample; a context manager that closes its files at the end."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -60,7 +60,7 @@ class Follower:
         self._has_unseen = self._ends_children = False
         self._words: tuple[str, ...] = ()
         self.due = _NEVER
-        """When the open window may be closed, on the clock."""
+        """When the current window may be closed, on the clock."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,21 +70,21 @@ class Follower:
 
     @property
     def is_started(self) -> bool:
-        """Whether a call has blocked, so that windows are kept."""
+        """Whether a call has blocked, so that accounting windows are kept."""
         return self._work is not None
 
     def add_caller(self) -> None:
-        """Tell of a thread that makes requests concurrently with others."""
+        """Register the calling thread as one of several that make requests."""
         with self._lock:
             self._tree.exclude(threading.get_native_id())
 
     def start_if_family(self) -> None:
-        """Begin where this process has children: their CPU time does not excuse its waits."""
+        """Start if this process has children: their CPU time must not excuse its waits."""
         if self._tree.has_children():
             self.start()
 
     def start(self) -> None:
-        """Begin: a call has blocked, or is expected to."""
+        """Start following: a call has blocked or is expected to."""
         with self._lock:
             if self._work is not None or not is_supported():
                 return
@@ -93,7 +93,7 @@ class Follower:
             self.due = self._work.due
 
     def close_if_due(self) -> None:
-        """Close the open window if it is over, and see who belongs to the tree now."""
+        """Close the current window if it is over, and update the tree."""
         work = self._work
         if work is None or self.clock() < self.due or not self._lock.acquire(blocking=False):
             return
@@ -104,7 +104,7 @@ class Follower:
             self._lock.release()
 
     def finish(self) -> None:
-        """Close the last window: nothing more is measured."""
+        """Close the last window at the end of measuring."""
         with self._lock:
             if self._work is not None:
                 self._words = self._tree.words
@@ -124,7 +124,7 @@ class Follower:
         return Start(self._tree.read(), ended_children(), ended_cpu)
 
     def after(self, start: Start, other_cpu_ns: int) -> tuple[Followed, Start]:
-        """What the tree did since the start, and the start of the next call.
+        """Return the activity of the tree since the start, and the start of the next call.
 
         other_cpu_ns: CPU time of this process during the call, less that of the measuring thread.
         """
@@ -150,7 +150,7 @@ class Follower:
         return Followed(wait, max(0, cpu) + programs_cpu, unseen, programs_cpu), now
 
     def windows(self) -> Windows:
-        """The accounting windows so far."""
+        """Return the accounting windows so far."""
         import numpy as np
 
         if self._work is None:
@@ -159,14 +159,14 @@ class Follower:
         return self._work.windows()
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:
-        """The index of the window in which each observation ended. ends: on the clock."""
+        """Return the index of the window in which each observation ended. ends: on the clock."""
         import numpy as np
 
         borders = np.array(self._work.ends if self._work else [], dtype=np.int64)
         return np.searchsorted(borders, ends, side="left")
 
     def unseen_in(self, window: Nanoseconds) -> Flags:
-        """Whether in these windows a connection was opened, or the tree was blind."""
+        """Return whether a connection was opened in these windows, or the tree was incomplete."""
         import numpy as np
 
         flags = self._work.unseen if self._work else []
@@ -174,13 +174,13 @@ class Follower:
 
     @property
     def closed(self) -> int:
-        """How many accounting windows are closed."""
+        """Number of closed accounting windows."""
         return len(self._work.ends) if self._work else 0
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What was followed, in words; known once measuring is finished."""
+        """What was followed, in words; available once measuring is finished."""
         if self._work is None:
             return ()
         unseen = self._has_unseen or any(self._work.unseen)
-        return (*self._words, *(("something unseen",) if unseen else ()))
+        return (*self._words, *(("something unknown",) if unseen else ()))

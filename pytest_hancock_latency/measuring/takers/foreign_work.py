@@ -1,14 +1,14 @@
-"""What others did on this machine, in accounting windows of a quarter of a second.
+"""Activity of other processes on this machine, in accounting windows of a quarter of a second.
 
-Foreign work is the busy time of the CPUs that this process may use, stolen time included, less the
+Foreign work is the busy time of the CPUs that this process may use, including stolen time, less the
 CPU time of the waiting tree, plus the time for which a quota stopped the container. A window is
-calm where the kernel's pressure file says that some task waited for a core in at most a twentieth
-of it; without that file, where a quarter of the CPUs is idle.
+calm if, according to the kernel's pressure file, some task waited for a CPU at most a twentieth of
+the time; without that file, if a quarter of the CPU time is idle.
 
-A call that commits to a disk waits for the commits of others, and no run-queue wait tells of it.
-Another pressure file tells for how long some task waited for a disk, whoever it was; so it counts
-only where others wrote as well as the tree. Who wrote is in `/proc/PID/io`, which is readable for
-the processes of one's own user: a database that runs as another user is not seen to write.
+A call that commits to a disk also waits for the commits of others, which no run-queue wait shows.
+Another pressure file contains the time for which any task waited for a disk; it is used only if
+both the tree and others wrote. `/proc/PID/io` shows which processes wrote, but is readable only for
+the user's own processes: writes of a database that runs as another user are invisible.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from ..environment import allowed_cpus
 from .waiting_tree import WaitingTree
 
 WINDOW_NS: Final = 250_000_000
-"""As long as the windows of the deletion guard. The counters of CPUs have ticks of 10 ms, so that
-much shorter windows would be all rounding."""
+"""As long as the deletion windows. CPU counters have ticks of 10 ms, so in much shorter windows
+rounding would dominate."""
 OTHERS_SHARE: Final = 0.1
-"""Others have to write at least this much of what the tree writes. A gate on p95 is exceeded where
-a twentieth of the calls is late, and each commit of somebody else can make one of them late."""
+"""Others must write at least this share of what the tree writes. A gate on p95 is exceeded if a
+twentieth of the calls is late, and each commit of another process can delay one of them."""
 COARSE_NS: Final = 50_000_000
-"""In a shorter window, a tick more of each CPU may have been busy than was counted."""
+"""In a shorter window, each CPU may have been busy for one tick more than counted."""
 CALM_PRESSURE: Final = 0.05
-"""Share of a window in which some task waited for a core, up to which the window is calm: it can
-have delayed one call in twenty at most."""
+"""A window is calm if some task waited for a CPU at most this share of it: that can have delayed at
+most one call in twenty."""
 CALM_IDLE: Final = 0.25
-"""Share of the CPUs that has to be idle in a calm window where the kernel has no pressure file:
-then there was a core to run on."""
+"""Minimum idle share of the CPUs in a calm window if the kernel has no pressure file: then a CPU
+was available."""
 _BUSY_CHILDREN: Final = 0.05
-"""Share of one CPU from which children of the test are in the way of its own thread."""
+"""Share of one CPU from which children of the test can delay its own thread."""
 _STAT: Final = Path("/proc/stat")
 _PRESSURE: Final = Path("/proc/pressure")
 _PROC: Final = Path("/proc")
@@ -50,12 +50,12 @@ _CGROUPS: Final = Path("/proc/self/cgroup")
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 _NS_PER_US: Final = 1_000
 _IDLE_FIELDS: Final = (3, 4)
-"""Of a line of /proc/stat: idle, and idle while a disk works."""
+"""Fields of a line of /proc/stat: idle, and idle during disk I/O."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """What is read at the border between two windows."""
+    """Readings at the border between two windows."""
 
     at: int
     busy_ns: float
@@ -65,7 +65,7 @@ class _Counters:
     throttled_ns: int
     pressure_ns: int | None
     opened: int
-    """Connections that were opened in this network namespace."""
+    """Connections opened in this network namespace."""
 
 
 class ForeignWork:
@@ -87,16 +87,16 @@ class ForeignWork:
         self.ends: list[int] = []
         """End of each closed window, on the clock."""
         self.unseen: list[bool] = []
-        """Whether a connection was opened in each closed window, or the tree was blind."""
+        """Whether a connection was opened in each closed window, or the tree was incomplete."""
         self._begin = self._read()
 
     @property
     def due(self) -> int:
-        """When the open window may be closed, on the clock."""
+        """When the current window may be closed, on the clock."""
         return self._begin.at + WINDOW_NS
 
     def close_window(self) -> None:
-        """Close the open window, and begin the next, after looking who belongs to the tree now."""
+        """Close the current window, update the tree, and start the next window."""
         self._tree.refresh()
         before, after = self._begin, self._read()
         length = max(1, after.at - before.at)
@@ -116,7 +116,7 @@ class ForeignWork:
         self._begin = after
 
     def windows(self) -> Windows:
-        """All windows; of the open one, which is the last, nothing is known yet."""
+        """Return all windows; the values of the last, current one are unknown."""
         import numpy as np
 
         return Windows(
@@ -147,14 +147,14 @@ class ForeignWork:
         )
 
     def _cpu_times(self) -> tuple[float, float]:
-        """Busy and idle time of the CPUs that this process may use, in ns."""
+        """Return busy and idle time of the CPUs that this process may use, in ns."""
         busy = idle = 0
         for line in _lines(_STAT):
             name, *fields = line.split()
             if not name.startswith("cpu"):
-                break  # what follows is long, and about interrupts
+                break  # the rest is long, and about interrupts
             if name[3:].isdigit() and int(name[3:]) in self._cpus:
-                times = list(map(int, fields[:8]))  # guest time is in user time already
+                times = list(map(int, fields[:8]))  # user time already includes guest time
                 resting = sum(times[at] for at in _IDLE_FIELDS)
                 idle += resting
                 busy += sum(times) - resting
@@ -162,7 +162,7 @@ class ForeignWork:
 
 
 class _DiskStalls:
-    """For how long a disk kept tasks waiting while both the tree and others wrote."""
+    """Measures how long a disk kept tasks waiting while both the tree and others wrote."""
 
     def __init__(self, tree: WaitingTree) -> None:
         self._tree = tree
@@ -171,11 +171,12 @@ class _DiskStalls:
         self._stalled_ns = _pressure_ns("io")
 
     def since_last_look(self) -> float:
-        """In ns; 0 unless the tree and others wrote, infinite without a pressure file."""
+        """Return the time in ns; 0 unless the tree and others wrote, infinite without the file."""
         own, before_own = _written(self._own_pids()), self._own
         stalled_ns, before_ns = _pressure_ns("io"), self._stalled_ns
         self._own, self._stalled_ns = own, stalled_ns
-        # What has joined the tree has not grown yet; whatever else is new was born since.
+        # New members of the tree count from now on; other new processes started since the last
+        # look.
         own_growth = sum(n - before_own.get(pid, n) for pid, n in own.items())
         if own_growth <= 0:
             return 0.0
@@ -195,7 +196,7 @@ def _all_pids() -> Iterable[int]:
 
 
 def _written(pids: Iterable[int]) -> dict[int, int]:
-    """Bytes that each process has caused to be written to disks, as far as it may be read."""
+    """Return the bytes that each readable process has caused to be written to disks."""
     written = {}
     for pid in pids:
         for line in _lines(_PROC / str(pid) / "io"):
@@ -206,7 +207,7 @@ def _written(pids: Iterable[int]) -> dict[int, int]:
 
 
 def is_supported() -> bool:
-    """Whether this system tells what others do."""
+    """Whether this system provides the necessary counters."""
     return _STAT.exists()
 
 
@@ -218,7 +219,7 @@ def _lines(path: Path) -> Iterable[str]:
 
 
 def _pressure_ns(resource: str) -> int | None:
-    """For how long some task has waited for a core or a disk since the machine started."""
+    """Return how long some task has waited for a CPU or a disk since the machine booted."""
     for line in _lines(_PRESSURE / resource):
         kind, *fields = line.split()
         if kind == "some":
@@ -228,7 +229,7 @@ def _pressure_ns(resource: str) -> int | None:
 
 
 def _opened_connections() -> int:
-    """TCP connections that were opened from here: ActiveOpens of /proc/net/snmp."""
+    """Return the number of outgoing TCP connections: ActiveOpens of /proc/net/snmp."""
     lines = [line.split() for line in _lines(_SNMP) if line.startswith("Tcp:")]
     with suppress(ValueError, IndexError):
         names, values = lines[0], lines[1]
@@ -237,7 +238,7 @@ def _opened_connections() -> int:
 
 
 def _throttling_file() -> Path | None:
-    """Where the cgroup of this process counts for how long its quota stopped it."""
+    """Return the file in which the cgroup of this process counts its throttled time."""
     for line in _lines(_CGROUPS):
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
@@ -250,7 +251,7 @@ def _throttling_file() -> Path | None:
 
 
 def _throttled_ns(file: Path | None) -> int:
-    """Of version 2 (µs) or version 1 (ns) of control groups; 0 without a quota."""
+    """Return the throttled time from control groups v2 (µs) or v1 (ns); 0 without a quota."""
     for line in _lines(file) if file else ():
         name, _, value = line.partition(" ")
         with suppress(ValueError):

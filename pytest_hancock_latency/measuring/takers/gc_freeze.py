@@ -1,7 +1,7 @@
-"""Keeps the suite's own objects out of the garbage collector's way, and notes when it ran.
+"""Excludes the suite's own objects from garbage collection, and records when it runs.
 
-The collector stays on: its pauses are part of the code's latency. Only what existed before the
-measuring began is frozen, so that a large suite does not make every collection slow.
+The collector stays on: its pauses are part of the code's latency. Only objects that existed before
+measuring are frozen, so a large suite does not slow down every collection.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Collector:
 
     def __enter__(self) -> Self:
         gc.collect()
-        self._froze = gc.get_freeze_count() == 0  # what somebody else froze is not ours to thaw
+        self._froze = gc.get_freeze_count() == 0  # objects frozen by other code must stay frozen
         if self._froze:
             gc.freeze()
         gc.callbacks.append(self._note)
@@ -34,7 +34,7 @@ class Collector:
             gc.unfreeze()
 
     def since(self, begin: int) -> tuple[int, ...]:
-        """When each collection began, ascending, in ns from `begin` on the clock."""
+        """Return the starts of collections, ascending, in ns relative to `begin` on the clock."""
         return tuple(at - begin for at in self._runs)
 
     def _note(self, phase: str, info: dict[str, Any]) -> None:

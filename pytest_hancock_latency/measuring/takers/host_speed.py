@@ -1,4 +1,4 @@
-"""The reference probe: fixed work whose duration tells how fast the host is just now."""
+"""The reference probe: fixed work whose duration shows the current speed of the host."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .schedstat import thread_cpu
 EVERY_NS: Final = 5_000_000
 """Pause between two probes."""
 _SPINS: Final = 1_400
-"""About 70 µs on a machine of today."""
+"""Takes about 70 µs on a current machine."""
 
 
 def spin(spins: int = _SPINS) -> int:
-    """Fixed work without allocation of containers, system calls or branches on data."""
+    """Do fixed work without allocating containers, system calls or data-dependent branches."""
     x = 1
     for _ in range(spins):
         x = (x * 5 + 1) & 0xFFFF
@@ -23,9 +23,9 @@ def spin(spins: int = _SPINS) -> int:
 
 
 class Probe:
-    """Runs the reference work now and then, and keeps how much CPU time it took.
+    """Runs the reference work from time to time, and records its CPU time.
 
-    CPU time, because being preempted tells nothing of the host's speed, and is excused already.
+    CPU time, because preemption says nothing about the host's speed and is already excused.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,7 +34,7 @@ class Probe:
         self.durations = array("q")
 
     def run_if_due(self) -> int:
-        """Probe if the pause is over; when the next one is due, on the same clock."""
+        """Probe if one is due; return when the next one is due, on the same clock."""
         begin = self._clock()
         if begin < self._due:
             return self._due

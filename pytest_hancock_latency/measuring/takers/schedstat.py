@@ -1,9 +1,9 @@
-"""What the kernel says about the measuring thread: run-queue wait, CPU time, switches.
+"""The kernel's counters of the measuring thread: run-queue wait, CPU time, context switches.
 
 `/proc/thread-self/schedstat` has three numbers: ns on the CPU, ns waiting to run, time slices. It
-is opened once per measuring thread, for the path means the thread that opens it. Reading it costs
-about a microsecond; it is read as near to the timed window as possible, because preemptions like
-to happen during the reading itself.
+is opened once per measuring thread, because the path refers to the thread that opens it. Reading it
+takes about a microsecond. It is read as close to the timed window as possible, because preemptions
+often happen during the reading itself.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ LONGEST_LINE: Final = 96
 
 
 class NoScheduler(Exception):
-    """The kernel does not tell run-queue wait here; the text says why."""
+    """The kernel does not provide run-queue waits here; the message says why."""
 
 
 class Scheduler:
-    """The counters of the thread that made it; a context manager."""
+    """The counters of the thread that creates it; a context manager."""
 
     def __init__(self, path: str = PATH) -> None:
         """Open the counters.
 
         Raises:
-            NoScheduler: they are missing or count nothing.
+            NoScheduler: they are missing or always zero.
         """
         try:
             self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -47,7 +47,7 @@ class Scheduler:
             raise NoScheduler(f"{path}: the kernel keeps no scheduler statistics")
 
     def read(self) -> bytes:
-        """The raw line; parsed later, outside of everything that is timed."""
+        """Return the raw line; it is parsed later, outside all timing."""
         return os.pread(self._file, LONGEST_LINE, 0)
 
     @property
@@ -67,7 +67,7 @@ class Scheduler:
 
 
 def run_queue_waits(lines: Sequence[bytes]) -> Nanoseconds:
-    """Nanoseconds that the thread had waited to run, from each raw line."""
+    """Return the run-queue wait in ns from each raw line."""
     import numpy as np
 
     numbers = np.fromstring(b"".join(lines).decode("ascii"), dtype=np.int64, sep=" ")
@@ -75,7 +75,7 @@ def run_queue_waits(lines: Sequence[bytes]) -> Nanoseconds:
 
 
 def voluntary_switches() -> Callable[[], int] | None:
-    """A reader of how often the calling thread gave up its core by itself; None where unknown."""
+    """Return a reader of the calling thread's voluntary context switches; None if unknown."""
     try:
         import resource
 

@@ -1,13 +1,13 @@
-"""The waiting tree: threads that a blocked call may wait for, and how long they waited for a core.
+"""The waiting tree: threads that a blocked call may wait for, and their waits for a CPU.
 
-It has the other threads of this process, its living descendants, and the local processes at the
-other end of its sockets and pipes, with their descendants and so on. A connection is followed from
-the client to the server only, a pipe from the reader to the writer: what else a server serves is
-not waited for. Ancestors are left out, and so are descriptors 0 to 2, or the controller of
-pytest-xdist and a CI agent would join.
+It consists of the other threads of this process, its living descendants, and the local processes at
+the other end of its sockets and pipes, recursively with their descendants. A connection is followed
+only from client to server, a pipe only from reader to writer: other clients of a server are not
+waited for. Ancestors and descriptors 0 to 2 are left out, otherwise the controller of pytest-xdist
+or a CI agent would be included.
 
 Linux only: everything is read from /proc, and the peers of Unix sockets from the kernel's socket
-diagnosis (sock_diag(7)). What cannot be read is unseen, and the tree says so.
+diagnosis (sock_diag(7)). If something cannot be read, the tree reports that it is incomplete.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from typing import Final, NamedTuple
 
 try:
     import resource
-except ImportError:  # where nothing is followed either
+except ImportError:  # on systems where nothing is followed anyway
     resource = None  # type: ignore[assignment]
 
 from .schedstat import LONGEST_LINE
 
 PROC: Final = "/proc"
 MOST_THREADS: Final = 64
-"""Descriptors that are kept open at most. Reading 64 threads takes about 100 µs a call."""
+"""Maximum number of open descriptors. Reading 64 threads takes about 100 µs per call."""
 _SHARE_OF_LIMIT: Final = 4
-"""No more than a quarter of what this process may open: the tests need theirs."""
+"""Use at most a quarter of the descriptors of this process: the tests need the rest."""
 _SECOND_LOOKS: Final = 3
-"""A server that has not accepted yet is nobody's; one that is elsewhere is looked for in vain."""
+"""Scans for missing peers: a connection not yet accepted has no owner; remote ones never do."""
 _FIRST_DESCRIPTOR: Final = 3
-"""Standard input, output and error lead to whoever started the session."""
+"""Standard input, output and error lead to the process that started the session."""
 _READING, _WRITING = "<", ">"
 _ESTABLISHED: Final = "01"
 _LISTENING: Final = "0A"
 _TCP_FILES: Final = ("tcp", "tcp6")
 _MAPPED: Final = "0000000000000000FFFF0000"
-"""How /proc/net/tcp6 begins an address of IPv4."""
+"""Start of an IPv4 address in /proc/net/tcp6."""
 
 # sock_diag(7): dump all Unix sockets with their names and peers.
 _NETLINK_SOCK_DIAG: Final = 4
@@ -60,7 +60,7 @@ _ATTRIBUTE: Final = struct.Struct("=HH")
 
 
 class Reading(NamedTuple):
-    """Sums over the threads of the tree, the reading thread left out; nanoseconds."""
+    """Sums over the threads of the tree without the reading thread; nanoseconds."""
 
     generation: int
     threads_cpu: int
@@ -72,20 +72,20 @@ class Reading(NamedTuple):
 
     @property
     def wait(self) -> int:
-        """Run-queue wait of all."""
+        """Run-queue wait of all threads."""
         return self.threads_wait + self.others_wait
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Which processes belong to the tree, and whether something is missing from it."""
+    """The processes of the tree, and whether some are missing."""
 
     processes: tuple[int, ...]
-    """Other processes, without this one."""
+    """The processes other than this one."""
     children: frozenset[int] = frozenset()
-    """Those of them that descend from this one."""
+    """The descendants of this process among them."""
     unseen: bool = False
-    """Whether a connection leads to something that is not in the tree, or is shared by others."""
+    """Whether a connection leads outside the tree or to a server with other clients."""
     words: tuple[str, ...] = ()
     """The processes in words: ``1 child process (python)``, ``redis-server on port 6379``."""
 
@@ -95,7 +95,7 @@ class WaitingTree:
 
     def __init__(self) -> None:
         self._files: dict[tuple[int, int], int] = {}
-        """Open schedstat by process and thread."""
+        """Open schedstat files by process and thread."""
         self._own: list[int] = []
         self._others: list[int] = []
         self._callers: set[int] = set()
@@ -105,16 +105,16 @@ class WaitingTree:
         self._scanned: object = None
         self._second_looks = _SECOND_LOOKS
         self._folder: int | None = None
-        """The threads of this process, open: asking it by its path takes four times as long."""
+        """Open folder of this process's threads: using its path takes four times as long."""
         self._cpu: dict[int, int] = {}
         """CPU time of each process when it was last counted."""
         self._counted_cpu = self._children_cpu = 0
         self._ended_cpu = ended_children_cpu_ns()
         self.is_complete = True
-        """Whether every thread of the tree is read."""
+        """Whether all threads of the tree are read."""
 
     def exclude(self, thread_id: int) -> None:
-        """Leave out a thread that makes requests itself: no caller waits for another."""
+        """Leave out a thread that makes requests itself: callers do not wait for each other."""
         self._callers.add(thread_id)
 
     @property
@@ -123,7 +123,7 @@ class WaitingTree:
         return bool(self._callers)
 
     def refresh(self) -> None:
-        """See who belongs to the tree now; costs a fraction of a millisecond, rarely several."""
+        """Update the members of the tree; usually takes a fraction of a millisecond."""
         own = os.getpid()
         self._count_cpu()
         self._scan_if_changed(own)
@@ -150,33 +150,33 @@ class WaitingTree:
         self._generation += 1
 
     def read(self) -> Reading:
-        """The counters now: about 1.3 µs a thread."""
+        """Read the counters: about 1.3 µs per thread."""
         threads_cpu, threads_wait = self._sums(self._own)
         others_cpu, others_wait = self._sums(self._others)
         return Reading(self._generation, threads_cpu, others_cpu, threads_wait, others_wait)
 
     def has_changed(self) -> bool:
-        """Whether this process has another number of threads than at the last refresh."""
+        """Whether the number of threads of this process changed since the last refresh."""
         return self._thread_count() != self._threads
 
     def _thread_count(self) -> int:
-        """How many threads this process has, by the links of their folder; about 1 µs."""
+        """Return the number of threads of this process, from the link count of the folder; 1 µs."""
         return 0 if self._folder is None else os.fstat(self._folder).st_nlink
 
     def cpu_ns(self) -> int:
-        """CPU time of the tree so far, dead threads and ended children included.
+        """Return the CPU time of the tree so far, including ended threads and children.
 
-        Only growth tells something. A child counts from its birth, a peer from when it joined.
+        Only its growth is meaningful. A child counts from its start, a peer from when it joined.
         """
         self._count_cpu()
         return self._counted_cpu
 
     def children_cpu_ns(self) -> int:
-        """The part of it that children took, when it was last counted."""
+        """Return the part of it that children used, when last counted."""
         return self._children_cpu
 
     def has_children(self) -> bool:
-        """Whether this process has started others that are alive; about 10 µs a thread."""
+        """Whether this process has living children; about 10 µs per thread."""
         return any(True for _ in _descendants(os.getpid()))
 
     def _cpu_at_joining(self, pid: int) -> int:
@@ -193,7 +193,7 @@ class WaitingTree:
                 self._counted_cpu += now - before
                 self._children_cpu += (now - before) * (pid in self._scan.children)
                 self._cpu[pid] = now
-            elif pid in self._scan.children:  # all of its time is in that of the ended children
+            elif pid in self._scan.children:  # its time is included in that of the ended children
                 of_ended -= before
                 self._cpu[pid] = 0
         self._counted_cpu += max(0, of_ended)
@@ -206,7 +206,7 @@ class WaitingTree:
 
     @property
     def is_blind(self) -> bool:
-        """Whether the process may wait for something that is not in the tree."""
+        """Whether the process may wait for something outside the tree."""
         return self._scan.unseen or not self.is_complete
 
     @property
@@ -239,7 +239,7 @@ class WaitingTree:
         return cpu, wait
 
     def _scan_if_changed(self, own: int) -> None:
-        """Look for peers where descriptors or descendants have changed, or some were not found."""
+        """Scan for peers if descriptors or descendants changed, or if some were not found."""
         descendants = tuple(_descendants(own))
         state = (descendants, tuple(_links(own)))
         if state != self._scanned:
@@ -253,7 +253,7 @@ class WaitingTree:
 
 
 def scan(own: int, descendants: Iterable[int]) -> Scan:
-    """The processes that `own` may wait for, found through descendants, sockets and pipes."""
+    """Find the processes that `own` may wait for through descendants, sockets and pipes."""
     sockets, holders = _Sockets.read(), _holders()
     ancestors = set(_ancestors(own))
     ports: dict[int, int] = dict.fromkeys(descendants, 0)
@@ -295,7 +295,7 @@ def _peers_in_words(ports: Mapping[int, int], children: Collection[int]) -> Iter
 def _serves_others(
     pid: int, sockets: _Sockets, holders: dict[str, set[int]], family: set[int]
 ) -> bool:
-    """Whether a server has clients outside of the tree, whose requests queue with ours."""
+    """Whether a server has clients outside the tree, whose requests queue with ours."""
     for link in _links(pid):
         client = sockets.client_of(link)
         if client is not None and not holders.get(client, set()) & family:
@@ -305,7 +305,7 @@ def _serves_others(
 
 @dataclass(slots=True)
 class _Sockets:
-    """Who is connected with whom, by the links of descriptors: ``socket:[123]``."""
+    """Connections between processes, by the links of descriptors: ``socket:[123]``."""
 
     _remote: dict[str, str | None] = field(default_factory=dict)
     """Client link to server link, or None for a connection that leaves this machine."""
@@ -315,16 +315,16 @@ class _Sockets:
 
     @classmethod
     def read(cls) -> _Sockets:
-        """All connections that this network namespace shows."""
+        """Read all connections visible in this network namespace."""
         sockets = cls()
         sockets._read_tcp()
         sockets._read_unix()
         return sockets
 
     def peer_of(self, link: str) -> tuple[str | None, int]:
-        """The link at the other end, from the client's side or of a pipe, and the server's port.
+        """Return the link at the other end of a client socket or pipe, and the server's port.
 
-        "" stands for an end that cannot be seen from here, None for a link that leads nowhere.
+        The link is "" if the other end is not visible from here, None if there is none.
         """
         if link.startswith("pipe:"):
             return (link[:-1] + _WRITING, 0) if link.endswith(_READING) else (None, 0)
@@ -333,7 +333,7 @@ class _Sockets:
         return self._remote[link] or "", self._ports.get(link, 0)
 
     def client_of(self, link: str) -> str | None:
-        """The client's link of a server's connection; "" if it is not on this machine."""
+        """Return the client's link of a server connection; "" if it is on another machine."""
         if link not in self._clients:
             return None
         return self._clients[link] or ""
@@ -369,7 +369,7 @@ class _Sockets:
 
 
 def _unix_sockets() -> Iterator[tuple[int, int, bool]]:
-    """Inode, inode of the peer, and whether it has a name, of every Unix socket."""
+    """Yield inode, inode of the peer, and whether it has a name, of every Unix socket."""
     body = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, _ALL_STATES, 0, _SHOW_NAME_AND_PEER, 0, 0)
     header = _MESSAGE.pack(_MESSAGE.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
@@ -412,13 +412,13 @@ def _port(address: str) -> int:
 
 
 def _end(address: str) -> str:
-    """The same text for an address of IPv4, whether its socket is one of IPv4 or of IPv6."""
+    """Normalize an address: IPv4 addresses of IPv4 and IPv6 sockets get the same text."""
     host, _, port = address.rpartition(":")
     return f"{host[-8:] if host[:24] == _MAPPED else host}:{port}"
 
 
 def _holders() -> dict[str, set[int]]:
-    """Processes by the links of their descriptors, as far as they may be looked at."""
+    """Return processes by the links of their descriptors, as far as they are readable."""
     holders: dict[str, set[int]] = defaultdict(set)
     for entry in os.listdir(PROC):
         if entry.isdigit():
@@ -428,10 +428,10 @@ def _holders() -> dict[str, set[int]]:
 
 
 def _links(pid: int) -> list[str]:
-    """Sockets and pipes that a process has open, its standard streams left out.
+    """Return the open sockets and pipes of a process, without its standard streams.
 
-    A pipe has a mark for its end: who reads waits for who writes. Who writes hardly waits, and a
-    copy of the standard output must not lead to whoever reads the log.
+    A pipe is marked with its end: a reader waits for the writer. A writer hardly waits, and a copy
+    of standard output must not lead to the process that reads the log.
     """
     links = []
     folder = f"{PROC}/{pid}/fd"
@@ -450,7 +450,7 @@ def _links(pid: int) -> list[str]:
 
 
 def _threads_of(pid: int) -> list[int]:
-    """The threads of a process; of this one without the thread that asks."""
+    """Return the threads of a process; without the calling thread if it is this process."""
     asking = threading.get_native_id() if pid == os.getpid() else 0
     return [thread for thread in _all_threads(pid) if thread != asking]
 
@@ -500,9 +500,9 @@ def _name_of(pid: int) -> str:
 
 
 def _process_cpu_ns(pid: int) -> int | None:
-    """CPU time of a process with its dead threads: the clock of clock_getcpuclockid(3).
+    """Return the CPU time of a process with its ended threads, from clock_getcpuclockid(3).
 
-    None where the process is gone.
+    None if the process is gone.
     """
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
@@ -511,13 +511,13 @@ def _process_cpu_ns(pid: int) -> int | None:
 
 
 def ended_children_cpu_ns() -> int:
-    """CPU time of the children of this process that have ended and were waited for."""
+    """Return the CPU time of ended children of this process that were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round((usage.ru_utime + usage.ru_stime) * 1e9)
 
 
 def ended_children() -> int:
-    """A number that grows whenever a child that has ended is waited for; about a microsecond."""
+    """Return a number that grows whenever an ended child is waited for; takes about 1 µs."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_minflt + usage.ru_nvcsw
 

@@ -1,9 +1,9 @@
-"""The HTML report: one file without a network, drawn here as SVG.
+"""The HTML report: one self-contained file, with charts as SVG.
 
     page → overview → row
          → sample_section → charts → scales
 
-Everything is built as elements, so every text is escaped by construction.
+Everything is built as elements, so all texts are escaped.
 """
 
 from __future__ import annotations

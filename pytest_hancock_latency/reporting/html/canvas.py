@@ -1,4 +1,4 @@
-"""What all pictures have in common: frame, axes, limits and the words for those who listen."""
+"""Shared by all charts: frame, axes, limits, and text for screen readers."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .scales import LogScale
 WIDTH: Final = 360
 HEIGHT: Final = 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 340, 22, 182
-"""Edges of the plot inside the picture."""
+"""Edges of the plot inside the chart."""
 BELOW_WORDS: Final = 46
-"""Upper edge of a plot with the words of its limits above it."""
+"""Upper edge of a plot with the labels of its limits above it."""
 _LINE: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn, and what is said about it."""
+    """A chart: what is drawn, and its description."""
 
     name: str
     description: str
     marks: Sequence[Child]
     legend: Sequence[tuple[str, str]]
-    """Class of the mark and what it means."""
+    """CSS class of each mark, and its meaning."""
 
 
 def figure(picture: Picture) -> Element:
-    """The picture as a figure with its name above and its legend below."""
+    """Return the chart as a figure with its name above and its legend below."""
     drawing = element(
         "svg",
         element("title", picture.name),
@@ -57,7 +57,7 @@ def figure(picture: Picture) -> Element:
 
 
 def bottom_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
-    """A horizontal axis below the plot; texts that would touch are left out."""
+    """Return a horizontal axis below the plot; overlapping labels are left out."""
     lines, texts = [f"M{LEFT},{BOTTOM}H{RIGHT}"], []
     free_from = 0.0
     for x, text in ticks:
@@ -70,7 +70,7 @@ def bottom_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
 
 
 def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
-    """A vertical axis with faint lines across the plot."""
+    """Return a vertical axis with grid lines across the plot."""
     lines, texts = [], []
     for y, text in ticks:
         lines.append(f"M{LEFT},{y:g}H{RIGHT}")
@@ -85,7 +85,7 @@ def left_axis(ticks: Iterable[tuple[float, str]]) -> list[Element]:
 def limits_across(
     parts: Sequence[LimitVerdict], scale: LogScale, *, words_at: float = LEFT + 3
 ) -> list[Element]:
-    """Limits as horizontal lines, their words above them; those far away are named at an edge."""
+    """Return limits as horizontal lines with labels; distant limits are labelled at an edge."""
     marks = []
     anchor = "start" if words_at < RIGHT else "end"
     far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
@@ -104,7 +104,7 @@ def limits_across(
 
 
 def limits_down(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]:
-    """Limits as vertical lines, their words one below the other above the plot."""
+    """Return limits as vertical lines, with stacked labels above the plot."""
     marks = []
     far = [part for part in parts if not scale.holds(part.limit.limit_ns)]
     near = [part for part in parts if part not in far]
@@ -119,7 +119,7 @@ def limits_down(parts: Sequence[LimitVerdict], scale: LogScale) -> list[Element]
 def _far_limits(
     parts: Sequence[LimitVerdict], scale: LogScale, higher: str, lower: str, row: int = 0
 ) -> list[Element]:
-    """The limits beyond the picture, each side in a line with the arrow that points to it."""
+    """Return labels of limits outside the chart, one line per side with an arrow."""
     sides = (
         (higher, [part for part in parts if part.limit.limit_ns > scale.high]),
         (lower, [part for part in parts if part.limit.limit_ns < scale.low]),
@@ -132,27 +132,27 @@ def _far_limits(
 
 
 def limit_words(part: LimitVerdict) -> str:
-    """``p99 ≤ 50 ms``."""
+    """Return the label of a limit: ``p99 ≤ 50 ms``."""
     return f"{part.limit.label} ≤ {format_exactly(part.limit.limit_ns)}"
 
 
 def limits_of(record: Record) -> tuple[LimitVerdict, ...]:
-    """The limits that a record was judged by."""
+    """Return the limits that a record was judged by."""
     return record.verdict.limits if record.verdict else ()
 
 
 def words(x: float, y: float, text: str, *, anchor: str, class_: str | None = None) -> Element:
-    """A text in the picture."""
+    """Return a text in the chart."""
     return element("text", text, x=f"{x:g}", y=f"{y:g}", text_anchor=anchor, class_=class_)
 
 
 def polyline(points: Iterable[tuple[float, float]], class_: str) -> Element:
-    """A line through points."""
+    """Return a line through points."""
     return element("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points), class_=class_)
 
 
 def staircase(edges: Sequence[float], heights: Sequence[float], floor: float) -> str:
-    """The outline of bars, as the data of a path."""
+    """Return the outline of bars as path data."""
     steps = [f"M{edges[0]:g},{floor:g}"]
     for (_, right), height in zip(pairwise(edges), heights, strict=True):
         steps.append(f"V{height:g}H{right:g}")

@@ -1,4 +1,4 @@
-"""The three pictures of a sample: its distribution, its tail, and the run over time."""
+"""The three charts of a sample: its distribution, its tail, and the run over time."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from .scales import LogScale, TailScale, latency_range
 
 _BARS: Final = 48
 _POINTS: Final = 40
-_RAW: Final = ("raw", "raw latency: what the clock said")
-_CODE: Final = ("code", "attributed: what the code took")
+_RAW: Final = ("raw", "raw latency: as measured")
+_CODE: Final = ("code", "attributed latency: time the code took")
 _BEFORE: Final = ("before", "baseline, raw")
-_MACHINE: Final = ("machine", "▲ the machine took over a tenth of some observation")
-_COLLECTOR: Final = ("collector", "◆ a garbage collection began in some observation")
+_MACHINE: Final = ("machine", "▲ the machine took more than 10 % of an observation")
+_COLLECTOR: Final = ("collector", "◆ a garbage collection started during an observation")
 
 
 def distribution(record: Record, baseline: Record | None = None) -> Picture | None:
-    """How often which latency occurred, with the limits; None where no histogram was kept."""
+    """Return the distribution of latencies with the limits; None without a histogram."""
     histograms = _histograms(record, baseline)
     if not histograms:
         return None
@@ -62,7 +62,7 @@ def distribution(record: Record, baseline: Record | None = None) -> Picture | No
 
 
 def tail(record: Record, baseline: Record | None = None) -> Picture | None:
-    """Latency by percentile; every further nine takes the same room."""
+    """Return latency by percentile; each additional nine takes the same width."""
     histograms = _histograms(record, baseline)
     if not histograms:
         return None
@@ -84,7 +84,7 @@ def tail(record: Record, baseline: Record | None = None) -> Picture | None:
 
 
 def over_time(record: Record) -> Picture | None:
-    """The course of the run: median to largest of each stretch, with what disturbed it."""
+    """Return the run over time: median to maximum of each interval, with disturbances."""
     course = record.timeline
     if course is None or not any(course.n):
         return None
@@ -95,14 +95,14 @@ def over_time(record: Record) -> Picture | None:
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
     marks += _stretches(course, scale, room)
     marks += limits_across(limits_of(record), scale, words_at=RIGHT)
-    legend = [("span", "median to largest of each stretch")]
+    legend = [("span", "median to maximum of each interval")]
     legend += [_MACHINE] if any(course.excused) else []
     legend += [_COLLECTOR] if any(course.collected) else []
     return Picture("Run over time", _course_in_words(course), marks, legend)
 
 
 def _stretches(course: Timeline, scale: LogScale, room: float) -> Iterator[Element]:
-    """One path for all of a kind: a page may hold hundreds of these pictures."""
+    """Yield one path for all marks of a kind: a page may contain hundreds of charts."""
     spans, middles, machine, collector = [], [], [], []
     for at in range(len(course)):
         if not course.n[at]:
@@ -132,7 +132,7 @@ def _time_ticks(course: Timeline) -> list[tuple[float, str]]:
 
 
 def _histograms(record: Record, baseline: Record | None) -> dict[str, Histogram]:
-    """What there is to draw, by class of its mark; empty where nothing was measured."""
+    """Return the histograms to draw by CSS class; empty if nothing was measured."""
     if record.histogram is None or not record.histogram.n:
         return {}
     histograms = {"raw": record.histogram}
@@ -149,7 +149,7 @@ def _scale(record: Record, histograms: dict[str, Histogram], start: int, end: in
 
 
 def _about(histogram: Histogram, quantile: float) -> int:
-    """A quantile for the eye: rounding may take the next observation."""
+    """Return an approximate quantile for drawing: rounding may select the next observation."""
     return middle(histogram.bucket_of_rank(max(1, ceil(quantile * histogram.n))))
 
 
@@ -183,6 +183,6 @@ def _course_in_words(course: Timeline) -> str:
         f"{sum(course.n)} observations in {format_duration(len(course) * course.stretch_ns)}; "
         f"the largest, {format_duration(course.max_ns[worst])}, came "
         f"{format_duration(worst * course.stretch_ns)} after the start. "
-        f"{sum(course.excused)} were held up by the machine, "
-        f"in {sum(course.collected)} a garbage collection began."
+        f"The machine delayed {sum(course.excused)}; "
+        f"a garbage collection started during {sum(course.collected)}."
     )

@@ -12,13 +12,13 @@ Element = ET.Element
 Child = Element | str | None
 
 _UNPRINTABLE: Final = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no document may contain; node ids of generated parameters do."""
+"""Characters that are invalid in documents; node ids of generated parameters contain them."""
 
 
 def element(tag: str, *children: Child, **attributes: object) -> Element:
-    """An element; ``class_`` and ``stroke_width`` mean ``class`` and ``stroke-width``.
+    """Make an element; ``class_`` and ``stroke_width`` become ``class`` and ``stroke-width``.
 
-    Attributes that are None are left out, and so are children.
+    Attributes and children that are None are left out.
     """
     texts = {_name(k): _printable(str(v)) for k, v in attributes.items() if v is not None}
     parent = Element(tag, texts)
@@ -28,7 +28,7 @@ def element(tag: str, *children: Child, **attributes: object) -> Element:
 
 
 def append(parent: Element, child: Child) -> None:
-    """Add a child; texts follow whatever is there already."""
+    """Append a child element or text."""
     if child is None:
         return
     if not isinstance(child, str):
@@ -42,7 +42,7 @@ def append(parent: Element, child: Child) -> None:
 
 
 def html_text(root: Element) -> str:
-    """The whole document."""
+    """Return the whole document."""
     return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
 
 
@@ -55,6 +55,6 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
 
-@cache  # a few dozen names, hundreds of thousands of times
+@cache  # a few dozen names, used hundreds of thousands of times
 def _name(attribute: str) -> str:
     return attribute.rstrip("_").replace("_", "-") if attribute != "viewBox" else attribute

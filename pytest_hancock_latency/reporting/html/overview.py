@@ -1,4 +1,4 @@
-"""The table of all samples; its columns can be sorted, and its rows lead to the samples."""
+"""The table of all samples; its columns are sortable, and its rows link to the samples."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .markup import Child, Element, element
 
 _HEADINGS: Final = [
     (HEADINGS[0], False),
-    (HEADINGS[-1], False),  # next to the name, where a phone shows it without scrolling
+    (HEADINGS[-1], False),  # next to the name, visible on a phone without scrolling
     *((text, at in NUMBERS) for at, text in enumerate(HEADINGS[:-1]) if at),
 ]
 
 
 def by_weight(records: Sequence[Record], slower: Container[str] = ()) -> list[Record]:
-    """What exceeded comes first, then what is inconclusive; what became slower among equals.
+    """Sort records: exceeded first, then inconclusive; among equals, slower ones first.
 
     slower: titles of the samples that are slower than the baseline.
     """
@@ -34,12 +34,12 @@ def by_weight(records: Sequence[Record], slower: Container[str] = ()) -> list[Re
 
 
 def anchor(at: int) -> str:
-    """Id of the section of a sample."""
+    """Return the id of a sample's section."""
     return f"sample-{at + 1}"
 
 
 def small_print(test: str) -> Element | None:
-    """The test behind a sample that has the name of its budget."""
+    """Return the test of a sample that has the name of its budget."""
     return element("small", test) if test else None
 
 
@@ -48,10 +48,10 @@ def overview(
     baseline: Sequence[Record | None] | None,
     slower: Container[str] = (),
 ) -> Element:
-    """The table. records: in the order in which their sections follow.
+    """Return the table. records: in the order of their sections.
 
-    baseline: for each of them the earlier one, where there is one; None without a baseline.
-    slower: titles of those that are slower than it.
+    baseline: for each record the earlier one, if any; None without a baseline.
+    slower: titles of samples that are slower than the baseline.
     """
     headings = _HEADINGS if baseline is None else [*_HEADINGS, ("median before", True)]
     earlier = baseline or [None] * len(records)
@@ -84,7 +84,7 @@ def overview(
 
 
 def badge(outcome: Outcome) -> Element:
-    """The outcome as a sign and a word: never told by colour alone."""
+    """Return the outcome as a sign and a word, so that it does not depend on colour."""
     return element(
         "span",
         element("span", SIGNS[outcome], aria_hidden="true"),
@@ -125,16 +125,16 @@ def _verdict(record: Record, *, slower: bool) -> list[Child]:
 
 
 def _limit(record: Record) -> str:
-    """The limit that the verdict is about, where it is about one."""
+    """Return the limit that decided the verdict, if any."""
     part = record.verdict.decisive if record.verdict else None
     return part.limit.label if part and record.outcome.needs_attention else ""
 
 
 def _before(record: Record, earlier: Record | None) -> Element:
-    """The median of the baseline and its change, of attributed latency as everywhere."""
+    """Return the baseline's median and its change, from attributed latency."""
     change = median_change(earlier, record) if earlier else None
     if change is None:
         return element("td", "–", class_="number", data_value=0)
-    text = f"{change.percent:+d} %" if change.percent else "the same"
+    text = f"{change.percent:+d} %" if change.percent else "unchanged"
     text = f"{format_ms(change.before_ns)} ({text})"
     return element("td", text, class_="number", data_value=change.percent)

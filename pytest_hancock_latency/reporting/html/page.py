@@ -1,4 +1,4 @@
-"""The whole page: what was measured where, the overview, and every sample."""
+"""The whole page: facts about the session, the overview, and all samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .overview import anchor, badge, by_weight, overview
 from .sample_section import sample_section
 
 _OPEN_AT_MOST: Final = 12
-"""More samples than this are closed at first, unless they are not within."""
+"""If there are more samples, those that are within are collapsed at first."""
 
 
 def report_html(
@@ -23,9 +23,9 @@ def report_html(
     session: Mapping[str, Any] | None = None,
     baseline: Artifact | None = None,
 ) -> str:
-    """The report as one HTML document that needs nothing else.
+    """Render the report as one self-contained HTML document.
 
-    session: what an artifact says about its session. baseline: an earlier artifact, whose samples
+    session: facts about the session from the artifact. baseline: an earlier artifact, whose samples
     are shown next to their counterparts.
     """
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
@@ -64,7 +64,7 @@ def report_html(
 def _slower(
     records: Sequence[Record], session: Mapping[str, Any], baseline: Artifact
 ) -> frozenset[str]:
-    """Titles of the samples that are shown to be slower, on the same kind of machine."""
+    """Return the titles of samples that are shown to be slower, on the same kind of machine."""
     if other_machine(session, baseline.session):
         return frozenset()
     matches = zip(records, counterparts(records, baseline.records), strict=True)
@@ -81,7 +81,7 @@ def _head(records: Sequence[Record]) -> Element:
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", f"Latency budgets: {count_line(records) or 'no sample'}"),
+        element("title", f"Latency budgets: {count_line(records) or 'no samples'}"),
         element("style", packaged("style.css")),
     )
 
@@ -104,7 +104,7 @@ def _header(
     return element(
         "header",
         element("h1", "Latency budgets"),
-        element("ul", *badges, class_="counts") if badges else element("p", "no sample"),
+        element("ul", *badges, class_="counts") if badges else element("p", "no samples"),
         element("dl", *session_facts) if session_facts else None,
     )
 

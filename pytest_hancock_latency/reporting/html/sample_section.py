@@ -1,4 +1,4 @@
-"""One sample: its verdict in words, its pictures, its numbers, its slowest observations."""
+"""The section of a sample: verdict in words, charts, numbers and slowest observations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...core.judging.verdict import LimitVerdict
 from ...core.record import Record
 from ...core.sample import Slow
 from ..advice import advice_text
-from ..wording import explain
+from ..wording import causes_text, explain
 from .canvas import figure, limits_of
 from .charts import distribution, over_time, tail
 from .markup import Child, Element, element
@@ -17,13 +17,13 @@ from .overview import badge, small_print
 
 _LOOPS = {
     "closed": "closed loop",
-    "open": "open loop, counted from the intended starts",
+    "open": "open loop, measured from the intended starts",
     "burst": "burst",
 }
 
 
 def sample_section(record: Record, anchor: str, baseline: Record | None, *, shown: bool) -> Element:
-    """The section of a sample; shown: whether it is open from the start."""
+    """Return the section of a sample. shown: whether it is expanded at first."""
     pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
     figures = [figure(picture) for picture in pictures if picture]
     test = small_print(record.small_print)
@@ -51,24 +51,24 @@ def _circumstances(record: Record) -> Iterator[str]:
     if measured.send_lag_ns is not None:
         yield f"p99 send lag {format_duration(measured.send_lag_ns)}"
     if measured.why_no_bracket:
-        yield f"nothing attributed: {measured.why_no_bracket}"
+        yield f"no attribution: {measured.why_no_bracket}"
     if measured.followed:
-        yield f"follows the wait of {_listed(measured.followed)}"
+        yield f"attribution includes waits of {_listed(measured.followed)}"
     if record.attempt > 1:
         yield f"attempt {record.attempt}, pooled"
     if record.workers > 1:
-        yield f"{record.workers} workers ran at a time"
+        yield f"{record.workers} workers ran in parallel"
 
 
 def _listed(words: Sequence[str]) -> str:
-    """One, one and two, or one, two and three."""
+    """Join words: ``a``, ``a and b``, or ``a, b and c``."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def _quantiles(record: Record, baseline: Record | None) -> Element:
     parts = {part.limit.label: part for part in limits_of(record)}
-    headings = ["percentile", "raw", "attributed", "between", "limit", "over it", "verdict"]
+    headings = ["percentile", "raw", "attributed", "between", "limit", "over limit", "verdict"]
     headings += ["baseline"] if baseline else []
     body = []
     for name, ns in record.quantiles_ns.items():
@@ -109,12 +109,12 @@ def _slowest(slowest: tuple[Slow, ...]) -> Element | None:
                 format_duration(slow.attributed_ns),
                 f"no. {slow.position + 1}",
                 format_duration(slow.start_ns),
-                ", ".join(slow.causes) or "nothing else happened: it is the code",
+                causes_text(slow),
             ],
         )
         for slow in slowest
     ]
-    headings = ["raw", "attributed", "observation", "after", "what happened"]
+    headings = ["raw", "attributed", "observation", "after", "cause"]
     return _table("The slowest observations", headings, body)
 
 

@@ -1,4 +1,4 @@
-"""Scales: from latencies, shares and times to places in a picture."""
+"""Scales, which map latencies and quantiles to positions in a chart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...core.duration import format_duration
 from ...core.quantile import label
 
 _FAR: Final = 10
-"""A limit this many times beyond all latencies is told at the edge, and not drawn to scale."""
+"""A limit this many times beyond all latencies is shown at the edge, not drawn to scale."""
 _STEPS: Final = ((1, 2, 5), (1, 3), (1,))
 _MOST_TICKS: Final = 6
 _ROOM: Final = 1.06
@@ -21,7 +21,7 @@ _ROOM: Final = 1.06
 
 @dataclass(frozen=True)
 class LogScale:
-    """Latencies from ``low`` to ``high`` in ns, equally far apart by their ratio."""
+    """A log scale for latencies from ``low`` to ``high`` in ns."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class LogScale:
     end: float
 
     def at(self, ns: float) -> float:
-        """The place of a latency; what lies beyond an end is put there."""
+        """Return the position of a latency; values outside are clamped."""
         if ns <= self.low:
             return self.start
         if ns >= self.high:
@@ -38,15 +38,15 @@ class LogScale:
 
     @cached_property
     def _decade(self) -> float:
-        """What a factor of ten takes."""
+        """Length of a factor of ten."""
         return (self.end - self.start) / log10(self.high / self.low)
 
     def holds(self, ns: float) -> bool:
-        """Whether a latency lies on the scale."""
+        """Whether a latency is on the scale."""
         return self.low <= ns <= self.high
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Places and texts of a few round latencies."""
+        """Return positions and labels of a few round latencies."""
         ticks: list[int] = []
         for steps in _STEPS:
             ticks = [ns for ns in _round_numbers(self.low, self.high, steps) if self.holds(ns)]
@@ -56,12 +56,12 @@ class LogScale:
 
 
 def latency_range(latencies_ns: Iterable[int], limits_ns: Iterable[int]) -> tuple[float, float]:
-    """The least and greatest latency of a scale: all latencies, and every limit near them."""
+    """Return the ends of a scale for all latencies and the limits near them."""
     latencies = [max(1, ns) for ns in latencies_ns]
     low, high = min(latencies), max(latencies)
     near = [ns for ns in limits_ns if low / _FAR <= ns <= high * _FAR]
     low, high = min([low, *near]), max([high, *near])
-    if high < low * 2:  # all alike: show a surrounding that is not all noise
+    if high < low * 2:  # nearly equal: widen the range, so that it does not show only noise
         low, high = max(1, low * 2 // 3), high * 3 // 2
     return low / _ROOM, high * _ROOM
 
@@ -73,24 +73,24 @@ def _round_numbers(low: float, high: float, steps: tuple[int, ...]) -> list[int]
 
 @dataclass(frozen=True)
 class TailScale:
-    """Quantiles up to that of the largest of n observations; every nine takes the same room."""
+    """A scale for quantiles up to the largest of n observations; each nine has the same width."""
 
     n: int
     start: float
     end: float
 
     def at(self, quantile: float) -> float:
-        """The place of a quantile below 1."""
+        """Return the position of a quantile below 1."""
         share = min(1.0, log10(1 / (1 - quantile)) / self._nines)
         return round(self.start + share * (self.end - self.start), 1)
 
     def quantiles(self, count: int) -> list[float]:
-        """`count` quantiles above 0 and below 1, equally far apart in the picture."""
+        """Return `count` quantiles between 0 and 1, equidistant in the chart."""
         shares = (i / (count + 1) for i in range(1, count + 1))
         return [1 - 10 ** (-share * self._nines) for share in shares]
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Places and texts of p50, p90, p99 and so on, as far as n reaches."""
+        """Return positions and labels of p50, p90, p99 and so on, as far as n allows."""
         nines = [Fraction(1, 2)] + [1 - Fraction(1, 10**k) for k in range(1, 8)]
         fit = [q for q in nines if (1 - q) * self.n >= 1]
         return [(self.at(float(q)), label(q)) for q in fit]

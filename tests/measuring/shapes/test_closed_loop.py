@@ -177,7 +177,9 @@ def test_a_fixed_time_limit_is_as_long_whatever_others_took() -> None:
 def test_a_sample_that_takes_long_is_announced_before_it_is_measured() -> None:
     notes = Notes()
     measured(Service(105 * MS), AUTO, watcher=notes, p99=300)
-    assert list(map(advice_text, notes.warned)) == ["p99 takes 354 calls of about 105 ms: 37.2 s"]
+    assert list(map(advice_text, notes.warned)) == [
+        "p99 needs 354 calls of about 105 ms each: 37.2 s"
+    ]
 
 
 def test_a_sample_that_takes_a_few_seconds_is_not() -> None:
@@ -309,14 +311,14 @@ def test_who_watches_is_told_of_the_end_when_a_request_raises() -> None:
     [
         (
             Plan(time_limit_ns=1000 * MS, attribution=False),
-            "p99 needs 354 observations, about 100 fit into 1 s: "
-            "it will not be decided; raise time_limit or --latency-time, "
-            "ask for a lower percentile, or use sample.burst(…, concurrency=8)",
+            "p99 needs 354 observations, but only about 100 fit into 1 s, so it will stay "
+            "undecided; raise time_limit or --latency-time, "
+            "limit a lower percentile, or use sample.burst(…, concurrency=8)",
         ),
         (
             Plan(max_samples=300, attribution=False),
-            "p99 needs 354 observations, max_samples=300 allows no more: "
-            "raise it, or expect an inconclusive verdict",
+            "p99 needs 354 observations, but max_samples=300: raise it, or expect an inconclusive "
+            "verdict",
         ),
     ],
 )
@@ -336,7 +338,10 @@ def test_a_plan_with_room_for_a_pass_is_no_news() -> None:
 def test_a_short_call_is_measured_without_a_bracket_and_the_record_says_so() -> None:
     measurement = measured(Service(1000), Plan(samples=1), p50=10).measurement
     assert not measurement.bracket
-    assert measurement.why_no_bracket == "a call takes less than the 20 µs that pay for a bracket"
+    assert (
+        measurement.why_no_bracket
+        == "calls shorter than 20 µs are not worth the cost of attribution"
+    )
 
 
 def test_a_call_without_arguments_is_called_without_a_wrapper() -> None:

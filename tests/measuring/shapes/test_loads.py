@@ -106,8 +106,8 @@ def test_what_goes_wrong_beside_the_requests_reaches_the_test() -> None:
 @pytest.mark.parametrize(
     ("arguments", "keywords", "message"),
     [
-        ((int,), {}, "burst(function) needs requests=, a whole number from 1 up"),
-        ((int,), {"requests": 0}, "burst(function) needs requests=, a whole number from 1 up"),
+        ((int,), {}, "burst(function) needs requests=, a whole number of at least 1"),
+        ((int,), {"requests": 0}, "burst(function) needs requests=, a whole number of at least 1"),
         (([],), {}, "burst() has nothing to call: the iterable is empty"),
         (([int], 3), {}, "burst(calls) takes neither requests= nor arguments for the calls"),
     ],
@@ -169,7 +169,7 @@ def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:
     sample = judge_open_loop(finished, 100, lambda most, window: None)
     assert sample.measurement.send_lag_ns == 1970 * MS
     assert saturation(sample) == [
-        "saturated: all 1 callers were busy when requests were due, the p99 send lag is 1.97 s; "
+        "saturated: all 1 callers were busy when requests were due (p99 send lag 1.97 s); "
         "the server is too slow for 100 requests/s, or concurrency= is too low"
     ]
 
@@ -202,11 +202,11 @@ def test_poisson_arrivals_have_the_rate_and_gaps_that_vary_as_much_as_their_mean
     [
         (
             {"per_second": 5, "arrivals": "rare"},
-            "unknown arrivals 'rare': valid are constant, poisson",
+            "unknown arrivals 'rare': must be constant or poisson",
         ),
         ({"per_second": "5"}, "per_second='5' is not a number"),
-        ({"per_second": 0}, "0/s for 10 s is not between 1 and 1000000 requests"),
-        ({"per_second": 10**6}, "1000000/s for 10 s is not between 1 and 1000000 requests"),
+        ({"per_second": 0}, "0/s for 10 s must be between 1 and 1000000 requests"),
+        ({"per_second": 10**6}, "1000000/s for 10 s must be between 1 and 1000000 requests"),
     ],
 )
 def test_a_rate_that_cannot_be_meant_is_refused(keywords: dict[str, Any], message: str) -> None:
@@ -307,7 +307,7 @@ def test_coroutines_need_an_asyncio_loop_for_a_burst() -> None:
     awaiting = sampler().burst(fetch, requests=2)
     with pytest.raises(LatencyError) as refused:
         awaiting.send(None)
-    assert str(refused.value) == "bursts and rates of coroutines need a running asyncio loop"
+    assert str(refused.value) == "bursts and rates of coroutines need a running asyncio event loop"
 
 
 # --- rounds ------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_a_round_times_exactly_one_block(times: int) -> None:
 def test_a_block_outside_of_rounds_is_refused() -> None:
     with pytest.raises(LatencyError) as refused:
         sampler().observe()
-    assert str(refused.value) == "sample.observe() belongs inside `for _ in sample.rounds():`"
+    assert str(refused.value) == "call sample.observe() inside `for _ in sample.rounds():`"
 
 
 def test_rounds_that_are_over_have_their_sample() -> None:
@@ -452,7 +452,7 @@ def test_two_samples_of_one_name_are_refused_in_pairs_too() -> None:
     with pytest.raises(LatencyError) as refused:
         sampler(ManualClock()).pairs(int, float, names=("one", "one"))
     assert str(refused.value) == (
-        "sample 'one' was measured already in this test: give each its own name=..."
+        "sample 'one' was already measured in this test: give each sample its own name=..."
     )
 
 
@@ -477,9 +477,9 @@ def test_coroutine_functions_are_refused_in_pairs() -> None:
 
 
 NOBODY_AWAITS = (
-    "the call gave a coroutine, which nobody awaits: nothing was measured. "
+    "the call returned a coroutine that is never awaited: nothing was measured. "
     "Write `await sample(...)` in an async test; "
-    "bursts and rates need a function that is declared with `async def`"
+    "bursts and rates need a function declared with `async def`"
 )
 SHAPES = {
     "one after the other": lambda measure, call: measure(call),
@@ -510,8 +510,8 @@ def test_a_generator_that_nobody_iterates_is_refused(shape: str) -> None:
     with pytest.raises(LatencyError) as refused:
         SHAPES[shape](sampler(p50=500), stream)
     assert str(refused.value) == (
-        "the call gave a generator, which nobody iterates: none of its code ran. "
-        "Measure a function that goes through it, such as `lambda: list(stream())`"
+        "the call returned a generator that is never iterated: none of its code ran. Measure a "
+        "function that consumes it, such as `lambda: list(stream())`"
     )
 
 
@@ -570,8 +570,8 @@ def test_the_answer_of_a_function_is_no_function(given: Any, kind: str) -> None:
     with pytest.raises(LatencyError) as refused:
         sampler()(given)
     assert str(refused.value) == (
-        f"sample() needs a function, and got {kind}: pass the function and its arguments, "
-        "not its answer, as in sample(client.get, '/health')"
+        f"sample() needs a function, not {kind}: pass the function and its arguments, not its "
+        "return value, as in sample(client.get, '/health')"
     )
 
 

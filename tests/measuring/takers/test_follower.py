@@ -71,7 +71,7 @@ def test_a_call_that_waits_for_a_thread_of_the_process_sees_all(follower: Follow
     other.join()
     assert not followed.unseen
     assert follower.words[0].endswith(("thread", "threads"))
-    assert "something unseen" not in follower.words
+    assert "something unknown" not in follower.words
 
 
 def unseen_after(follower: Follower, other_cpu_ns: int = 0) -> bool:
@@ -93,7 +93,7 @@ def test_a_child_that_came_and_went_is_unseen(follower: Follower) -> None:
     assert followed.unseen
     assert not follower.after(after, 0)[0].unseen
     follower.finish()
-    assert follower.words[-1] == "something unseen"
+    assert follower.words[-1] == "something unknown"
 
 
 def test_a_thread_that_was_born_in_the_call_is_unseen_and_then_followed(
