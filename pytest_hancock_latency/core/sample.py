@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
+from .attribution import UNSEEN
 from .budget import Limit, parse_share
 from .duration import NS_PER_MS
-from .judging.paired import PairedComparison, compare
+from .judging.paired import Pair, PairedComparison, compare
 from .judging.verdict import Outcome, Verdict
 from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 
@@ -47,6 +48,21 @@ class Observations:
     def span_ns(self) -> int:
         """Time from the start of measuring to the end of the last observation."""
         return int((self.start_ns + self.wall_ns).max()) if len(self) else 0
+
+    @property
+    def comparable_ns(self) -> Nanoseconds:
+        """Attributed latency for comparing two versions of the code, of shape (n,).
+
+        A gate gives code the benefit of the doubt: on a busy machine it excuses waiting for
+        something unseen. In a comparison both versions wait on the same machine, and that excuse
+        would hide whatever the code under test waits for, so it does not count.
+        """
+        doubtful = self.excused_ns.get(UNSEEN)
+        return (
+            self.attributed_ns
+            if doubtful is None
+            else self.attributed_ns + doubtful.astype("int64")
+        )
 
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""
@@ -115,8 +131,8 @@ class Sample:
     """The same requests of an open loop, measured from when they were actually sent."""
     collections_ns: Sequence[int] = ()
     """Start of each garbage collection, relative to the start of measuring; if observed."""
-    pair: object = None
-    """The same object in two samples that were measured in pairs."""
+    pair: Pair | None = None
+    """For `faster_than`; only of samples that were measured in pairs."""
     is_switched_off: bool = False
     """Mode ``off``: nothing was measured or judged, and ``assert sample(f).within`` passes."""
 
@@ -168,13 +184,13 @@ class Sample:
         Raises:
             LatencyError: the two were not measured in pairs by `sample.pairs`.
         """
-        if self.pair is None or self.pair is not other.pair:
+        if self.pair is None or other.pair is None or self.pair.key is not other.pair.key:
             raise LatencyError(
                 f"{self.name!r} and {other.name!r} were not measured in pairs: "
                 "use sample.pairs(one, other)"
             )
-        first, second = self.observations.attributed_ns, other.observations.attributed_ns
-        return compare((self.name, other.name), (first, second), parse_share("by", by))
+        latencies = self.pair.latencies_ns, other.pair.latencies_ns
+        return compare((self.name, other.name), latencies, parse_share("by", by))
 
     @property
     def within(self) -> bool:

@@ -157,7 +157,7 @@ def passes_of_programs(
 def _latency_ns(side: InTurns, quantile: Fraction) -> float:
     import numpy as np
 
-    return max(1.0, float(np.quantile(side.observations.attributed_ns, float(quantile))))
+    return max(1.0, float(np.quantile(side.observations.comparable_ns, float(quantile))))
 
 
 def _words(command: str) -> list[str]:

@@ -91,7 +91,7 @@ def test_a_server_that_is_not_there_is_one_error() -> None:
     ("url", "message"),
     [
         ("localhost:80", "--url 'localhost:80' is not a URL such as http://localhost:8000/health"),
-        ("http://x:99999999", "--url 'http://x:99999999': Invalid port: '99999999'"),
+        ("http://x:port", "--url 'http://x:port': Invalid port: 'port'"),
     ],
 )
 def test_an_invalid_url_is_refused_before_any_request(url: str, message: str) -> None:

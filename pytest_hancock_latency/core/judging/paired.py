@@ -34,6 +34,16 @@ _ALIKE: Final = 0.01
 """Functions whose difference is shown to be smaller than 1 % are not measured on."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """What a sample that was measured in turns with another keeps for the comparison."""
+
+    key: object
+    """The same for both."""
+    latencies_ns: Nanoseconds
+    """Comparable latencies, of shape (turns · 5,), in the order of measuring."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class PairedComparison:
     """Whether one sample is shown to be faster than another; usable in an assert."""
@@ -66,7 +76,7 @@ class PairedComparison:
 def compare(
     names: tuple[str, str], latencies: tuple[Nanoseconds, Nanoseconds], by: Fraction
 ) -> PairedComparison:
-    """Compare attributed latencies, both of shape (turns · 5,), in the order of measuring."""
+    """Compare the latencies of two pairs. by: the first one is to be faster by more than this."""
     one, other = latencies
     values = log_ratios(one.reshape(-1, TURN), other.reshape(-1, TURN))
     low, high = interval_of_mean(values, _ENOUGH, MIXTURE_PRECISION)

@@ -415,7 +415,7 @@ class Rounds(Generic[T]):
 def latencies_in_turns(
     observations: Observations, first_of_turns: Sequence[int], quantiles: Sequence[Fraction]
 ) -> tuple[list[float], list[float]]:
-    """The median attributed latency of each turn, and the latency at each quantile of all of them.
+    """The median comparable latency of each turn, and the latency at each quantile of all of them.
 
     The first call of a turn is not counted: it is cold, as the process slept while the other side
     had its turn. Both are empty if a turn has no other call.
@@ -424,7 +424,7 @@ def latencies_in_turns(
     """
     import numpy as np
 
-    turns = [turn[1:] for turn in np.split(observations.attributed_ns, first_of_turns)[1:]]
+    turns = [turn[1:] for turn in np.split(observations.comparable_ns, first_of_turns)[1:]]
     if not turns or not all(map(len, turns)):
         return [], []
     counted = np.concatenate(turns)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
-from ...core.judging.paired import TURN, is_decided, log_ratios
+from ...core.judging.paired import TURN, Pair, is_decided, log_ratios
 from ...core.judging.sequential import DELETION_WINDOW_NS
 from ...core.sample import Measurement, Observations, Sample
 from ...errors import hides_frame
@@ -139,9 +139,9 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
         draw=Random(_SEED),
         is_enough=is_enough,
     )
-    pair = object()
+    key = object()
     one, other = (
-        _sample(request, side, judge_of, pair)
+        _sample(request, side, judge_of, Pair(key, side.observations.comparable_ns))
         for request, side in zip(requests, measured, strict=True)
     )
     return one, other
@@ -156,7 +156,7 @@ def _take_turn(taker: Taker, request: Request, calls: int) -> None:
 def _by_turn(both: Sequence[Observations], turns: Turns) -> tuple[Nanoseconds, Nanoseconds]:
     length = turns.dropped + turns.counted
     one, other = (
-        observations.attributed_ns.reshape(-1, length)[:, turns.dropped :] for observations in both
+        observations.comparable_ns.reshape(-1, length)[:, turns.dropped :] for observations in both
     )
     return one, other
 
@@ -175,7 +175,7 @@ def _counted(observations: Observations, turns: Turns) -> Observations:
     )
 
 
-def _sample(request: Request, measured: InTurns, judge_of: JudgeOf, pair: object) -> Sample:
+def _sample(request: Request, measured: InTurns, judge_of: JudgeOf, pair: Pair) -> Sample:
     observations = measured.observations
     judge = judge_of(len(observations), DELETION_WINDOW_NS)
     sample = Sample(
