@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import exp, isfinite, log
+from collections.abc import Callable, Mapping, Sequence
+from math import exp, isfinite, log, log1p
 from typing import Any, Final
 
 from ...core.duration import format_duration
@@ -31,10 +31,13 @@ _HEADINGS: Final = ("sample", "base", "head", "change", "interval", "passes", "v
 _NUMBERS: Final = frozenset({"base", "head", "change", "interval", "passes"})
 _LEAST_REACH: Final = 0.06
 """A picture shows at least 6 % on either side: both margins, with room."""
-_MOST_TICKS: Final = 4
-"""On either side of zero."""
-_OUTSIDE: Final = 3.0
-"""Pixels of a point's radius; points stay this far inside the plot."""
+_ROOM: Final = 1.05
+"""Points stay inside the plot by a little."""
+_CHANGES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0, 9.0)
+"""Round sizes of a change."""
+_LINE: Final = 13
+"""Height of a line of text."""
+_RADIUS: Final = 3
 
 
 def duel_html(duel: Duel, session: Mapping[str, Any]) -> str:
@@ -144,81 +147,78 @@ def _section(sample: DueledSample, at: int) -> Element:
 def _picture(sample: DueledSample) -> Picture:
     """Each pass as a point, from left to right; the interval as a band, the margins as lines."""
     verdict, rule, values = sample.verdict, sample.rule, sample.log_ratios
-    edges = [log(e) for e in (verdict.low, verdict.high) if e and isfinite(e)]
-    margins = [rule.slower_above, rule.faster_below, rule.not_slower_below]
-    reach = max(_LEAST_REACH, *(abs(value) * 1.05 for value in [*values, *edges, *margins]))
+    reach = max(_LEAST_REACH, *(abs(value) * _ROOM for value in values))
+    middle, half = (TOP + BOTTOM) / 2, (BOTTOM - TOP) / 2
 
-    def height(value: float) -> float:
-        return (TOP + BOTTOM) / 2 - value / reach * ((BOTTOM - TOP) / 2 - _OUTSIDE)
+    def height(log_ratio: float) -> float:
+        return middle - max(-1.0, min(1.0, log_ratio / reach)) * half
 
     def across(number: int) -> float:
         return LEFT + (number + 0.5) * (RIGHT - LEFT) / max(1, len(values))
 
     marks: list[Element] = []
-    if len(edges) == 2:  # noqa: PLR2004 - low and high
-        low, high = edges
-        marks.append(
-            element(
-                "rect",
-                x=LEFT,
-                y=f"{height(high):g}",
-                width=RIGHT - LEFT,
-                height=f"{height(low) - height(high):g}",
-                class_="band",
-            )
-        )
-    ticks = [(height(value), f"{100 * (exp(value) - 1):+.0f} %") for value in _ticks(reach)]
-    marks += left_axis(ticks)
+    if isfinite(verdict.high):
+        low, high = (log(edge) if edge else -reach for edge in (verdict.low, verdict.high))
+        marks.append(_band(height(high), height(low)))
+    marks += left_axis(_ticks(height, reach))
     marks += bottom_axis([(across(at), str(at + 1)) for at in range(len(values))])
-    marks += _level(height(0.0), "axis", "")
-    marks += _level(
-        height(rule.slower_above), "limit", f"slower above {_percent(rule.slower_above)}"
-    )
-    marks += _level(
-        height(rule.faster_below), "limit", f"faster below {_percent(rule.faster_below)}"
-    )
+    marks.append(_level(middle, "axis"))
+    for margin, text, below in (
+        (rule.slower_above, "slower", False),
+        (rule.faster_below, "faster", True),
+    ):
+        y = height(margin)
+        marks.append(_level(y, "limit"))
+        text_y = y + 11 if below else y - 3
+        marks.append(words(RIGHT, text_y, text, anchor="end", class_="limit-words"))
     for number, value in enumerate(values):
-        counts = number < verdict.passes
-        text = f"pass {number + 1}: {change_words(exp(value))}{'' if counts else ', not counted'}"
+        is_counted = number < verdict.passes
+        note = "" if is_counted else ", not counted"
         marks.append(
             element(
                 "circle",
-                element("title", text),
+                element("title", f"pass {number + 1}: {change_words(exp(value))}{note}"),
                 cx=f"{across(number):g}",
                 cy=f"{height(value):g}",
-                r=_OUTSIDE,
-                class_="pass" if counts else "pass late",
+                r=_RADIUS,
+                class_="pass" if is_counted else "pass late",
             )
         )
     description = (
         f"{len(values)} passes; change {change_words(verdict.ratio)}, "
         f"interval {interval_words(verdict)}"
     )
-    legend = [("dot", "a pass: change of the median")]
-    if len(edges) == 2:  # noqa: PLR2004 - low and high
+    legend = [("dot", "change of the latency in a pass")]
+    if isfinite(verdict.high):
         legend.append(("band", f"interval of the change, {confidence_words(sample)}"))
     return Picture("change by pass", description, marks, legend)
 
 
-def _ticks(reach: float) -> list[float]:
-    """Round changes of either sign that fit, as logarithms."""
-    step = next(
-        (step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if reach / step <= _MOST_TICKS),
-        2.0,
+def _band(top: float, bottom: float) -> Element:
+    return element(
+        "rect",
+        x=LEFT,
+        y=f"{top:g}",
+        width=RIGHT - LEFT,
+        height=f"{bottom - top:g}",
+        class_="band",
     )
-    changes = [n * step for n in range(-4, 5)]
-    return [log(1 + change) for change in changes if change > -1 and abs(log(1 + change)) <= reach]
 
 
-def _level(y: float, class_: str, text: str) -> list[Element]:
-    line = element("line", x1=LEFT, y1=f"{y:g}", x2=RIGHT, y2=f"{y:g}", class_=class_)
-    if not text:
-        return [line]
-    return [line, words(RIGHT, y - 3, text, anchor="end", class_="limit-words")]
+def _ticks(height: Callable[[float], float], reach: float) -> list[tuple[float, str]]:
+    """Round changes, from zero outwards; those that would touch another are left out."""
+    ticks: list[tuple[float, str]] = []
+    for change in sorted((sign * size for size in _CHANGES for sign in (1, -1)), key=abs):
+        if change <= -1 or abs(log1p(change)) > reach:
+            continue
+        y = height(log1p(change))
+        if all(abs(y - other_y) >= _LINE for other_y, _ in ticks):
+            ticks.append((y, f"{100 * change:+.0f} %" if change else "0"))
+    return ticks
 
 
-def _percent(log_ratio: float) -> str:
-    return f"{100 * (exp(log_ratio) - 1):+.3g} %"
+def _level(y: float, class_: str) -> Element:
+    return element("line", x1=LEFT, y1=f"{y:g}", x2=RIGHT, y2=f"{y:g}", class_=class_)
 
 
 def _left_out(duel: Duel) -> Element | None:
