@@ -129,3 +129,17 @@ def test_duel_characteristics(tmp_path: Path) -> None:
     made = figures("duel_characteristics.py", tmp_path, "--trials", "2")
     identical = [row for row in made["rows"] if row["change"] == "0"]
     assert {0} == {row["slower"] + row["faster"] for row in identical}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a duel needs POSIX")
+def test_dueling_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    asked = ["--only", "+25", "--runs", "1", "--results", str(results)]
+    first = figures("dueling.py", tmp_path, *asked)
+    again = figures("dueling.py", tmp_path, *asked)
+    assert first == again
+    ((row),) = first["rows"]
+    assert row["outcomes"].keys() == {
+        f"test_handlers.py::test_{name}"
+        for name in ("health", "json", "lookups", "sort", "compress")
+    }

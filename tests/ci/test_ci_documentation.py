@@ -18,6 +18,7 @@ TEXT = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```yaml\n# (.*?)\n(.*?)```", TEXT, re.DOTALL))
 SCHEMAS = {
     ".github/workflows/latency.yml": ("vendor.github-workflows",),
+    ".github/workflows/duel.yml": ("vendor.github-workflows",),
     ".github/workflows/latency-comment.yml": ("vendor.github-workflows",),
     ".github/workflows/latency-baseline.yml": ("vendor.github-workflows",),
     "latency-baseline.gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ..duel.conftest import git
+
 yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +22,7 @@ ACTIONS = [ROOT / "action.yml", *sorted((ROOT / ".github").rglob("action.yml"))]
 SCRIPTS = [*sorted((ROOT / ".github").rglob("*.sh")), ROOT / ".ci" / "run"]
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
 GATE = ROOT / ".github" / "actions" / "gate.sh"
+DUEL = ROOT / ".github" / "actions" / "duel.sh"
 
 
 def relative(path: Path) -> str:
@@ -152,3 +155,35 @@ def test_the_words_of_an_input_are_not_run(project: Path) -> None:
 def test_another_command_may_be_the_gate(project: Path) -> None:
     ran = gate(project, RUN='echo "$HANCOCK_LATENCY_ARTIFACTS" | tee said\nfalse\necho never')
     assert (1, "artifacts\n") == (ran.returncode, ran.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a duel needs POSIX")
+def test_the_duel_fetches_the_branch_and_writes_its_files(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(project, "init", "-q", "-b", "main")
+    (project / "test_one.py").write_text("def test_it(sample): sample(sorted, range(2000))\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "main")
+    git(project, "switch", "-q", "-c", "change")
+    git(project, "commit", "-q", "--allow-empty", "-m", "change")
+    clone = tmp_path_factory.mktemp("checkout") / "clone"
+    command = ["--depth=1", "--branch=change", f"file://{project}", str(clone)]
+    git(project, "clone", "-q", *command)
+    summary = clone / "summary.md"
+    environ = {
+        **os.environ,
+        "DUEL": "origin/main",
+        "DUEL_ARGS": "--advise --passes 2",
+        "TESTS": "test_one.py",
+        "ARTIFACTS": "artifacts",
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+    ran = subprocess.run(
+        ["bash", DUEL], cwd=clone, env=environ, capture_output=True, text=True, check=False
+    )
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert "1 sample compared" in ran.stdout
+    names = {path.name for path in (clone / "artifacts").iterdir()}
+    assert {"duel.json", "duel.md", "duel.html"} == names
+    assert summary.read_text() == (clone / "artifacts" / "duel.md").read_text()

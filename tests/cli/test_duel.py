@@ -42,7 +42,10 @@ def slower(commit: Commit, temporary: Path) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("slower")
-@pytest.mark.parametrize(("option", "exit_code"), [((), 1), (("--advise",), 0)])
+@pytest.mark.parametrize(
+    ("option", "exit_code"),
+    [((), 1), pytest.param(("--advise",), 0, marks=pytest.mark.long)],
+)
 def test_a_slower_head_is_found_and_sets_the_exit_code(
     command: Command, option: tuple[str, ...], exit_code: int
 ) -> None:

@@ -115,6 +115,7 @@ def test_requirements_that_differ_ask_for_separate_environments(tmp_path: Path) 
     assert Environments("separate").are_separate([roots[0], roots[0]])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("packages")
 def test_each_side_may_have_an_environment_of_its_own(commit: Commit) -> None:
     """The command stands for what a project installs; the packages are those of this process."""

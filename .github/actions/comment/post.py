@@ -3,7 +3,7 @@
 Reads the event that GitHub describes in a file, so that nothing of it passes through a shell, and
 talks to GitHub by `gh api`. What it cannot post is a warning: the verdict is the gate's.
 
-    SUMMARY   the Markdown file            NAME      tells several tables of a pull request apart
+    SUMMARY   Markdown files, one a line   NAME      tells several tables of a pull request apart
     GH_TOKEN  may write to pull requests
 """
 
@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def warn(text: str) -> None:
 
 def post(environ: Mapping[str, str]) -> str:
     repository = environ["GITHUB_REPOSITORY"]
-    body = body_of(Path(environ["SUMMARY"]), marker_of(environ.get("NAME", "")))
+    summaries = [Path(line) for line in environ["SUMMARY"].splitlines() if line]
+    body = body_of(summaries, marker_of(environ.get("NAME", "")))
     event = json.loads(Path(environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
     number = number_of(environ["GITHUB_EVENT_NAME"], event, repository)
     earlier = own_comment(repository, number, body.partition("\n")[0])
@@ -60,10 +61,11 @@ def marker_of(name: str) -> str:
     return f"<!-- hancock-latency {name}".rstrip() + " -->"
 
 
-def body_of(summary: Path, marker: str) -> str:
-    text = summary.read_text(encoding="utf-8").strip() if summary.is_file() else ""
+def body_of(summaries: Sequence[Path], marker: str) -> str:
+    texts = [path.read_text(encoding="utf-8").strip() for path in summaries if path.is_file()]
+    text = "\n\n".join(text for text in texts if text)
     if not text:
-        raise NotPosted(f"{summary} has no table")
+        raise NotPosted(f"{summaries[0]} has no table")
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition("\n")[0] + REST
     return f"{marker}\n{text}\n"
