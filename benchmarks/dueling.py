@@ -299,14 +299,14 @@ def main() -> int:
     if chosen.results and chosen.results.exists():
         rows = [json.loads(line) for line in chosen.results.read_text().splitlines()]
     done = {(row["series"], row["run"]) for row in rows}
-    for series in chosen.only.split(","):
-        for run in range(chosen.runs or RUNS[series]):
-            if (series, run) in done:
-                continue
-            rows.append({"series": series, "run": run, **one_run(series)})
-            if chosen.results:
-                with chosen.results.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+    wanted = [(run, s) for s in chosen.only.split(",") for run in range(chosen.runs or RUNS[s])]
+    for run, series in sorted(wanted, key=lambda each: each[0]):  # each series a little at a time
+        if (series, run) in done:
+            continue
+        rows.append({"series": series, "run": run, **one_run(series)})
+        if chosen.results:
+            with chosen.results.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
     print(*table(rows), sep="\n")
     return conclude("dueling", {"rows": rows}, goals_of(rows), chosen)
 
