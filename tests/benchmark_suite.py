@@ -2,7 +2,7 @@
 
     pytest tests/benchmark_suite.py -v
     pytest tests/benchmark_suite.py -k health
-    python tests/benchmark_suite.py             # prints the table alone
+    python tests/benchmark_suite.py             # prints only the table
 
 Five warm-up requests, then at least fifty timed ones through Flask's test client, with the canned
 model. The targets are the named budgets of pyproject.toml, which the load tests use as well.
@@ -21,21 +21,21 @@ from werkzeug.test import TestResponse
 from hancock_app import Settings, create_app
 from pytest_hancock_latency import Sampler, latency_budget
 
-# The hard gate for everything, whatever an endpoint's own targets say.
+# The hard gate for all endpoints, in addition to their own targets.
 pytestmark = latency_budget(p99=500)
 READS_THE_ENVIRONMENT = True
-"""As HANCOCK_CANNED_DELAY=400ms, which shows how a gate fails; other tests do not, see conftest."""
+"""Such as HANCOCK_CANNED_DELAY=400ms, which shows how a gate fails; see conftest."""
 
 
 @pytest.fixture
 def client() -> FlaskClient:
-    """Hancock as the environment sets it, without a key and a rate limit of its own."""
+    """Return a client of Hancock, configured by the environment without key and rate limit."""
     settings = replace(Settings.from_env(), api_key="", rate_limit=0)
     return create_app(settings).test_client()
 
 
 def answered(answer: TestResponse) -> bool:
-    """Whether the request succeeded: an error page is quick, and no answer."""
+    """Whether the request succeeded: an error page is fast, but not an answer."""
     return answer.status_code == 200
 
 
@@ -65,6 +65,6 @@ def test_ask(client: FlaskClient, sample: Sampler) -> None:
 
 
 if __name__ == "__main__":
-    # A process of its own: pytest wants to be the first to import the plugin.
+    # In a separate process, because pytest must be the first to import the plugin.
     command = [sys.executable, "-m", "pytest", __file__, "-q", "--no-header", *sys.argv[1:]]
     sys.exit(subprocess.call(command))

@@ -5,19 +5,19 @@ from contextlib import suppress
 
 import pytest
 
-with suppress(ImportError):  # the benchmark suite, which is in this folder, needs no Hypothesis
+with suppress(ImportError):  # the benchmark suite in this folder does not need Hypothesis
     from hypothesis import HealthCheck, settings
 
-    # How quick a machine is that others use as well is no property of the code.
+    # The speed of a shared machine is not a property of the code.
     settings.register_profile(
         "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("shared machine")
 
 OURS = "HANCOCK_"
-"""Begins the variables of Hancock, of the plugin and of the Locust gate."""
+"""Prefix of the variables of Hancock, the plugin and the Locust gate."""
 OF_THE_TESTS = "HANCOCK_TESTS_"
-"""Begins those that say how the tests run."""
+"""Prefix of the variables that configure the tests."""
 OF_THIS_SESSION = (
     *(OURS, "PYTEST_XDIST_"),
     *("GITHUB_", "GITLAB_CI", "TF_BUILD", "JENKINS_URL"),
@@ -28,9 +28,9 @@ OF_THIS_SESSION = (
 def no_settings_of_the_shell(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tests and the programs that they start see no `HANCOCK_` variable of the shell.
+    """Hide the shell's `HANCOCK_` variables from tests and the programs they start.
 
-    The gates of `benchmark_suite.py` do: they measure Hancock as the environment sets it.
+    Only `benchmark_suite.py` sees them, because it measures Hancock as configured.
     """
     if getattr(request.module, "READS_THE_ENVIRONMENT", False):
         return
@@ -41,9 +41,9 @@ def no_settings_of_the_shell(
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A pytest to run inside this one that sees none of the settings of this one.
+    """A nested pytest that sees no settings of this session.
 
-    This session may itself be gated, be a worker of pytest-xdist or run at a CI provider.
+    This session may itself use the plugin, be an xdist worker or run on CI.
     """
     for name in os.environ:
         if name.startswith(OF_THIS_SESSION):

@@ -3,11 +3,11 @@
     python tests/load_hancock.py [--profile NAME] [--users N] [--time 15s] [--artifacts FOLDER]
 
 Serves on a free loopback port, waits until /health answers, runs a profile of load_test_locust.py,
-and stops the server whatever happens. Without HANCOCK_RATE_LIMIT there is no rate limit: the run is
-to find out how fast Hancock answers, and a 429 is fast.
+and always stops the server. Without HANCOCK_RATE_LIMIT there is no rate limit, because the run
+measures how fast Hancock answers, and a 429 is fast.
 
-Exits with the code of Locust: 0 if the budgets hold or nothing is shown, 1 if one is exceeded, 2 if
-nothing was measured. It exits with 2 as well if Hancock does not answer, and with 130 on Ctrl-C.
+Exits with the code of Locust: 0 if no budget is exceeded, 1 if one is exceeded, 2 if nothing was
+measured. It exits with 2 as well if Hancock does not answer, and with 130 on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]  # the budgets are in its pyproject.toml
 LOCUSTFILE: Final = Path(__file__).resolve().with_name("load_test_locust.py")
 LOOPBACK: Final = "127.0.0.1"
-# gunicorn imports Hancock in a second; a machine under load takes several.
+# gunicorn imports Hancock in a second; under load it takes several.
 START_TIMEOUT_S: Final = 30.0
 POLL_INTERVAL_S: Final = 0.1
 # gunicorn gives its workers 30 s to finish their requests before it kills them.
 STOP_TIMEOUT_S: Final = 40.0
-# Locust reports within two seconds of Ctrl-C; where only this process got it, Locust runs on.
+# Locust reports within two seconds of Ctrl-C; if only this process received it, Locust continues.
 REPORT_TIMEOUT_S: Final = 10.0
 NOTHING_MEASURED: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
 
 
 class NoAnswerError(Exception):
-    """Hancock does not answer; the message says where, and why if that is known."""
+    """Hancock does not respond; the message says where and, if known, why."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Return an unused loopback port."""
     with socket.create_server((LOOPBACK, 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 @contextmanager
 def served(port: int) -> Iterator[None]:
-    """Hancock under gunicorn with two workers, from its first answer on; stopped at the end.
+    """Run Hancock under gunicorn with two workers, once it responds; stop it at the end.
 
     Raises:
-        NoAnswerError: gunicorn ended, or did not answer in time.
+        NoAnswerError: gunicorn exited, or did not respond in time.
     """
     server = subprocess.Popen(
         [
@@ -75,7 +75,7 @@ def served(port: int) -> Iterator[None]:
 
 
 def wait_until_healthy(server: subprocess.Popen[bytes], port: int) -> None:
-    """Return as soon as /health answers with 200."""
+    """Return as soon as /health responds with 200."""
     url = f"http://{LOOPBACK}:{port}/health"
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_healthy(port):
@@ -88,7 +88,7 @@ def wait_until_healthy(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def is_healthy(port: int) -> bool:
-    """Whether /health answers with 200; asks directly, whatever proxy is set."""
+    """Whether /health responds with 200; ignores configured proxies."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=START_TIMEOUT_S)
     try:
         connection.request("GET", "/health")
@@ -100,7 +100,7 @@ def is_healthy(port: int) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and kill it if it does not; nothing is done to one that has ended."""
+    """Terminate a process, and kill it if it does not exit; does nothing if it has ended."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
@@ -110,7 +110,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def run_locust(port: int, chosen: argparse.Namespace) -> int:
-    """The exit code of a headless run, after which no process of Locust is left."""
+    """Run Locust headless, leave no process behind, and return the exit code."""
     master_port = str(free_port())
     users = str(chosen.users)
     locust = subprocess.Popen(
@@ -118,7 +118,7 @@ def run_locust(port: int, chosen: argparse.Namespace) -> int:
             *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"),
             *("--only-summary", "--host", f"http://{LOOPBACK}:{port}"),
             *("--users", users, "--spawn-rate", users, "--run-time", chosen.time),
-            # The load has a process of its own, next to the one that judges it.
+            # The load runs in a separate process from the one that judges it.
             *("--processes", "1", "--master-bind-host", LOOPBACK),
             *("--master-bind-port", master_port, "--master-port", master_port),
             *("--latency-artifacts", str(chosen.artifacts.resolve()), chosen.profile),
@@ -134,7 +134,7 @@ def run_locust(port: int, chosen: argparse.Namespace) -> int:
     try:
         code = locust.wait()
     except KeyboardInterrupt:
-        # A terminal sends Ctrl-C to Locust too, and a second signal would cut its report short.
+        # A terminal sends Ctrl-C to Locust as well, and a second signal would abort its report.
         with suppress(subprocess.TimeoutExpired):
             locust.wait(REPORT_TIMEOUT_S)
         stop(locust)
@@ -143,7 +143,7 @@ def run_locust(port: int, chosen: argparse.Namespace) -> int:
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of the command line."""
+    """Parse the options of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -161,7 +161,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve, load, stop; the exit code."""
+    """Serve Hancock, run the load, stop, and return the exit code."""
     chosen = options(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     port = free_port()

@@ -4,9 +4,9 @@
     locust -f tests/load_test_locust.py --headless -u 50 -r 5 -t 5m --host URL ReadOnlyUser
     locust -f tests/load_test_locust.py --host URL --class-picker    # the web page, port 8089
 
-Without the name of a class, the two that only read run, so that nobody pays a model by accident.
+Without a class name, only the two read-only classes run, so that no model is paid by accident.
 HANCOCK_API_KEY is sent as the bearer key, and HANCOCK_WEBHOOK_SECRET signs the webhooks of
-`MixedUser`; without it there are none, since the service takes none then.
+`MixedUser`; without it there are none, because the service would refuse them.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ NUMBERS = itertools.count(1)
 
 
 def signature(body: bytes) -> dict[str, str]:
-    """The header that signs the raw body of a webhook."""
+    """Return the header that signs the raw body of a webhook."""
     digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     return {"X-Hancock-Signature": f"sha256={digest}"}
 
 
-# FastHttpUser: a quarter of the CPU that HttpUser takes for each request, so that the generator
-# is not what is measured.
+# FastHttpUser takes a quarter of the CPU time of HttpUser per request, so that the measurement does
+# not include the generator.
 class Reader(FastHttpUser):
-    """What all profiles have in common."""
+    """Base of all profiles."""
 
     abstract = True
     wait_time = between(0.1, 0.5)
@@ -90,7 +90,7 @@ class MixedUser(ReadOnlyUser):
 
 @events.init.add_listener
 def _read_only_unless_asked(environment: Any, **_: Any) -> None:
-    """Workers are told by their master which classes to run, so they keep all."""
+    """Keep only the read-only classes by default; workers keep all, as their master chooses."""
     options = environment.parsed_options
     if options is None or options.user_classes or options.class_picker or options.worker:
         return

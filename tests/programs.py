@@ -1,4 +1,4 @@
-"""Programs that tests need beside Python."""
+"""Programs that tests need in addition to Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def needs(program: str, package: str) -> str:
-    """The path of `program`; a test without it fails, since a skip would hide what is untested."""
+    """Return the path of `program`; without it the test fails: a skip would hide the gap."""
     found = shutil.which(program)
     if found is None:
         missing = f"{program} is missing: apt-get install {package}"
@@ -21,9 +21,9 @@ def needs(program: str, package: str) -> str:
 
 
 def bound_by_modes() -> list[str]:
-    """What goes before a command so that a folder's mode binds it: root writes to any.
+    """Return a command prefix that makes folder permissions effective for root.
 
-    Nothing for other users.
+    Empty for other users.
     """
     if os.name == "nt":
         pytest.skip("needs the modes of Unix")

@@ -69,7 +69,7 @@ def test_an_artifact_that_is_newer_than_a_journal_is_read_itself(tmp_path: Path)
     assert ["t::new"] == [r.test for r in read_artifact(path).records]
 
 
-def test_a_journal_that_somebody_removed_is_begun_anew_with_everything(tmp_path: Path) -> None:
+def test_a_journal_that_somebody_removed_is_restarted_with_everything(tmp_path: Path) -> None:
     path = tmp_path / "out" / "a.json"
     journal = Journal(path)
     journal.append([journal_line(record("t::a"))], header)
@@ -79,7 +79,7 @@ def test_a_journal_that_somebody_removed_is_begun_anew_with_everything(tmp_path:
     assert ["t::a", "t::b"] == [r.test for r in read_artifact(path).records]
 
 
-def test_a_journal_with_a_torn_line_is_begun_anew_with_everything(tmp_path: Path) -> None:
+def test_a_journal_with_a_torn_line_is_restarted_with_everything(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     journal = Journal(path)
     journal.append([journal_line(record("t::a"))], header)
@@ -110,7 +110,7 @@ def test_a_removed_journal_is_gone(tmp_path: Path) -> None:
         ('{"format":7}\n', "has format 7; this version reads 1"),
     ],
 )
-def test_what_is_not_a_journal_is_one_clear_error(tmp_path: Path, text: str, why: str) -> None:
+def test_what_is_not_a_journal_is_one_error(tmp_path: Path, text: str, why: str) -> None:
     journal = journal_path(tmp_path / "a.json")
     journal.write_text(text, encoding="utf-8")
     with pytest.raises(ArtifactError) as caught:
@@ -182,11 +182,11 @@ def test_locust_writes_a_junit_file_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("on", True), ("No", False), (True, True), ("0", False)]
 )
-def test_a_switch_is_read_as_people_write_it(value: object, expected: bool) -> None:
+def test_a_switch_is_read_in_all_usual_spellings(value: object, expected: bool) -> None:
     assert expected is parse_switch(value)
 
 
-def test_what_is_neither_on_nor_off_is_refused() -> None:
+def test_a_value_other_than_on_or_off_is_refused() -> None:
     with pytest.raises(LatencyError) as caught:
         parse_switch("maybe")
     assert "'maybe' must be on or off" == str(caught.value)

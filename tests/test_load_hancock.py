@@ -45,7 +45,7 @@ def test_a_run_is_judged_and_its_artifacts_are_written(tmp_path: Path) -> None:
     assert ["GET /health"] == [sample["test"] for sample in artifact["samples"]]
 
 
-def test_an_exceeded_budget_is_the_exit_code(tmp_path: Path) -> None:
+def test_an_exceeded_budget_sets_the_exit_code(tmp_path: Path) -> None:
     load = begin(tmp_path, "--time", "4s", "--profile", "MixedUser", HANCOCK_RATE_LIMIT="1")
     output, _ = load.communicate(timeout=120)
     assert 1 == load.returncode, output

@@ -104,7 +104,7 @@ def test_coroutines_are_awaited() -> None:
     assert (declared.n, declared.answer, seen.n, seen.answer) == (5, 7, 5, 8)
 
 
-def test_outside_of_a_loop_nobody_awaits() -> None:
+def test_outside_an_event_loop_a_coroutine_is_refused() -> None:
     async def fetch() -> None:
         """Never awaited."""
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_measured_is_refused_before_any_call(
     assert (str(refused.value), calls) == (message, [])
 
 
-def test_the_answer_of_a_function_is_no_function() -> None:
+def test_the_answer_of_a_function_is_not_a_function() -> None:
     with pytest.raises(LatencyError) as refused:
         measure(7)  # type: ignore[call-overload]
     assert str(refused.value) == (
@@ -166,7 +166,7 @@ def test_a_sample_is_judged_by_a_budget(sample: Sample, outcome: Outcome) -> Non
         assert judged.observations is sample.observations
 
 
-def test_a_sample_that_was_judged_may_be_judged_anew() -> None:
+def test_a_sample_that_was_judged_may_be_judged_again() -> None:
     sample = judge(sample_of(*[5] * 100), {"p50": 10})
     assert (sample.within, judge(sample, {"p50": 1}).within) == (True, False)
 
@@ -182,7 +182,7 @@ def test_a_sample_that_was_judged_may_be_judged_anew() -> None:
         ),
     ],
 )
-def test_a_budget_that_cannot_be_meant_is_refused(budget: Any, message: str | None) -> None:
+def test_an_invalid_budget_is_refused(budget: Any, message: str | None) -> None:
     with pytest.raises(BudgetError) as refused:
         judge(sample_of(1), budget)
     assert str(refused.value) == (
@@ -192,12 +192,12 @@ def test_a_budget_that_cannot_be_meant_is_refused(budget: Any, message: str | No
     )
 
 
-def test_nothing_measured_is_no_pass() -> None:
+def test_nothing_measured_is_not_a_pass() -> None:
     with pytest.raises(NothingMeasured) as refused:
         judge(sample_of(), {"p50": 10})
     assert str(refused.value) == "'s' has no observations to judge"
 
 
-def test_a_duration_that_cannot_be_meant_is_also_a_value_error() -> None:
+def test_an_invalid_duration_is_also_a_value_error() -> None:
     with pytest.raises(DurationError):
         measure(int, warmup=-1)

@@ -98,7 +98,7 @@ def test_structure(tmp_path: Path) -> None:
     assert len(here["vague names"]) < here["names"]
 
 
-def test_a_missed_goal_is_the_exit_code_where_asked(
+def test_a_missed_goal_sets_the_exit_code_if_requested(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])

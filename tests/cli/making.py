@@ -1,4 +1,4 @@
-"""Artifacts for the command line to read."""
+"""Makes artifacts for tests of the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact
 MS = 1_000_000
 HEALTH = "test_it.py::test_health"
 FAST, SLOW, FEW = (1,) * 6, (90,) * 60, (1,) * 3
-"""Latencies in ms: within, exceeded and inconclusive by a budget of p50=10."""
+"""Latencies in ms that are within, exceeded and inconclusive with a budget of p50=10."""
 
 
 def record(
@@ -28,7 +28,7 @@ def record(
     failures: int = 0,
     budget: Mapping[str, Any] | None = None,
 ) -> Record:
-    """A sample with these latencies, one every 100 ms, judged by p50=10 or another budget."""
+    """Make a sample with these latencies, one per 100 ms, judged by p50=10 or another budget."""
     wall = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
     seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
     judge = SequentialJudge(parse_terms(budget or {"p50": 10}).budget(), Policy(least=1))
@@ -45,12 +45,12 @@ def record(
 
 
 def unjudged(*latencies_ms: float, **changes: Any) -> Record:
-    """The same without a verdict."""
+    """Make such a sample without a verdict."""
     return replace(record(*latencies_ms), **changes).without_verdict("no budget")
 
 
 def written(path: Path, records: Sequence[Record], session: Mapping[str, Any] | None = None) -> str:
-    """The path of an artifact with these records, written there."""
+    """Write an artifact with these records and return its path."""
     artifact = artifact_of(records, {"machine": {}} if session is None else session)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(artifact_text(artifact), encoding="utf-8")

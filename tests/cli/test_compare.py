@@ -50,7 +50,9 @@ def test_it_says_what_became_slower_and_what_has_no_counterpart(
     )
 
 
-def test_strict_makes_slower_an_exit_code(command: Command, artifacts: tuple[str, str]) -> None:
+def test_with_strict_slower_sets_the_exit_code(
+    command: Command, artifacts: tuple[str, str]
+) -> None:
     assert command("compare", *artifacts, "--strict").code == 1
     assert command("compare", *artifacts, "--strict", "--regression", "60%").code == 0
     assert command("compare", artifacts[1], artifacts[0], "--strict").code == 0
@@ -81,14 +83,14 @@ def test_few_observations_are_shown_and_not_judged(command: Command, tmp_path: P
     assert "not compared: 99 observations, but 200 are needed" in ended.out
 
 
-def test_nothing_in_common_is_said(command: Command, tmp_path: Path) -> None:
+def test_artifacts_with_nothing_in_common_are_reported(command: Command, tmp_path: Path) -> None:
     before = written(tmp_path / "a.json", [record(1, test="a")])
     ended = command("compare", before, written(tmp_path / "b.json", [record(1, test="b")]))
     assert "\nthe artifacts have no samples in common\n" in ended.out
 
 
 @pytest.mark.parametrize("share", ["ten", "-1%", "150%"])
-def test_a_share_that_cannot_be_meant_is_one_clear_line(
+def test_an_invalid_share_is_one_line(
     command: Command, artifacts: tuple[str, str], share: str
 ) -> None:
     ended = command("compare", *artifacts, f"--regression={share}")
@@ -130,7 +132,7 @@ def test_it_says_when_both_sides_were_measured_and_which_commits(
     ]
 
 
-def test_a_side_that_says_nothing_of_itself_has_no_line(command: Command, tmp_path: Path) -> None:
+def test_a_side_without_facts_has_no_line(command: Command, tmp_path: Path) -> None:
     before = written(tmp_path / "a.json", [record(1)], {"started_unix_s": 1.7e9, "commit": None})
     after = written(tmp_path / "b.json", [record(1)], {"commit": {"id": None}})
     lines = command("compare", before, after).out.splitlines()

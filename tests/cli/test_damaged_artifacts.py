@@ -188,7 +188,7 @@ def test_advice_whose_figures_are_not_those_of_its_kind_is_shown_as_it_is(
     assert command("show", path).out.endswith("advice: slower: percent=much\n")
 
 
-def test_fields_of_a_later_version_are_passed_over(artifact: Any) -> None:
+def test_fields_of_a_later_version_are_ignored(artifact: Any) -> None:
     sample = artifact["samples"][0]
     parts = [sample, sample["verdict"], sample["verdict"]["failures"], sample["measurement"]]
     parts += [*sample["verdict"]["limits"], *sample["measurement"]["slowest"], sample["timeline"]]
@@ -233,7 +233,7 @@ def test_a_folder_without_an_artifact_is_one_line_where_one_is_needed(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_what_editors_and_shells_make_of_an_artifact_is_read(
+def test_artifacts_saved_by_editors_and_shells_are_read(
     command: Command, tmp_path: Path, encoding: str
 ) -> None:
     path = tmp_path / "a.json"
@@ -328,7 +328,7 @@ def test_a_closed_output_is_an_error_without_a_traceback(closed: str, errors: st
     assert (run.returncode, run.stderr) == (2, errors)
 
 
-def test_an_error_of_its_own_is_never_taken_for_a_verdict(
+def test_an_internal_error_is_never_mistaken_for_a_verdict(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(_: object) -> int:

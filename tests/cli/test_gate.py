@@ -78,7 +78,7 @@ def test_the_table_is_that_of_the_new_budget(command: Command, tmp_path: Path) -
     )
 
 
-def test_no_name_that_fits_is_one_clear_line_with_both(command: Command, tmp_path: Path) -> None:
+def test_no_name_that_fits_is_one_line_with_both(command: Command, tmp_path: Path) -> None:
     artifact = written(tmp_path / "a.json", [record(*FAST), record(*FAST, test="t::other")])
     file = budget_file(tmp_path, {"GET /a": {"p50": 1}, "GET /b": {"p50": 1}})
     ended = command("gate", artifact, "--budgets", file)
@@ -89,7 +89,7 @@ def test_no_name_that_fits_is_one_clear_line_with_both(command: Command, tmp_pat
     )
 
 
-def test_an_artifact_without_samples_is_no_pass(command: Command, tmp_path: Path) -> None:
+def test_an_artifact_without_samples_is_not_a_pass(command: Command, tmp_path: Path) -> None:
     artifact = written(tmp_path / "a.json", [])
     assert command("gate", artifact, "--budget", "p50=1").err == (
         "hancock-latency: nothing was judged\n"
@@ -153,15 +153,13 @@ DURATION = "write a number of milliseconds or a string such as '250us', '10ms' o
         ),
     ],
 )
-def test_a_budget_that_cannot_be_meant_is_one_clear_line(
-    command: Command, budget: str, why: str
-) -> None:
+def test_an_invalid_budget_is_one_line(command: Command, budget: str, why: str) -> None:
     ended = command("gate", gold.FORMAT_1, "--budget", budget)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"hancock-latency: --budget: {why}\n"
 
 
-def test_errors_alone_are_no_budget(command: Command) -> None:
+def test_errors_alone_are_not_a_budget(command: Command) -> None:
     ended = command("gate", gold.FORMAT_1, "--budget", "errors=1%")
     assert ended.code == 2
     assert ended.err.startswith(
@@ -208,7 +206,7 @@ def test_the_judged_artifact_has_the_new_budget_and_its_name(
     assert set(judged.records[0].quantiles_ns) == {"p50", "p95", "p99", "p99.9", "max"}
 
 
-def test_an_early_artifact_cannot_be_judged_anew(command: Command) -> None:
+def test_an_early_artifact_cannot_be_judged_again(command: Command) -> None:
     ended = command("gate", gold.WITHOUT_HISTOGRAMS, "--budget", "p50=1")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
@@ -227,7 +225,7 @@ def test_an_early_artifact_cannot_be_judged_anew(command: Command) -> None:
     ],
     ids=["missing", "no text", "other JSON", "broken"],
 )
-def test_what_cannot_be_judged_is_one_clear_line(
+def test_what_cannot_be_judged_is_one_line(
     command: Command, tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     path = tmp_path / "some"
@@ -237,7 +235,7 @@ def test_what_cannot_be_judged_is_one_clear_line(
     assert (ended.code, ended.out, ended.err) == (2, "", f"hancock-latency: {path}{why}\n")
 
 
-def test_budgets_that_cannot_be_read_are_one_clear_line(command: Command, tmp_path: Path) -> None:
+def test_budgets_that_cannot_be_read_are_one_line(command: Command, tmp_path: Path) -> None:
     ended = command("gate", gold.FORMAT_1, "--budgets", tmp_path / "none.toml")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"hancock-latency: {tmp_path}/none.toml: No such file or directory\n"

@@ -91,7 +91,7 @@ def test_the_version_is_that_of_the_package(command: Command) -> None:
         (["suggest", "a", "-o"], "argument -o/--output: expected one argument"),
     ],
 )
-def test_usage_is_told_with_exit_code_2(command: Command, arguments: list[str], why: str) -> None:
+def test_invalid_usage_has_exit_code_2(command: Command, arguments: list[str], why: str) -> None:
     ended = command(*arguments)
     asked = f"hancock-latency {arguments[0]}" if arguments else "hancock-latency"
     assert (ended.code, ended.out) == (2, "")

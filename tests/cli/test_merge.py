@@ -62,7 +62,7 @@ def test_failures_add_up(command: Command, tmp_path: Path) -> None:
     assert (merged.n, merged.failures, merged.outcome) == (100, {"status 503": 100}, "exceeded")
 
 
-def test_samples_of_different_tests_stand_side_by_side(command: Command, tmp_path: Path) -> None:
+def test_samples_of_different_tests_are_kept_side_by_side(command: Command, tmp_path: Path) -> None:
     one, two = record(*FEW, test="t::one"), record(*FEW, test="t::two")
     paths = [written(tmp_path / f"{r.test[3:]}.json", [r]) for r in (one, two)]
     command("merge", *paths, "-o", tmp_path / "merged.json")
@@ -107,7 +107,7 @@ def test_early_samples_cannot_be_added_and_that_is_said(command: Command) -> Non
     )
 
 
-def test_early_samples_may_stand_beside_others(command: Command, tmp_path: Path) -> None:
+def test_early_samples_may_be_kept_next_to_others(command: Command, tmp_path: Path) -> None:
     other = written(tmp_path / "other.json", [record(*FEW)])
     merged = json.loads(command("merge", gold.WITHOUT_HISTOGRAMS, other).out)
     assert len(merged["samples"]) == 5

@@ -61,7 +61,7 @@ def test_a_merge_into_a_closed_pipe_says_nothing(many: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_behind_standard_output_is_one_clear_line() -> None:
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
     with open("/dev/full", "w") as full:
         command = [*PROGRAM, "report", str(gold.FORMAT_1)]
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -71,7 +71,7 @@ def test_a_full_disk_behind_standard_output_is_one_clear_line() -> None:
     )
 
 
-def test_a_terminal_without_our_letters_shows_the_rest() -> None:
+def test_a_terminal_that_lacks_our_characters_shows_the_rest() -> None:
     run = subprocess.run(
         [*PROGRAM, "show", str(gold.FORMAT_1), "became_slow"],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -107,7 +107,7 @@ def test_a_folder_that_is_missing_is_made(
 
 
 @pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
-def test_a_file_where_the_folder_should_be_is_one_clear_line(
+def test_a_file_where_the_folder_should_be_is_one_line(
     command: Command, tmp_path: Path, asked: tuple[str, ...]
 ) -> None:
     (tmp_path / "file").touch()
@@ -120,16 +120,14 @@ def test_a_file_where_the_folder_should_be_is_one_clear_line(
     )
 
 
-def test_a_folder_in_the_place_of_the_file_is_one_clear_line(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_folder_in_the_place_of_the_file_is_one_line(command: Command, tmp_path: Path) -> None:
     ended = command("report", gold.FORMAT_1, "-o", tmp_path)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"hancock-latency: cannot write {tmp_path}: Is a directory\n"
     assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []
 
 
-def test_a_folder_that_may_not_be_written_to_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_to_is_one_line(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     run = subprocess.run(

@@ -106,7 +106,7 @@ def test_html_goes_to_a_file_whole_and_says_nothing_else(command: Command, tmp_p
     assert all(each.title in text for each in gold.artifact().records)
 
 
-def test_html_shows_a_baseline_beside(command: Command, tmp_path: Path) -> None:
+def test_html_shows_a_baseline_as_well(command: Command, tmp_path: Path) -> None:
     before = [record(*[0.777] * 6)]
     baseline = written(tmp_path / "before.json", before)
     artifact = written(tmp_path / "after.json", [record(*FAST)])
@@ -122,7 +122,7 @@ def test_a_baseline_that_no_format_would_show_is_refused(command: Command) -> No
     assert ended.err == "hancock-latency: --baseline is for HTML only: add --format html\n"
 
 
-def test_a_baseline_that_cannot_be_read_is_one_clear_line(command: Command, tmp_path: Path) -> None:
+def test_a_baseline_that_cannot_be_read_is_one_line(command: Command, tmp_path: Path) -> None:
     missing = tmp_path / "none.json"
     ended = command("report", gold.FORMAT_1, "--format", "html", "--baseline", missing)
     assert (ended.code, ended.out) == (2, "")
@@ -185,7 +185,7 @@ NO_ARTIFACT = "is not a latency artifact (performance-latency.json)"
     ],
 )
 @pytest.mark.parametrize("name", ["report", "show", "merge", "suggest"])
-def test_what_is_no_artifact_is_one_clear_line(
+def test_a_file_that_is_not_an_artifact_is_one_line(
     command: Command, tmp_path: Path, name: str, content: str, why: str
 ) -> None:
     path = tmp_path / "some.json"
@@ -195,7 +195,7 @@ def test_what_is_no_artifact_is_one_clear_line(
 
 
 @pytest.mark.parametrize("name", ["report", "show", "merge", "suggest"])
-def test_a_missing_artifact_is_one_clear_line(command: Command, tmp_path: Path, name: str) -> None:
+def test_a_missing_artifact_is_one_line(command: Command, tmp_path: Path, name: str) -> None:
     ended = command(name, tmp_path / "none.json")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"hancock-latency: {tmp_path}/none.json: No such file or directory\n"
@@ -253,7 +253,7 @@ def test_columns_and_groups_come_on_demand(command: Command, tmp_path: Path) -> 
         ),
     ],
 )
-def test_what_cannot_be_shown_is_one_clear_line(
+def test_what_cannot_be_shown_is_one_line(
     command: Command, options: list[str], message: str
 ) -> None:
     ended = command("report", gold.FORMAT_1, *options)
@@ -294,7 +294,7 @@ def test_a_shard_that_was_killed_is_read_from_its_journal(command: Command, tmp_
     assert HEALTH in command("report", tmp_path).out
 
 
-def test_shards_of_one_name_are_told_apart_by_their_folders(
+def test_shards_of_one_name_are_distinguished_by_their_folders(
     command: Command, tmp_path: Path
 ) -> None:
     for at in (1, 2):

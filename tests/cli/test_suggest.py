@@ -136,7 +136,7 @@ def test_samples_of_one_test_have_one_marker(command: Command, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("margin", "limit"), [("0", "4"), ("25%", "5"), ("0.5", "6"), ("99%", "8")]
 )
-def test_the_margin_is_given_and_told(
+def test_the_margin_is_applied_and_shown(
     command: Command, tmp_path: Path, margin: str, limit: str
 ) -> None:
     artifact = written(tmp_path / "a.json", [record(*[4] * 10)])
@@ -154,9 +154,7 @@ def test_the_margin_is_given_and_told(
         ("x", "is not a share: write a string such as '0.1%'"),
     ],
 )
-def test_a_margin_that_cannot_be_meant_is_one_clear_line(
-    command: Command, margin: str, why: str
-) -> None:
+def test_an_invalid_margin_is_one_line(command: Command, margin: str, why: str) -> None:
     ended = command("suggest", gold.FORMAT_1, f"--margin={margin}")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"hancock-latency: --margin='{margin}' {why}\n"

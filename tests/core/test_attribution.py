@@ -127,7 +127,7 @@ def test_the_wait_of_the_tree_is_excused_where_others_consumed_as_much() -> None
     assert attributed(circumstances(1, tree_wait=2 * MS), windows(2 * MS)) == [3 * MS]
 
 
-def test_a_tree_that_keeps_itself_from_the_core_is_its_own_fault() -> None:
+def test_a_tree_that_competes_with_itself_is_not_excused() -> None:
     assert attributed(circumstances(1, tree_wait=2 * MS), QUIET) == [5 * MS]
 
 
@@ -220,7 +220,7 @@ def test_work_of_the_process_s_own_threads_is_never_excused() -> None:
         ({"tree_cpu": 4 * MS, "speed": 2.0}, QUIET, SLOW_HOST),
     ],
 )
-def test_excused_time_is_told_apart_by_its_cause(
+def test_excused_time_is_distinguished_by_its_cause(
     columns: dict[str, Any], machine: Windows, cause: str
 ) -> None:
     excused = attribute(circumstances(1, **columns), machine).excused

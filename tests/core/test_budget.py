@@ -97,9 +97,7 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         ({"p99": 5, "errors": [1]}, "errors=[1] is not a share: write a string such as '0.1%'"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_the_reason(
-    said: dict[str, Any], message: str
-) -> None:
+def test_invalid_input_is_refused_with_the_reason(said: dict[str, Any], message: str) -> None:
     with pytest.raises(BudgetError) as refused:
         parse_terms(said).budget()
     assert str(refused.value) == message

@@ -62,7 +62,7 @@ def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> Non
         ("1e99s", "'1e99s' is not a duration: it is longer than a year"),
     ],
 )
-def test_what_is_no_duration_is_refused_with_the_reason(written: object, message: str) -> None:
+def test_an_invalid_duration_is_refused_with_the_reason(written: object, message: str) -> None:
     with pytest.raises(DurationError) as refused:
         parse_duration(written)
     assert str(refused.value) == message

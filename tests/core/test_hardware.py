@@ -65,7 +65,7 @@ def test_another_machine_is_named_with_what_was_expected(
     assert [mismatch] == told(CI, **facts)
 
 
-def test_every_mismatch_is_told() -> None:
+def test_every_mismatch_is_reported() -> None:
     found = mismatches(CI, {})
     expected = ["cores", "memory", "free disk", "python", "architecture"]
     assert expected == [mismatch.what for mismatch in found]
@@ -118,7 +118,7 @@ def test_a_single_number_means_exactly_that(value: object, span: Span) -> None:
         ({"architecture": ""}, "architecture = '' must be a non-empty string"),
     ],
 )
-def test_what_cannot_be_meant_is_named(entry: dict[str, object], message: str) -> None:
+def test_invalid_input_is_named(entry: dict[str, object], message: str) -> None:
     with pytest.raises(ProfileError) as refused:
         parse_profile(entry)
     assert message == str(refused.value)

@@ -233,7 +233,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("text", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_is_no_hdrhistogram_is_one_line(text: str, reason: str) -> None:
+def test_a_text_that_is_not_an_hdrhistogram_is_one_line(text: str, reason: str) -> None:
     message = f"not an HdrHistogram (V2): {reason}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         decode(text)

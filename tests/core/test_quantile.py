@@ -42,7 +42,7 @@ BETWEEN = "it must lie between p0 and p100 (the largest is 'max')"
         ("q50", "'q50' is not a percentile: write p99, p99_9 or '99.9%'"),
     ],
 )
-def test_what_is_no_percentile_is_refused_with_the_reason(written: str, message: str) -> None:
+def test_an_invalid_percentile_is_refused_with_the_reason(written: str, message: str) -> None:
     with pytest.raises(QuantileError) as refused:
         parse_quantile(written)
     assert str(refused.value) == message

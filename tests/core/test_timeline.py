@@ -21,7 +21,7 @@ def timeline(seen: Observations, collections_ns: tuple[int, ...] = ()) -> Timeli
     return made
 
 
-def test_each_stretch_has_its_number_its_median_and_its_largest() -> None:
+def test_each_interval_has_its_number_its_median_and_its_largest() -> None:
     start = [0, 1, 2, 600, 601]
     made = timeline(observations([5, 7, 6, 1, 9], [5, 7, 6, 1, 9], start))
     assert made.stretch_ns == 601 * MS // STRETCHES + 1
@@ -30,7 +30,7 @@ def test_each_stretch_has_its_number_its_median_and_its_largest() -> None:
     assert sum(made.n) == 5
 
 
-def test_a_stretch_without_observations_is_zero_in_every_column() -> None:
+def test_an_interval_without_observations_is_zero_in_every_column() -> None:
     made = timeline(observations([5, 5], [5, 5], [0, 60]))
     assert (made.n[30], made.median_ns[30], made.max_ns[30]) == (0, 0, 0)
 
@@ -45,7 +45,7 @@ def test_observations_are_marked_in_which_a_collection_began() -> None:
     assert sum(made.collected) == 2
 
 
-def test_there_is_never_more_than_the_stated_number_of_stretches() -> None:
+def test_there_is_never_more_than_the_stated_number_of_intervals() -> None:
     count = 10_000
     made = timeline(observations([1] * count, [1] * count, list(range(count))))
     assert len(made) == STRETCHES

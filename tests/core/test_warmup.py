@@ -140,7 +140,7 @@ def test_what_users_write_is_a_number_a_time_or_auto(value: object, warmup: Warm
         ("0s", "'0s' is not a duration: it must be greater than zero"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(value: object, message: str) -> None:
+def test_invalid_input_is_refused(value: object, message: str) -> None:
     with pytest.raises(DurationError) as refused:
         parse_warmup(value)
     assert str(refused.value) == message

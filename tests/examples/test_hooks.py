@@ -110,7 +110,7 @@ def test_a_collector_that_fails_fails_no_test(
     result.stdout.fnmatch_lines("records are no longer posted: HTTP Error 500: *")
 
 
-def test_an_address_that_is_none_fails_no_test(
+def test_an_invalid_address_fails_no_test(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LATENCY_ENDPOINT", "collector")

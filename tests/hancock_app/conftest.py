@@ -1,4 +1,4 @@
-"""Applications for tests, and the real services that they talk to."""
+"""Applications for tests, and the real services they use."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ DEADLINE_S = 60.0
 
 @pytest.fixture
 def client() -> FlaskClient:
-    """A client of an application without a limit, with a webhook secret."""
+    """Return a client of an application without a rate limit, with a webhook secret."""
     return create_app(Settings(rate_limit=0, webhook_secret="a-secret-of-tests")).test_client()
 
 
 class HandClock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves when told to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -46,7 +46,7 @@ Eventually = Callable[[Callable[[], object]], None]
 
 @pytest.fixture
 def eventually() -> Eventually:
-    """Waits until a condition holds; the deadline is for a machine that is very busy."""
+    """Return a function that waits until a condition holds; long enough for a busy machine."""
 
     def wait(condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + DEADLINE_S
@@ -64,7 +64,7 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """A Redis of the test's own, on loopback, that keeps nothing."""
+    """A private Redis on loopback, without persistence."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program = program
@@ -94,7 +94,7 @@ class RedisServer:
             return False
 
     def freeze(self) -> None:
-        """Keep it from answering, with its connections open."""
+        """Stop it from responding, with its connections open."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -118,7 +118,7 @@ def promtool() -> str:
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A running Redis that the test may freeze, stop and start."""
+    """A running Redis that the test can freeze, stop and start."""
     server = RedisServer(needs("redis-server", "redis-server"), tmp_path)
     server.start()
     yield server

@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 
 
 def refused(answer: TestResponse) -> tuple[int, str]:
-    """Status and message, once the shape has been checked."""
+    """Check the shape of an error response; return its status and message."""
     assert answer.json is not None
     assert set(answer.json) == {"error", "request_id"}
     assert answer.json["request_id"] == answer.headers["X-Request-ID"]

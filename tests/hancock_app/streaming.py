@@ -13,7 +13,7 @@ ASKED = {"message": "hi", "stream": True}
 
 
 class Pieces:
-    """A backend that says two things and then fails, if told to."""
+    """A backend that yields two pieces and then optionally fails."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self._failure = failure

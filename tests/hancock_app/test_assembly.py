@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder
 from hancock_app import Settings, create_app
 
 
-def test_a_backend_of_ones_own_is_asked() -> None:
+def test_a_custom_backend_is_used() -> None:
     class Echo:
         def answer(self, text: str, mode: str) -> str:
             return f"{mode}: {text}"
@@ -81,7 +81,7 @@ def statuses_behind_proxies(trusted: int, *forwarded: str) -> list[int]:
     ]
 
 
-def test_without_a_trusted_proxy_what_a_client_claims_is_not_believed() -> None:
+def test_without_a_trusted_proxy_the_address_a_client_claims_is_not_trusted() -> None:
     assert statuses_behind_proxies(0, "192.0.2.1", "192.0.2.2") == [200, 429]
 
 
@@ -89,5 +89,5 @@ def test_behind_a_trusted_proxy_the_address_that_it_saw_counts() -> None:
     assert statuses_behind_proxies(1, "192.0.2.1", "192.0.2.2", "192.0.2.1") == [200, 200, 429]
 
 
-def test_what_stands_left_of_the_trusted_proxies_is_not_believed() -> None:
+def test_addresses_left_of_the_trusted_proxies_are_not_trusted() -> None:
     assert statuses_behind_proxies(1, "192.0.2.1, 192.0.2.9", "192.0.2.2, 192.0.2.9") == [200, 429]

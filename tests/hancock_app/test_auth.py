@@ -35,13 +35,13 @@ def test_a_request_without_the_right_key(path: str, authorization: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/models", "/mode"])
-def test_what_tells_of_the_setup_asks_for_the_key_too(path: str) -> None:
+def test_routes_that_describe_the_setup_require_the_key_too(path: str) -> None:
     client = create_app(Settings(api_key="key")).test_client()
     right = client.get(path, headers={"Authorization": "bearer key"})
     assert (client.get(path).status_code, right.status_code) == (401, 200)
 
 
 @pytest.mark.parametrize("path", ["/health", "/metrics"])
-def test_what_machines_watch_is_open(path: str) -> None:
+def test_monitoring_routes_need_no_key(path: str) -> None:
     client = create_app(Settings(api_key="key")).test_client()
     assert client.get(path).status_code == 200

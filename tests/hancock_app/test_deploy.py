@@ -60,12 +60,12 @@ def test_probes_never_ask_the_model() -> None:
     assert {probe["httpGet"]["path"] for probe in probes} == {"/health"}
 
 
-def test_kubernetes_sets_only_variables_that_there_are() -> None:
+def test_kubernetes_sets_only_existing_variables() -> None:
     assert set(the("ConfigMap")["data"]) <= KNOWN_VARIABLES
     assert set(the("Secret")["stringData"]) <= KNOWN_VARIABLES
 
 
-def test_the_settings_of_kubernetes_are_good_ones() -> None:
+def test_the_settings_in_kubernetes_are_valid() -> None:
     environ = the("ConfigMap")["data"] | the("Secret")["stringData"]
     assert Settings.from_env(environ).shares_storage
 
@@ -84,7 +84,7 @@ def test_requests_reach_hancock_through_the_proxy_alone() -> None:
     assert services["proxy"]["network_mode"] == "service:hancock"
 
 
-def test_sixteen_silent_connections_hold_nobody_up_behind_the_proxy() -> None:
+def test_sixteen_silent_connections_delay_no_request_behind_the_proxy() -> None:
     """And what else `deploy/nginx/nginx.conf` promises; without the proxy: see the script."""
     needs("nginx", "nginx")
     show = Path(__file__).parent / "shows" / "silence.py"
@@ -98,14 +98,14 @@ def test_sixteen_silent_connections_hold_nobody_up_behind_the_proxy() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_compose_and_the_image_set_only_variables_that_there_are() -> None:
+def test_compose_and_the_image_set_only_existing_variables() -> None:
     for name in ("compose.yaml", "Dockerfile"):
         text = (DEPLOY / name).read_text()
         used = set(re.findall(r"\b((?:HANCOCK|NVIDIA|WEB)_[A-Z_]+)\b", text))
         assert used <= KNOWN_VARIABLES, name
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     final_stage = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
     assert "\nUSER 10001:10001\n" in final_stage
 
@@ -118,7 +118,7 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
         ("test", "rules", "alerts_test.yml"),
     ],
 )
-def test_promtool_is_content(promtool: str, arguments: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_files(promtool: str, arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
         [promtool, *arguments],
         cwd=DEPLOY / "prometheus",
@@ -144,7 +144,7 @@ def metric_names() -> set[str]:
     "path",
     ["prometheus/alerts.yml", "prometheus/alerts_test.yml", "grafana/dashboards/hancock.json"],
 )
-def test_only_metrics_that_there_are_are_asked_for(path: str) -> None:
+def test_dashboards_and_alerts_use_only_existing_metrics(path: str) -> None:
     metrics_in_use = set(re.findall(r"\bhancock_[a-z_]+\b", (DEPLOY / path).read_text()))
     assert metrics_in_use - {"hancock_app"} <= metric_names()
 

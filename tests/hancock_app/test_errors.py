@@ -30,7 +30,7 @@ def test_a_wrong_method(client: FlaskClient) -> None:
     assert refused(answer) == (405, "GET is not allowed; use OPTIONS, POST")
 
 
-def test_a_method_that_is_no_word(client: FlaskClient) -> None:
+def test_a_method_that_is_not_a_word(client: FlaskClient) -> None:
     answer = client.open("/health", method="<X>")
     expected = "this method is not allowed; use GET, HEAD, OPTIONS"
     assert refused(answer) == (405, expected)

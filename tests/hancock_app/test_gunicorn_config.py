@@ -294,7 +294,7 @@ def test_there_is_no_warning_without_a_reason(
     assert caplog.messages == []
 
 
-def test_a_server_without_a_home_has_nothing_to_complain_of(serve: Serve) -> None:
+def test_a_server_without_a_home_directory_logs_no_errors(serve: Serve) -> None:
     server = serve(*CONFIG, "-w", "1", HOME="/nowhere")
     server.ask("/health")
     server.process.send_signal(signal.SIGTERM)

@@ -12,7 +12,7 @@ from .refusals import refused
 from .streaming import ASKED, Pieces, served
 
 
-def test_a_model_that_fails_is_not_this_service_broken() -> None:
+def test_a_failing_model_is_not_an_error_of_this_service() -> None:
     class Gone:
         def answer(self, text: str, mode: str) -> str:
             raise ConnectionRefusedError
@@ -32,7 +32,7 @@ def test_a_stream_holds_its_place_until_it_ends() -> None:
     assert client.post("/v1/chat", json=ASKED).status_code == 200
 
 
-def test_a_client_that_leaves_stops_the_model_and_is_counted() -> None:
+def test_a_client_that_disconnects_stops_the_model_and_is_counted() -> None:
     backend = Pieces()
     client = served(backend)
     answer = client.post("/v1/chat", json=ASKED, buffered=False)
@@ -46,7 +46,7 @@ def test_a_client_that_leaves_stops_the_model_and_is_counted() -> None:
     assert left in text
 
 
-def test_a_backend_that_gives_only_wholes_is_one_piece() -> None:
+def test_the_answer_of_a_backend_that_cannot_stream_is_one_piece() -> None:
     class Whole:
         def answer(self, text: str, mode: str) -> str:
             return "All of it."
@@ -71,7 +71,7 @@ ODD_ANSWERS = [
     ("path", "asked"),
     [("/v1/ask", {"question": "hi"}), ("/v1/chat", {"message": "hi"}), ("/v1/chat", ASKED)],
 )
-def test_an_answer_that_is_no_text_is_a_502(
+def test_an_answer_that_is_not_text_is_a_502(
     path: str, asked: dict[str, Any], odd: object, why: str
 ) -> None:
     class Odd:
@@ -96,19 +96,23 @@ class OddPieces:
     ("pieces", "why"),
     [((odd,), why) for odd, why in ODD_ANSWERS] + [((), EMPTY), (("", ""), EMPTY)],
 )
-def test_a_stream_that_begins_with_no_text_is_a_502(pieces: tuple[object, ...], why: str) -> None:
+def test_a_stream_that_starts_with_something_other_than_text_is_a_502(
+    pieces: tuple[object, ...], why: str
+) -> None:
     assert refused(served(OddPieces(*pieces)).post("/v1/chat", json=ASKED)) == (502, why)
 
 
 @pytest.mark.parametrize("odd", [None, 5, "half \ud800"])
-def test_a_stream_that_goes_on_with_no_text_ends_with_an_error(odd: object) -> None:
+def test_a_stream_that_continues_with_something_other_than_text_ends_with_an_error(
+    odd: object,
+) -> None:
     text = served(OddPieces("Good.", odd)).post("/v1/chat", json=ASKED).text
     assert text.startswith('data: {"delta":"Good."}\n\nevent: error\n')
     assert f'"error":"{NOT_TEXT}"' in text
     assert '"done"' not in text
 
 
-def test_a_stream_that_is_no_stream_is_a_502() -> None:
+def test_a_stream_that_is_not_a_stream_is_a_502() -> None:
     class NoStream(OddPieces):
         def stream(self, text: str, mode: str) -> Any:
             return None
@@ -117,7 +121,7 @@ def test_a_stream_that_is_no_stream_is_a_502() -> None:
     assert refused(answer) == (502, "the model failed; try again later")
 
 
-def test_a_text_of_a_class_of_its_own_is_sent_as_text() -> None:
+def test_a_subclass_of_str_is_sent_as_text() -> None:
     class Shouted(str):
         pass
 

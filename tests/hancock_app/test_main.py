@@ -47,7 +47,7 @@ def test_a_bad_environment_is_one_line(capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
-def test_a_port_that_is_no_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_not_a_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([], {"HANCOCK_PORT": "http"})
     assert caught.value.code == 2

@@ -46,7 +46,7 @@ def conforms(answer: Any, path: str, method: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/health", "/health/deep", "/metrics", "/openapi.json", "/models", "/mode"]
 )
-def test_what_is_read_is_as_described(client: FlaskClient, path: str) -> None:
+def test_get_responses_match_their_schemas(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
     conforms(answer, path, "get")
@@ -68,7 +68,7 @@ def test_what_is_read_is_as_described(client: FlaskClient, path: str) -> None:
         ("/v1/webhook", {"data": b"a" * 2_000_000}, 413),
     ],
 )
-def test_what_is_sent_is_answered_as_described(
+def test_post_responses_match_their_schemas(
     client: FlaskClient, path: str, sent: dict[str, Any], status: int
 ) -> None:
     answer = client.post(path, **sent)
@@ -90,7 +90,7 @@ def test_a_limit_is_described() -> None:
     conforms(answer, "/v1/ask", "post")
 
 
-def test_a_model_that_is_away_is_described() -> None:
+def test_an_unavailable_model_is_described() -> None:
     class Gone:
         def answer(self, text: str, mode: str) -> str:
             raise ConnectionError

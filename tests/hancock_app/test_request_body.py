@@ -84,7 +84,9 @@ def test_nested_lists_in_a_webhook_are_refused(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/jsonp", "\xff"])
-def test_a_body_that_is_not_called_json(client: FlaskClient, content_type: str | None) -> None:
+def test_a_body_whose_content_type_is_not_json(
+    client: FlaskClient, content_type: str | None
+) -> None:
     answer = client.post("/v1/chat", data=b'{"message":"hi"}', content_type=content_type)
     expected = "Content-Type is not application/json"
     assert refused(answer) == (415, expected)
@@ -137,7 +139,7 @@ def test_a_body_that_breaks_while_it_is_read(client: FlaskClient, path: str) -> 
     assert refused(answer) == (400, "the body cannot be read")
 
 
-def test_a_charset_beside_the_content_type_is_no_matter(client: FlaskClient) -> None:
+def test_a_charset_in_the_content_type_does_not_matter(client: FlaskClient) -> None:
     answer = client.post(
         "/v1/ask", data=b'{"question":"hi"}', content_type="Application/JSON; charset=utf-8"
     )

@@ -31,7 +31,7 @@ def test_chat_answers_in_the_default_mode(client: FlaskClient) -> None:
     assert answer.json == {"response": CANNED, "mode": "auto", "model": "canned"}
 
 
-def test_ask_answers_in_the_mode_that_is_asked_for(client: FlaskClient) -> None:
+def test_ask_answers_in_the_requested_mode(client: FlaskClient) -> None:
     answer = client.post("/v1/ask", json={"question": "hi", "mode": "code"})
     assert answer.json == {
         "answer": "Validate at the boundary, use parameters instead of string building,"

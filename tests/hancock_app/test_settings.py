@@ -68,7 +68,7 @@ def test_every_variable_is_read() -> None:
     assert Settings.from_env(environ) == expected
 
 
-def test_secrets_do_not_show() -> None:
+def test_secrets_are_not_in_the_repr() -> None:
     shown = repr(Settings(api_key="top-secret", webhook_secret="top-secret-of-tests"))
     assert "top-secret" not in shown
 
@@ -138,7 +138,7 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
         ),
     ],
 )
-def test_a_choice_that_there_is_not_names_those_that_there_are(variable: str, message: str) -> None:
+def test_an_unknown_choice_lists_the_valid_ones(variable: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({variable: "x"})
     assert str(caught.value) == f"{variable}: {message}"
@@ -167,7 +167,7 @@ def test_a_choice_that_there_is_not_names_those_that_there_are(variable: str, me
         ),
     ],
 )
-def test_a_preset_is_what_is_not_said_otherwise(
+def test_a_preset_is_the_default_for_unset_settings(
     settings: dict[str, Any], endpoint: tuple[str, str, str]
 ) -> None:
     assert astuple(Settings(**settings).endpoint) == endpoint
@@ -176,7 +176,7 @@ def test_a_preset_is_what_is_not_said_otherwise(
 @pytest.mark.parametrize(
     "url", ["localhost", "ftp://a", "http://", "http://[", "http://a:b", "http://a:99999"]
 )
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="HANCOCK_LLM_URL"):
         Settings(llm_backend="ollama", llm_url=url)
 
@@ -199,7 +199,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         ),
     ],
 )
-def test_a_backend_that_lacks_something_says_what(settings: dict[str, Any], message: str) -> None:
+def test_a_backend_with_a_missing_setting_names_it(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings(**settings)
     assert str(caught.value) == message
@@ -225,7 +225,7 @@ def test_a_duration_is_read_in_seconds(written: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "written", ["", "5", "-1s", "1e3ms", "5 minutes", "ms", "٣s", "nan", "1.s"]
 )
-def test_anything_else_is_refused_with_examples(written: str) -> None:
+def test_an_invalid_duration_is_refused_with_examples(written: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as") as caught:
         parse_seconds(written)
     assert str(caught.value) == (

@@ -20,7 +20,7 @@ def test_the_pieces_are_sent_one_by_one() -> None:
     )
 
 
-def test_a_model_that_breaks_off_ends_the_stream_with_an_error() -> None:
+def test_a_model_that_stops_mid_answer_ends_the_stream_with_an_error() -> None:
     backend = Pieces(BackendUnavailable("the model's answer was cut off"))
     answer = served(backend).post("/v1/chat", json=ASKED, headers={"X-Request-ID": "r-1"})
     assert answer.status_code == 200

@@ -44,7 +44,7 @@ def test_applications_that_share_a_redis_admit_the_limit_once(redis_server: Any)
     assert burst(apps, threads_each=8, requests_each=4) == {200: 50, 429: 78}
 
 
-def test_while_redis_is_away_each_worker_limits_by_itself(
+def test_while_redis_is_unavailable_each_worker_limits_separately(
     redis_server: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(Settings(rate_limit=3, rate_limit_storage=redis_server.uri))
@@ -68,7 +68,7 @@ def test_a_frozen_redis_holds_no_request_up_for_long(redis_server: Any) -> None:
     assert statuses == {200: 3, 429: 5}
 
 
-def test_redis_that_comes_back_counts_again(redis_server: Any, eventually: Any) -> None:
+def test_redis_counts_again_once_it_is_available(redis_server: Any, eventually: Any) -> None:
     app = create_app(Settings(rate_limit=1000, rate_limit_storage=redis_server.uri))
     client = app.test_client()
 
@@ -88,7 +88,7 @@ def test_redis_that_comes_back_counts_again(redis_server: Any, eventually: Any) 
     eventually(is_counted_there)
 
 
-def test_failing_closed_refuses_while_redis_is_away(redis_server: Any) -> None:
+def test_failing_closed_refuses_while_redis_is_unavailable(redis_server: Any) -> None:
     settings = Settings(
         rate_limit=3, rate_limit_storage=redis_server.uri, storage_on_failure="closed"
     )
@@ -122,7 +122,7 @@ def test_a_storage_that_failed_is_tried_again_once_a_second(clock: Any) -> None:
     assert storage.calls == 3
 
 
-def test_a_storage_that_is_back_is_used_and_said_to_be(
+def test_a_storage_that_is_available_again_is_used_and_logged(
     clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage, breaker = Away(), Breaker("open", lambda: None, clock)

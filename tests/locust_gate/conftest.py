@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `driving`, which the shows use as well
+sys.path.insert(0, str(Path(__file__).parent))  # for `driving`, which the scripts use as well
 
 from driving import served
 
 with pytest.MonkeyPatch.context() as patch:
-    # This process runs other tests as well: Locust must not patch the standard library in it.
+    # This process runs other tests, so Locust must not patch its standard library.
     patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
     import locust  # noqa: F401 - here, before a test module does
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
-    """A server whose latencies are known."""
+    """A server with known latencies."""
     with served() as address:
         yield address

@@ -1,4 +1,4 @@
-"""Real processes on loopback: the server with known latencies, and Locust beside it."""
+"""Real processes on loopback: a server with known latencies, and Locust."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_THIS_SESSION = ("HANCOCK_", "PYTEST_", "LOCUST_")
 
 @contextmanager
 def served(*arguments: str) -> Iterator[str]:
-    """The address of a server with known latencies."""
+    """Run a server with known latencies; yields its URL."""
     command = [sys.executable, str(HERE / "server.py"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -37,20 +37,20 @@ def served(*arguments: str) -> Iterator[str]:
 
 
 def counted_by(host: str) -> dict[str, int]:
-    """What the server has been asked for, by the first part of the path."""
+    """Return the requests that the server received, by first part of the path."""
     with urllib.request.urlopen(f"{host}/counts", timeout=10) as answer:
         counts: dict[str, int] = json.load(answer)
         return counts
 
 
 def environment(**added: str) -> dict[str, str]:
-    """Without settings of this session."""
+    """Return an environment without settings of this session."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(OF_THIS_SESSION)}
     return {**kept, **added}
 
 
 def locust(*arguments: str, folder: Path, **added: str) -> subprocess.Popen[str]:
-    """Locust, started in a folder."""
+    """Start Locust in a folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "locust", "--only-summary", *arguments],
         cwd=folder,
@@ -62,7 +62,7 @@ def locust(*arguments: str, folder: Path, **added: str) -> subprocess.Popen[str]
 
 
 class Ran:
-    """A run that has ended."""
+    """A finished run."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.out, self.err = process.communicate(timeout=180)
@@ -70,7 +70,7 @@ class Ran:
         self.artifact = artifact_in(folder)
 
     def sample(self, name: str) -> dict[str, Any]:
-        """One sample of the artifact."""
+        """Return a sample of the artifact."""
         (found,) = (sample for sample in self.artifact["samples"] if sample["test"] == name)
         return dict(found)
 
@@ -79,14 +79,14 @@ class Ran:
 
 
 def run(locustfile: str, *arguments: str, host: str, folder: Path, **added: str) -> Ran:
-    """A headless run to its end, artifacts in `artifacts/`."""
+    """Run Locust headless until it ends, with artifacts in `artifacts/`."""
     return Ran(begin(locustfile, *arguments, host=host, folder=folder, **added), folder)
 
 
 def begin(
     locustfile: str, *arguments: str, host: str, folder: Path, **added: str
 ) -> subprocess.Popen[str]:
-    """The same, only begun."""
+    """Start such a run."""
     return locust(
         *("-f", str(LOCUSTFILES / locustfile), "--headless", "--host", host),
         *("--latency-artifacts", "artifacts", *arguments),
@@ -96,23 +96,23 @@ def begin(
 
 
 def artifact_in(folder: Path) -> dict[str, Any]:
-    """The JSON artifact of a run in this folder."""
+    """Return the JSON artifact of a run in this folder."""
     path = folder / "artifacts" / "performance-latency.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def all_requests(artifact: dict[str, Any]) -> int:
-    """All requests of all samples."""
+    """Return the number of requests of all samples."""
     return sum(requests_of(sample) for sample in artifact.get("samples", []))
 
 
 def requests_of(sample: dict[str, Any]) -> int:
-    """All requests of a sample, failed ones too."""
+    """Return the number of requests of a sample, including failed ones."""
     return int(sample["n"]) + sum(sample["failures"].values())
 
 
 def wait_for(what: Callable[[], object], name: str) -> None:
-    """Until it is true; a minute at most."""
+    """Wait until the condition is true, at most a minute."""
     deadline = time.monotonic() + PATIENT_S
     while not what():
         if time.monotonic() > deadline:
@@ -121,7 +121,7 @@ def wait_for(what: Callable[[], object], name: str) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """Return an unused loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,10 +1,10 @@
-"""A loopback server whose latencies are known, in a process of its own.
+"""A loopback server with known latencies, in a separate process.
 
     python server.py [--stall-every 5 --stall-for 1]
 
-`GET /wait/12.5` answers after 12.5 ms, `GET /fail/503` at once with that status, `GET /counts` with
-what was requested so far, and anything else at once. With stalls, nothing is answered for the last
-second of every five.
+`GET /wait/12.5` responds after 12.5 ms, `GET /fail/503` immediately with that status, `GET /counts`
+with the number of requests so far, and all other requests immediately. With stalls, there are no
+responses in the last second of every five.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from collections import Counter
 
 COUNTS: Counter[str] = Counter()
 NOTED = ("Authorization: Bearer a-key", "X-Hancock-Signature: sha256=")
-"""Lines of a request that are counted as well."""
+"""Request headers that are counted as well."""
 
 
 class Stalls:
-    """When nothing is answered: the last `length` seconds of every `every`."""
+    """Periods without responses: the last `length` seconds of every `every`."""
 
     def __init__(self, every: float, length: float) -> None:
         self._every, self._length, self._began = every, length, time.monotonic()
 
     def left(self) -> float:
-        """Seconds until the stall ends; 0 outside of one."""
+        """Return the seconds until the stall ends; 0 outside a stall."""
         if not self._every:
             return 0.0
         at = (time.monotonic() - self._began) % self._every
@@ -36,7 +36,7 @@ class Stalls:
 
 
 async def answer(path: str, stalls: Stalls) -> tuple[int, bytes]:
-    """Status and body."""
+    """Return status and body."""
     kind, _, value = path.lstrip("/").partition("/")
     if kind == "counts":
         return 200, json.dumps(COUNTS).encode()
@@ -51,13 +51,13 @@ async def answer(path: str, stalls: Stalls) -> tuple[int, bytes]:
 
 
 def length_of_body(head: str) -> int:
-    """What the request itself says."""
+    """Return the Content-Length of a request."""
     found = re.search(r"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
     return int(found[1]) if found else 0
 
 
 async def serve(arguments: argparse.Namespace) -> None:
-    """Listen on a free port and say which."""
+    """Listen on a free port and print it."""
     stalls = Stalls(arguments.stall_every, arguments.stall_for)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

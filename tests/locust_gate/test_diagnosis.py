@@ -26,7 +26,7 @@ def test_a_calm_generator_needs_no_advice() -> None:
     assert [] == about_participants([Participant("local", strain=Strain(60, 2, {index_of(MS): 9}))])
 
 
-def test_a_generator_without_a_core_to_spare_is_told_of() -> None:
+def test_a_generator_short_of_cpu_is_reported() -> None:
     worker = Participant("box_1", strain=Strain(60, 30))
     assert [
         "worker box_1 used a full core for 30 of 60 s: latencies include its own queue; "
@@ -34,7 +34,7 @@ def test_a_generator_without_a_core_to_spare_is_told_of() -> None:
     ] == texts(about_participants([worker]))
 
 
-def test_a_generator_that_is_late_is_told_of() -> None:
+def test_a_generator_that_is_late_is_reported() -> None:
     strain = Strain(60, 0, {index_of(80 * MS): 9})
     assert [
         "the load generator reacted 80 ms late at p99: latencies include its own queue; give it a "
@@ -42,7 +42,7 @@ def test_a_generator_that_is_late_is_told_of() -> None:
     ] == texts(about_participants([Participant("local", strain=strain)]))
 
 
-def test_a_generator_that_starves_is_told_of() -> None:
+def test_a_generator_that_starves_is_reported() -> None:
     strain = Strain(60, 0, waits=dict.fromkeys(range(8), 13 * MS))
     assert [
         "the load generator waited for a CPU for 2 s of the run: latencies in that time cannot "
@@ -68,7 +68,7 @@ def test_a_window_starves_a_generator_that_waits_for_a_twentieth_of_it() -> None
     assert Strain(waits={1: 12_500_000, 2: 12_500_001}).starved == {2}
 
 
-def test_a_worker_with_a_wrong_clock_is_told_of() -> None:
+def test_a_worker_with_a_wrong_clock_is_reported() -> None:
     worker = Participant("box_1", displaced=7)
     assert [
         "worker box_1 has a wrong clock: 7 of its requests seem to have started outside the run "
@@ -76,7 +76,7 @@ def test_a_worker_with_a_wrong_clock_is_told_of() -> None:
     ] == texts(about_participants([worker]))
 
 
-def test_a_worker_whose_reports_cannot_be_read_is_told_of() -> None:
+def test_a_worker_whose_reports_cannot_be_read_is_reported() -> None:
     worker = Participant("box_1", invalid_reports=2, why_invalid="latencies: not a count")
     assert [
         "worker box_1 sent 2 unreadable reports (latencies: not a count): their requests are not "
@@ -84,14 +84,14 @@ def test_a_worker_whose_reports_cannot_be_read_is_told_of() -> None:
     ] == texts(about_participants([worker]))
 
 
-def test_names_without_end_are_told_of() -> None:
+def test_names_without_end_are_reported() -> None:
     assert advice_text(MANY_NAMES) == (
         "more than 300 names: the rest are judged together; give requests of the same kind the "
         "same name=, as in get(url, name='/items/[id]')"
     )
 
 
-def test_names_that_differ_only_by_ids_are_told_of_once() -> None:
+def test_names_that_differ_only_by_ids_are_reported_once() -> None:
     pages = [f"GET /v1/items/{number}" for number in range(21)]
     uuids = [f"PUT /users/{number:08x}-0b1c-4d2e-8f3a-0123456789ab/v2" for number in range(20)]
     advice = about_alike([*pages, "GET /v1/health", *uuids])
@@ -119,7 +119,7 @@ def test_seconds_in_which_the_generator_fills_its_core_are_known_by_their_window
     assert {404, 405, 406, 407, 408} == watch.take().busy
 
 
-def test_a_lost_worker_is_told_of() -> None:
+def test_a_lost_worker_is_reported() -> None:
     lost = Participant("box_1", state=State.LOST, requests=929, last_report_s=2.2)
     assert [
         "worker box_1 was lost: the 929 requests it had reported by second 2 are counted, later "
@@ -127,7 +127,7 @@ def test_a_lost_worker_is_told_of() -> None:
     ] == texts(about_participants([lost]))
 
 
-def test_a_worker_without_the_gate_is_told_of() -> None:
+def test_a_worker_without_the_gate_is_reported() -> None:
     blind = Participant("box_1", state=State.WITHOUT_GATE)
     assert [
         "worker box_1 sends no histograms, so none of its requests are counted: its locustfile "
@@ -136,7 +136,7 @@ def test_a_worker_without_the_gate_is_told_of() -> None:
     ] == texts(about_participants([blind]))
 
 
-def test_a_schedule_that_is_not_kept_is_told_of() -> None:
+def test_a_schedule_that_is_not_kept_is_reported() -> None:
     assert [] == about_send_lag(50 * MS)
     assert [
         "requests started 60 ms late at p99: the generator cannot keep up with the schedule, from "

@@ -54,7 +54,7 @@ def test_a_client_that_tells_no_start_is_counted_all_the_same() -> None:
     assert 1 == len(heard(5.0, start_time=None).take().latencies)
 
 
-def test_a_request_without_a_latency_is_none() -> None:
+def test_a_request_without_a_latency_is_not_counted() -> None:
     assert not heard(None).take()
 
 
@@ -68,7 +68,7 @@ def test_a_failure_has_no_latency() -> None:
     ("expected", "response"),
     [("HTTP 503", Answer(503)), ("ValueError", Answer(200)), ("ValueError", None)],
 )
-def test_failures_are_told_apart_by_status_or_class(expected: str, response: object) -> None:
+def test_failures_are_distinguished_by_status_or_class(expected: str, response: object) -> None:
     assert expected == kind_of(ValueError("whatever, always another text"), response)
 
 
@@ -100,7 +100,7 @@ def test_a_budget_is_found_by_method_and_name(expected: str, method: str, name: 
     assert expected == label_of(method, name)
 
 
-def test_an_increment_survives_the_way_to_the_master() -> None:
+def test_an_increment_is_the_same_after_its_plain_form() -> None:
     import msgpack
 
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
@@ -112,13 +112,13 @@ def test_an_increment_survives_the_way_to_the_master() -> None:
 
 
 @pytest.mark.parametrize("response_time", [1e300, float("nan"), float("-inf"), "12", [1], -1e12])
-def test_a_latency_that_is_none_is_a_failure(response_time: Any) -> None:
+def test_an_invalid_latency_is_a_failure(response_time: Any) -> None:
     taken = heard(response_time).take()
     assert ({}, {("GET", "/it", WINDOW): {INVALID: 1}}) == (taken.latencies, taken.failures)
 
 
 @pytest.mark.parametrize("start_time", [float("nan"), float("inf"), 1e300, "now"])
-def test_a_start_that_is_none_costs_no_count(start_time: Any) -> None:
+def test_a_request_with_an_invalid_start_is_counted(start_time: Any) -> None:
     listener = Listener()
     listener.on_request("GET", "/it", 5.0, start_time=start_time)
     listener.on_request("GET", "/it", 5.0, start_time=start_time, exception=ValueError())
@@ -136,7 +136,7 @@ def test_a_failure_without_a_latency_is_counted() -> None:
     ("name", "text"),
     [(None, ""), (7, "7"), (b"/it", "/it"), (b"\xff", "\ufffd"), ([1], "[1]"), ("\ud800é", "?é")],
 )
-def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
+def test_a_name_that_is_not_a_string_becomes_one(name: Any, text: str) -> None:
     listener = Listener()
     listener.on_request(name, name, 5.0, start_time=AT_S)
     assert list(listener.take().latencies) == [(text, text, WINDOW)]
@@ -159,6 +159,6 @@ def test_a_name_that_is_no_text_is_made_one(name: Any, text: str) -> None:
         ({"busy": [2**70]}, "busy: not a list of windows"),
     ],
 )
-def test_an_increment_that_is_none_is_refused_whole(plain: Any, why: str) -> None:
+def test_an_invalid_increment_is_refused_completely(plain: Any, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}"):
         increment_from_plain(plain)

@@ -109,7 +109,7 @@ def test_a_load_that_measures_nothing_fails(
     result.stdout.fnmatch_lines(["*LatencyError: Locust measured nothing and exited with code 2:*"])
 
 
-def test_a_marker_beside_the_fixture_is_refused(suite: pytest.Pytester) -> None:
+def test_a_marker_with_the_fixture_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         from pytest_hancock_latency import latency_budget
@@ -129,7 +129,7 @@ def test_a_marker_beside_the_fixture_is_refused(suite: pytest.Pytester) -> None:
     )
 
 
-def test_a_run_time_that_cannot_be_meant_is_refused(suite: pytest.Pytester) -> None:
+def test_an_invalid_run_time_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile(
         """
         def test_load(locust_run):

@@ -28,9 +28,7 @@ MS = 1_000_000
         ("Loop: the tasks of an open loop must be functions", {"tasks": [int]}),
     ],
 )
-def test_an_open_loop_that_cannot_be_meant_is_refused(
-    message: str, attributes: dict[str, object]
-) -> None:
+def test_an_invalid_open_loop_is_refused(message: str, attributes: dict[str, object]) -> None:
     with pytest.raises(LatencyError) as caught:
         type("Loop", (OpenLoop,), attributes)
     assert message == str(caught.value)

@@ -8,7 +8,7 @@ from pytest_hancock_latency.locust_gate.participants import Added, Participant, 
 MS = 1_000_000
 
 
-def test_participants_are_told_apart_by_what_became_of_them() -> None:
+def test_participants_are_distinguished_by_what_became_of_them() -> None:
     everybody = Participants()
     everybody.begin(100.0, ["a", "b", "c"])
     everybody.reported("a", Added(5, 0), Strain(), 103.0)

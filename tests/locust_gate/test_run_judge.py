@@ -117,7 +117,7 @@ def test_strict_can_be_said_by_the_option_or_by_the_budget() -> None:
         (1, failed(3), False),
     ],
 )
-def test_the_verdict_alone_makes_the_exit_code_of(
+def test_only_the_verdict_sets_the_exit_code_of(
     expected: int, made: RequestCounts, strict: bool
 ) -> None:
     assert expected == exit_code_of([record(made, strict=strict)])
@@ -196,7 +196,7 @@ def test_failed_requests_do_not_help_to_reach_a_rate() -> None:
 
 
 @pytest.mark.parametrize("why", ["starved", "busy"])
-def test_a_generator_without_a_core_to_spare_exceeds_no_rate(why: str) -> None:
+def test_a_generator_short_of_cpu_exceeds_no_rate(why: str) -> None:
     strained = replace(STEADY, **{why: frozenset(range(240))})
     found = rate_of(counted(5, windows=240), ">= 40", strained)
     assert found.verdict is not None
@@ -266,7 +266,7 @@ def test_a_star_is_any_text_and_every_other_letter_is_itself(
     assert expected == matches(pattern, name)
 
 
-def test_names_that_differ_only_by_ids_are_told_of_once() -> None:
+def test_names_that_differ_only_by_ids_are_reported_once() -> None:
     run_judge = RunJudge(BUDGETS)
     for number in range(21):
         run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
@@ -278,7 +278,7 @@ def test_names_that_differ_only_by_ids_are_told_of_once() -> None:
     ] == lines
 
 
-def test_windows_in_which_the_generator_starved_convict_nothing() -> None:
+def test_windows_in_which_the_generator_starved_exceed_no_limit() -> None:
     all_windows = frozenset(range(40))
     assert record(counted(20)).outcome == "exceeded"
     starved = record(counted(20), state=RunState(starved=all_windows))
@@ -287,7 +287,7 @@ def test_windows_in_which_the_generator_starved_convict_nothing() -> None:
     assert (starved.outcome, part.reason, part.excused) == ("inconclusive", "machine", 200)
 
 
-def test_windows_in_which_the_generator_did_not_starve_convict_all_the_same() -> None:
+def test_windows_in_which_the_generator_did_not_starve_can_exceed_a_limit() -> None:
     found = record(counted(20), state=RunState(starved=frozenset(range(0, 40, 2))))
     assert found.outcome == "exceeded"
 

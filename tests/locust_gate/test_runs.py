@@ -93,7 +93,7 @@ def test_every_artifact_is_written(tmp_path: Path) -> None:
     ],
     ids=["budgets", "artifacts"],
 )
-def test_what_cannot_be_meant_ends_the_run_before_it_begins(
+def test_invalid_options_end_the_run_before_it_begins(
     tmp_path: Path, message: str, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "budgets.toml").write_text('[budgets."GET /it"]\np5000x = 1\n', encoding="utf-8")
@@ -158,7 +158,7 @@ def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> No
     )
 
 
-def test_the_gate_may_stand_beside_a_locustfile_that_does_not_import_it(tmp_path: Path) -> None:
+def test_the_gate_may_be_added_to_a_locustfile_that_does_not_import_it(tmp_path: Path) -> None:
     plain = (LOCUSTFILES / "reported.py").read_text(encoding="utf-8")
     (tmp_path / "plain.py").write_text(
         "".join(line for line in plain.splitlines(keepends=True) if "locust_gate" not in line),
@@ -206,7 +206,9 @@ def test_names_without_end_cost_neither_the_end_nor_the_report(tmp_path: Path) -
     assert (tmp_path / "artifacts" / "latency-report.html").stat().st_size < 8_000_000
 
 
-def test_a_budget_that_no_request_matched_is_told_and_fails_under_strict(tmp_path: Path) -> None:
+def test_a_budget_that_no_request_matched_is_reported_and_fails_under_strict(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "budgets.toml").write_text('[budgets."GET /typo"]\np50 = 1\n', encoding="utf-8")
     load = ("-u", "1", "-t", "1s", "--latency-budgets", "budgets.toml")
     ran = run("odd.py", *load, host=NOWHERE, folder=tmp_path)
@@ -215,7 +217,7 @@ def test_a_budget_that_no_request_matched_is_told_and_fails_under_strict(tmp_pat
     assert (ran.exit_code, strict.exit_code) == (0, 3), f"{ran}\n{strict}"
 
 
-def test_what_cannot_be_meant_ends_forked_workers_at_once(tmp_path: Path) -> None:
+def test_invalid_options_end_forked_workers_at_once(tmp_path: Path) -> None:
     (tmp_path / "budgets.toml").write_text("[budgets]\nx = 1\n", encoding="utf-8")
     port = str(free_port())
     load = (*ONE, "-t", "30s", "--processes", "2", "--master-bind-port", port)

@@ -19,7 +19,7 @@ def settings(folder: Path, environ: dict[str, str] | None = None, **said: object
     return read_settings(options, environ or {}, folder)
 
 
-def test_nothing_said_means_no_budgets_and_no_artifacts(tmp_path: Path) -> None:
+def test_without_options_there_are_no_budgets_and_artifacts(tmp_path: Path) -> None:
     found = settings(tmp_path)
     assert ({}, {}, False, False) == (found.budgets, found.artifacts, found.strict, found.abort)
 
@@ -58,9 +58,7 @@ def test_budgets_come_from_the_working_directory(tmp_path: Path) -> None:
         ("cannot write the latency artifact {folder}: Is a directory", {"json": "."}),
     ],
 )
-def test_what_cannot_be_meant_is_one_message(
-    tmp_path: Path, message: str, said: dict[str, str]
-) -> None:
+def test_invalid_input_is_one_message(tmp_path: Path, message: str, said: dict[str, str]) -> None:
     with pytest.raises((LatencyError, OSError)) as caught:
         settings(tmp_path, **said)
     assert message.format(folder=tmp_path).lower() == str(caught.value).lower()

@@ -38,7 +38,7 @@ def records(ms: float = 5, advice: tuple[Advice, ...] = ()):
     return run_judge.records(RunState(advice=advice))
 
 
-def test_no_request_is_said_aloud() -> None:
+def test_a_run_without_requests_is_reported() -> None:
     assert [
         "",
         "latency budgets",
@@ -110,7 +110,7 @@ def test_a_pace_that_is_not_steady_is_explained(expected: str, outcome: Outcome)
     assert ([expected], expected) == (explain(paced), headline(paced))
 
 
-def test_a_steady_pace_is_no_news() -> None:
+def test_a_steady_throughput_is_not_mentioned() -> None:
     (record,) = records()
     assert record.verdict is not None
     pace = ThroughputVerdict(Outcome.WITHIN, 120.0, 0.0, -0.05, 0.05, 60_000_000_000)
@@ -187,7 +187,7 @@ def test_a_rate_that_is_not_within_is_explained(expected: str, rate: RpsVerdict)
     assert f"{rate.outcome} requests/s" == row.verdict
 
 
-def test_a_rate_that_is_within_stands_beside_the_other_counts() -> None:
+def test_a_rate_that_is_within_is_listed_with_the_other_counts() -> None:
     found = with_rate(replace(RATE, outcome=Outcome.WITHIN, per_s=231.0, short=2))
     assert [
         "within: p50 0 of 400 over 100 ms, p99 0 of 400 over 500 ms, "

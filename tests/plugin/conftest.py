@@ -1,4 +1,4 @@
-"""Suites to run pytest on, in processes of their own: a plugin is loaded once per process."""
+"""Test suites for pytest in separate processes, because a plugin is loaded once per process."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any
 
 import pytest
 
-# Neighbours have tests of their own; elsewhere nobody else shall speak, or take time to start.
+# Other plugins have separate tests; elsewhere they would add output and startup time.
 ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
 
 
 class Suite:
-    """One test module, run by pytest with only the plugins that a test wants."""
+    """A test module, run by pytest with only the plugins that a test needs."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self._pytester = pytester
         self.path = pytester.path
 
     def write(self, source: str, name: str = "test_it.py") -> Path:
-        """Write a module; `latency_budget`, `pytest` and `time` are imported already."""
+        """Write a module; imports of `latency_budget`, `pytest` and `time` are added."""
         imports = "import time\nimport pytest\nfrom pytest_hancock_latency import latency_budget\n"
         return self._pytester.makepyfile(**{Path(name).stem: f"{imports}\n{source}"})
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        """Run it in a process of its own, with our plugin and, where asked for, xdist."""
+        """Run it in a separate process, with our plugin and, if requested, xdist."""
         workers = ("-p", "xdist") if "-n" in arguments else ()
         return self._pytester.runpytest_subprocess(*ALONE, *workers, *arguments)
 
     def command(self, *arguments: str) -> str:
-        """What ``hancock-latency`` prints."""
+        """Run ``hancock-latency`` and return its output."""
         start = "import sys; from pytest_hancock_latency.cli import main; sys.exit(main())"
         result = self._pytester.run(sys.executable, "-c", start, *arguments)
         return "\n".join(result.outlines)
 
     def artifact(self, *arguments: str) -> dict[str, Any]:
-        """The JSON artifact of a run."""
+        """Run the suite and return its JSON artifact."""
         path = self.path / "artifact.json"
         self.run(f"--latency-json={path}", *arguments)
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ Errors = Callable[..., list[str]]
 
 @pytest.fixture
 def errors(suite: Suite) -> Errors:
-    """The lines that begin with ERROR of a run that must end with exit code 4 and no test run."""
+    """Return the ERROR lines of a run that must exit with code 4 before any test."""
 
     def run(*arguments: str) -> list[str]:
         result = suite.run(*arguments)

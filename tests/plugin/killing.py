@@ -1,4 +1,4 @@
-"""Runs of forty quick gates that are killed in the middle, and what is on disk then."""
+"""Runs of forty fast gates that are killed midway, and the files they leave."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def pytest_runtest_logreport(report):
 """
 JSON: Final = "performance-latency.json"
 _LONGEST_S: Final = 120
-# Where this runs in the background of a shell it ignores Ctrl-C, and so would what it starts.
+# In the background of a shell, this process ignores Ctrl-C, and so would its children.
 _PYTEST: Final = """
 import signal, sys, pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -66,15 +66,15 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 @dataclass(frozen=True)
 class Remains:
-    """What a run left."""
+    """The remains of a run."""
 
     exit_code: int
     finished: frozenset[str]
-    """Tests that had finished, or that a worker had reported."""
+    """Tests that had finished or, with workers, had been reported."""
     artifact: dict[str, Any] | None
-    """None where there is none; whole and right by the schema else."""
+    """The complete, valid artifact; None if there is none."""
     unfinished_files: int
-    """Files that were being written when the process was killed."""
+    """Number of files that were being written when the process was killed."""
     output: str
 
     @property
@@ -89,7 +89,7 @@ class Remains:
 
 
 def killed(folder: Path, after_s: float, workers: int = 0) -> Remains:
-    """The remains of a run that is killed so long after its first test has finished."""
+    """Kill a run this long after its first test finished; return its remains."""
     with _running(folder, workers) as session:
         wait_for(folder / "finished")
         time.sleep(after_s)
@@ -98,7 +98,7 @@ def killed(folder: Path, after_s: float, workers: int = 0) -> Remains:
 
 
 def killed_while_writing(folder: Path, after_s: float) -> Remains:
-    """The same, killed at the first sight of a file that is not finished yet."""
+    """Kill a run while it writes a file; return its remains."""
     with _running(folder, 0) as session:
         wait_for(folder / "finished")
         time.sleep(after_s)
@@ -109,7 +109,7 @@ def killed_while_writing(folder: Path, after_s: float) -> Remains:
 
 
 def interrupted(folder: Path, after_s: float, workers: int = 0) -> Remains:
-    """The remains of a run in which somebody presses Ctrl-C so long after its first test."""
+    """Send Ctrl-C to a run this long after its first test; return its remains."""
     with _running(folder, workers) as session:
         wait_for(folder / "finished")
         time.sleep(after_s)
@@ -119,18 +119,18 @@ def interrupted(folder: Path, after_s: float, workers: int = 0) -> Remains:
 
 
 def worker_killed(folder: Path, after_s: float) -> Remains:
-    """The remains of a run with two workers, one of them killed so long after its first test."""
+    """Kill one of two workers this long after the first test; return the remains."""
     with _running(folder, 2) as session:
         wait_for(folder / "finishedgw0")
         time.sleep(after_s)
-        with suppress(ProcessLookupError):  # it was through before
+        with suppress(ProcessLookupError):  # it had already ended
             os.kill(int((folder / "pidgw0").read_text()), signal.SIGKILL)
         session.wait(_LONGEST_S)
     return _remains(folder, session, "finishedgw*")
 
 
 def length_s(folder: Path, workers: int = 0) -> float:
-    """How long a run takes from the end of its first test on."""
+    """Return how long a run takes after its first test."""
     with _running(folder, workers) as session:
         wait_for(folder / "finished")
         began = time.monotonic()
@@ -139,13 +139,13 @@ def length_s(folder: Path, workers: int = 0) -> float:
 
 
 def moments(count: int, longest_s: float, seed: int) -> list[float]:
-    """So many moments of a run, the same for the same seed."""
+    """Return random moments of a run, the same for the same seed."""
     chance = random.Random(seed)
     return [chance.uniform(0, longest_s) for _ in range(count)]
 
 
 def wait_for(path: Path) -> None:
-    """Return as soon as there is a file."""
+    """Wait until the file exists."""
     deadline = time.monotonic() + _LONGEST_S
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} never came"
@@ -154,7 +154,7 @@ def wait_for(path: Path) -> None:
 
 @contextmanager
 def _running(folder: Path, workers: int) -> Iterator[subprocess.Popen[str]]:
-    """A session with every artifact in `folder`/out; it and its workers are gone at the end."""
+    """Run a session with all artifacts in `folder`/out; it and its workers are ended afterwards."""
     folder.mkdir(exist_ok=True)
     (folder / "test_gates.py").write_text(SUITE)
     (folder / "conftest.py").write_text(PROGRESS)
@@ -185,7 +185,7 @@ def _environment() -> dict[str, str]:
 
 
 def _end(session: subprocess.Popen[str]) -> None:
-    """Kill what is left of the session: its workers end by themselves, but not at once."""
+    """Kill the session with its workers, which would otherwise take a moment to end."""
     with suppress(ProcessLookupError):
         os.killpg(session.pid, signal.SIGKILL)
     session.wait(_LONGEST_S)
@@ -208,7 +208,7 @@ def _unfinished(folder: Path) -> int:
 
 
 def whole(path: Path) -> dict[str, Any]:
-    """What a reader gets of an artifact or its journal, both whole and right by the schema."""
+    """Read an artifact or its journal, and check both against the schema."""
     if path.exists():
         _validator().validate(json.loads(path.read_text(encoding="utf-8")))
     read = read_artifact(path)

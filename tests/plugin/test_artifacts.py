@@ -38,7 +38,7 @@ def test_one_folder_gets_every_artifact(suite: Suite) -> None:
     ]
 
 
-def test_the_guides_variable_names_the_json_file_and_puts_the_text_beside_it(
+def test_the_guides_variable_names_the_json_file_and_puts_the_text_next_to_it(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANCOCK_PERF_ARTIFACT", "artifacts/performance-latency.json")
@@ -148,7 +148,7 @@ def test_a_worker_that_dies_loses_nothing_that_it_had_reported(suite: Suite) -> 
     assert outcomes == {"test_it.py::test_fast": "within", "test_it.py::test_slow": "exceeded"}
 
 
-def test_an_artifact_that_can_no_longer_be_written_is_one_clear_error_and_no_pass(
+def test_an_artifact_that_can_no_longer_be_written_is_one_error_and_not_a_pass(
     suite: Suite,
 ) -> None:
     suite.write(

@@ -71,7 +71,7 @@ def test_a_slower_median_is_advice_and_the_test_passes(suite: Suite) -> None:
     )
 
 
-def test_a_median_that_is_no_slower_is_not_worth_a_word(suite: Suite) -> None:
+def test_a_median_that_is_not_slower_is_not_mentioned(suite: Suite) -> None:
     assert advice(suite, with_latency(measured(suite), SLOW_MS)) == []
 
 
@@ -101,7 +101,7 @@ def test_a_baseline_of_another_machine_is_not_compared_with(suite: Suite) -> Non
     ]
 
 
-def test_the_report_shows_the_baseline_beside_what_is_new(suite: Suite) -> None:
+def test_the_report_shows_the_baseline_next_to_the_new_samples(suite: Suite) -> None:
     baseline = measured(suite)
     suite.run(f"--latency-baseline={baseline}", "--latency-html=report.html")
     assert "median before" in (suite.path / "report.html").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_the_report_shows_the_baseline_beside_what_is_new(suite: Suite) -> None:
         ("{}", " is not a latency artifact (performance-latency.json)"),
     ],
 )
-def test_a_baseline_that_cannot_be_read_is_one_clear_error(
+def test_a_baseline_that_cannot_be_read_is_one_error(
     suite: Suite, errors: Errors, content: str | None, why: str
 ) -> None:
     suite.write(MEASURED)

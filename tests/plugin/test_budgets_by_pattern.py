@@ -88,7 +88,7 @@ def test_two_budgets_that_fit_equally_well_are_one_line(suite: Suite, errors: Er
 
 
 @pytest.mark.parametrize("value", ["'test_read'", "[]", "[3]"])
-def test_tests_that_are_no_list_of_patterns_are_named(
+def test_tests_that_are_not_a_list_of_patterns_are_named(
     suite: Suite, errors: Errors, value: str
 ) -> None:
     suite.write("def test_read(): open('ran', 'w').close()\n")
@@ -109,7 +109,7 @@ def test_a_marker_has_no_tests(suite: Suite, errors: Errors) -> None:
     ]
 
 
-def test_a_budget_whose_tests_are_not_in_the_run_is_told(suite: Suite) -> None:
+def test_a_budget_whose_tests_are_not_in_the_run_is_reported(suite: Suite) -> None:
     suite.write(SOURCE)
     pyproject(suite, budget("all", 500, "test_read") + budget("gone", 500, "test_gone"))
     result = suite.run()
@@ -213,7 +213,7 @@ def test_the_scale_is_shown_wherever_limits_are(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "x", "-2", "1e3", "1001"])
-def test_a_scale_that_is_no_factor_is_named(suite: Suite, errors: Errors, value: str) -> None:
+def test_an_invalid_scale_is_named(suite: Suite, errors: Errors, value: str) -> None:
     suite.write("@latency_budget(p50=100)\ndef test_it(): open('ran', 'w').close()\n")
     assert errors(f"--latency-scale={value}") == [
         f"ERROR: command line option --latency-scale: '{value}' is not a factor: "

@@ -141,6 +141,6 @@ def test_a_hook_may_end_the_session(suite: Suite) -> None:
     assert not any("ERROR: the hook" in line for line in result.outlines)
 
 
-def test_half_letters_are_written_as_json_has_them(suite: Suite) -> None:
+def test_lone_surrogates_are_escaped_in_json(suite: Suite) -> None:
     code, errors, artifact = ended(suite, f"{ARTIFACT}: artifact['half'] = 'a\\udc80b'")
     assert (code, errors, artifact["half"]) == (0, [], "a\udc80b")

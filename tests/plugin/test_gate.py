@@ -234,7 +234,7 @@ def test_whole():
     result.stdout.no_fnmatch_line("*latency budgets*")
 
 
-def test_a_test_that_fails_by_itself_is_left_alone_and_its_sample_is_not_judged(
+def test_a_test_that_itself_fails_is_left_alone_and_its_sample_is_not_judged(
     suite: Suite,
 ) -> None:
     suite.write(SLOW + "    assert 1 == 2\n")
@@ -282,7 +282,7 @@ def test_a_sample_that_is_not_finished_fails_its_test(suite: Suite, forgotten: s
     result.stdout.fnmatch_lines(NEVER_FINISHED)
 
 
-def test_inconclusive_passes_and_is_explained(suite: Suite) -> None:
+def test_an_inconclusive_test_passes_and_is_explained(suite: Suite) -> None:
     suite.write(FAST.replace("samples=1", "max_samples=60, samples=1"))
     result = suite.run()
     result.assert_outcomes(passed=1)
@@ -404,7 +404,7 @@ def test_twins(sample, latency_sample, warmup, latency_warmup):
     suite.run().assert_outcomes(passed=1)
 
 
-def test_a_fixture_of_the_users_called_sample_is_not_hijacked(suite: Suite) -> None:
+def test_a_users_own_fixture_called_sample_is_left_alone(suite: Suite) -> None:
     suite.write(
         """
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_xdist_with_no_process_of_its_own(suite: Suite) -> None:
     assert outcomes(suite, "-p", "xdist", "-n", "0") == {"test_fast": "within"}
 
 
-def test_a_rerun_pools_and_does_not_wash_a_broken_budget_green(suite: Suite) -> None:
+def test_a_rerun_combines_samples_and_does_not_hide_an_exceeded_budget(suite: Suite) -> None:
     suite.write(SLOW)
     artifact = suite.artifact("-p", "rerunfailures", "--reruns=2")
     (sample,) = artifact["samples"]
@@ -90,7 +90,7 @@ def test_a_rerun_pools_and_does_not_wash_a_broken_budget_green(suite: Suite) -> 
     assert sample["n"] == sample["verdict"]["n"] > 100
 
 
-def test_a_rerun_of_a_test_that_failed_by_itself_keeps_its_observations(suite: Suite) -> None:
+def test_a_rerun_of_a_test_that_itself_failed_keeps_its_observations(suite: Suite) -> None:
     suite.write(
         """
 attempts = []

@@ -39,7 +39,7 @@ def described() -> str:
 
 
 @pytest.mark.usefixtures("profiles")
-def test_a_machine_that_is_as_it_should_be_is_not_talked_about(suite: Suite) -> None:
+def test_a_machine_that_matches_its_profile_is_not_mentioned(suite: Suite) -> None:
     artifact = suite.artifact("--latency-profile=ours")
     assert artifact["profile"] == {"name": "ours", "met": True, "mismatches": []}
     suite.run("--latency-profile=require:ours").stdout.no_fnmatch_line("*hardware profile*")
@@ -124,7 +124,7 @@ def test_an_unknown_profile_is_named_with_those_that_exist(errors: Errors, profi
         ),
     ],
 )
-def test_a_profile_that_cannot_be_meant_is_named_with_its_file(
+def test_an_invalid_profile_is_named_with_its_file(
     suite: Suite, errors: Errors, content: str, message: str
 ) -> None:
     suite.write(TEST)

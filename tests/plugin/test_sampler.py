@@ -171,7 +171,7 @@ def test_making_and_picking_inputs_takes_no_time_of_an_observation() -> None:
         (itertools.count(), "inputs= has more than 1000000 inputs, or is infinite"),
     ],
 )
-def test_inputs_that_cannot_be_meant_are_refused_before_any_call(inputs: Any, message: str) -> None:
+def test_invalid_inputs_are_refused_before_any_call(inputs: Any, message: str) -> None:
     measure, calls = sampler(), list[Any]()
     with pytest.raises(LatencyError) as refused:
         measure(calls.append, inputs=inputs)

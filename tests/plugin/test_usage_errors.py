@@ -52,7 +52,7 @@ def test_health(sample):
 
 
 @pytest.mark.parametrize(("arguments", "message"), MARKERS)
-def test_a_marker_that_cannot_be_meant_is_named_with_its_test(
+def test_an_invalid_marker_is_named_with_its_test(
     suite: Suite, errors: Errors, arguments: str, message: str
 ) -> None:
     suite.write(TEST.format(arguments=arguments))
@@ -104,7 +104,7 @@ PARSEC = "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"
 
 @pytest.mark.parametrize(("option", "message"), SETTINGS)
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_an_option_that_cannot_be_meant_is_named(
+def test_an_invalid_option_is_named(
     suite: Suite, errors: Errors, option: str, message: str | None, workers: tuple[str, ...]
 ) -> None:
     if workers:
@@ -255,6 +255,6 @@ def test_a_folder_is_no_place_for_an_artifact(suite: Suite, errors: Errors, tmp_
     ]
 
 
-def test_what_is_deselected_need_not_have_a_budget_that_can_be_meant(suite: Suite) -> None:
+def test_a_deselected_test_may_have_an_invalid_budget(suite: Suite) -> None:
     suite.write(TEST.format(arguments="p50=0") + "\ndef test_other(): pass\n")
     suite.run("-k", "other").assert_outcomes(passed=1, deselected=1)

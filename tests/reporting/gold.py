@@ -1,4 +1,4 @@
-"""Artifacts of every released format, kept as they were written."""
+"""Artifacts of all released formats, unchanged since they were written."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FOLDER: Final = Path(__file__).parent / "artifacts"
 FORMAT_1: Final = FOLDER / "format-1.json"
 WITHOUT_HISTOGRAMS: Final = FOLDER / "format-1-without-histograms.json"
 CSV: Final = FOLDER / "format-1.csv"
-"""The same samples as CSV."""
+"""The same samples in CSV."""
 ALL: Final = (FORMAT_1, WITHOUT_HISTOGRAMS)
-"""Two within, one exceeded by its code, one inconclusive because of the machine."""
+"""Two samples within, one exceeded by its code, and one inconclusive because of the machine."""
 
 
 def artifact() -> Artifact:
@@ -23,5 +23,5 @@ def artifact() -> Artifact:
 
 
 def record(part: str) -> Record:
-    """The record whose title has this part."""
+    """Return the record whose title contains this part."""
     return next(each for each in artifact().records if part in each.title)

@@ -116,7 +116,7 @@ def test_every_kind_has_its_sentence_asserted() -> None:
     assert set(_WORDS) == {advice.kind for advice in SENTENCES}
 
 
-def test_one_caller_alone_is_named_so() -> None:
+def test_a_single_caller_is_named_as_such() -> None:
     alone = Advice.of("saturated", concurrency=0, send_lag_ns=60 * MS, per_second=5.0)
     assert advice_text(alone).startswith("saturated: the caller was busy when requests were due")
 

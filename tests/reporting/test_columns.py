@@ -67,7 +67,7 @@ def test_columns_come_after_the_percentiles_in_the_order_that_was_asked_for() ->
     )
 
 
-def test_it_is_said_what_columns_rest_on() -> None:
+def test_columns_are_explained() -> None:
     assert notes(parse_columns("min,ops,max,mean")) == [
         "min, mean: from the histogram of raw latency, accurate to 0.05 %",
         "ops: calls per second: 1 / mean for one caller, observations / elapsed time for a load",
@@ -86,7 +86,7 @@ def test_it_is_said_what_columns_rest_on() -> None:
         (" , ", "' , ' names no column: must be any of min, max, mean, stddev, ops"),
     ],
 )
-def test_columns_that_cannot_be_meant_are_refused(text: str, message: str) -> None:
+def test_invalid_columns_are_refused(text: str, message: str) -> None:
     with pytest.raises(SettingError) as refused:
         parse_columns(text)
     assert str(refused.value) == message

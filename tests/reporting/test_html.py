@@ -69,7 +69,7 @@ def test_the_evidence_is_told_in_words() -> None:
     assert all(re.fullmatch(pattern, line) for line in evidence)
 
 
-def test_every_sample_has_three_pictures_that_can_be_listened_to() -> None:
+def test_every_sample_has_three_charts_with_descriptions() -> None:
     for number in range(1, 5):
         pictures = page().cssselect(f"#sample-{number} svg")
         assert texts(page(), f"#sample-{number} figcaption") == [
@@ -80,7 +80,7 @@ def test_every_sample_has_three_pictures_that_can_be_listened_to() -> None:
         assert all(len(picture.get("aria-label")) > 60 for picture in pictures)
 
 
-def test_a_preempted_stretch_is_marked() -> None:
+def test_a_preempted_interval_is_marked() -> None:
     assert page().cssselect("#sample-2 svg path.machine")
 
 
@@ -115,7 +115,7 @@ def test_a_test_may_be_called_anything(name: str) -> None:
     assert texts(root, "#overview a") == [f"{printable(name)} [</script>]"]
 
 
-def test_without_histograms_there_are_numbers_and_no_pictures() -> None:
+def test_without_histograms_there_are_numbers_and_no_charts() -> None:
     early = [
         replace(r, histogram=None, attributed_histogram=None, timeline=None, bounds_ns={})
         for r in gold.artifact().records
@@ -196,7 +196,7 @@ def earlier(**machine: object) -> Artifact:
     return Artifact(session, records)
 
 
-def test_a_baseline_is_drawn_and_told_beside_what_is_new() -> None:
+def test_a_baseline_is_shown_next_to_the_new_samples() -> None:
     root = page(baseline=earlier())
     assert root.cssselect("#sample-1 svg .area.before")
     assert root.cssselect("#sample-1 svg .line.before")

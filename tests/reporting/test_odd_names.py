@@ -72,7 +72,7 @@ def compared(record: Record) -> str:
     ],
     ids=["text", "markdown", "failing", "github", "toml", "markers", "compare"],
 )
-def test_what_people_read_has_nothing_that_steers_a_terminal(
+def test_output_for_readers_has_no_terminal_control_characters(
     render: Callable[[Record], str],
 ) -> None:
     text = render(odd())
@@ -89,7 +89,7 @@ def test_what_people_read_has_nothing_that_steers_a_terminal(
         ("two\nlines\tand a tab", r"two lines\tand a tab"),
     ],
 )
-def test_only_what_has_no_shape_of_its_own_is_escaped(name: str, shown: str) -> None:
+def test_only_unprintable_characters_are_escaped(name: str, shown: str) -> None:
     assert shown == printable(name)
 
 
@@ -131,7 +131,7 @@ def test_properties_for_junit_have_only_characters_that_xml_can_have() -> None:
         ("~a~ <b> `c` [d]", r"\~a\~ \<b> \`c\` \[d]"),
     ],
 )
-def test_a_name_notifies_nobody_in_a_pull_request(name: str, shown: str) -> None:
+def test_a_name_does_not_mention_users_in_a_pull_request(name: str, shown: str) -> None:
     text = summary_markdown([replace(gold.record("became_slow"), test=name)])
     assert f"\n**{shown}**\n" in text
     assert f"\n| {shown} |" in text

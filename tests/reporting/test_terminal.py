@@ -72,12 +72,12 @@ def test_several_files_are_groups_and_the_worst_comes_first() -> None:
     ]
 
 
-def test_parameters_sort_as_people_count() -> None:
+def test_parameters_sort_in_natural_order() -> None:
     lines = texts(*(record(f"t.py::test[{n}]") for n in (10, 9, 1, 2)))
     assert [line.split()[0] for line in lines[1:]] == [f"t.py::test[{n}]" for n in (1, 2, 9, 10)]
 
 
-def test_a_raised_digit_in_a_name_is_a_letter_like_others() -> None:
+def test_a_superscript_digit_in_a_name_sorts_as_a_letter() -> None:
     lines = texts(record("t.py::test[5²6]"), record("t.py::test[5²10]"))
     assert [line.split()[0] for line in lines[1:]] == ["t.py::test[5²6]", "t.py::test[5²10]"]
 
@@ -99,7 +99,7 @@ def test_all_of_many_samples_are_shown_on_demand() -> None:
     assert len(texts(*many, every=True)) == 101
 
 
-def test_the_verdict_is_told_apart_from_its_line_for_its_colour() -> None:
+def test_the_verdict_of_a_line_can_be_coloured_separately() -> None:
     _, line = terminal_lines([record("t.py::bad", Outcome.EXCEEDED)], 80)
     assert (line.outcome, line.verdict) == (Outcome.EXCEEDED, "exceeded p95")
     assert line.before + line.verdict == line.text
@@ -111,7 +111,7 @@ def test_a_sample_has_the_name_of_its_budget_and_its_test_where_there_is_room() 
     assert texts(health, width=60)[1].startswith("GET /health  354")
 
 
-def test_tests_that_share_a_budget_are_told_apart() -> None:
+def test_tests_that_share_a_budget_are_distinguished() -> None:
     tests = [replace(record(f"t.py::test_{n}"), budget_name="GET /health") for n in "ab"]
     lines = texts(*tests, width=70)
     assert [line.split("  ")[0] for line in lines[1:]] == [

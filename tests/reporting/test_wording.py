@@ -202,7 +202,7 @@ def test_a_decided_budget_has_no_reason_to_be_undecided() -> None:
     assert why_undecided(record(EXCEEDED)) == ""
 
 
-def test_what_exceeded_comes_before_what_is_inconclusive_and_the_highest_first() -> None:
+def test_exceeded_limits_come_before_what_is_inconclusive_and_the_highest_first() -> None:
     unsure = part(MAX, 900, Outcome.INCONCLUSIVE, Reason.STOPPED, over=0)
     lines = explain(record(EXCEEDED, replace(EXCEEDED, limit=Limit(P99, 30 * MS)), unsure))
     assert [line.split(":")[0] for line in lines] == [

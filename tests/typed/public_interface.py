@@ -1,6 +1,6 @@
-"""What type checkers accept of the public interface; every line with ``# error`` is a mistake.
+"""Valid and invalid uses of the public interface; type checkers must report lines with ``# error``.
 
-Read by mypy in tests/test_typed.py, and never run.
+Checked by mypy in tests/test_typed.py, and never run.
 """
 
 from __future__ import annotations

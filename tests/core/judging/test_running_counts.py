@@ -55,7 +55,7 @@ def test_the_bucket_of_the_limit_does_not_count_as_over_it() -> None:
     assert [0] == tally.over_time[LIMIT].exceeding
 
 
-def test_failures_are_counted_by_kind_and_apart() -> None:
+def test_failures_are_counted_by_kind_and_separately() -> None:
     tally = added([(0, {FAST: 2})])
     tally.add_failures(0, {"HTTP 503": 2})
     tally.add_failures(3, {"HTTP 503": 1, "ConnectionRefusedError": 1})
@@ -75,14 +75,14 @@ def test_what_is_forgotten_stays_forgotten_when_it_arrives_late() -> None:
     assert {} == tally.failures
 
 
-def test_one_stall_convicts_nobody() -> None:
+def test_a_single_stall_does_not_exceed_a_limit() -> None:
     budget = LatencyBudget((LIMIT,))
     stalled: list[Piece] = [(at, {FAST: 10}) for at in range(20)]
     verdict = judge_counts(added([*stalled, (7, {SLOW: 40})]).tally(), budget, Policy())
     assert (Outcome.INCONCLUSIVE, Reason.STALL) == (verdict.outcome, verdict.limits[0].reason)
 
 
-def test_the_same_slowness_spread_over_the_run_convicts() -> None:
+def test_the_same_slowness_spread_over_the_run_exceeds_the_limit() -> None:
     budget = LatencyBudget((LIMIT,))
     slow: list[Piece] = [(at, {FAST: 10, SLOW: 2}) for at in range(20)]
     assert Outcome.EXCEEDED is judge_counts(added(slow).tally(), budget, Policy()).outcome
@@ -98,7 +98,7 @@ def test_a_million_slow_requests_are_judged_at_once() -> None:
 
 
 @pytest.mark.parametrize("windows", [1, STRETCHES, STRETCHES + 1, 1000, 100_000])
-def test_the_course_never_has_more_stretches_than_can_be_shown(windows: int) -> None:
+def test_the_course_never_has_more_intervals_than_can_be_shown(windows: int) -> None:
     counts: dict[int, int] = defaultdict(int)
     tally = RunningTally()
     for window in range(0, windows, max(1, windows // 500)):

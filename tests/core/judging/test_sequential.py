@@ -94,13 +94,13 @@ def test_a_limit_that_every_call_breaks_is_exceeded_after_two_windows_and_a_few_
     assert calls == 5 + 4  # the worst two adjacent windows hold five; four more convict
 
 
-def test_one_stall_of_the_host_convicts_nobody() -> None:
+def test_a_single_stall_of_the_host_does_not_exceed_a_limit() -> None:
     stalled = [FAST] * 100 + [SLOW] * 40 + [FAST] * 100
     part = verdict_on(judge_of(p95=10), seen(stalled)).limits[0]
     assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.STALL)
 
 
-def test_the_same_exceedances_spread_over_time_convict() -> None:
+def test_the_same_exceedances_spread_over_time_exceed_the_limit() -> None:
     spread = ([FAST] * 5 + [SLOW]) * 40
     verdict = verdict_on(judge_of(p95=10), seen(spread))
     assert verdict.outcome is Outcome.EXCEEDED

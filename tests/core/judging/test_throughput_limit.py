@@ -50,7 +50,7 @@ def test_nineteen_short_seconds_are_exceeded_and_eighteen_are_not_yet() -> None:
     assert Outcome.EXCEEDED is judged([49] * 76).outcome
 
 
-def test_what_is_no_whole_stretch_is_left_out() -> None:
+def test_what_is_not_a_whole_interval_is_left_out() -> None:
     assert 6 == judged([50] * 27).n
 
 
@@ -64,7 +64,7 @@ def test_requests_outside_of_the_steady_load_do_not_count() -> None:
     assert 160.0 == judge_rps(Steady(counts, 0, 100, WINDOW_NS), 200.0, Policy(), ALPHA).per_s
 
 
-def test_a_slow_rate_is_judged_by_stretches_of_ten_requests() -> None:
+def test_a_slow_rate_is_judged_by_intervals_of_ten_requests() -> None:
     verdict = judged([1, 0, 0, 0, 0] * 200, least=0.7)
     assert (14_500_000_000, 17) == (verdict.stretch_ns, verdict.n)
     assert Outcome.WITHIN is verdict.outcome
@@ -80,7 +80,7 @@ def test_an_average_that_reaches_the_limit_is_not_exceeded_however_uneven_it_is(
     assert (Outcome.INCONCLUSIVE, Reason.NEAR) == (verdict.outcome, verdict.reason)
 
 
-def test_seconds_without_a_core_to_spare_exceed_nothing() -> None:
+def test_seconds_short_of_cpu_exceed_nothing() -> None:
     verdict = judged([30] * 240, strained=set(range(0, 240, 4)))
     assert (Outcome.INCONCLUSIVE, Reason.MACHINE) == (verdict.outcome, verdict.reason)
     assert (60, 60, 60) == (verdict.short, verdict.strained, verdict.short_strained)
@@ -91,7 +91,7 @@ def test_the_other_seconds_exceed_all_the_same() -> None:
     assert (Outcome.EXCEEDED, 20) == (verdict.outcome, verdict.strained)
 
 
-def test_seconds_without_a_core_to_spare_count_for_a_pass() -> None:
+def test_seconds_short_of_cpu_count_for_a_pass() -> None:
     assert Outcome.WITHIN is judged([60] * 240, strained=set(range(240))).outcome
 
 
@@ -102,7 +102,7 @@ def test_users_that_wait_too_long_to_reach_the_limit_exceed_nothing() -> None:
 
 
 @given(st.lists(st.integers(0, 120), max_size=300), st.sets(st.integers(0, 299)))
-def test_a_verdict_never_contradicts_the_average_beside_it(
+def test_a_verdict_never_contradicts_the_average_next_to_it(
     per_window: list[int], strained: set[int]
 ) -> None:
     verdict = judged(per_window, strained=strained)

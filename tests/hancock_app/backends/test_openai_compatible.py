@@ -162,7 +162,7 @@ def test_the_answer_of_the_model_is_returned(connect: Connect) -> None:
     assert connect().answer("What now?", "soc") == "Patch it."
 
 
-def test_the_model_is_told_its_mode_and_asked_the_question(
+def test_the_model_gets_the_instructions_and_the_question(
     connect: Connect, server: ModelServer
 ) -> None:
     connect().answer("What now?", "code")
@@ -191,7 +191,7 @@ def test_a_key_is_sent_where_there_is_one(
 
 
 @pytest.mark.parametrize("first", [refuses(429), refuses(500), refuses(503), hangs_up])
-def test_what_may_pass_is_tried_again(
+def test_temporary_errors_are_retried(
     connect: Connect, server: ModelServer, pauses: list[float], first: Reply
 ) -> None:
     server.replies.insert(0, first)
@@ -200,7 +200,7 @@ def test_what_may_pass_is_tried_again(
     assert 0.125 <= pauses[0] <= 0.25
 
 
-def test_the_pauses_between_tries_grow(
+def test_the_pauses_between_retries_grow(
     connect: Connect, server: ModelServer, pauses: list[float]
 ) -> None:
     server.replies = [refuses(503)]
@@ -256,7 +256,7 @@ def test_a_busy_model_is_not_waited_for_beyond_the_timeout(
         ),
     ],
 )
-def test_a_model_that_is_broken_is_away(
+def test_a_broken_model_is_unavailable(
     connect: Connect, server: ModelServer, reply: Reply, message: str
 ) -> None:
     server.replies = [reply]
@@ -264,13 +264,15 @@ def test_a_model_that_is_broken_is_away(
     assert failure(lambda: backend.answer("What now?", "auto")) == (BackendUnavailable, message)
 
 
-def test_a_model_that_hangs_is_too_slow(connect: Connect, server: ModelServer) -> None:
+def test_a_model_that_hangs_times_out(connect: Connect, server: ModelServer) -> None:
     server.replies = [hangs]
     expected = BackendTimeout, "the model did not answer in time"
     assert failure(lambda: connect(HURRIED_S).answer("What now?", "auto")) == expected
 
 
-def test_a_model_that_dribbles_is_given_up(connect: Connect, server: ModelServer) -> None:
+def test_a_model_that_answers_too_slowly_is_abandoned(
+    connect: Connect, server: ModelServer
+) -> None:
     def dribbles(handler: ModelHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000000")
@@ -286,7 +288,7 @@ def test_a_model_that_dribbles_is_given_up(connect: Connect, server: ModelServer
     assert failure(lambda: connect(HURRIED_S).answer("What now?", "auto")) == expected
 
 
-def test_a_model_that_is_not_there_is_away() -> None:
+def test_an_unreachable_model_is_unavailable() -> None:
     gone = OpenAICompatible(Endpoint("http://127.0.0.1:1/v1", "tiny"), RetryPolicy(retries=0))
     try:
         expected = BackendUnavailable, "the model cannot be reached"
@@ -324,11 +326,13 @@ def test_a_stream_that_breaks_off_says_so(
     assert failure(lambda: list(pieces)) == (BackendUnavailable, message)
 
 
-def test_a_model_that_lists_its_models_is_well(connect: Connect, server: ModelServer) -> None:
+def test_a_model_that_lists_its_models_is_healthy(connect: Connect, server: ModelServer) -> None:
     connect().check()
 
 
-def test_a_model_that_refuses_to_is_not(connect: Connect, server: ModelServer) -> None:
+def test_a_model_that_refuses_to_list_its_models_is_not_healthy(
+    connect: Connect, server: ModelServer
+) -> None:
     server.replies = [refuses(500)]
     expected = BackendUnavailable, "the model server responded with status 500"
     assert failure(connect().check) == expected

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def quick_switches() -> Iterator[None]:
-    """Threads change places as often as the interpreter can, in the middle of everything."""
+    """Make the interpreter switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

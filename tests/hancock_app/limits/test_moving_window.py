@@ -26,7 +26,7 @@ def test_the_limit_is_admitted_and_no_more(window: MemoryWindow) -> None:
     assert admitted == [True, True, True, False, False]
 
 
-def test_clients_are_counted_apart(window: MemoryWindow) -> None:
+def test_clients_are_counted_separately(window: MemoryWindow) -> None:
     assert window.take("a", 1, 60).admitted
     assert window.take("b", 1, 60).admitted
 
@@ -106,7 +106,7 @@ def admitted_by_threads(window: MemoryWindow, limit: int, per_thread: int) -> in
 
 
 @pytest.mark.usefixtures("quick_switches")
-def test_64_threads_are_admitted_exactly_to_the_limit_time_and_again() -> None:
+def test_64_threads_are_repeatedly_admitted_exactly_to_the_limit() -> None:
     assert {admitted_by_threads(MemoryWindow(), 200, 8) for _ in range(30)} == {200}
 
 

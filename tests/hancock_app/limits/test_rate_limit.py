@@ -53,7 +53,7 @@ def test_an_admitted_client_sees_what_is_left() -> None:
     assert shown == {"Limit": "10", "Remaining": "9", "Reset": "60"}
 
 
-def test_addresses_are_limited_apart() -> None:
+def test_addresses_are_limited_separately() -> None:
     client = create_app(Settings(rate_limit=1)).test_client()
     statuses = [
         client.post(
@@ -72,7 +72,7 @@ def test_a_limit_of_zero_is_no_limit() -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/models", "/mode", "/metrics"])
-def test_what_costs_no_model_call_is_not_limited(path: str) -> None:
+def test_routes_that_do_not_call_the_model_are_not_limited(path: str) -> None:
     client = create_app(Settings(rate_limit=1)).test_client()
     assert {client.get(path).status_code for _ in range(5)} == {200}
 
@@ -121,7 +121,7 @@ def test_a_port_makes_no_client_of_its_own(address: str, client: str) -> None:
     "address",
     ["", "-", "unknown", "_hidden", "192.0.2.1:", "192.0.2.999", "1:2", "[x]:1", "a" * 8000],
 )
-def test_what_is_no_address_is_one_client_for_all(address: str) -> None:
+def test_all_invalid_addresses_are_one_client(address: str) -> None:
     assert client_of(address) == "unknown"
 
 

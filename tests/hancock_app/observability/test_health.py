@@ -26,7 +26,7 @@ class FakeCheck:
             raise self.failure
 
 
-def test_what_is_well_is_ok(clock: Any) -> None:
+def test_passing_checks_are_ok(clock: Any) -> None:
     report = DeepHealth({"model": Check(FakeCheck(), vital=True)}, 30, clock).report()
     assert (report.status, report.checks, report.age_s) == ("ok", {"model": "ok"}, 0.0)
 
@@ -42,13 +42,15 @@ def test_what_is_well_is_ok(clock: Any) -> None:
         (ZeroDivisionError("secret"), "the check raised an exception"),
     ],
 )
-def test_what_is_not_vital_degrades(clock: Any, failure: Exception, reason: str) -> None:
+def test_a_failed_check_that_is_not_vital_degrades(
+    clock: Any, failure: Exception, reason: str
+) -> None:
     checks = {"it": Check(FakeCheck(failure), vital=False), "other": Check(FakeCheck(), vital=True)}
     report = DeepHealth(checks, 30, clock).report()
     assert (report.status, report.checks) == ("degraded", {"it": reason, "other": "ok"})
 
 
-def test_what_is_vital_fails(clock: Any) -> None:
+def test_a_failed_vital_check_fails(clock: Any) -> None:
     checks = {
         "it": Check(FakeCheck(BackendUnavailable("gone")), vital=True),
         "other": Check(FakeCheck(StorageUnavailable("gone")), vital=False),
@@ -56,7 +58,7 @@ def test_what_is_vital_fails(clock: Any) -> None:
     assert DeepHealth(checks, 30, clock).report().status == "failed"
 
 
-def test_what_was_found_is_kept_for_its_time(clock: Any) -> None:
+def test_a_report_is_cached_for_its_time_to_live(clock: Any) -> None:
     check = FakeCheck()
     health = DeepHealth({"it": Check(check, vital=True)}, 30, clock)
     ages = []
@@ -66,7 +68,7 @@ def test_what_was_found_is_kept_for_its_time(clock: Any) -> None:
     assert (ages, check.times) == ([0.0, 10.0, 29.9, 0.0, 5.0], 2)
 
 
-def test_of_many_who_want_to_know_first_one_asks_and_all_wait() -> None:
+def test_of_many_first_callers_one_runs_the_checks_and_all_wait() -> None:
     entered, go_on = threading.Event(), threading.Event()
     times: list[int] = []
 
@@ -89,7 +91,7 @@ def test_of_many_who_want_to_know_first_one_asks_and_all_wait() -> None:
     assert (statuses, len(times)) == (["ok"] * 16, 1)
 
 
-def test_while_one_asks_again_others_get_what_is_known(clock: Any) -> None:
+def test_while_one_caller_checks_again_others_get_the_previous_report(clock: Any) -> None:
     entered, go_on = threading.Event(), threading.Event()
     rounds: list[int] = []
 
@@ -111,13 +113,13 @@ def test_while_one_asks_again_others_get_what_is_known(clock: Any) -> None:
     assert health.report().age_s == 0.0
 
 
-def test_the_canned_model_is_always_well() -> None:
+def test_the_canned_model_is_always_healthy() -> None:
     answer = create_app(Settings()).test_client().get("/health/deep")
     assert answer.json is not None
     assert (answer.status_code, answer.json["checks"]) == (200, {"model": "ok"})
 
 
-def test_a_model_that_is_away_is_503() -> None:
+def test_an_unavailable_model_is_503() -> None:
     class Gone:
         def answer(self, text: str, mode: str) -> str:
             raise NotImplementedError
@@ -135,7 +137,7 @@ def test_a_model_that_is_away_is_503() -> None:
 @pytest.mark.parametrize(
     ("on_failure", "status", "expected"), [("open", 200, "degraded"), ("closed", 503, "failed")]
 )
-def test_a_redis_that_is_away_matters_as_much_as_it_is_told_to(
+def test_an_unavailable_redis_is_as_vital_as_configured(
     redis_server: Any, on_failure: str, status: int, expected: str
 ) -> None:
     settings = Settings(rate_limit_storage=redis_server.uri, storage_on_failure=on_failure)
@@ -146,7 +148,7 @@ def test_a_redis_that_is_away_matters_as_much_as_it_is_told_to(
     assert answer.json["checks"] == {"model": "ok", "storage": "the shared storage is unavailable"}
 
 
-def test_a_redis_that_answers_is_well(redis_server: Any) -> None:
+def test_a_redis_that_responds_is_healthy(redis_server: Any) -> None:
     settings = Settings(rate_limit_storage=redis_server.uri, storage_timeout_s=30.0)
     answer = create_app(settings).test_client().get("/health/deep")
     assert answer.json is not None

@@ -58,7 +58,7 @@ def test_every_request_has_a_line(lines: Lines) -> None:
     }
 
 
-def test_what_happens_inside_a_request_carries_its_id(lines: Lines) -> None:
+def test_log_lines_within_a_request_contain_its_id(lines: Lines) -> None:
     class Broken:
         def answer(self, text: str, mode: str) -> str:
             raise ValueError("why")

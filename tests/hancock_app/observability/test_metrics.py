@@ -52,7 +52,7 @@ def test_requests_being_answered_are_counted(client: FlaskClient) -> None:
     assert samples(client)["hancock_active_connections"] == 1.0
 
 
-def test_the_memory_is_that_of_now(client: FlaskClient) -> None:
+def test_the_memory_is_the_current_one(client: FlaskClient) -> None:
     resident_pages = int(Path("/proc/self/statm").read_text().split()[1])
     expected = resident_pages * os.sysconf("SC_PAGE_SIZE")
     assert samples(client)["hancock_memory_usage_bytes"] == pytest.approx(expected, rel=0.1)
@@ -64,7 +64,7 @@ def test_questions_to_the_model_are_timed(client: FlaskClient) -> None:
     assert samples(client)[name] == 1.0
 
 
-def test_questions_that_failed_are_counted_apart() -> None:
+def test_failed_questions_are_counted_separately() -> None:
     class Broken:
         def answer(self, text: str, mode: str) -> str:
             raise ValueError
@@ -82,7 +82,7 @@ def test_refused_requests_are_counted() -> None:
     assert samples(client)["hancock_rate_limited_total"] == 2.0
 
 
-def test_applications_count_apart() -> None:
+def test_applications_count_separately() -> None:
     first, second = (create_app(Settings()).test_client() for _ in range(2))
     first.get("/health")
     assert requests_by_labels(second) == {}
@@ -96,7 +96,7 @@ def test_the_memory_of_all_live_workers_is_summed(tmp_path: Path) -> None:
     assert family.samples[0].value == 150 * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_without_a_proc_there_is_no_memory_to_tell_of(tmp_path: Path) -> None:
+def test_without_proc_there_is_no_memory_metric(tmp_path: Path) -> None:
     assert list(ResidentMemory(lambda: [11], tmp_path).collect()) == []
 
 

@@ -1,4 +1,4 @@
-"""Webhook deliveries for tests, good ones and changed ones."""
+"""Webhook deliveries for tests, valid and modified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = 1_700_000_000
 
 
 def headers(**changed: str) -> dict[str, str]:
-    """The environ of a good delivery, sent at `NOW`, with some headers changed."""
+    """Return the environ of a valid delivery, sent at `NOW`, with some headers changed."""
     identity, sent = changed.get("id", "msg_1"), changed.get("sent", str(NOW))
     key = key_of(changed.get("secret", SECRET))
     signature = Delivery(identity, int(sent), ()).signature(key, BODY).decode()
@@ -46,7 +46,7 @@ def signatures(now: float = NOW, *secrets: str, standard_only: bool = False) -> 
 
 
 def reason(checked: Signatures, environ: dict[str, str], body: bytes = BODY) -> tuple[Any, Any]:
-    """Status and message of what refused the delivery."""
+    """Return status and message of the error that refused the delivery."""
     with pytest.raises(ApiError) as caught:
         checked.check(environ, body)
     return caught.value.code, caught.value.description

@@ -20,7 +20,7 @@ from hancock_app.webhooks.keys import key_of
         ("whsec_" + base64.b64encode(bytes(64)).decode(), bytes(64)),
     ],
 )
-def test_a_secret_is_a_text_or_base64(secret: str, key: bytes) -> None:
+def test_a_secret_is_plain_text_or_base64(secret: str, key: bytes) -> None:
     assert key_of(secret) == key
 
 
@@ -35,7 +35,7 @@ WRONG = [
 
 @pytest.mark.parametrize("variable", ["HANCOCK_WEBHOOK_SECRET", "HANCOCK_WEBHOOK_OLD_SECRET"])
 @pytest.mark.parametrize(("secret", "why"), WRONG)
-def test_a_secret_that_is_no_key_is_refused(variable: str, secret: str, why: str) -> None:
+def test_an_invalid_secret_is_refused(variable: str, secret: str, why: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_env({variable: secret})
     assert str(caught.value) == f"{variable}: {why}"
@@ -44,7 +44,7 @@ def test_a_secret_that_is_no_key_is_refused(variable: str, secret: str, why: str
 @pytest.mark.parametrize(
     "command", [("-m", "hancock_app", "--port", "0"), ("-c", "import hancock_app.gunicorn_config")]
 )
-def test_a_secret_that_is_no_key_ends_the_start_in_one_line(command: tuple[str, ...]) -> None:
+def test_an_invalid_secret_ends_the_start_in_one_line(command: tuple[str, ...]) -> None:
     run = subprocess.run(
         [sys.executable, *command],
         env={"HANCOCK_WEBHOOK_SECRET": "whsec_"},

@@ -18,7 +18,7 @@ from hancock_app.webhooks.standard_webhooks import Delivery
 from .deliveries import SECRET, deliver, headers, signatures
 
 
-def test_a_redis_that_refuses_to_remember_is_away() -> None:
+def test_a_redis_that_refuses_to_write_is_unavailable() -> None:
     with pytest.raises(StorageUnavailable):
         RedisReplays(connect("redis://127.0.0.1:1/0", 30.0)).claim("msg_1", 600)
 
@@ -32,13 +32,13 @@ def test_a_delivery_is_accepted_once() -> None:
     assert (caught.value.code, caught.value.description) == expected
 
 
-def test_what_has_no_name_may_come_again() -> None:
+def test_a_delivery_without_an_id_may_be_repeated() -> None:
     checked = signatures()
     checked.claim(None)
     checked.claim(None)
 
 
-def test_a_name_is_free_again_when_its_time_is_over(clock: Any) -> None:
+def test_an_id_can_be_claimed_again_after_its_time_to_live(clock: Any) -> None:
     replays = MemoryReplays(clock)
     assert [replays.claim("a", 600), replays.claim("a", 600)] == [True, False]
     clock.now += 600
@@ -72,7 +72,7 @@ def test_workers_that_share_a_redis_accept_a_delivery_once(redis_server: Any) ->
     assert sent == [200, 409]
 
 
-def test_a_redis_that_goes_away_opens_no_door_for_what_was_seen(redis_server: Any) -> None:
+def test_a_replay_is_refused_even_if_redis_fails_after_the_delivery(redis_server: Any) -> None:
     settings = Settings(
         webhook_secret=SECRET, rate_limit_storage=redis_server.uri, storage_timeout_s=30.0
     )

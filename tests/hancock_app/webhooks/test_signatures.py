@@ -60,7 +60,7 @@ def test_without_a_secret_webhooks_are_off() -> None:
     assert answer.json["error"] == ("webhooks are disabled: HANCOCK_WEBHOOK_SECRET is not set")
 
 
-def test_a_signed_body_that_is_no_object_is_refused(client: FlaskClient) -> None:
+def test_a_signed_body_that_is_not_an_object_is_refused(client: FlaskClient) -> None:
     headers = {"X-Hancock-Signature": sign("a-secret-of-tests", b"[]")}
     answer = client.post("/v1/webhook", data=b"[]", headers=headers)
     assert answer.status_code == 400

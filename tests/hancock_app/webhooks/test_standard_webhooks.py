@@ -39,7 +39,7 @@ def test_the_signature_is_the_one_of_the_specification() -> None:
         " ".join(f"v1,{number}" for number in range(16)) + f" {GOOD}",
     ],
 )
-def test_what_is_no_list_of_signatures_is_refused(written: str) -> None:
+def test_an_invalid_list_of_signatures_is_refused(written: str) -> None:
     expected = (401, "webhook-signature is not a list of signatures such as v1,<base64>")
     assert reason(signatures(), headers(HTTP_WEBHOOK_SIGNATURE=written)) == expected
 
@@ -47,7 +47,7 @@ def test_what_is_no_list_of_signatures_is_refused(written: str) -> None:
 @pytest.mark.parametrize(
     "sent", ["soon", "-5", "1.7e9", "0" + str(NOW), "\N{FULLWIDTH DIGIT NINE}", "9" * 5000, " 1"]
 )
-def test_a_time_that_is_no_number_is_refused(sent: str) -> None:
+def test_a_timestamp_that_is_not_a_number_is_refused(sent: str) -> None:
     expected = (401, "webhook-timestamp is not a whole number of seconds")
     assert reason(signatures(), headers(HTTP_WEBHOOK_TIMESTAMP=sent)) == expected
 

@@ -1,4 +1,4 @@
-"""A user that reports fast: EVENTS events of NAMES names, one in ODD_EVERY of them odd."""
+"""A user that reports EVENTS events of NAMES names quickly, one in ODD_EVERY of them invalid."""
 
 from __future__ import annotations
 

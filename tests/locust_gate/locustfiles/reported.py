@@ -1,4 +1,4 @@
-"""Users that report latencies of MS without asking anybody, and failures where FAIL is set."""
+"""Users that report latencies of MS without sending requests, and failures if FAIL is set."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from locust import User, task
 from pytest_hancock_latency import locust_gate  # noqa: F401
 from pytest_hancock_latency.measuring.takers.schedstat import Scheduler
 
-# No wait for a core can lengthen a latency that is made up. With the real counter, a busy machine
-# would void windows of the run, and a limit that is exceeded could end inconclusive.
+# Waiting for a CPU cannot affect invented latencies. With the real counter, a busy machine would
+# exclude windows of the run, and an exceeded limit could become inconclusive.
 Scheduler.read = lambda _: b"1 0 1"  # type: ignore[method-assign]
 
 MS = [float(ms) for ms in os.environ.get("MS", "5").split("|") if ms]

@@ -1,4 +1,4 @@
-"""Users that ask for latencies of WAIT_MS, by names of NAMES; RAW_LOG keeps every latency."""
+"""Users that ask for latencies of WAIT_MS, by names of NAMES; all latencies go to RAW_LOG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from locust import FastHttpUser, constant, events, task
 from pytest_hancock_latency import locust_gate  # noqa: F401
 
 KINDS = dict(kind.split("=") for kind in os.environ.get("KINDS", "/wait=5").split(","))
-"""Names of requests and the milliseconds that they wait, as a sum of choices: `5|5|5|80`."""
+"""Names of requests and their latencies in ms, as choices: `5|5|5|80`."""
 RAW_LOG = os.environ.get("RAW_LOG")
 LINES: list[str] = []
 

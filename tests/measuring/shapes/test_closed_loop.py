@@ -92,7 +92,7 @@ def test_measuring_ends_with_the_call_during_which_the_time_is_up() -> None:
     assert sample.verdict.n == 4
 
 
-def test_measuring_goes_on_for_up_to_a_second_where_only_time_can_convict() -> None:
+def test_measuring_goes_on_for_up_to_a_second_if_only_time_is_missing_to_exceed() -> None:
     def stalls(call: int) -> int:
         return 20 * MS if 20 <= call <= 40 else 80 * MS if call > 1000 else MS
 
@@ -250,7 +250,7 @@ def test_the_collector_stays_on_and_is_left_as_it_was() -> None:
     assert (gc.get_freeze_count(), gc.callbacks) == (frozen, callbacks)
 
 
-def test_what_somebody_else_froze_stays_frozen() -> None:
+def test_objects_frozen_by_other_code_stay_frozen() -> None:
     gc.freeze()
     try:
         frozen = gc.get_freeze_count()
@@ -290,7 +290,7 @@ class Notes:
         self.ended += 1
 
 
-def test_who_watches_learns_a_few_times_a_second_what_is_undecided() -> None:
+def test_a_watcher_receives_undecided_limits_a_few_times_per_second() -> None:
     notes = Notes()
     measured(Service(10 * MS), p50=20, p99=30, watcher=notes)
     assert 10 <= len(notes.shown) <= 15
@@ -299,7 +299,7 @@ def test_who_watches_learns_a_few_times_a_second_what_is_undecided() -> None:
     assert notes.ended == 1
 
 
-def test_who_watches_is_told_of_the_end_when_a_request_raises() -> None:
+def test_a_watcher_is_notified_of_the_end_when_a_request_raises() -> None:
     notes = Notes()
     with pytest.raises(ZeroDivisionError):
         measured(Service(lambda call: call // 0), p50=20, watcher=notes)
@@ -322,14 +322,16 @@ def test_who_watches_is_told_of_the_end_when_a_request_raises() -> None:
         ),
     ],
 )
-def test_a_plan_without_room_for_a_pass_is_told_before_measuring(plan: Plan, text: str) -> None:
+def test_a_plan_without_room_for_a_pass_is_announced_before_measuring(
+    plan: Plan, text: str
+) -> None:
     notes = Notes()
     sample = measured(Service(10 * MS), plan, p50=20, p99=30, watcher=notes)
     assert list(map(advice_text, notes.warned)) == [text]
     assert sample.measurement.advice[0] == notes.warned[0]
 
 
-def test_a_plan_with_room_for_a_pass_is_no_news() -> None:
+def test_a_plan_with_room_for_a_pass_is_not_announced() -> None:
     notes = Notes()
     measured(Service(MS), Plan(attribution=False), p99=30, watcher=notes)
     assert notes.warned == []

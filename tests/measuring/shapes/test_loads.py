@@ -95,7 +95,7 @@ def test_a_slow_burst_is_exceeded_however_short() -> None:
     assert sample.verdict.outcome is Outcome.EXCEEDED
 
 
-def test_what_goes_wrong_beside_the_requests_reaches_the_test() -> None:
+def test_what_goes_wrong_outside_the_requests_reaches_the_test() -> None:
     def check(answer: object) -> bool:
         raise KeyError("a mistake in the check")
 
@@ -161,7 +161,7 @@ def saturation(sample: Sample) -> list[str]:
     return [advice_text(a) for a in sample.measurement.advice if a.kind == "saturated"]
 
 
-def test_a_server_that_cannot_keep_up_is_called_saturated() -> None:
+def test_a_server_that_cannot_keep_up_is_reported_as_saturated() -> None:
     clock = ManualClock()
     starts = Schedule.of(100, "2s", "constant").starts()
     load = Load([lambda: clock.advance(20 * MS)] * len(starts))
@@ -209,13 +209,13 @@ def test_poisson_arrivals_have_the_rate_and_gaps_that_vary_as_much_as_their_mean
         ({"per_second": 10**6}, "1000000/s for 10 s must be between 1 and 1000000 requests"),
     ],
 )
-def test_a_rate_that_cannot_be_meant_is_refused(keywords: dict[str, Any], message: str) -> None:
+def test_an_invalid_rate_is_refused(keywords: dict[str, Any], message: str) -> None:
     with pytest.raises(LatencyError) as refused:
         sampler().at_rate(int, **keywords)
     assert str(refused.value) == message
 
 
-def test_a_duration_that_cannot_be_meant_is_refused() -> None:
+def test_an_invalid_duration_is_refused() -> None:
     with pytest.raises(DurationError):
         sampler().at_rate(int, per_second=5, duration="soon")
 
@@ -566,7 +566,7 @@ def test_what_has_every_attribute_that_is_asked_for_is_a_function_like_others(mo
     [("<html>", "a str"), (Response("hello"), "a Response"), (None, "a NoneType")],
     ids=["text", "an answer of Flask's client", "nothing"],
 )
-def test_the_answer_of_a_function_is_no_function(given: Any, kind: str) -> None:
+def test_the_answer_of_a_function_is_not_a_function(given: Any, kind: str) -> None:
     with pytest.raises(LatencyError) as refused:
         sampler()(given)
     assert str(refused.value) == (

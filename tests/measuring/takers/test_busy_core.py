@@ -109,17 +109,17 @@ def outcomes(call: Callable[[], None]) -> Counter[str]:
 
 
 @pytest.mark.usefixtures("busy_core")
-def test_code_inside_its_budget_is_never_accused_of_what_others_took() -> None:
+def test_code_within_its_budget_is_never_blamed_for_time_others_took() -> None:
     assert outcomes(computes)[Outcome.EXCEEDED] == 0
 
 
 @pytest.mark.usefixtures("busy_core")
 @pytest.mark.parametrize("call", [sleeps_as_well, computes_more, computes_in_a_thread_of_its_own])
-def test_code_over_its_budget_is_convicted_every_time(call: Callable[[], None]) -> None:
+def test_code_over_its_budget_is_always_exceeded(call: Callable[[], None]) -> None:
     assert outcomes(call) == {Outcome.EXCEEDED: RUNS}
 
 
 @pytest.mark.usefixtures("busy_core")
-def test_what_the_code_took_is_told_apart_from_what_the_clock_said() -> None:
+def test_attributed_latency_differs_from_raw_latency() -> None:
     sample = measured(computes)
     assert sample.attributed_quantile_ns(P95) < 4 * MS < sample.quantile_ns(P95)

@@ -254,7 +254,7 @@ time.sleep(60)
         assert tree.is_blind
 
 
-def test_whoever_reads_what_this_process_writes_is_not_waited_for(tree: WaitingTree) -> None:
+def test_a_process_that_reads_our_output_is_not_waited_for(tree: WaitingTree) -> None:
     read, write = os.pipe()
     with with_pipe_end(read) as pid, os.fdopen(write, "wb"):
         os.close(read)
@@ -262,7 +262,7 @@ def test_whoever_reads_what_this_process_writes_is_not_waited_for(tree: WaitingT
         assert pid not in tree.processes
 
 
-def test_whoever_writes_what_this_process_reads_is_waited_for(tree: WaitingTree) -> None:
+def test_a_process_that_writes_our_input_is_waited_for(tree: WaitingTree) -> None:
     read, write = os.pipe()
     with with_pipe_end(write) as pid, os.fdopen(read, "rb"):
         os.close(write)
