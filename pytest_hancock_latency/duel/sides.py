@@ -4,7 +4,7 @@
         base/       a git worktree of BASE, a copy of a folder, or an installed version
         head/       a git worktree of HEAD with uncommitted changes, or what --head names
         base-env/, head-env/    virtual environments, if each side needs its own
-        plug/       a link to this package: it measures both sides, whatever version they contain
+        plug/       this package, as if it was installed: it measures both sides
         lock        held as long as the duel runs: the next duel removes what a killed one left
 
 Any difference between the sides apart from the code would not average out over passes. So their
@@ -22,6 +22,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
@@ -32,6 +33,7 @@ from .line import DUEL_ORIGIN, DUEL_SOCKET
 from .tournament import BASE, HEAD
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
+DISTRIBUTION: Final = "pytest-hancock-latency"
 PLUG: Final = "plug"
 """As long as the names of the sides: the speed of some code depends on the length of its path."""
 TEST_FOLDERS: Final = ("tests", "test", "testing", "benchmarks", "benchmark", "bench", "perf")
@@ -118,8 +120,7 @@ def two_sides(
         temporary = TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary)).resolve()
         _hold_lock(stack, folder)
-        (folder / PLUG).mkdir()
-        (folder / PLUG / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
+        _make_plug(folder / PLUG)
         versions = (
             _make(stack, base, folder / BASE, origin, is_repository=repository is not None),
             _make(stack, head, folder / HEAD, origin, is_repository=repository is not None),
@@ -148,6 +149,17 @@ def two_sides(
             if not side.cwd.is_dir():
                 raise DuelError(f"{side.name} ({side.version}) has no folder {inside}")
         yield sides[0], sides[1]
+
+
+def _make_plug(plug: Path) -> None:
+    """This package as something that is installed there, for environments that do not have it."""
+    info = plug / f"{PACKAGE.name}-{version_of(DISTRIBUTION)}.dist-info"
+    info.mkdir(parents=True)
+    (plug / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
+    metadata = f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version_of(DISTRIBUTION)}\n"
+    (info / "METADATA").write_text(metadata, encoding="utf-8")
+    entry_point = f"[pytest11]\nhancock_latency = {PACKAGE.name}.plugin\n"
+    (info / "entry_points.txt").write_text(entry_point, encoding="utf-8")
 
 
 def _hold_lock(stack: ExitStack, folder: Path) -> None:

@@ -137,6 +137,19 @@ def test_both_sides_are_measured_by_the_package_of_the_coordinator(commit: Commi
             assert "latency_budget" == done.strip()
 
 
+def test_the_plugin_is_found_where_only_the_coordinator_has_it(commit: Commit) -> None:
+    commit({"measured_code.py": OLD})
+    code = (
+        "from importlib.metadata import entry_points\n"
+        "print([e.value for e in entry_points(group='pytest11') if e.name == 'hancock_latency'])"
+    )
+    with two_sides("HEAD", []) as (base, _head):
+        command = [sys.executable, "-S", "-c", code]  # -S: without what is installed
+        environ = base.environment(os.environ, 1, 5)
+        found = subprocess.check_output(command, cwd=base.cwd, env=environ, text=True)
+    assert "['pytest_hancock_latency.plugin']" == found.strip()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_nothing_is_left_behind(
     repository: Path, two_commits: str, own_temporary_folder: Path, error: type[BaseException]
