@@ -43,9 +43,11 @@ def python(code: str) -> str:
 
 def sample_of(*latencies_ms: int, failed: int = 0, loop: str = "closed") -> Sample:
     wall = np.array(latencies_ms, dtype=np.int64) * MS
-    seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
+    observations = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
     measurement = Measurement(loop=loop, elapsed_ns=len(wall) * 100 * MS)
-    return Sample("s", seen, {"ValueError": failed} if failed else {}, measurement=measurement)
+    return Sample(
+        "s", observations, {"ValueError": failed} if failed else {}, measurement=measurement
+    )
 
 
 def test_the_documented_lines_run_in_a_script() -> None:

@@ -74,9 +74,9 @@ def test_busy_machine(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
-    asked = ["--kinds", "pool", "--machines", "spinners-1", "--results", str(results)]
-    first = figures("busy_waits.py", tmp_path, *asked)
-    again = figures("busy_waits.py", tmp_path, *asked)
+    options = ["--kinds", "pool", "--machines", "spinners-1", "--results", str(results)]
+    first = figures("busy_waits.py", tmp_path, *options)
+    again = figures("busy_waits.py", tmp_path, *options)
     assert first == again
     assert {
         "pool p95 spinners-1 unchanged-0.5": 1,
@@ -105,10 +105,10 @@ def test_a_missed_goal_sets_the_exit_code_if_requested(
     from goals import at_most, conclude, parser
 
     goals = [at_most("held", 1, 2), at_most("missed", 3, 2)]
-    told, asked = parser("").parse_args([]), parser("").parse_args(["--check"])
-    assert 0 == conclude("script", {}, goals, told)
-    assert 1 == conclude("script", {}, goals, asked)
-    assert 0 == conclude("script", {}, goals[:1], asked)
+    by_default, with_check = parser("").parse_args([]), parser("").parse_args(["--check"])
+    assert 0 == conclude("script", {}, goals, by_default)
+    assert 1 == conclude("script", {}, goals, with_check)
+    assert 0 == conclude("script", {}, goals[:1], with_check)
 
 
 def test_locust_listener(tmp_path: Path) -> None:

@@ -344,8 +344,8 @@ class Runs:
         files = {"DAMAGED": path, "OUT": output, "WHOLE": GOLD / "format-1.json"}
         files["BUDGETS"] = self.folder / "budgets.toml"
         files["BUDGETS"].write_text(BUDGETS)
-        asked = self.dice.choice(COMMANDS)
-        arguments = [str(files[part]) if part in NAMES else part for part in asked]
+        command_line = self.dice.choice(COMMANDS)
+        arguments = [str(files[part]) if part in NAMES else part for part in command_line]
         began = time.perf_counter()
         ended = command(arguments)
         elapsed_s = time.perf_counter() - began
@@ -355,7 +355,7 @@ class Runs:
         if elapsed_s > LONGEST_S:
             faults.append(f"{elapsed_s:.1f} s")
         path.unlink()
-        return [f"{' '.join(asked)} on {source.name}: {fault}" for fault in faults]
+        return [f"{' '.join(command_line)} on {source.name}: {fault}" for fault in faults]
 
 
 SOURCES = sources()

@@ -30,15 +30,15 @@ def record(
 ) -> Record:
     """Make a sample with these latencies, one per 100 ms, judged by p50=10 or another budget."""
     wall = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
-    seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
+    observations = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
     judge = SequentialJudge(parse_terms(budget or {"p50": 10}).budget(), Policy(least=1))
-    judge.look(seen, failures)
+    judge.look(observations, failures)
     elapsed_ns = len(wall) * 100 * MS
     sample = Sample(
         name,
-        seen,
+        observations,
         failures={"status 503": failures} if failures else {},
-        verdict=judge.verdict(seen, failures, elapsed_ns),
+        verdict=judge.verdict(observations, failures, elapsed_ns),
         measurement=Measurement(elapsed_ns=elapsed_ns),
     )
     return record_of(sample, test)

@@ -149,15 +149,15 @@ def test_damage_is_one_line_with_the_path_into_the_file(
     assert ended.err == f"hancock-latency: {path} is damaged at {where}\n"
 
 
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
 @pytest.mark.parametrize("change", [of_sample("n", to=-1), of_sample("test", to=None)])
 def test_every_command_refuses_what_is_damaged(
-    command: Command, tmp_path: Path, artifact: Any, asked: tuple[str, ...], change: Change
+    command: Command, tmp_path: Path, artifact: Any, options: tuple[str, ...], change: Change
 ) -> None:
     change(artifact)
     path = tmp_path / "a.json"
     path.write_text(json.dumps(artifact))
-    ended = command(*asked, path)
+    ended = command(*options, path)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"hancock-latency: {path} is damaged at samples[0].")
     assert ended.err.count("\n") == 1
@@ -201,12 +201,12 @@ def test_fields_of_a_later_version_are_ignored(artifact: Any) -> None:
 # --- files of other kinds ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
 def test_a_folder_means_the_artifact_in_it(
-    command: Command, tmp_path: Path, asked: tuple[str, ...]
+    command: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     path = written(tmp_path / "performance-latency.json", [record(*FAST)])
-    assert command(*asked, tmp_path) == command(*asked, path)
+    assert command(*options, tmp_path) == command(*options, path)
 
 
 @pytest.mark.parametrize("name", ["report", "merge"])
@@ -298,11 +298,13 @@ def test_a_pipe_without_a_writer_is_one_line_after_five_seconds(pipe: Path) -> N
     assert 5 <= clock[0] < 5.1
 
 
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
-def test_a_pipe_with_a_writer_is_read(command: Command, pipe: Path, asked: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
+def test_a_pipe_with_a_writer_is_read(
+    command: Command, pipe: Path, options: tuple[str, ...]
+) -> None:
     writer = threading.Thread(target=lambda: pipe.write_bytes(gold.FORMAT_1.read_bytes()))
     writer.start()
-    ended = command(*asked, pipe)
+    ended = command(*options, pipe)
     writer.join()
     assert "pipe" not in ended.err or "samples match" in ended.err
 

@@ -21,9 +21,11 @@ from .conftest import Command
 
 TEXT = (Path(__file__).parents[2] / "docs" / "artifacts.md").read_text(encoding="utf-8")
 SHOWN = [
-    (asked, output)
+    (command_line, output)
     for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
-    for asked, output in re.findall(r"^\$ (hancock-latency .*)\n((?:(?!\$ ).*\n)*)", block, re.M)
+    for command_line, output in re.findall(
+        r"^\$ (hancock-latency .*)\n((?:(?!\$ ).*\n)*)", block, re.M
+    )
 ]
 
 
@@ -40,15 +42,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_page_shows_every_command_that_reads_one_artifact() -> None:
-    shown = {shlex.split(asked)[1] for asked, _ in SHOWN}
+    shown = {shlex.split(command_line)[1] for command_line, _ in SHOWN}
     assert {"report", "show", "merge", "gate", "suggest"} <= shown
 
 
 def test_every_command_says_what_the_page_shows(command: Command, workplace: Path) -> None:
-    for asked, output in SHOWN:
-        ended = command(*shlex.split(asked)[1:])
-        assert ended.err == "", asked
-        assert ended.out == output, asked
+    for command_line, output in SHOWN:
+        ended = command(*shlex.split(command_line)[1:])
+        assert ended.err == "", command_line
+        assert ended.out == output, command_line
 
 
 def test_the_line_that_prints_the_schema_does(workplace: Path) -> None:

@@ -43,8 +43,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command)
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_every_example_of_the_help_runs(command: Command, workplace: Path, name: str) -> None:
     pytest.importorskip("hdrh")
-    asked = [name, "--help"] if name else ["--help"]
-    helped = command(*asked)
+    options = [name, "--help"] if name else ["--help"]
+    helped = command(*options)
     assert (helped.code, helped.err) == (0, "")
     examples = EXAMPLE.findall(helped.out.partition("examples:\n")[2])
     assert len(examples) >= 2
@@ -93,7 +93,7 @@ def test_the_version_is_that_of_the_package(command: Command) -> None:
 )
 def test_invalid_usage_has_exit_code_2(command: Command, arguments: list[str], why: str) -> None:
     ended = command(*arguments)
-    asked = f"hancock-latency {arguments[0]}" if arguments else "hancock-latency"
+    command_line = f"hancock-latency {arguments[0]}" if arguments else "hancock-latency"
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"usage: {asked}")
-    assert ended.err.endswith(f"{asked}: error: {why}\n")
+    assert ended.err.startswith(f"usage: {command_line}")
+    assert ended.err.endswith(f"{command_line}: error: {why}\n")

@@ -97,22 +97,22 @@ def with_output(command: tuple[str, ...], output: Path) -> list[str | Path]:
     return [name, gold.FORMAT_1, *rest, "-o", output]
 
 
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
 def test_a_folder_that_is_missing_is_made(
-    command: Command, tmp_path: Path, asked: tuple[str, ...]
+    command: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     output = tmp_path / "not" / "yet" / "there.txt"
-    assert command(*with_output(asked, output)).err == ""
+    assert command(*with_output(options, output)).err == ""
     assert output.read_text(encoding="utf-8").endswith("\n")
 
 
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
 def test_a_file_where_the_folder_should_be_is_one_line(
-    command: Command, tmp_path: Path, asked: tuple[str, ...]
+    command: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "file").touch()
     output = tmp_path / "file" / "out.txt"
-    ended = command(*with_output(asked, output))
+    ended = command(*with_output(options, output))
     assert (ended.code, ended.out) == (2, "")
     assert ended.err in (
         f"hancock-latency: cannot write {output}: File exists\n",
@@ -144,15 +144,15 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("asked", COMMANDS, ids=lambda asked: asked[0])
+@pytest.mark.parametrize("options", COMMANDS, ids=lambda options: options[0])
 def test_a_pipe_as_output_is_written_to_and_stays_one(
-    command: Command, tmp_path: Path, asked: tuple[str, ...]
+    command: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     pipe, read = tmp_path / "pipe", tmp_path / "read"
     os.mkfifo(pipe)
     with read.open("wb") as file:
         reader = subprocess.Popen(["cat", pipe], stdout=file)
-    assert command(*with_output(asked, pipe)).err == ""
+    assert command(*with_output(options, pipe)).err == ""
     assert reader.wait() == 0
     assert read.read_text(encoding="utf-8").endswith("\n")
     assert pipe.is_fifo()

@@ -172,9 +172,9 @@ def test_callers_that_wait_at_the_same_time_are_excused_by_the_share_that_others
 
 def test_a_request_that_queued_is_excused_for_its_siblings_by_what_others_consumed() -> None:
     late = circumstances(2, thread_cpu=1 * MS, siblings_cpu=4 * MS, queued=np.array([True, False]))
-    taken = attribute(late, windows(0, consumed=0.5))
-    assert taken.attributed.tolist() == [3 * MS, 5 * MS]
-    assert taken.excused[QUEUED].tolist() == [2 * MS, 0]
+    result = attribute(late, windows(0, consumed=0.5))
+    assert result.attributed.tolist() == [3 * MS, 5 * MS]
+    assert result.excused[QUEUED].tolist() == [2 * MS, 0]
 
 
 def test_callers_of_a_load_wait_for_each_other_as_far_as_their_calls_overlap() -> None:
@@ -276,18 +276,18 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         disk=foreign[::-1],
         busy_children=~calm,
     )
-    taken = attribute(known, machine)
-    assert (taken.attributed <= wall).all()
-    assert (taken.attributed >= 0).all()
-    total = sum(taken.excused.values())
-    np.testing.assert_allclose(wall - total, taken.attributed, atol=1)
+    result = attribute(known, machine)
+    assert (result.attributed <= wall).all()
+    assert (result.attributed >= 0).all()
+    total = sum(result.excused.values())
+    np.testing.assert_allclose(wall - total, result.attributed, atol=1)
 
 
 def test_a_wait_for_a_disk_of_others_is_excused_as_far_as_it_kept_tasks_waiting() -> None:
     known = circumstances(4, wall=5 * MS, thread_cpu=1 * MS)
-    taken = attribute(known, windows(0, disk=8 * MS))
-    assert taken.attributed.tolist() == [3 * MS] * 4
-    assert taken.excused[DISK].tolist() == [2 * MS] * 4
+    result = attribute(known, windows(0, disk=8 * MS))
+    assert result.attributed.tolist() == [3 * MS] * 4
+    assert result.excused[DISK].tolist() == [2 * MS] * 4
 
 
 def test_a_call_that_did_not_block_has_waited_for_no_disk() -> None:

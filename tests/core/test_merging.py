@@ -37,15 +37,15 @@ def record(
     latencies_ns: list[int], test: str = "test", failures: int = 0, **limits: object
 ) -> Record:
     wall = np.array(latencies_ns, dtype=np.int64)
-    seen = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
+    observations = Observations(wall, wall, np.arange(len(wall)) * 100 * MS)
     judge = SequentialJudge(parse_terms(limits or {"p50": 10}).budget(), Policy(least=1))
-    judge.look(seen, failures)
+    judge.look(observations, failures)
     return record_of(
         Sample(
             "",
-            seen,
+            observations,
             failures={"status 503": failures} if failures else {},
-            verdict=judge.verdict(seen, failures, len(wall) * 100 * MS),
+            verdict=judge.verdict(observations, failures, len(wall) * 100 * MS),
             measurement=Measurement(
                 elapsed_ns=len(wall) * 100 * MS,
                 slowest=(Slow(0, 0, max(latencies_ns), max(latencies_ns)),),
@@ -143,8 +143,8 @@ def test_a_record_without_observations_can_be_merged() -> None:
 def by_guide(latencies_ms: list[int], pace: Outcome | None = None) -> Record:
     judged = record([ms * MS for ms in latencies_ms])
     tally = Tally(judged.histogram or Histogram(), judged.histogram or Histogram())
-    seen = ThroughputVerdict(pace, 10.0, 0.3, 0.2, 0.4, 60_000 * MS) if pace else None
-    return replace(judged, verdict=judge_by_guide(tally, Policy(least=1), seen))
+    throughput = ThroughputVerdict(pace, 10.0, 0.3, 0.2, 0.4, 60_000 * MS) if pace else None
+    return replace(judged, verdict=judge_by_guide(tally, Policy(least=1), throughput))
 
 
 def test_what_the_guides_table_judged_is_judged_by_it_again() -> None:

@@ -37,8 +37,8 @@ def heard(response_time: float | None, **others: Any) -> Listener:
 
 @pytest.mark.parametrize("ms", [0.0, 0.000_001, 0.002, 0.002_048, 0.37, 1.0, 145.9, 60_000.0])
 def test_the_bucket_is_that_of_the_histogram(ms: float) -> None:
-    taken = heard(ms).take()
-    assert {("GET", "/it", WINDOW): {index_of(int(ms * 1e6)): 1}} == taken.latencies
+    increment = heard(ms).take()
+    assert {("GET", "/it", WINDOW): {index_of(int(ms * 1e6)): 1}} == increment.latencies
 
 
 def test_a_clock_that_ran_backwards_counts_as_nothing() -> None:
@@ -59,9 +59,9 @@ def test_a_request_without_a_latency_is_not_counted() -> None:
 
 
 def test_a_failure_has_no_latency() -> None:
-    taken = heard(5.0, exception=ConnectionRefusedError("111"), response=Answer(0)).take()
-    assert {} == taken.latencies
-    assert {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}} == taken.failures
+    increment = heard(5.0, exception=ConnectionRefusedError("111"), response=Answer(0)).take()
+    assert {} == increment.latencies
+    assert {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}} == increment.failures
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_failures_are_distinguished_by_status_or_class(expected: str, response: 
 
 
 def test_an_open_loop_counts_from_the_intended_start() -> None:
-    taken = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
-    ((cell, counts),) = taken.latencies.items()
+    increment = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
+    ((cell, counts),) = increment.latencies.items()
     assert ("GET", "/it", WINDOW - 3) == cell
     assert abs(next(iter(counts)) - index_of(755_000_000)) <= 1
-    ((cell, lags),) = taken.send_lags.items()
+    ((cell, lags),) = increment.send_lags.items()
     assert ("GET", "/it", WINDOW - 3) == cell
     assert abs(next(iter(lags)) - index_of(750_000_000)) <= 1
 
@@ -113,8 +113,8 @@ def test_an_increment_is_the_same_after_its_plain_form() -> None:
 
 @pytest.mark.parametrize("response_time", [1e300, float("nan"), float("-inf"), "12", [1], -1e12])
 def test_an_invalid_latency_is_a_failure(response_time: Any) -> None:
-    taken = heard(response_time).take()
-    assert ({}, {("GET", "/it", WINDOW): {INVALID: 1}}) == (taken.latencies, taken.failures)
+    increment = heard(response_time).take()
+    assert ({}, {("GET", "/it", WINDOW): {INVALID: 1}}) == (increment.latencies, increment.failures)
 
 
 @pytest.mark.parametrize("start_time", [float("nan"), float("inf"), 1e300, "now"])
@@ -128,8 +128,8 @@ def test_a_request_with_an_invalid_start_is_counted(start_time: Any) -> None:
 
 
 def test_a_failure_without_a_latency_is_counted() -> None:
-    taken = heard(None, exception=ConnectionError()).take()
-    assert {("GET", "/it", WINDOW): {"ConnectionError": 1}} == taken.failures
+    increment = heard(None, exception=ConnectionError()).take()
+    assert {("GET", "/it", WINDOW): {"ConnectionError": 1}} == increment.failures
 
 
 @pytest.mark.parametrize(

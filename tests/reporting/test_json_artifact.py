@@ -48,15 +48,17 @@ def measured(n: int, seed: int = 1) -> Record:
     """A record of n latencies around 3 ms, each 1 ms of it the machine's doing now and then."""
     random = np.random.default_rng(seed)
     wall = random.lognormal(15, 0.3, n).astype(np.int64)
-    taken = np.where(random.random(n) < 0.2, wall * 3 // 4, wall)
-    seen = Observations(wall, taken, np.cumsum(wall))
+    attributed = np.where(random.random(n) < 0.2, wall * 3 // 4, wall)
+    observations = Observations(wall, attributed, np.cumsum(wall))
     judge = SequentialJudge(parse_terms({"p50": 10, "p95": 25, "p99": 50}).budget(), Policy())
-    judge.look(seen)
-    slow = tuple(Slow(i, i * MS, int(wall[i]), int(taken[i]), ("preempted",)) for i in range(5))
+    judge.look(observations)
+    slow = tuple(
+        Slow(i, i * MS, int(wall[i]), int(attributed[i]), ("preempted",)) for i in range(5)
+    )
     sample = Sample(
         "",
-        seen,
-        verdict=judge.verdict(seen, elapsed_ns=int(wall.sum())),
+        observations,
+        verdict=judge.verdict(observations, elapsed_ns=int(wall.sum())),
         measurement=Measurement(slowest=slow, warmup_ns=tuple(wall[:5].tolist())),
     )
     return record_of(sample, f"tests/test_some_service.py::test_an_endpoint[{seed}]")

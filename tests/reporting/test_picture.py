@@ -16,23 +16,26 @@ from pytest_hancock_latency.reporting.wording import progress_line
 MS = 1_000_000
 
 
-def record(wall: list[int], taken: list[int], slow: tuple[Slow, ...] = ()) -> Record:
-    columns = [np.array(values, dtype=np.int64) for values in (wall, taken, range(len(wall)))]
-    seen = Observations(*columns)
+def record(wall: list[int], attributed: list[int], slow: tuple[Slow, ...] = ()) -> Record:
+    columns = [np.array(values, dtype=np.int64) for values in (wall, attributed, range(len(wall)))]
+    observations = Observations(*columns)
     judge = SequentialJudge(parse_terms({"p50": 3, "p99": 50}).budget(), Policy(least=1))
-    judge.look(seen)
+    judge.look(observations)
     measurement = Measurement(slowest=slow)
-    return record_of(Sample("", seen, verdict=judge.verdict(seen), measurement=measurement), "test")
+    return record_of(
+        Sample("", observations, verdict=judge.verdict(observations), measurement=measurement),
+        "test",
+    )
 
 
 def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
     wall = [MS] * 10 + [2 * MS] * 20 + [10 * MS] * 5 + [80 * MS] * 2
-    taken = [*wall[:-1], 10 * MS]
+    attributed = [*wall[:-1], 10 * MS]
     slow = (
         Slow(36, 1_500_000_000, 80 * MS, 10 * MS, ("preempted", "collector")),
         Slow(35, 900_000_000, 80 * MS, 80 * MS),
     )
-    assert picture_lines(record(wall, taken, slow)) == [
+    assert picture_lines(record(wall, attributed, slow)) == [
         "distribution of 37 raw latencies (log scale), · = this high only because of the machine",
         "     1 ms  ████████████████████  10",
         "  1.58 ms  ████████████████████████████████████████  20",

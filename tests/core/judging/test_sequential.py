@@ -22,8 +22,8 @@ def seen(
 ) -> Observations:
     """Observations that start `every` ns."""
     walls = np.array(wall, dtype=np.int64)
-    taken = walls if attributed is None else np.array(attributed, dtype=np.int64)
-    return Observations(walls, taken, np.arange(len(walls), dtype=np.int64) * every)
+    attributed_ns = walls if attributed is None else np.array(attributed, dtype=np.int64)
+    return Observations(walls, attributed_ns, np.arange(len(walls), dtype=np.int64) * every)
 
 
 def judge_of(least: int = 1, most: int = 20_000, **limits: Any) -> SequentialJudge:
@@ -49,20 +49,20 @@ def verdict_on(judge: SequentialJudge, observations: Observations, failed: int =
 def test_far_inside_its_limits_a_sample_is_within_at_exactly_this_many(
     limits: dict[str, int], n: int
 ) -> None:
-    judge, taken = judge_of(**limits), 0
-    while steps := judge.look(seen([FAST] * taken)):
-        taken += steps
-    assert taken == n
-    assert judge.verdict(seen([FAST] * taken)).outcome is Outcome.WITHIN
+    judge, n_observations = judge_of(**limits), 0
+    while steps := judge.look(seen([FAST] * n_observations)):
+        n_observations += steps
+    assert n_observations == n
+    assert judge.verdict(seen([FAST] * n_observations)).outcome is Outcome.WITHIN
 
 
 def test_no_sample_is_within_before_it_spans_the_least_time() -> None:
-    judge, taken = judge_of(p95=10, least_time="2s"), 70
+    judge, n_observations = judge_of(p95=10, least_time="2s"), 70
     judge.look(seen([FAST] * 70))
-    while judge.look(seen([FAST] * taken)):
-        taken += 1
-    assert taken == 201  # one observation each 10 ms, from 0 on, takes 1 ms
-    assert judge.verdict(seen([FAST] * taken)).outcome is Outcome.WITHIN
+    while judge.look(seen([FAST] * n_observations)):
+        n_observations += 1
+    assert n_observations == 201  # one observation each 10 ms, from 0 on, takes 1 ms
+    assert judge.verdict(seen([FAST] * n_observations)).outcome is Outcome.WITHIN
 
 
 def test_a_sample_that_ends_before_the_least_time_says_so() -> None:
@@ -108,21 +108,21 @@ def test_the_same_exceedances_spread_over_time_exceed_the_limit() -> None:
 
 
 def test_what_the_machine_took_is_excused_but_never_makes_a_pass() -> None:
-    wall, taken = ([FAST] * 5 + [SLOW]) * 40, [FAST] * 240
-    verdict = verdict_on(judge_of(p95=10), seen(wall, taken))
+    wall, attributed = ([FAST] * 5 + [SLOW]) * 40, [FAST] * 240
+    verdict = verdict_on(judge_of(p95=10), seen(wall, attributed))
     part = verdict.limits[0]
     assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.MACHINE)
     assert part.excused == 40
 
 
 def test_sampling_stops_when_only_the_machine_is_in_the_way() -> None:
-    wall, taken = ([FAST] * 5 + [SLOW]) * 15, [FAST] * 90
-    assert judge_of(p95=10).look(seen(wall, taken)) == 0
+    wall, attributed = ([FAST] * 5 + [SLOW]) * 15, [FAST] * 90
+    assert judge_of(p95=10).look(seen(wall, attributed)) == 0
 
 
 def test_a_few_excused_observations_are_waited_for() -> None:
-    wall, taken = [FAST] * 69 + [SLOW], [FAST] * 70
-    assert judge_of(p95=10).look(seen(wall, taken)) > 0
+    wall, attributed = [FAST] * 69 + [SLOW], [FAST] * 70
+    assert judge_of(p95=10).look(seen(wall, attributed)) > 0
 
 
 def test_a_limit_once_shown_to_hold_stays_within() -> None:

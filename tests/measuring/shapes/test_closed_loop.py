@@ -244,9 +244,9 @@ def test_what_a_request_raises_is_raised() -> None:
 
 def test_the_collector_stays_on_and_is_left_as_it_was() -> None:
     frozen, callbacks = gc.get_freeze_count(), list(gc.callbacks)
-    seen = []
-    measured(Service(MS), p50=10, check=lambda answer: seen.append(gc.isenabled()))
-    assert set(seen) == {True}
+    enabled = []
+    measured(Service(MS), p50=10, check=lambda answer: enabled.append(gc.isenabled()))
+    assert set(enabled) == {True}
     assert (gc.get_freeze_count(), gc.callbacks) == (frozen, callbacks)
 
 
