@@ -25,6 +25,8 @@ class ArtifactKind(NamedTuple):
     """File name in the folder of artifacts; if empty, only the command line writes it."""
     of_pytest: bool = True
     """Whether pytest writes it. It has its own JUnit file, to which our properties are added."""
+    of_command: bool = True
+    """Whether ``hancock-latency report`` renders it."""
     at_intervals: bool = True
     """Whether it is also written while tests run; not if it is too expensive."""
 
@@ -54,6 +56,7 @@ KINDS = {
             "html", "reporting.html:report_html", "latency-report.html", at_intervals=False
         ),
         ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", of_pytest=False),
+        ArtifactKind("run", "history:run_text", at_intervals=False, of_command=False),
         ArtifactKind("csv", "reporting.csv_table:csv_text"),
         ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
         ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),

@@ -20,6 +20,9 @@ ENVIRONMENT = "HANCOCK_LATENCY_"
 GUIDE_ARTIFACT = "HANCOCK_PERF_ARTIFACT"
 """The performance guide's variable for the JSON artifact; the text summary goes next to it."""
 
+KEPT_RUNS = 500
+"""Runs in a history by default: two per working day for a year, about 10 MB with 20 samples."""
+
 
 class Option(NamedTuple):
     """One setting and its names on the command line, in the ini file and in the environment."""
@@ -58,6 +61,8 @@ SHARED = (
         for kind in KINDS.values()
         if kind.file_name and kind.of_pytest
     ),
+    Option("history", "DIR", "add this run to a history, which hancock-latency trend shows"),
+    Option("history_keep", "N", f"number of runs to keep in the history (default: {KEPT_RUNS})"),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
     Option("scale", "N", "multiply latency limits by this factor, such as 2 on a slower machine"),
     Option("strict", "", "fail the test or the Locust run if a budget is inconclusive"),
@@ -65,10 +70,16 @@ SHARED = (
 
 
 def artifact_paths(
-    files: Mapping[str, Path | None], folder: Path | None, guide: Path | None, *, of_pytest: bool
+    files: Mapping[str, Path | None],
+    folder: Path | None,
+    guide: Path | None,
+    *,
+    history: Path | None,
+    of_pytest: bool,
 ) -> dict[str, Path]:
     """Return the path of each kind of artifact to write.
 
+    history: folder in which this run gets a file.
     files: paths from the option of each kind. folder: for all artifacts without their own path.
     guide: where the performance guide wants the JSON artifact, unless an option says otherwise.
     """
@@ -79,7 +90,27 @@ def artifact_paths(
     if guide:
         paths.setdefault("json", guide)
         paths.setdefault("text", guide.with_name(KINDS["text"].file_name))
+    if history:
+        import time
+
+        from .history import RUN, run_path
+
+        paths[RUN] = run_path(history, time.time())
     return paths
+
+
+def parse_kept(value: object) -> int:
+    """Return a number of runs to keep.
+
+    Raises:
+        SettingError: it is not a whole number of at least 1.
+    """
+    from .errors import SettingError
+
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise SettingError(f"{value!r} must be a whole number of at least 1")
+    return int(text)
 
 
 def parse_switch(value: object) -> bool:

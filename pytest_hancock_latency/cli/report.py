@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 TEXT: Final = "text"
+_FORMATS: Final = tuple(name for name, kind in KINDS.items() if kind.of_command)
 _EXAMPLES = """\
 examples:
   hancock-latency report artifacts/performance-latency.json
@@ -54,7 +55,7 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_artifacts(parser)
-    parser.add_argument("--format", choices=tuple(KINDS), default=TEXT, help="default: %(default)s")
+    parser.add_argument("--format", choices=_FORMATS, default=TEXT, help="default: %(default)s")
     parser.add_argument(
         "--baseline",
         type=Path,

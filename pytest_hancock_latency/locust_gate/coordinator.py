@@ -21,6 +21,7 @@ from ..artifact_file import ArtifactWriter
 from ..artifact_kinds import KINDS
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Record, exit_code_of
+from ..history import RUN, prune
 from ..reporting.wording import headline, printable
 from .collecting import Collecting
 from .diagnosis import about_participants
@@ -164,6 +165,8 @@ class Coordinator:
         """kinds: artifacts to write; by default all."""
         session = self.session()
         for kind, path in self._settings.artifacts.items():
+            if kind == RUN and not records:
+                continue
             if kinds is None or kind in kinds:
                 self._writer.write(path, partial(KINDS[kind].render, records, session))
 
@@ -174,6 +177,8 @@ class Coordinator:
         if self._decided is None or self.collecting.take_news():
             self._decide()
         self._writer.finish()
+        if RUN in self._settings.artifacts:
+            prune(self._settings.artifacts[RUN].parent, self._settings.history_keep)
         code = exit_code_of(self._decided or [])
         if code is ExitCode.HELD and self._settings.strict and self.run_judge.unmatched:
             code = ExitCode.INCONCLUSIVE

@@ -14,7 +14,15 @@ from ..artifact_kinds import KINDS
 from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_scale
 from ..errors import SettingError, read_as
-from ..shared_options import GUIDE_ARTIFACT, SHARED, Option, artifact_paths, parse_switch
+from ..shared_options import (
+    GUIDE_ARTIFACT,
+    KEPT_RUNS,
+    SHARED,
+    Option,
+    artifact_paths,
+    parse_kept,
+    parse_switch,
+)
 
 OPTIONS: Final = (
     *SHARED,
@@ -29,6 +37,8 @@ class Settings:
     budgets: Mapping[str, Terms] = field(default_factory=dict)
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Path of each kind of artifact to write."""
+    history_keep: int = KEPT_RUNS
+    """Number of runs to keep in the history."""
     strict: bool = False
     scale: Fraction = Fraction(1)
     """Factor by which the latency limits of the budgets have been multiplied."""
@@ -63,7 +73,11 @@ def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) 
             {kind: paths.get(kind) for kind in KINDS},
             paths.get("artifacts"),
             folder / guide if guide else None,
+            history=paths.get("history"),
             of_pytest=False,
+        ),
+        history_keep=read_as(
+            "--latency-history-keep", SettingError, parse_kept, texts["history_keep"] or KEPT_RUNS
         ),
         strict=_switch("strict", texts["strict"]),
         abort=_switch("abort", texts["abort"]),

@@ -145,7 +145,7 @@ def _ledger(settings: Settings, session: Session) -> Ledger:
         check_artifacts(settings.artifacts)
     except LatencyError as error:
         raise pytest.UsageError(str(error)) from None
-    return Ledger(settings.artifacts, session)
+    return Ledger(settings.artifacts, session, settings.history_keep)
 
 
 def _github(config: pytest.Config, settings: Settings) -> GitHub:

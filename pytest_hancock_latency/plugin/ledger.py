@@ -12,19 +12,27 @@ from ..artifact_file import ArtifactWriter, Journal
 from ..artifact_kinds import KINDS
 from ..core.record import Artifact, Record
 from ..core.record_json import Plain
+from ..history import RUN, prune
 from ..reporting.json_artifact import (
     artifact_of,
     journal_header,
     journal_line,
     text_of_lines,
 )
+from ..shared_options import KEPT_RUNS
 
 JSON: Final = "json"
 _GROWTH: Final = 8
 """Artifacts are rewritten whenever the number of records has grown by this factor, so all earlier
 writes together cost a seventh of the last one."""
 
-_OPENED: Final = {"html": "report", "json": "JSON", "text": "summary", "markdown": "Markdown"}
+_OPENED: Final = {
+    "html": "report",
+    "json": "JSON",
+    "text": "summary",
+    "markdown": "Markdown",
+    RUN: "history",
+}
 """Display names of kinds of artifacts."""
 
 
@@ -47,9 +55,12 @@ class Ledger:
     that is killed loses no finished test. The artifacts are written at intervals and at the end.
     """
 
-    def __init__(self, paths: Mapping[str, Path], session: Session) -> None:
-        """paths: path of each kind of artifact to write."""
+    def __init__(
+        self, paths: Mapping[str, Path], session: Session, kept_runs: int = KEPT_RUNS
+    ) -> None:
+        """paths: path of each kind of artifact to write. kept_runs: of the history."""
         self._paths = paths
+        self._kept_runs = kept_runs
         self._session = session
         self._records: dict[str, Record] = {}
         self._lines: dict[str, str] = {}
@@ -90,8 +101,10 @@ class Ledger:
 
     def write(self) -> None:
         """Write all artifacts for the last time."""
-        self._write_all(self._paths)
+        self._write_all(kind for kind in self._paths if kind != RUN or self._records)
         self.writer.finish()
+        if RUN in self._paths:
+            prune(self._paths[RUN].parent, self._kept_runs)
         if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
 

@@ -22,7 +22,14 @@ from ..hardware_file import RequestedProfile, requested_profile
 from ..measuring.plan import POOL_NS, Plan
 from ..reporting.columns import Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
-from ..shared_options import GUIDE_ARTIFACT, Option, artifact_paths, parse_switch
+from ..shared_options import (
+    GUIDE_ARTIFACT,
+    KEPT_RUNS,
+    Option,
+    artifact_paths,
+    parse_kept,
+    parse_switch,
+)
 from .options import OPTIONS
 
 T = TypeVar("T")
@@ -59,6 +66,8 @@ class Settings:
     group_by: GroupBy | None = None
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Path of each kind of artifact to write."""
+    history_keep: int = KEPT_RUNS
+    """Number of runs to keep in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +112,12 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         budgets=_path(values["budgets"]),
         baseline=_path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
+        history_keep=_read(values["history_keep"], parse_kept, KEPT_RUNS),
         artifacts=artifact_paths(
             {kind: _path(values[kind]) for kind in KINDS if kind in values},
             _path(values["artifacts"]),
             config.invocation_params.dir / guide if guide else None,
+            history=_path(values["history"]),
             of_pytest=True,
         ),
     )
