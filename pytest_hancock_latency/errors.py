@@ -7,6 +7,7 @@
     ├── SettingError     an invalid option, ini value or environment variable
     ├── ProfileError     an invalid hardware profile
     ├── ArtifactError    a file that is not an artifact of ours
+    ├── ImportedFileError  another tool's file that cannot be read
     ├── DuelError        two versions that cannot be compared
     └── NothingMeasured  a quantile of a sample without observations
 
@@ -122,6 +123,10 @@ class ProfileError(LatencyError, ValueError):
 
 class ArtifactError(LatencyError):
     """A file that is not an artifact of ours, or that has an unknown format."""
+
+
+class ImportedFileError(LatencyError):
+    """A file of another tool that cannot be read."""
 
 
 class DuelError(LatencyError):

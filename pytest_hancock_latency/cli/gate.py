@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..artifact_file import artifact_of, artifact_source
 from ..budget_file import read_budgets
@@ -16,6 +16,8 @@ from ..core.histogram import Histogram
 from ..core.merging import judged_anew
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError, read_as
+from ..importing.formats import UNITS, CsvColumns
+from ..importing.reading import FORMATS, ImportSettings, imported_records
 from ..input_file import read_input
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
@@ -30,24 +32,28 @@ the node id of its test, or the name of the test function. --budget judges all s
 HdrHistogram's V2 encoding is one sample, named after the file.
 
 Counts alone cannot distinguish a single stall of the machine from slow code. Verdicts of pytest and
-Locust are more reliable, because they see the run over time.
+Locust are more reliable, because they see the run over time. So do raw results with times.
+In raw results of other tools (--from), a budget judges the requests whose name is its name or
+matches its pattern. Tools that only write summaries, such as wrk2, have nothing to judge.
 
 examples:
   hancock-latency gate artifacts/performance-latency.json --budgets pyproject.toml
   hancock-latency gate latencies.json --budget p95=25ms,p99=50ms,errors=0.1% --strict
   hancock-latency gate recorded.hdr --unit us --budget p99=50 -o judged.json
+  hancock-latency gate results.jtl --from jmeter --budgets latency.toml
+  hancock-latency gate all.csv --from csv --latency-column ms --ok 'status<400' --budget p99=250
+  hancock-latency gate access.log --from nginx --log-format "$LOG_FORMAT" --budgets latency.toml
 
 exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict
 or with a strict budget
 """
-_UNITS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 
 
 def add_command(commands: Commands) -> None:
     """Add ``gate`` to the command line."""
     parser = commands.add_parser(
         "gate",
-        help="judge artifacts or HdrHistograms against other budgets",
+        help="judge artifacts, or raw results of other tools, against other budgets",
         description="Judge existing measurements against other budgets.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,8 +63,10 @@ def add_command(commands: Commands) -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="a performance-latency.json, or a histogram in HdrHistogram's V2 encoding",
+        help="a performance-latency.json, a histogram in HdrHistogram's V2 encoding, or with "
+        "--from raw results of another tool",
     )
+    _add_import(parser)
     budgets = parser.add_mutually_exclusive_group(required=True)
     budgets.add_argument("--budgets", type=Path, metavar="TOML", help="TOML file of named budgets")
     budgets.add_argument(
@@ -66,9 +74,8 @@ def add_command(commands: Commands) -> None:
     )
     parser.add_argument(
         "--unit",
-        choices=tuple(_UNITS),
-        default="ns",
-        help="unit of HdrHistogram values (default: ns)",
+        choices=tuple(UNITS),
+        help="unit of HdrHistogram values (default: ns), or of the latency column (default: ms)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with code 3 if any sample is inconclusive"
@@ -78,7 +85,9 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    artifacts = [_read(path, _UNITS[options.unit]) for path in options.artifacts]
+    if options.source is not None:
+        return _run_import(options)
+    artifacts = [_read(path, round(UNITS[options.unit or "ns"])) for path in options.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
     if options.budget is not None:
         terms = read_as("--budget", BudgetError, parse_limits, options.budget)
@@ -88,6 +97,48 @@ def _run(options: argparse.Namespace) -> int:
     if options.output:
         session = session_of(options.artifacts, artifacts)
         put(json_text(judged, session), options.output)
+    put(summary_text(judged), None)
+    return exit_code(judged, strict=options.strict)
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("raw results of other tools")
+    group.add_argument(
+        "--from",
+        dest="source",
+        choices=FORMATS,
+        help="the tool that wrote FILE; auto: recognized by its first line",
+    )
+    for option, text in (
+        ("--latency-column", "csv: name of the column with the latency, in --unit"),
+        ("--name-column", "csv: column whose values tell requests apart, such as a URL"),
+        ("--time-column", "csv: column with the start of each request, in seconds"),
+        ("--ok", "csv: condition of a successful request, such as 'status<400'"),
+        ("--log-format", "nginx: the log_format of its configuration, with $request_time"),
+    ):
+        group.add_argument(option, metavar="TEXT" if "-" in option[2:] else "CONDITION", help=text)
+
+
+def _run_import(options: argparse.Namespace) -> int:
+    columns = None
+    if options.latency_column is not None:
+        columns = CsvColumns(
+            latency=options.latency_column,
+            unit=options.unit or "ms",
+            name=options.name_column,
+            time=options.time_column,
+            ok=options.ok,
+        )
+    settings = ImportSettings(options.source, columns, options.log_format)
+    of_all, budgets = None, dict[str, Terms]()
+    if options.budget is not None:
+        of_all = read_as("--budget", BudgetError, parse_limits, options.budget)
+    else:
+        budgets = dict(read_budgets(options.budgets))
+    files = [imported_records(path, settings, budgets, of_all) for path in options.artifacts]
+    judged = [record for records in files for record in records]
+    if options.output:
+        put(json_text(judged, {"tool": "pytest-hancock-latency"}), options.output)
     put(summary_text(judged), None)
     return exit_code(judged, strict=options.strict)
 

@@ -43,6 +43,17 @@ def index_of(ns: int) -> int:
     return (shift << _HALF_BITS) + (ns >> shift)
 
 
+def indexes_of(latencies_ns: Nanoseconds) -> Nanoseconds:
+    """Return the bucket of each latency, as `index_of`; both of shape (n,)."""
+    import numpy as np
+
+    column = np.maximum(latencies_ns, 0)
+    _, bits = np.frexp(column.astype(np.float64))
+    shift = np.maximum(0, bits.astype(np.int64) - _HALF_BITS - 1)
+    indexes: Nanoseconds = (shift << _HALF_BITS) + (column >> shift)
+    return indexes
+
+
 def lowest(index: int) -> int:
     """Return the smallest latency of a bucket, in nanoseconds."""
     shift = max(0, (index >> _HALF_BITS) - 1)
@@ -81,10 +92,7 @@ class Histogram:
         """Make the histogram of a column of latencies, shape (n,), integer nanoseconds."""
         import numpy as np
 
-        column = np.maximum(latencies_ns, 0)
-        _, bits = np.frexp(column.astype(np.float64))
-        shift = np.maximum(0, bits.astype(np.int64) - _HALF_BITS - 1)
-        buckets, counts = np.unique((shift << _HALF_BITS) + (column >> shift), return_counts=True)
+        buckets, counts = np.unique(indexes_of(latencies_ns), return_counts=True)
         return cls(dict(zip(buckets.tolist(), counts.tolist(), strict=True)))
 
     @classmethod

@@ -224,6 +224,10 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "worker-without-gate": _worker_without_gate,
     "coordinated-omission": _omission,
     "many-names": _many_names,
+    "imported": lambda _: (
+        "measured by another tool, which does not know what the machine did: exceeded can be due "
+        "to the machine or the network"
+    ),
     "alike-names": _alike_names,
     "worker-clock": _wrong_clock,
     "worker-invalid": _invalid_counts,

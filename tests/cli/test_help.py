@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import shlex
 from importlib.metadata import version
@@ -37,7 +38,18 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command)
     )
     micro = written(tmp_path / "micro.json", [record(*[0.001] * 400)])
     command("show", micro, "--format", "hdrhistogram", "-o", "recorded.hdr")
+    of_other_tools(tmp_path)
+    monkeypatch.setenv("LOG_FORMAT", "$msec $request_time $request_uri")
     return tmp_path
+
+
+def of_other_tools(folder: Path) -> None:
+    """Write their raw results, and a budget for each of their requests."""
+    header = "timeStamp,elapsed,label,responseCode,success\n"
+    (folder / "results.jtl").write_text(header + "1700000000123,12,/health,200,true\n" * 400)
+    (folder / "all.csv").write_text("ms,status\n" + "12,200\n" * 400)
+    (folder / "access.log").write_text("1700000000.123 0.012 /health\n" * 400)
+    (folder / "latency.toml").write_text('[budgets."/health"]\np99 = 50\n')
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
@@ -51,7 +63,7 @@ def test_every_example_of_the_help_runs(command: Command, workplace: Path, name:
     for example in examples:
         if example.startswith(f"hancock-latency {DUEL} "):
             continue
-        words = shlex.split(example)[1:]
+        words = shlex.split(os.path.expandvars(example))[1:]
         found = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
         ended = command(*found)
         assert (ended.code, ended.err) == (0, ""), example

@@ -1,0 +1,129 @@
+"""Reading raw results of other tools: time next to `csv.reader` alone, memory, and quantiles.
+
+    python benchmarks/importing.py [--lines 1000000] [--check] [--json FILE]
+
+A file of that many requests with log-normal latencies, 20 URLs and a start each, as CSV and as k6's
+JSON. Each is read in a process of its own, whose greatest memory is measured; the quantiles are
+compared with those of the raw numbers by nearest rank.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+from goals import at_most, conclude, parser
+
+QUICK: Final = 100_000
+URLS: Final = 20
+PER_S: Final = 1000
+START_S: Final = 1_700_000_000
+MB: Final = 1e6
+_CSV_ALONE: Final = """
+import csv, sys, time
+begin = time.perf_counter()
+with open(sys.argv[1], newline="") as file:
+    for row in csv.reader(file):
+        pass
+print(time.perf_counter() - begin)
+"""
+_GATE: Final = """
+import resource, sys, time
+from pathlib import Path
+from pytest_hancock_latency.core.budget import parse_limits
+from pytest_hancock_latency.importing.formats import CsvColumns
+from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
+columns = CsvColumns("duration", "ms", "url", "ts", "status<400") if sys.argv[2] == "csv" else None
+begin = time.perf_counter()
+records = imported_records(
+    Path(sys.argv[1]), ImportSettings(sys.argv[2], columns), {}, parse_limits("p50=20ms,p99=1s")
+)
+seconds = time.perf_counter() - begin
+quantiles = {r.test: [r.quantiles_ns[q] for q in ("p50", "p95", "p99")] for r in records}
+print(repr((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, quantiles)))
+"""
+
+
+def write_files(folder: Path, lines: int) -> tuple[Path, Path, dict[str, list[float]]]:
+    """Write both files; the quantiles of the raw numbers in ns, by URL."""
+    draw = np.random.default_rng(1)
+    latencies = np.round(draw.lognormal(np.log(10), 0.6, lines), 4)
+    urls = draw.integers(0, URLS, lines)
+    csv_path, k6_path = folder / "requests.csv", folder / "requests.json"
+    with csv_path.open("w") as csv_file, k6_path.open("w") as k6_file:
+        csv_file.write("ts,url,status,duration,bytes\n")
+        for number, (latency, url) in enumerate(zip(latencies, urls, strict=True)):
+            at = START_S + number / PER_S
+            csv_file.write(f"{at:.3f},/items/{url},200,{latency},512\n")
+            point = {"time": datetime.fromtimestamp(at, UTC).isoformat(), "value": latency}
+            tags = {"method": "GET", "name": f"/items/{url}", "expected_response": "true"}
+            content = {
+                "type": "Point",
+                "metric": "http_req_duration",
+                "data": point | {"tags": tags},
+            }
+            k6_file.write(json.dumps(content) + "\n")
+    quantiles = {}
+    for url in range(URLS):
+        ascending = np.sort(latencies[urls == url])
+        ranks = [ceil(share * len(ascending)) - 1 for share in (0.5, 0.95, 0.99)]
+        quantiles[f"/items/{url}"] = [float(ascending[rank]) * 1e6 for rank in ranks]
+    return csv_path, k6_path, quantiles
+
+
+def run(code: str, *arguments: str) -> str:
+    """What a fresh process prints."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def measured(path: Path, kind: str, raw: dict[str, list[float]]) -> dict[str, Any]:
+    """Seconds, memory, and the greatest difference of a quantile as a share."""
+    seconds, memory_kb, quantiles = eval(run(_GATE, str(path), kind))
+    errors = [
+        abs(ours / theirs - 1)
+        for name, expected in raw.items()
+        for ours, theirs in zip(
+            quantiles.get(name) or quantiles[f"GET {name}"], expected, strict=True
+        )
+    ]
+    return {"seconds": seconds, "memory_mb": memory_kb * 1024 / MB, "error": max(errors)}
+
+
+def main() -> int:
+    """Write, read, print, check the goals."""
+    options = parser(__doc__)
+    options.add_argument("--lines", type=int, default=QUICK)
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        csv_path, k6_path, raw = write_files(Path(folder), chosen.lines)
+        print(f"wrote {chosen.lines} requests twice in {time.perf_counter() - begin:.0f} s")
+        alone = float(run(_CSV_ALONE, str(csv_path)))
+        rows = {"csv": measured(csv_path, "csv", raw), "k6": measured(k6_path, "k6", raw)}
+    print(f"csv.reader alone {alone:.2f} s")
+    for kind, row in rows.items():
+        print(
+            f"{kind}: {row['seconds']:.2f} s, {row['seconds'] / chosen.lines * 1e6:.2f} µs a line, "
+            f"{row['memory_mb']:.0f} MB, quantiles within {row['error']:.4%}"
+        )
+    goals = [
+        at_most("CSV, times csv.reader alone", rows["csv"]["seconds"] / alone, 4),
+        at_most("MB", max(row["memory_mb"] for row in rows.values()), 200),
+        at_most("error of a quantile", max(row["error"] for row in rows.values()), 0.0005),
+    ]
+    return conclude("importing", {"alone": alone, **rows}, goals, chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,546 @@
+"""The formats of other tools' raw results, one request a line.
+
+Each reader yields chunks of columns, so that a file of any size takes the same memory, and numbers
+are converted by the column.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import ImportedFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Numbers = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
+
+CHUNK: Final = 16_384
+"""Lines converted at once: enough to divide what numpy spends on each call, and few enough for the
+cache of a CPU; as objects of JSON they take 20 MB."""
+_BLOCK: Final = 512
+"""Lines of CSV taken apart at once: more no longer fit into the cache, which doubles the time."""
+UNITS: Final = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+"""Nanoseconds in a unit."""
+_SUCCESS: Final = 400
+"""The lowest status of HTTP that is an error."""
+_BEGINNINGS: Final = {
+    "jmeter": re.compile(r"timeStamp,elapsed,"),
+    "hey": re.compile(r"response-time,"),
+    "oha": re.compile(r"request-start,"),
+    "k6": re.compile(r'metric_name,|\{"(metric|type)":'),
+    "vegeta": re.compile(r'\{"attack":|\d{19},\d+,\d+,\d+,\d+,'),
+    "gatling": re.compile(r"RUN\t|ASSERTION\t"),
+}
+"""How the first line of each format begins."""
+_COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests:
+    """Columns of some requests, each of the same length."""
+
+    names: Sequence[str]
+    latencies_ns: Numbers
+    failures: Sequence[str]
+    """Kind of failure; empty if the request succeeded."""
+    starts_s: Numbers | None = None
+    """Seconds since 1970, or since the start of the run; None if the format does not have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvColumns:
+    """Where a CSV file of any tool has what is needed, by the names in its first line."""
+
+    latency: str
+    unit: str = "ms"
+    name: str | None = None
+    time: str | None = None
+    ok: str | None = None
+    """A condition such as ``status<400``; None if all requests succeeded."""
+
+
+Column = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the columns of a CSV file are read. Positions count from 0."""
+
+    latency: int
+    latency_ns: float
+    """Nanoseconds in its unit."""
+    names: Callable[[Sequence[Column]], Sequence[str]] | None
+    """The name of each request; None if they have none."""
+    failures: Callable[[Sequence[Column]], Sequence[str]]
+    start: int | None = None
+    start_s: float = 1.0
+    """Seconds in its unit."""
+    is_wanted: Callable[[Sequence[str]], bool] | None = None
+
+
+class _Remembered(dict[str, str]):
+    """What a function returns for each text: a column has few different ones."""
+
+    def __init__(self, function: Callable[[str], str]) -> None:
+        super().__init__()
+        self._function = function
+
+    def __missing__(self, text: str) -> str:
+        result = self[text] = self._function(text)
+        return result
+
+
+def _of_column(
+    at: int, function: Callable[[str], str]
+) -> Callable[[Sequence[Column]], Sequence[str]]:
+    """Return what applies a function to each text of one column."""
+    remembered = _Remembered(function)
+    return lambda columns: list(map(remembered.__getitem__, columns[at]))
+
+
+def _itself(at: int) -> Callable[[Sequence[Column]], Sequence[str]]:
+    return lambda columns: columns[at]
+
+
+def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterator[Requests]:
+    """Read a CSV file whose columns are named. default: name of requests without one."""
+    reader = csv.reader(lines)
+    header = next(reader, [])
+
+    def place(option: str, column: str) -> int:
+        try:
+            return header.index(column)
+        except ValueError:
+            have = ", ".join(header) or "none"
+            raise ImportedFileError(f"{option}: no column {column!r}; there are {have}") from None
+
+    at_name = None if columns.name is None else place("--name-column", columns.name)
+    layout = _Layout(
+        latency=place("--latency-column", columns.latency),
+        latency_ns=UNITS[columns.unit],
+        names=None if at_name is None else _itself(at_name),
+        failures=_condition(columns.ok, place),
+        start=None if columns.time is None else place("--time-column", columns.time),
+    )
+    return _by_layout(reader, layout, default)
+
+
+def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read a JTL file in CSV, which is JMeter's default; its first line has the names."""
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    needed = ("timeStamp", "elapsed", "label", "success")
+    if missing := [name for name in needed if name not in header]:
+        raise ImportedFileError(
+            f"has no column {missing[0]}: expected the CSV of JMeter with its first line "
+            "(jmeter.save.saveservice.output_format=csv, print_field_names=true)"
+        )
+    at = {name: position for position, name in enumerate(header)}
+    code, success = at.get("responseCode"), at["success"]
+
+    def failures(columns: Sequence[Column]) -> list[str]:
+        codes = columns[code] if code is not None else repeat("")
+        return [
+            "" if outcome == "true" else reason or "failed"
+            for outcome, reason in zip(columns[success], codes, strict=False)
+        ]
+
+    layout = _Layout(
+        latency=at["elapsed"],
+        latency_ns=UNITS["ms"],
+        names=_itself(at["label"]),
+        failures=failures,
+        start=at["timeStamp"],
+        start_s=1e-3,
+    )
+    return _by_layout(reader, layout, default)
+
+
+def read_hey(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read the output of ``hey -o csv``."""
+    reader = csv.reader(lines)
+    _expect(next(reader, []), ("response-time", "status-code", "offset"), "hey -o csv")
+    layout = _Layout(
+        latency=0,
+        latency_ns=UNITS["s"],
+        names=None,
+        failures=_of_column(6, _http_failure),
+        start=7,
+    )
+    return _by_layout(reader, layout, default)
+
+
+def read_oha(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read the output of ``oha --output-format csv``."""
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    _expect(header, ("request-start", "request-duration", "status"), "oha --output-format csv")
+    at = {name: position for position, name in enumerate(header)}
+    layout = _Layout(
+        latency=at["request-duration"],
+        latency_ns=UNITS["s"],
+        names=None,
+        failures=_of_column(at["status"], _http_failure),
+        start=at["request-start"],
+    )
+    return _by_layout(reader, layout, default)
+
+
+def read_vegeta(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read the output of ``vegeta encode --to csv`` (without a first line) or ``--to json``."""
+    first, lines = _peek(lines)
+    if first.startswith("{"):
+        return _vegeta_json(lines, default)
+    status, error, method, url = 1, 5, 9, 10
+    http_failures = _Remembered(_http_failure)
+
+    def failures(columns: Sequence[Column]) -> list[str]:
+        pairs = zip(columns[error], columns[status], strict=True)
+        return [reason or http_failures[code] for reason, code in pairs]
+
+    def names(columns: Sequence[Column]) -> list[str]:
+        if len(columns) <= url:  # of early versions
+            return [default] * len(columns[0])
+        return list(map(" ".join, zip(columns[method], columns[url], strict=True)))
+
+    layout = _Layout(
+        latency=2,
+        latency_ns=UNITS["ns"],
+        names=names,
+        failures=failures,
+        start=0,
+        start_s=1e-9,
+    )
+    return _by_layout(csv.reader(lines), layout, default)
+
+
+def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read the output of ``k6 run --out csv=FILE`` or ``--out json=FILE``."""
+    first, lines = _peek(lines)
+    if first.startswith("{"):
+        return _k6_json(lines, default)
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    _expect(header, ("metric_name", "timestamp", "metric_value"), "k6 run --out csv=FILE")
+    at = {name: position for position, name in enumerate(header)}
+    metric, code = at["metric_name"], at.get("error_code")
+    expected, status = at.get("expected_response"), at.get("status")
+    parts = [at[column] for column in ("method", "name") if column in at]
+
+    def names(columns: Sequence[Column]) -> list[str]:
+        joined = map(" ".join, zip(*(columns[part] for part in parts), strict=True))
+        return [name.strip() or default for name in joined] or [default] * len(columns[metric])
+
+    def failures(columns: Sequence[Column]) -> list[str]:
+        empty = repeat("")
+        outcomes, statuses, codes = (
+            empty if place is None else columns[place] for place in (expected, status, code)
+        )
+        return [
+            reason if not outcome else "" if outcome == "true" else number or "failed"
+            for _, outcome, number, reason in zip(
+                columns[metric], outcomes, statuses, codes, strict=False
+            )
+        ]
+
+    layout = _Layout(
+        latency=at["metric_value"],
+        latency_ns=UNITS["ms"],
+        names=names,
+        failures=failures,
+        start=at["timestamp"],
+        is_wanted=lambda row: len(row) > metric and row[metric] == "http_req_duration",
+    )
+    return _by_layout(reader, layout, default)
+
+
+def read_gatling(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    """Read a simulation.log in text, as Gatling wrote it up to version 3.11."""
+    first, lines = _peek(lines)
+    if not first.startswith(("RUN\t", "ASSERTION\t")):
+        raise ImportedFileError(
+            "is not a simulation.log in text: Gatling 3.12 and later write a binary log, which "
+            "only Gatling reads, and its reports have no raw latencies to judge"
+        )
+    rows = (line.rstrip("\n").split("\t") for line in lines if line.startswith("REQUEST\t"))
+    return _batched(rows, _gatling_row)
+
+
+def read_nginx(lines: Iterable[str], log_format: str, default: str) -> Iterator[Requests]:
+    """Read an access log. log_format: as in nginx's configuration, with ``$request_time``."""
+    pattern = _nginx_pattern(log_format)
+
+    def rows() -> Iterator[re.Match[str]]:
+        for number, line in enumerate(lines, 1):
+            match = pattern.fullmatch(line.rstrip("\n"))
+            if match is None:
+                raise ImportedFileError(f"line {number} is not of the log format: {line[:80]!r}")
+            if match["request_time"] != "-":
+                yield match
+
+    return _batched(rows(), lambda match: _nginx_row(match.groupdict(), default))
+
+
+def guess(first: str) -> str | None:
+    """Return the format of a file by its first line; None if it is unclear."""
+    return next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), None)
+
+
+def _by_layout(rows: Iterator[list[str]], layout: _Layout, default: str) -> Iterator[Requests]:
+    import numpy as np
+
+    line, blocks, waiting = 1, list[Requests](), 0
+    while block := list(islice(rows, _BLOCK)):
+        first, line = line + 1, line + len(block)
+        if layout.is_wanted is not None:
+            block = [row for row in block if layout.is_wanted(row)]
+        if not block:
+            continue
+        try:
+            columns = list(zip(*block, strict=True))
+            count = len(block)
+            latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count)
+            starts = None
+            if layout.start is not None:
+                starts = np.fromiter(map(float, columns[layout.start]), np.float64, count)
+            names = [default] * count if layout.names is None else layout.names(columns)
+            blocks.append(Requests(names, latencies, layout.failures(columns), starts))
+        except (ValueError, IndexError):
+            raise ImportedFileError(_why(block, layout, first)) from None
+        waiting += count
+        if waiting >= CHUNK:
+            yield _joined(blocks, layout)
+            blocks, waiting = [], 0
+    if blocks:
+        yield _joined(blocks, layout)
+
+
+def _joined(blocks: Sequence[Requests], layout: _Layout) -> Requests:
+    import numpy as np
+
+    starts = [block.starts_s for block in blocks if block.starts_s is not None]
+    return Requests(
+        names=list(chain.from_iterable(block.names for block in blocks)),
+        latencies_ns=np.concatenate([block.latencies_ns for block in blocks]) * layout.latency_ns,
+        failures=list(chain.from_iterable(block.failures for block in blocks)),
+        starts_s=np.concatenate(starts) * layout.start_s if starts else None,
+    )
+
+
+def _why(chunk: Sequence[Sequence[str]], layout: _Layout, first: int) -> str:
+    """Return what is wrong with the first row of a chunk that cannot be converted."""
+    width = len(chunk[0])
+    for number, row in enumerate(chunk, first):
+        if len(row) != width:
+            return f"line {number} has {len(row)} columns, and the lines before it have {width}"
+        for at in (layout.latency, *([] if layout.start is None else [layout.start])):
+            if at >= len(row):
+                return f"line {number} has {len(row)} columns, and column {at + 1} is needed"
+            if _number(row[at]) is None:
+                return f"line {number}: {row[at]!r:.40} is not a number"
+    return f"line {first} has {width} columns, which are too few"
+
+
+def _condition(
+    text: str | None, place: Callable[[str, str], int]
+) -> Callable[[Sequence[Column]], Sequence[str]]:
+    """Return what gives the failures by a condition such as ``status<400``."""
+    if text is None:
+        return lambda columns: [""] * len(columns[0])
+    match = re.fullmatch(r"\s*(\S+?)\s*(<=|>=|==|!=|<|>)\s*(.+?)\s*", text)
+    if match is None:
+        raise ImportedFileError(
+            f"--ok: {text!r} is not a condition such as 'status<400' or 'error==none'"
+        )
+    column, sign, right = match.groups()
+    compare, limit = _COMPARISONS[sign], _number(right)
+
+    def failure(value: str) -> str:
+        if limit is not None and (number := _number(value)) is not None:
+            is_ok = compare(number, limit)
+        else:
+            is_ok = sign in ("==", "!=") and compare(value, right)
+        return "" if is_ok else f"{column} {value}"
+
+    return _of_column(place("--ok", column), failure)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _http_failure(status: str) -> str:
+    number = _number(status)
+    return "" if number is not None and 0 < number < _SUCCESS else f"HTTP {status or 'no status'}"
+
+
+def _expect(header: Sequence[str], columns: Sequence[str], command: str) -> None:
+    if missing := [column for column in columns if column not in header]:
+        raise ImportedFileError(f"has no column {missing[0]}: expected the output of {command}")
+
+
+def _peek(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
+    iterator = iter(lines)
+    first = next(iterator, "")
+
+    def all_lines() -> Iterator[str]:
+        if first:
+            yield first
+        yield from iterator
+
+    return first, all_lines()
+
+
+Row = tuple[str, float, str, float]
+"""Name, latency in nanoseconds, failure, start in seconds."""
+
+
+def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Requests]:
+    import numpy as np
+
+    while chunk := list(islice(items, CHUNK)):
+        names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
+        yield Requests(names, np.array(latencies), failures, np.array(starts))
+
+
+def _json_objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except ValueError as error:
+            raise ImportedFileError(f"line {number} is not JSON: {error}") from None
+        if isinstance(content, dict):
+            yield content
+
+
+def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    def row(hit: dict[str, Any]) -> Row:
+        name = f"{hit.get('method', '')} {hit.get('url', '')}".strip() or default
+        failure = hit.get("error") or _http_failure(str(hit.get("code", "")))
+        return name, float(hit["latency"]), failure, _moment(hit["timestamp"])
+
+    return _batched(_json_objects(lines), _complete(row))
+
+
+def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    points = (
+        point["data"]
+        for point in _json_objects(lines)
+        if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
+    )
+
+    def row(point: dict[str, Any]) -> Row:
+        tags = point.get("tags") or {}
+        name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
+        is_ok = tags.get("expected_response", "true") == "true"
+        failure = "" if is_ok else tags.get("status") or "failed"
+        return name, float(point["value"]) * UNITS["ms"], failure, _moment(point["time"])
+
+    return _batched(points, _complete(row))
+
+
+def _complete(row: Callable[[dict[str, Any]], Row]) -> Callable[[dict[str, Any]], Row]:
+    def checked(content: dict[str, Any]) -> Row:
+        try:
+            return row(content)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            raise ImportedFileError(
+                f"has a line without latency or time: {content!r:.80}"
+            ) from None
+
+    return checked
+
+
+_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
+"""Digits beyond microseconds, which datetime does not read."""
+
+
+def _moment(text: str) -> float:
+    """Return a time of RFC 3339 in seconds since 1970."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:  # nanoseconds
+        return datetime.fromisoformat(_FRACTION.sub(r"\1", text)).timestamp()
+
+
+def _gatling_row(row: Sequence[str]) -> Row:
+    # REQUEST, groups, name, start, end, OK or KO, message
+    try:
+        _, _groups, name, start, end, outcome, *message = row[:7]
+        failure = "" if outcome == "OK" else (message[0] if message and message[0] else "KO")
+        return name, (float(end) - float(start)) * UNITS["ms"], failure, float(start) / 1e3
+    except ValueError:
+        raise ImportedFileError(
+            f"has a line that is not a request: {chr(9).join(row)!r:.80}"
+        ) from None
+
+
+_VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def _nginx_pattern(log_format: str) -> re.Pattern[str]:
+    """Return the regular expression of a line in an nginx log format."""
+    parts, end, names = [], 0, set()
+    for match in _VARIABLE.finditer(log_format):
+        parts.append(re.escape(log_format[end : match.start()]))
+        name = match[1] or match[2]
+        # A variable used twice is only read once; values may contain anything up to what follows.
+        parts.append(f"(?P<{name}>.*?)" if name not in names else ".*?")
+        names.add(name)
+        end = match.end()
+    parts.append(re.escape(log_format[end:]))
+    if "request_time" not in names:
+        raise ImportedFileError("--log-format has no $request_time, the latency in seconds")
+    return re.compile("".join(parts))
+
+
+def _nginx_row(values: dict[str, str], default: str) -> Row:
+    words = values.get("request", "").split()
+    method = values.get("request_method") or (words[0] if len(words) > 1 else "")
+    path = values.get("uri") or values.get("request_uri") or (words[1] if len(words) > 1 else "")
+    name = f"{method} {path.partition('?')[0]}".strip() or default
+    status = values.get("status")
+    try:
+        latency_ns = float(values["request_time"]) * UNITS["s"]
+        return name, latency_ns, _http_failure(status) if status else "", _nginx_start(values)
+    except ValueError:
+        raise ImportedFileError(f"has a line without a time: {values!r:.80}") from None
+
+
+def _nginx_start(values: dict[str, str]) -> float:
+    """Return when a request began; the log has the time at which it ended."""
+    if "msec" in values:
+        end = float(values["msec"])
+    elif "time_iso8601" in values:
+        end = _moment(values["time_iso8601"])
+    elif "time_local" in values:
+        end = datetime.strptime(values["time_local"], "%d/%b/%Y:%H:%M:%S %z").timestamp()
+    else:
+        raise ImportedFileError(
+            "--log-format has no time: add $msec, $time_iso8601 or $time_local, so that a single "
+            "stall can be told from slow code"
+        )
+    return end - float(values["request_time"])

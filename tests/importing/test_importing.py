@@ -1,0 +1,332 @@
+"""Raw results of other tools: each format, its failures and names, and one verdict."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.budget import parse_limits, parse_terms
+from pytest_hancock_latency.core.histogram import index_of, indexes_of
+from pytest_hancock_latency.core.judging.counts import RunningTally
+from pytest_hancock_latency.core.judging.verdict import Outcome
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.errors import ImportedFileError
+from pytest_hancock_latency.importing import formats
+from pytest_hancock_latency.importing.formats import CsvColumns
+from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
+from pytest_hancock_latency.importing.results import MOST_NAMES, OTHERS
+
+JMETER = """\
+timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes
+1700000000123,12,GET /health,200,OK,Thread 1-1,text,true,,512
+1700000000200,30,GET /health,503,Busy,Thread 1-2,text,false,"busy, again",512
+1700000000300,14,POST /ask,200,OK,Thread 1-1,text,true,,512
+"""
+HEY = """\
+response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset
+0.0120,0.0009,0.0000,0.0000,0.0027,0.0002,200,0.0002
+0.0300,0.0002,0.0000,0.0001,0.0044,0.0000,503,0.0003
+"""
+OHA = """\
+request-start,DNS,DNS+dialup,Response-delay,request-duration,bytes,status
+0.0002,0.0001,0.0009,0.0027,0.0120,512,200
+0.0100,0.0001,0.0009,0.0027,0.0300,512,500
+"""
+VEGETA_CSV = """\
+1700000000123456789,200,12000000,0,512,,Ym9keQ==,attack,0,GET,http://x/health,
+1700000000223456789,0,30000000,0,0,connection refused,,attack,1,GET,http://x/health,
+"""
+VEGETA_JSON = """\
+{"attack":"","seq":0,"code":200,"timestamp":"2023-11-14T22:13:20.123456789Z","latency":12000000,\
+"bytes_out":0,"bytes_in":512,"error":"","body":"","method":"GET","url":"http://x/health"}
+{"attack":"","seq":1,"code":503,"timestamp":"2023-11-14T22:13:20.223456789Z","latency":30000000,\
+"bytes_out":0,"bytes_in":0,"error":"503 Busy","body":"","method":"GET","url":"http://x/health"}
+"""
+K6_CSV = """\
+metric_name,timestamp,metric_value,check,error,error_code,expected_response,group,method,name,proto,scenario,status
+http_reqs,1700000000,1.0,,,,true,,GET,http://x/health,HTTP/1.1,default,200
+http_req_duration,1700000000,12.0,,,,true,,GET,http://x/health,HTTP/1.1,default,200
+http_req_duration,1700000000,30.0,,,1503,false,,GET,http://x/health,HTTP/1.1,default,503
+"""
+K6_JSON = """\
+{"type":"Metric","data":{"name":"http_req_duration"},"metric":"http_req_duration"}
+{"metric":"http_req_duration","type":"Point","data":{"time":"2023-11-14T22:13:20.123456789Z",\
+"value":12.0,"tags":{"method":"GET","name":"http://x/health","status":"200","expected_response":"true"}}}
+{"metric":"http_req_waiting","type":"Point","data":{"time":"2023-11-14T22:13:20Z","value":9,"tags":{}}}
+{"metric":"http_req_duration","type":"Point","data":{"time":"2023-11-14T22:13:20+00:00",\
+"value":30.0,"tags":{"method":"GET","name":"http://x/health","status":"503","expected_response":"false"}}}
+"""
+GATLING = """\
+RUN\tSimulation\tsimulation\t1700000000000\t \t3.10.5
+USER\tScenario\tSTART\t1700000000100
+REQUEST\t\thealth\t1700000000123\t1700000000135\tOK\t
+REQUEST\tgroup\thealth\t1700000000200\t1700000000230\tKO\tstatus 503
+"""
+NGINX_FORMAT = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent $request_time'
+)
+NGINX = """\
+127.0.0.1 - - [14/Nov/2023:22:13:20 +0000] "GET /health?x=1 HTTP/1.1" 200 512 0.012
+127.0.0.1 - - [14/Nov/2023:22:13:21 +0000] "GET /health HTTP/1.1" 503 512 0.030
+"""
+CSV = "url,duration,status,ts\n/health,0.012,200,1700000000.1\n/health,0.030,503,1700000000.2\n"
+
+GUESSED = ImportSettings()
+
+
+def imported(
+    tmp_path: Path,
+    text: str,
+    settings: ImportSettings = GUESSED,
+    budgets: dict[str, str] | None = None,
+) -> list[Record]:
+    path = tmp_path / "results"
+    path.write_text(text, encoding="utf-8")
+    named = {name: parse_limits(limits) for name, limits in (budgets or {}).items()}
+    of_all = None if budgets else parse_limits("p50=20ms,p99=1s,errors=60%")
+    return imported_records(path, settings, named, of_all)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "name", "failure"),
+    [
+        (JMETER, ImportSettings(), "GET /health", "503"),
+        (HEY, ImportSettings(), "results", "HTTP 503"),
+        (OHA, ImportSettings(), "results", "HTTP 500"),
+        (VEGETA_CSV, ImportSettings(), "GET http://x/health", "connection refused"),
+        (VEGETA_JSON, ImportSettings(), "GET http://x/health", "503 Busy"),
+        (K6_CSV, ImportSettings(), "GET http://x/health", "503"),
+        (K6_JSON, ImportSettings("k6"), "GET http://x/health", "503"),
+        (GATLING, ImportSettings(), "health", "status 503"),
+        (NGINX, ImportSettings("nginx", log_format=NGINX_FORMAT), "GET /health", "HTTP 503"),
+        (
+            CSV,
+            ImportSettings("csv", CsvColumns("duration", "s", "url", "ts", "status<400")),
+            "/health",
+            "status 503",
+        ),
+    ],
+    ids=[
+        "jmeter",
+        "hey",
+        "oha",
+        "vegeta",
+        "vegeta-json",
+        "k6",
+        "k6-json",
+        "gatling",
+        "nginx",
+        "csv",
+    ],
+)
+def test_a_format_has_latencies_names_and_failures(
+    tmp_path: Path, text: str, settings: ImportSettings, name: str, failure: str
+) -> None:
+    record = next(record for record in imported(tmp_path, text, settings) if record.test == name)
+    assert ({failure: 1}, 1) == (record.failures, record.n)
+    assert 12_000_000 == pytest.approx(record.quantiles_ns["p50"], rel=0.0005)
+    assert record.measurement.elapsed_ns
+    assert ["imported"] == [advice.kind for advice in record.measurement.advice]
+
+
+def test_a_csv_needs_neither_name_nor_time_nor_condition(tmp_path: Path) -> None:
+    settings = ImportSettings("csv", CsvColumns("duration", "s"))
+    (record,) = imported(tmp_path, CSV, settings)
+    assert ("results", 2, {}) == (record.test, record.n, record.failures)
+    assert record.timeline is None
+
+
+def rows(count: int, slow: Sequence[int], slow_ms: float = 80) -> str:
+    """Requests every 10 ms of 10 ms each, but for some."""
+    lines = ["ts,ms"]
+    lines += [f"{1000 + at / 100},{slow_ms if at in slow else 10}" for at in range(count)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("slow", "time", "outcome"),
+    [
+        (range(0), "ts", Outcome.WITHIN),
+        (range(0, 1000, 10), "ts", Outcome.EXCEEDED),
+        (range(600, 640), "ts", Outcome.INCONCLUSIVE),
+        (range(600, 640), None, Outcome.EXCEEDED),
+    ],
+    ids=["within", "slow all the time", "one stall", "one stall without times"],
+)
+def test_a_single_stall_is_told_from_slow_code_if_there_are_times(
+    tmp_path: Path, slow: range, time: str | None, outcome: Outcome
+) -> None:
+    settings = ImportSettings("csv", CsvColumns("ms", time=time))
+    budgets = {"results": "p99=50ms"}
+    (record,) = imported(tmp_path, rows(1000, slow), settings, budgets)
+    assert outcome is record.outcome
+
+
+def test_budgets_are_found_by_name_and_pattern(tmp_path: Path) -> None:
+    text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(60)) + "/health,5\n/other,5\n"
+    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    budgets = {"/items/*": "p50=10ms", "/health": "p50=1s"}
+    records = {record.test: record for record in imported(tmp_path, text, settings, budgets)}
+    assert ["/health", "/items/*", "/other"] == list(records)
+    assert (60, Outcome.WITHIN) == (records["/items/*"].n, records["/items/*"].outcome)
+    assert "no budget with its name" == records["/other"].not_judged
+
+
+def test_names_without_end_are_judged_together(tmp_path: Path) -> None:
+    text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(MOST_NAMES + 20))
+    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    records = {record.test: record.n for record in imported(tmp_path, text, settings)}
+    assert MOST_NAMES + 1 == len(records)
+    assert 20 == records[OTHERS]
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "access.gz"
+    path.write_bytes(gzip.compress(HEY.encode()))
+    (record,) = imported_records(path, ImportSettings(), {}, parse_limits("p50=1s"))
+    assert "access" == record.test
+
+
+def test_many_blocks_and_chunks_are_the_same_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "url,ms,ts\n" + "".join(f"/{n % 7},{n % 50 + 1},{n / 100}\n" for n in range(3000))
+    settings = ImportSettings("csv", CsvColumns("ms", name="url", time="ts"))
+    whole = imported(tmp_path, text, settings)
+    monkeypatch.setattr(formats, "CHUNK", 100)
+    monkeypatch.setattr(formats, "_BLOCK", 13)
+    assert whole == imported(tmp_path, text, settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "message"),
+    [
+        (
+            "",
+            ImportSettings("hey"),
+            "has no column response-time: expected the output of hey -o csv",
+        ),
+        (HEY.splitlines()[0] + "\n", ImportSettings(), "has no requests"),
+        (
+            "a,b\n",
+            ImportSettings(),
+            "cannot tell which tool wrote it: add --from k6, jmeter, vegeta, hey, oha, gatling, "
+            "nginx or csv",
+        ),
+        ("a,b\n", ImportSettings("csv"), "--from csv needs --latency-column"),
+        (
+            "a,b\n",
+            ImportSettings("csv", CsvColumns("ms")),
+            "--latency-column: no column 'ms'; there are a, b",
+        ),
+        (
+            "ms,status\n1,200\n",
+            ImportSettings("csv", CsvColumns("ms", ok="status")),
+            "--ok: 'status' is not a condition such as 'status<400' or 'error==none'",
+        ),
+        (
+            "ms,x\n1,2\nfast,2\n",
+            ImportSettings("csv", CsvColumns("ms")),
+            "line 3: 'fast' is not a number",
+        ),
+        (
+            "ms,x\n1,2\n1\n",
+            ImportSettings("csv", CsvColumns("ms")),
+            "line 3 has 1 columns, and the lines before it have 2",
+        ),
+        (
+            "\x00\x01binary",
+            ImportSettings("gatling"),
+            "is not a simulation.log in text: Gatling 3.12 and later write a binary log, which "
+            "only Gatling reads, and its reports have no raw latencies to judge",
+        ),
+        (
+            "a b\n",
+            ImportSettings("nginx", log_format="$request_time $msec"),
+            "has a line without a time: {'request_time': 'a', 'msec': 'b'}",
+        ),
+        (
+            "0.1\n",
+            ImportSettings("nginx", log_format="$status"),
+            "--log-format has no $request_time, the latency in seconds",
+        ),
+        (
+            "0.1\n",
+            ImportSettings("nginx", log_format="$request_time"),
+            "--log-format has no time: add $msec, $time_iso8601 or $time_local, so that a single "
+            "stall can be told from slow code",
+        ),
+        (
+            "x",
+            ImportSettings("nginx"),
+            "--from nginx needs --log-format, the log_format of nginx's configuration",
+        ),
+        (
+            "{",
+            ImportSettings("k6"),
+            "line 1 is not JSON: Expecting property name enclosed in double quotes: "
+            "line 1 column 2 (char 1)",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error(
+    tmp_path: Path, text: str, settings: ImportSettings, message: str
+) -> None:
+    with pytest.raises(ImportedFileError) as refused:
+        imported(tmp_path, text, settings)
+    assert f"{tmp_path / 'results'}: {message}" == str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(ImportedFileError) as refused:
+        imported_records(tmp_path / "nowhere", ImportSettings(), {}, None)
+    assert f"{tmp_path / 'nowhere'}: No such file or directory" == str(refused.value)
+
+
+@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 2**40)), min_size=1))
+def test_columns_are_counted_like_pieces(requests: list[tuple[int, int]]) -> None:
+    limits = parse_terms({"p50": 10, "p99": 50}).budget().limits
+    pieces, columns = RunningTally(limits), RunningTally(limits)
+    for window, latency_ns in requests:
+        pieces.add(window, {index_of(latency_ns): 1})
+    windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
+    columns.add_columns(windows, latencies)
+    assert pieces.tally() == columns.tally()
+    assert pieces.timeline() == columns.timeline()
+
+
+@given(st.lists(st.integers(-5, 2**62), min_size=1))
+def test_buckets_of_a_column_are_those_of_its_latencies(latencies: list[int]) -> None:
+    exact = [latency for latency in latencies if latency < 2**53]
+    assert [index_of(latency) for latency in exact] == indexes_of(
+        np.array(exact, np.int64)
+    ).tolist()
+
+
+def test_a_quantile_is_that_of_the_raw_numbers(tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    latencies_ms = np.round(draw.lognormal(3, 1, 5000), 3)
+    text = "ms\n" + "\n".join(map(str, latencies_ms)) + "\n"
+    (record,) = imported(tmp_path, text, ImportSettings("csv", CsvColumns("ms")))
+    ascending = np.sort(latencies_ms)
+    for label, share in (("p50", Fraction(1, 2)), ("p99", Fraction(99, 100))):
+        expected_ms = ascending[int(np.ceil(float(share) * 5000)) - 1]
+        assert record.quantiles_ns[label] == pytest.approx(expected_ms * 1e6, rel=0.0005)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "hey.csv"
+    path.write_text(HEY)
+    with path.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        (record,) = imported_records(Path("-"), ImportSettings(), {}, parse_limits("p50=1s"))
+    assert 1 == record.n
