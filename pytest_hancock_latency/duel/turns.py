@@ -25,8 +25,8 @@ from ..measuring.shapes.turns import InTurns, Turns, measure_in_turns
 from .tournament import BASE, HEAD, Key, Pass
 
 _OF_SERVERS: Final = Turns(longest_s=4.0)
-_OF_PROGRAMS: Final = Turns(counted=1, dropped=0, most=20, least=5, longest_s=4.0)
-"""Each start is a fresh process, so that no call warms up the next one."""
+_OF_PROGRAMS: Final = Turns(counted=1, dropped=0, most=10, least=5, longest_s=4.0)
+"""Each start is a fresh process, so that no call warms up the next one, and a turn is one start."""
 _WARMUP: Final = 5
 _WARMUP_OF_PROGRAMS: Final = 1
 """The first start reads the program from the disk."""
