@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..core.judging.verdict import ExitCode
 from ..errors import LatencyError
 from ..reporting.wording import printable
-from . import compare, duel, gate, merge, report, show, suggest
+from . import compare, duel, gate, merge, report, show, suggest, trend
 
 _EXAMPLES = """\
 examples:
@@ -22,10 +22,11 @@ examples:
   hancock-latency gate merged.json --budgets pyproject.toml
   hancock-latency suggest merged.json
   hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
+  hancock-latency trend history -o trend.html
 
 Run hancock-latency COMMAND --help for the options of a command.
 """
-_COMMANDS = (report, show, compare, merge, gate, suggest, duel)
+_COMMANDS = (report, show, compare, merge, gate, suggest, duel, trend)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

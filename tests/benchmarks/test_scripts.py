@@ -143,3 +143,15 @@ def test_dueling_goes_on_where_it_stopped(tmp_path: Path) -> None:
         f"test_handlers.py::test_{name}"
         for name in ("health", "json", "lookups", "sort", "compress")
     }
+
+
+def test_trend_characteristics(tmp_path: Path) -> None:
+    pytest.importorskip("ruptures")
+    made = figures("trend_characteristics.py", tmp_path, "--trials", "2")
+    assert [2, 2, 2, 2] == [len(rows) for rows in made["rows"].values()]
+
+
+def test_importing(tmp_path: Path) -> None:
+    made = figures("importing.py", tmp_path, "--lines", "2000")
+    assert made["csv"]["error"] <= 0.0005
+    assert made["k6"]["error"] <= 0.0005

@@ -14,7 +14,7 @@ import pytest
 from .conftest import Command
 from .making import record, written
 
-COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest")
+COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest", "trend")
 DUEL = "duel"
 """Its examples need a repository: tests/cli/test_duel.py runs it."""
 EXAMPLE = re.compile(r"^  (hancock-latency .+)$", re.MULTILINE)
@@ -30,6 +30,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command)
             *("main.json", "branch.json", "monday.json", "tuesday.json"),
             *("shard-1.json", "shard-2.json"),
             *("artifacts/1/performance-latency.json", "artifacts/2/performance-latency.json"),
+            "history/run-20260101T000000.000Z-00000000.json",
         )
     ):
         written(tmp_path / name, [record(*[1 + number / 100] * 400)])

@@ -10,5 +10,6 @@ from __future__ import annotations
 
 from .duel_page import duel_html
 from .page import report_html
+from .trend_page import trend_html
 
-__all__ = ["duel_html", "report_html"]
+__all__ = ["duel_html", "report_html", "trend_html"]

@@ -1,0 +1,100 @@
+"""``hancock-latency trend``: a history of runs, and what changed in it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..core.changes import ChangePoint
+from ..core.trend import FindChanges, Trend, trend_of
+from ..errors import ArtifactError
+from ..history import read_history
+from ..reporting.trend_report import trend_json, trend_markdown, trend_text
+from .artifacts import add_output, put
+
+if TYPE_CHECKING:
+    from .report import Commands
+
+_BY_SUFFIX: Final = {".html": "html", ".md": "markdown", ".json": "json"}
+_FORMATS: Final = ("text", "markdown", "json", "html")
+_LAST: Final = 20
+WITHOUT_RUPTURES: Final = "changes were not looked for: pip install 'pytest-hancock-latency[trend]'"
+_DESCRIPTION: Final = """\
+Shows the runs of a history, which --latency-history=DIR of pytest and Locust adds, and where the
+median of a sample changed: by at least 3 %, on one kind of machine, shown by at least five runs on
+either side. A change is reported late rather than wrongly.
+"""
+_EXAMPLES: Final = """\
+examples:
+  hancock-latency trend history
+  hancock-latency trend history -o trend.html
+  hancock-latency trend history --last 50 --format markdown
+"""
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``trend`` to the command line."""
+    parser = commands.add_parser(
+        "trend",
+        help="show a history of runs, and what changed in it",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("history", type=Path, metavar="DIR", help="folder with a history")
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="default: by the suffix of FILE, otherwise text"
+    )
+    parser.add_argument(
+        "--last",
+        type=int,
+        metavar="N",
+        default=_LAST,
+        help="list changes in the last N runs (default: %(default)s)",
+    )
+    add_output(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.last < 1:
+        raise ArtifactError(f"--last {options.last} must be at least 1")
+    trend = _trend(options.history)
+    suffix = options.output.suffix if options.output else ""
+    kind = options.format or _BY_SUFFIX.get(suffix, "text")
+    put(_rendered(trend, kind, options.last), options.output)
+    return 0
+
+
+def _trend(folder: Path) -> Trend:
+    history = read_history(folder)
+    find_changes, notes = _finder()
+    notes = [*history.damaged, *notes]
+    return trend_of([run.artifact for run in history.runs], find_changes, notes)
+
+
+def _finder() -> tuple[FindChanges, list[str]]:
+    """Return what finds changes; without ruptures nothing does, and a note says so."""
+    from importlib.util import find_spec
+
+    if find_spec("ruptures") is None:
+        return _none, [WITHOUT_RUPTURES]
+    from ..core.changes import change_points
+
+    return change_points, []
+
+
+def _none(_: Sequence[float]) -> Sequence[ChangePoint]:
+    return ()
+
+
+def _rendered(trend: Trend, kind: str, last: int) -> str:
+    if kind == "html":
+        from ..reporting.html import trend_html
+
+        return trend_html(trend, last)
+    if kind == "json":
+        return trend_json(trend)
+    return trend_markdown(trend, last) if kind == "markdown" else trend_text(trend, last)

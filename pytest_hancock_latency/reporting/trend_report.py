@@ -1,0 +1,138 @@
+"""A history as text, Markdown and JSON: first what changed lately, then every sample."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..core.duration import format_duration
+from ..core.trend import SampleTrend, Trend, TrendChange, TrendPoint
+from .json_artifact import artifact_text
+from .markdown import as_markdown, table_line
+from .sessions import moment
+from .table import aligned
+from .wording import printable
+
+_CHANGED: Final = ("sample", "change", "before", "after", "commits", "since")
+_ALL: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
+_FORMAT: Final = 1
+
+
+def trend_text(trend: Trend, last: int) -> str:
+    """The history as text. last: number of runs in which changes are listed."""
+    lines = [_heading(trend, last), ""]
+    changed = _changed_rows(trend, last)
+    if changed:
+        lines += [*aligned([_CHANGED, *changed], frozenset({1, 2, 3})), ""]
+    lines += aligned([_ALL, *map(_row, trend.samples)], frozenset({1, 2, 3, 4}))
+    lines += ["", "latest run of each sample; raw latencies by nearest rank"]
+    lines += [f"note: {printable(note)}" for note in trend.notes]
+    return "\n".join(lines) + "\n"
+
+
+def trend_markdown(trend: Trend, last: int) -> str:
+    """The history as Markdown."""
+    lines = ["### Latency trend", "", _heading(trend, last), ""]
+    for heading, rows in ((_CHANGED, _changed_rows(trend, last)), (_ALL, map(_row, trend.samples))):
+        cells = [[as_markdown(cell) for cell in row] for row in rows]
+        if cells:
+            lines += [table_line(heading), table_line([":--"] * len(heading))]
+            lines += [*map(table_line, cells), ""]
+    lines += [f"- note: {as_markdown(note)}" for note in trend.notes]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def trend_json(trend: Trend) -> str:
+    """The history as JSON: every run of every sample, and the changes."""
+    samples = [
+        {
+            "title": sample.title,
+            "label": sample.label,
+            "changes": [_plain_change(change) for change in sample.changes],
+            "points": [_plain_point(point) for point in sample.points],
+        }
+        for sample in trend.samples
+    ]
+    plain = {"format": _FORMAT, "kind": "trend", "runs": trend.runs, "notes": list(trend.notes)}
+    return artifact_text({**plain, "samples": samples})
+
+
+def change_text(change: TrendChange) -> str:
+    """``+8.1 %``."""
+    return f"{100 * (change.ratio - 1):+.1f} %"
+
+
+def since_text(trend: Trend, change: TrendChange) -> str:
+    """``2026-11-25, 20 runs ago``."""
+    runs = trend.runs - change.after.run
+    day = (moment(change.after.started_unix_s) or "").partition(" ")[0]
+    ago = f"{runs} run{'s' * (runs != 1)} ago"
+    return f"{day}, {ago}" if day else ago
+
+
+def heading_text(trend: Trend, last: int) -> str:
+    """How many runs there are, when, and how much changed."""
+    return _heading(trend, last)
+
+
+def _heading(trend: Trend, last: int) -> str:
+    days = [
+        (moment(session.get("started_unix_s")) or "").partition(" ")[0]
+        for session in trend.sessions
+    ]
+    known = [day for day in days if day]
+    when = f", {known[0]} to {known[-1]}" if known else ""
+    changed = len({sample.title for sample, _ in trend.changed_since(trend.runs - last)})
+    runs = f"{trend.runs} run{'s' * (trend.runs != 1)}"
+    return (
+        f"{runs}{when}: {changed} of {len(trend.samples)} samples changed in the last "
+        f"{min(last, trend.runs)}"
+    )
+
+
+def _changed_rows(trend: Trend, last: int) -> list[tuple[str, ...]]:
+    return [
+        (
+            printable(sample.label),
+            change_text(change),
+            format_duration(round(change.point.before)),
+            format_duration(round(change.point.after)),
+            change.commits or "unknown",
+            since_text(trend, change),
+        )
+        for sample, change in trend.changed_since(trend.runs - last)
+    ]
+
+
+def _row(sample: SampleTrend) -> tuple[str, ...]:
+    latest = sample.latest
+    latencies = (latest.quantiles_ns.get(label) for label in ("p50", "p95", "p99"))
+    return (
+        printable(sample.label),
+        str(len(sample.points)),
+        *("–" if ns is None else format_duration(ns) for ns in latencies),
+        str(latest.outcome),
+    )
+
+
+def _plain_change(change: TrendChange) -> dict[str, Any]:
+    return {
+        "before_run": change.before.run,
+        "after_run": change.after.run,
+        "commits": [change.before.commit or None, change.after.commit or None],
+        "ratio": change.ratio,
+    }
+
+
+def _plain_point(point: TrendPoint) -> dict[str, Any]:
+    return {
+        "run": point.run,
+        "started_unix_s": point.started_unix_s,
+        "commit": point.commit or None,
+        "machine": point.machine or None,
+        "n": point.n,
+        "outcome": point.outcome.value,
+        "median_ns": point.median_ns or None,
+        "quantiles_ns": dict(point.quantiles_ns),
+        "bounds_ns": {label: list(bounds) for label, bounds in point.bounds_ns.items()},
+        "limits_ns": dict(point.limits_ns),
+    }
