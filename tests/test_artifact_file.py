@@ -171,11 +171,11 @@ def test_a_path_of_its_own_is_stronger_than_the_folder_and_the_guide(tmp_path: P
         "text": tmp_path / "all" / "benchmark-summary.txt",
         "markdown": tmp_path / "all" / "benchmark-summary.md",
         "html": tmp_path / "all" / "latency-report.html",
-    } == artifact_paths({"json": own}, tmp_path / "all", guide, of_pytest=True)
+    } == artifact_paths({"json": own}, tmp_path / "all", guide, history=None, of_pytest=True)
 
 
 def test_locust_writes_a_junit_file_as_well(tmp_path: Path) -> None:
-    paths = artifact_paths({}, tmp_path, None, of_pytest=False)
+    paths = artifact_paths({}, tmp_path, None, history=None, of_pytest=False)
     assert tmp_path / "benchmark-junit.xml" == paths["junit"]
 
 

@@ -44,7 +44,10 @@ def slower(commit: Commit, temporary: Path) -> None:  # noqa: F811
 @pytest.mark.usefixtures("slower")
 @pytest.mark.parametrize(
     ("option", "exit_code"),
-    [((), 1), pytest.param(("--advise",), 0, marks=pytest.mark.long)],
+    [
+        pytest.param((), 1, marks=pytest.mark.long),
+        pytest.param(("--advise",), 0, marks=pytest.mark.long),
+    ],
 )
 def test_a_slower_head_is_found_and_sets_the_exit_code(
     command: Command, option: tuple[str, ...], exit_code: int
@@ -57,7 +60,10 @@ def test_a_slower_head_is_found_and_sets_the_exit_code(
 
 
 @pytest.mark.usefixtures("slower")
-@pytest.mark.parametrize(("option", "exit_code"), [((), 0), (("--strict",), 3)])
+@pytest.mark.parametrize(
+    ("option", "exit_code"),
+    [pytest.param((), 0, marks=pytest.mark.long), (("--strict",), 3)],
+)
 def test_what_cannot_be_told_matters_under_strict(
     command: Command, option: tuple[str, ...], exit_code: int
 ) -> None:
@@ -106,7 +112,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
             "'nowhere' is not a folder (and {here} is not in a git repository), or a version such "
             "as package==1.4",
         ),
-        ((".", "--noise", "x"), "--noise='x' is not a share: write a text such as '0.1%'"),
+        ((".", "--noise", "x"), "--noise='x' is not a share: write a string such as '0.1%'"),
         (
             (".", "--noise", "6%"),
             "the noise, 6 %, must be less than what matters, 5 %, and both from 0 % to below 100 %",
@@ -117,7 +123,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
         ),
         (
             (".", "--time", "soon"),
-            "--time: 'soon' is not a duration: write a number of milliseconds or a text such as "
+            "--time: 'soon' is not a duration: write a number of milliseconds or a string such as "
             "'250us', '10ms' or '1.5s'",
         ),
     ],
@@ -158,7 +164,8 @@ def test_what_is_wrong_is_one_line(
         ),
         (
             ("HEAD", "--quantile", "p0"),
-            "--quantile: 'p0' is not a percentile: it must be above 0 and at most 100",
+            "--quantile: p0 is not a percentile: it must lie between p0 and p100 (the largest is "
+            "'max')",
         ),
     ],
 )
@@ -185,6 +192,7 @@ def test_every_format_is_written_and_a_percentile_compared(
         assert "cannot tell" in (repository / f"duel.{name}").read_text()
 
 
+@pytest.mark.long
 def test_a_duel_that_was_killed_is_cleaned_up_by_the_next_one(
     repository: Path,  # noqa: F811
     slower: None,

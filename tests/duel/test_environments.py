@@ -130,6 +130,7 @@ def test_each_side_may_have_an_environment_of_its_own(commit: Commit) -> None:
         assert len(str(base.python)) == len(str(head.python))
 
 
+@pytest.mark.long
 def test_an_installation_that_fails_is_one_error(commit: Commit) -> None:
     commit({"test_f.py": TEST})
     environments = Environments("separate", "echo 'error: no such thing' >&2; exit 3")

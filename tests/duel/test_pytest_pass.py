@@ -147,6 +147,7 @@ def test_f(sample):
     assert [str(expected)] * 2 == counted.read_text().split()
 
 
+@pytest.mark.long
 def test_a_pytest_inside_a_side_is_no_side(versions: Commit) -> None:
     test = """\
 pytest_plugins = ["pytester"]

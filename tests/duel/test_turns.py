@@ -106,6 +106,7 @@ def test_urls_with_different_paths_have_one_sample(tmp_path: Path) -> None:
     assert "GET URL" == passes.title
 
 
+@pytest.mark.long
 def test_a_program_that_takes_longer_is_found() -> None:
     slow = f"{sys.executable} -S -c 'import time; time.sleep(0.1)'"
     fast = f"{sys.executable} -S -c pass"

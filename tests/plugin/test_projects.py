@@ -32,9 +32,12 @@ NEEDED = (
     "redis",
     "sqlalchemy",
 )
-pytestmark = pytest.mark.skipif(
-    any(find_spec(name) is None for name in NEEDED), reason="needs the projects that are gated"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        any(find_spec(name) is None for name in NEEDED), reason="needs the projects that are gated"
+    ),
+]
 
 FAST = "latency_budget(p50=500, samples=20)"
 SLOW = "latency_budget(p50=1, p95=2)"

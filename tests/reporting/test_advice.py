@@ -26,6 +26,10 @@ SENTENCES = {
     Advice.of("takes-long", limit="p99", needed=354, interval_ns=105 * MS): (
         "p99 needs 354 calls of about 105 ms each: 37.2 s"
     ),
+    Advice.of("imported"): (
+        "measured by another tool, which does not know what the machine did: exceeded can be due "
+        "to the machine or the network"
+    ),
     Advice.of("many-names", names=300): (
         "more than 300 names: the rest are judged together; give requests of the same kind the "
         "same name=, as in get(url, name='/items/[id]')"
