@@ -8,6 +8,7 @@ of identical code differ by), judged by the very code that judges a duel:
 
 - normal, t(3), log-normal (skewed to the right: most passes are below the mean)
 - outliers: one pass of 12 has four times the noise
+- gross outliers: one pass of 25 is off by 40 %, to either side
 - two-state: every pass is 0.012 above or below, as where a process lands in memory decides
 
 "+2 % margin" and "-2 % margin" are changes of exactly the margin of *slower* and of *faster*, where
@@ -59,6 +60,9 @@ CHANGES: Final = {
 }
 _SKEW: Final = 0.8
 """Standard deviation of the logarithm of log-normal noise: a skewness of 3.7."""
+_GROSS: Final = 0.4
+_GROSS_SHARE: Final = 1 / 25
+"""How far such a pass is off, and how many are."""
 
 Random = np.random.Generator
 Draw = Callable[[Random], "np.ndarray[Any, np.dtype[np.float64]]"]
@@ -71,11 +75,17 @@ def _skewed(random: Random) -> np.ndarray[Any, np.dtype[np.float64]]:
     return (drawn - mean) / sd
 
 
+def _gross(random: Random) -> np.ndarray[Any, np.dtype[np.float64]]:
+    is_off = random.random(SIZE) < _GROSS_SHARE
+    return random.normal(0, 1, SIZE) + is_off * random.choice([-1, 1], SIZE) * _GROSS / NOISE_SD
+
+
 NOISES: Final[dict[str, Draw]] = {
     "normal": lambda random: random.normal(0, 1, SIZE),
     "t(3)": lambda random: random.standard_t(3, SIZE) / sqrt(3),
     "log-normal": _skewed,
     "outliers": lambda random: random.normal(0, np.where(random.random(SIZE) < 0.08, 4, 1)),
+    "gross": _gross,
     "two-state": lambda random: random.choice([-1, 1], SIZE) + random.normal(0, 0.2, SIZE),
 }
 

@@ -290,3 +290,17 @@ def test_outcomes_are_ordered_from_worst_to_best() -> None:
     assert ["slower", "cannot tell", "not slower", "faster"] == [
         outcome.value for outcome in sorted(DuelOutcome, key=lambda outcome: outcome.rank)
     ]
+
+
+def test_one_pass_that_went_wrong_hides_nothing() -> None:
+    values = [0.05, 0.045, 0.055, 0.05, 0.43] + [0.05, 0.045, 0.055] * 5
+    verdict = judge_duel(values, DuelRule(compared=5))
+    assert DuelOutcome.SLOWER is verdict.outcome
+    assert verdict.passes <= 12
+    assert 1.02 < verdict.low < verdict.ratio < 1.08
+
+
+def test_a_great_change_is_no_outlier() -> None:
+    verdict = judge_duel([0.7, 0.72, 0.69, 0.71, 0.7, 0.7], DuelRule())
+    assert DuelOutcome.SLOWER is verdict.outcome
+    assert 1.9 < verdict.ratio < 2.1
