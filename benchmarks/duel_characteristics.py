@@ -85,8 +85,8 @@ NOISES: Final[dict[str, Draw]] = {
     "t(3)": lambda random: random.standard_t(3, SIZE) / sqrt(3),
     "log-normal": _skewed,
     "outliers": lambda random: random.normal(0, np.where(random.random(SIZE) < 0.08, 4, 1)),
-    "gross": _gross,
     "two-state": lambda random: random.choice([-1, 1], SIZE) + random.normal(0, 0.2, SIZE),
+    "gross": _gross,
 }
 
 

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
-        description="Show, compare, merge and judge the artifacts of latency budgets.",
+        description="Show, compare and judge measured latencies, and compare two versions of code.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
