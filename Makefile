@@ -42,7 +42,7 @@ test: $(INSTALLED)  ## all tests that a change has to pass
 	$(BIN)/pytest --timeout=180 -m "not long"
 
 .PHONY: long
-long: $(INSTALLED)  ## tests too long for every change: neighbours, benchmarks, busy cores 20 times
+long: $(INSTALLED)  ## tests too long for every change: neighbours, faults, duels, benchmarks
 	$(BIN)/pytest --timeout=180 -m long
 	HANCOCK_TESTS_REPEATS=20 $(BIN)/pytest tests/measuring/takers/test_busy_core.py
 

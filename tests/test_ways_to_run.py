@@ -47,6 +47,7 @@ def test_by_pytest_one_endpoint_can_be_chosen(environment: dict[str, str]) -> No
     assert (ran.returncode, [name for name, _ in ROW.findall(ran.stdout)]) == (0, ["GET /health"])
 
 
+@pytest.mark.long
 def test_a_slow_model_fails_the_endpoints_that_ask_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_slower_head_is_found_and_sets_the_exit_code(
     ("option", "exit_code"),
     [pytest.param((), 0, marks=pytest.mark.long), (("--strict",), 3)],
 )
+@pytest.mark.long
 def test_what_cannot_be_told_matters_under_strict(
     command: Command, option: tuple[str, ...], exit_code: int
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_command_line_that_means_nothing_is_one_line(
 
 
 @pytest.mark.usefixtures("slower")
+@pytest.mark.long
 def test_every_format_is_written_and_a_percentile_compared(
     command: Command,
     repository: Path,  # noqa: F811

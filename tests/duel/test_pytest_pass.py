@@ -231,6 +231,7 @@ def test_never_reached(sample):
     assert ["head was killed by SIGKILL"] == [*result.remarks]
 
 
+@pytest.mark.long
 def test_a_side_that_hangs_is_stopped_and_releases_the_other(
     versions: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +261,7 @@ def test_code_of_neither_side_is_noticed(versions: Commit, repository: Path) -> 
     ] == sorted(one_pass().remarks)
 
 
+@pytest.mark.long
 def test_a_duel_goes_on_until_every_sample_is_settled(versions: Commit) -> None:
     versions({"test_it.py": BOTH}, work=30_000)  # type: ignore[call-arg]
     result = duel()

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_hancock_latency.budget_file import read_budgets
 
+pytestmark = pytest.mark.long
+
 TEXT = (Path(__file__).parents[2] / "docs" / "moving.md").read_text(encoding="utf-8")
 HERE = re.findall(r"```python\n# here\n(.*?)```", TEXT, re.DOTALL)
 (LOCUSTFILE,) = re.findall(r"```python\n# locustfile.py\n(.*?)```", TEXT, re.DOTALL)

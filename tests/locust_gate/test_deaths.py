@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from driving import (
     LOCUSTFILES,
     NOWHERE,
@@ -17,6 +18,8 @@ from driving import (
     locust,
     wait_for,
 )
+
+pytestmark = pytest.mark.long
 
 
 def reporting(folder: Path) -> int:

@@ -28,7 +28,10 @@ from .killing import (
     worker_killed,
 )
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs the signals of Unix")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(os.name == "nt", reason="needs the signals of Unix"),
+]
 SEED = 1
 
 
