@@ -99,7 +99,7 @@ def session(gates: int) -> dict[str, float]:
     artifact_file.write_whole, artifact_file.append = counting_write, counting_append
     try:
         with tempfile.TemporaryDirectory() as folder:
-            paths = artifact_paths({}, Path(folder), None, of_pytest=True)
+            paths = artifact_paths({}, Path(folder), None, history=None, of_pytest=True)
             ledger = Ledger(paths, Session(facts=dict, complete=lambda artifact: None))
             begin = time.perf_counter()
             for each in records:
