@@ -33,7 +33,7 @@ OTHERS: Final = "(all other names)"
 UNATTRIBUTED: Final = Advice.of("imported")
 _LEAST: Final = 50
 """Minimum number of observations for *within*, as in a test."""
-_COUNTED_AT_ONCE: Final = 65_536
+_COUNTED_AT_ONCE: Final = 262_144
 """Latencies of a name that are counted together: most of them then share buckets."""
 _WINDOWS_PER_S: Final = 1e9 / DELETION_WINDOW_NS
 
