@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+MOST_NAMES: Final = 300
+"""Maximum number of names judged separately. More are usually URLs that should have been grouped,
+and make the table unreadable."""
+OTHERS: Final = "(all other names)"
+"""Name of all further ones together."""
+
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a name matches a pattern."""
@@ -26,3 +35,13 @@ def breadth(pattern: str) -> tuple[int, int]:
     """Sort key, smaller for more specific patterns: more literal characters, then fewer stars."""
     stars = pattern.count("*")
     return stars - len(pattern), stars
+
+
+def narrowest_first(names: Iterable[str]) -> list[str]:
+    """Return the patterns among names, more specific ones first."""
+    return sorted((name for name in names if "*" in name), key=lambda name: (breadth(name), name))
+
+
+def first_match(patterns: Sequence[str], name: str) -> str | None:
+    """Return the first pattern that a name matches; None if there is none."""
+    return next((pattern for pattern in patterns if matches(pattern, name)), None)

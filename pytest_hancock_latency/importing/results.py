@@ -17,7 +17,7 @@ from ..core.histogram import Histogram
 from ..core.judging.counts import RunningTally, Tally, add_counts, judge_counts
 from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
 from ..core.judging.verdict import Verdict
-from ..core.pattern import breadth, matches
+from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -27,9 +27,6 @@ from .formats import Requests
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
 
-MOST_NAMES: Final = 300
-"""More names are usually URLs that should have been grouped, and make the table unreadable."""
-OTHERS: Final = "(all other names)"
 UNATTRIBUTED: Final = Advice.of("imported")
 _LEAST: Final = 50
 """Minimum number of observations for *within*, as in a test."""
@@ -91,8 +88,7 @@ class Results:
     def __init__(self, budgets: Mapping[str, Terms], *, of_all: Terms | None = None) -> None:
         """budgets: by name or pattern. of_all: budget of every name without one."""
         self._budgets = budgets
-        patterns = (name for name in budgets if "*" in name)
-        self._patterns = sorted(patterns, key=lambda name: (breadth(name), name))
+        self._patterns = narrowest_first(budgets)
         self._of_all = of_all
         self._named: dict[str, _Named] = {}
         self._owner: dict[str, str] = {}
@@ -136,7 +132,7 @@ class Results:
     def _new_owner(self, name: str) -> str:
         if name in self._budgets:
             return name
-        pattern = next((pattern for pattern in self._patterns if matches(pattern, name)), None)
+        pattern = first_match(self._patterns, name)
         if pattern is not None:
             return pattern
         return name if len(self._named) < MOST_NAMES else OTHERS

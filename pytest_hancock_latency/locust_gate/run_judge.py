@@ -17,7 +17,7 @@ from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
 from ..core.judging.throughput_limit import judge_rps
 from ..core.judging.throughput_trend import Steady, judge_throughput
 from ..core.judging.verdict import RpsVerdict, Verdict
-from ..core.pattern import breadth, matches
+from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -31,10 +31,6 @@ _OF_REQUESTS: Final = re.compile(r"[A-Z*]+ ")
 """Start of the name of a request's budget; other budgets in the file are for tests."""
 AGGREGATED: Final = "Aggregated"
 """Name of the budget for all requests together, as in Locust's own tables."""
-MOST_NAMES: Final = 300
-"""Maximum number of names judged separately. More are usually URLs that should have been grouped,
-and make the table unreadable."""
-OTHERS: Final = "(all other names)"
 MANY_NAMES: Final = Advice.of("many-names", names=MOST_NAMES)
 _SATURATED: Final = 0.99
 """Share of waiting above which only the responses limit the rate."""
@@ -88,8 +84,7 @@ class RunJudge:
 
     def __init__(self, budgets: Mapping[str, Terms], *, strict: bool = False) -> None:
         self._budgets = budgets
-        patterns = (name for name in budgets if "*" in name)
-        self._patterns = sorted(patterns, key=lambda name: (breadth(name), name))
+        self._patterns = narrowest_first(budgets)
         self._strict = strict
         self._kinds: dict[str, _RequestKind] = {}
         self._forgotten: int | None = None
@@ -170,9 +165,7 @@ class RunJudge:
             return OTHERS  # a request with exactly this name
         if label_ in self._budgets or label_ in self._kinds:
             return label_
-        pattern = next(
-            (candidate for candidate in self._patterns if matches(candidate, label_)), None
-        )
+        pattern = first_match(self._patterns, label_)
         if pattern is not None:
             return pattern
         return label_ if len(self._kinds) < MOST_NAMES else OTHERS

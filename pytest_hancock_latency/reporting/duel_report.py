@@ -10,7 +10,7 @@ from ..core.judging.duel import Duel, DueledSample, DuelOutcome, DuelProgress, D
 from ..core.quantile import format_percent
 from .markdown import as_markdown, table_line
 from .table import aligned
-from .wording import printable
+from .wording import change_words, printable
 
 _HEADINGS: Final = ("sample", "base", "head", "change", "interval", "", "passes", "verdict")
 _NUMBERS: Final = frozenset({1, 2, 3, 6})
@@ -108,11 +108,6 @@ def notes(duel: Duel) -> list[str]:
     """What a reader has to know about this duel."""
     interrupted = f"interrupted after {_passes(duel)}: samples that were not settled cannot be told"
     return [*([interrupted] if duel.is_interrupted else []), *duel.remarks]
-
-
-def change_words(ratio: float) -> str:
-    """``+6.9 %``."""
-    return f"{100 * (ratio - 1):+.1f} %"
 
 
 def interval_words(verdict: DuelVerdict) -> str:

@@ -10,19 +10,19 @@ from .json_artifact import artifact_text
 from .markdown import as_markdown, table_line
 from .sessions import moment
 from .table import aligned
-from .wording import printable
+from .wording import change_words, printable
 
-_CHANGED: Final = ("sample", "change", "before", "after", "commits", "since")
+CHANGED: Final = ("sample", "change", "before", "after", "commits", "since")
 _ALL: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
 _FORMAT: Final = 1
 
 
 def trend_text(trend: Trend, last: int) -> str:
     """The history as text. last: number of runs in which changes are listed."""
-    lines = [_heading(trend, last), ""]
+    lines = [heading_text(trend, last), ""]
     changed = _changed_rows(trend, last)
     if changed:
-        lines += [*aligned([_CHANGED, *changed], frozenset({1, 2, 3})), ""]
+        lines += [*aligned([CHANGED, *changed], frozenset({1, 2, 3})), ""]
     lines += aligned([_ALL, *map(_row, trend.samples)], frozenset({1, 2, 3, 4}))
     lines += ["", "latest run of each sample; raw latencies by nearest rank"]
     lines += [f"note: {printable(note)}" for note in trend.notes]
@@ -31,8 +31,8 @@ def trend_text(trend: Trend, last: int) -> str:
 
 def trend_markdown(trend: Trend, last: int) -> str:
     """The history as Markdown."""
-    lines = ["### Latency trend", "", _heading(trend, last), ""]
-    for heading, rows in ((_CHANGED, _changed_rows(trend, last)), (_ALL, map(_row, trend.samples))):
+    lines = ["### Latency trend", "", heading_text(trend, last), ""]
+    for heading, rows in ((CHANGED, _changed_rows(trend, last)), (_ALL, map(_row, trend.samples))):
         cells = [[as_markdown(cell) for cell in row] for row in rows]
         if cells:
             lines += [table_line(heading), table_line([":--"] * len(heading))]
@@ -56,11 +56,6 @@ def trend_json(trend: Trend) -> str:
     return artifact_text({**plain, "samples": samples})
 
 
-def change_text(change: TrendChange) -> str:
-    """``+8.1 %``."""
-    return f"{100 * (change.ratio - 1):+.1f} %"
-
-
 def since_text(trend: Trend, change: TrendChange) -> str:
     """``2026-11-25, 20 runs ago``."""
     runs = trend.runs - change.after.run
@@ -71,10 +66,6 @@ def since_text(trend: Trend, change: TrendChange) -> str:
 
 def heading_text(trend: Trend, last: int) -> str:
     """How many runs there are, when, and how much changed."""
-    return _heading(trend, last)
-
-
-def _heading(trend: Trend, last: int) -> str:
     days = [
         (moment(session.get("started_unix_s")) or "").partition(" ")[0]
         for session in trend.sessions
@@ -93,7 +84,7 @@ def _changed_rows(trend: Trend, last: int) -> list[tuple[str, ...]]:
     return [
         (
             printable(sample.label),
-            change_text(change),
+            change_words(change.ratio),
             format_duration(round(change.point.before)),
             format_duration(round(change.point.after)),
             change.commits or "unknown",

@@ -93,6 +93,11 @@ def printable(text: str) -> str:
     )
 
 
+def change_words(ratio: float) -> str:
+    """Return a ratio as a change, such as ``+6.9 %``."""
+    return f"{100 * (ratio - 1):+.1f} %"
+
+
 def explain(record: Record) -> list[str]:
     """Return the evidence of a record, a line for each part that is not within, worst first."""
     verdict = record.verdict

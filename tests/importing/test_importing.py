@@ -17,12 +17,12 @@ from pytest_hancock_latency.core.budget import parse_limits, parse_terms
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
 from pytest_hancock_latency.core.judging.counts import RunningTally
 from pytest_hancock_latency.core.judging.verdict import Outcome
+from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.importing import formats
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
-from pytest_hancock_latency.importing.results import MOST_NAMES, OTHERS
 
 JMETER = """\
 timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes

@@ -9,7 +9,6 @@ from typing import Any, Final
 from ...core.duration import format_duration
 from ...core.judging.duel import Duel, DueledSample, DuelOutcome
 from ..duel_report import (
-    change_words,
     conclusion,
     confidence_words,
     interval_words,
@@ -17,9 +16,10 @@ from ..duel_report import (
     notes,
     outcome_words,
 )
+from ..wording import change_words
 from .canvas import BOTTOM, LEFT, RIGHT, TOP, Picture, bottom_axis, figure, left_axis, words
 from .facts import facts
-from .markup import Element, element, html_text, packaged
+from .markup import Element, document, element
 
 _CLASS: Final = {
     DuelOutcome.SLOWER: "is-exceeded",
@@ -43,36 +43,21 @@ _RADIUS: Final = 3
 def duel_html(duel: Duel, session: Mapping[str, Any]) -> str:
     """The duel as one HTML document that needs nothing else. session: as of an artifact."""
     samples = duel.worst_first
-    return html_text(
+    return document(
+        f"Latency duel: {conclusion(duel)}",
+        _header(duel, session),
         element(
-            "html",
+            "main",
+            element("div", _table(samples), class_="scroll"),
             element(
-                "head",
-                element("meta", charset="utf-8"),
-                element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-                element("meta", name="color-scheme", content="light dark"),
-                element("title", f"Latency duel: {conclusion(duel)}"),
-                element("style", packaged("style.css")),
+                "div",
+                *(_section(sample, at) for at, sample in enumerate(samples)),
+                id="samples",
+                class_="duels",
+                tabindex="-1",
             ),
-            element(
-                "body",
-                element("a", "Skip to the samples", href="#samples", class_="skip"),
-                _header(duel, session),
-                element(
-                    "main",
-                    element("div", _table(samples), class_="scroll"),
-                    element(
-                        "div",
-                        *(_section(sample, at) for at, sample in enumerate(samples)),
-                        id="samples",
-                        class_="duels",
-                        tabindex="-1",
-                    ),
-                    _left_out(duel),
-                ),
-            ),
-            lang="en",
-        )
+            _left_out(duel),
+        ),
     )
 
 

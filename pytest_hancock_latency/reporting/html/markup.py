@@ -41,6 +41,29 @@ def append(parent: Element, child: Child) -> None:
         parent.text = (parent.text or "") + text
 
 
+def document(title: str, *body: Child) -> str:
+    """Return a whole page that needs nothing else. body: after the link that skips the top."""
+    return html_text(
+        element(
+            "html",
+            element(
+                "head",
+                element("meta", charset="utf-8"),
+                element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+                element("meta", name="color-scheme", content="light dark"),
+                element("title", title),
+                element("style", packaged("style.css")),
+            ),
+            element(
+                "body",
+                element("a", "Skip to the samples", href="#samples", class_="skip"),
+                *body,
+            ),
+            lang="en",
+        )
+    )
+
+
 def html_text(root: Element) -> str:
     """Return the whole document."""
     return "<!DOCTYPE html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"

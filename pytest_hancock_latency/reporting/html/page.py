@@ -10,7 +10,7 @@ from ...core.judging.verdict import WORST_FIRST
 from ...core.record import Artifact, Record, counterparts
 from ..table import count_line
 from .facts import facts, facts_of_baseline
-from .markup import Element, element, html_text, packaged
+from .markup import Element, document, element, packaged
 from .overview import anchor, badge, by_weight, overview
 from .sample_section import sample_section
 
@@ -40,24 +40,16 @@ def report_html(
         )
         for at, record in enumerate(ordered)
     ]
-    return html_text(
+    return document(
+        f"Latency budgets: {count_line(ordered) or 'no samples'}",
+        _header(ordered, session or {}, baseline.session if baseline else {}),
         element(
-            "html",
-            _head(ordered),
-            element(
-                "body",
-                element("a", "Skip to the samples", href="#samples", class_="skip"),
-                _header(ordered, session or {}, baseline.session if baseline else {}),
-                element(
-                    "main",
-                    _finder(ordered) if len(ordered) > _OPEN_AT_MOST else None,
-                    overview(ordered, earlier, slower) if ordered else None,
-                    element("div", *sections, id="samples", tabindex="-1"),
-                ),
-                element("script", packaged("script.js")),
-            ),
-            lang="en",
-        )
+            "main",
+            _finder(ordered) if len(ordered) > _OPEN_AT_MOST else None,
+            overview(ordered, earlier, slower) if ordered else None,
+            element("div", *sections, id="samples", tabindex="-1"),
+        ),
+        element("script", packaged("script.js")),
     )
 
 
@@ -72,17 +64,6 @@ def _slower(
         record.title
         for record, before in matches
         if before and judged_change(before, record, compared=len(records)).slower
-    )
-
-
-def _head(records: Sequence[Record]) -> Element:
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"Latency budgets: {count_line(records) or 'no samples'}"),
-        element("style", packaged("style.css")),
     )
 
 

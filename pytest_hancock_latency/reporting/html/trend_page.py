@@ -9,8 +9,9 @@ from ...core.duration import format_duration, format_exactly
 from ...core.judging.verdict import Outcome
 from ...core.trend import SHOWN, SampleTrend, Trend, TrendPoint
 from ..sessions import moment
-from ..trend_report import change_text, heading_text, since_text
-from .markup import Element, element, html_text, packaged
+from ..trend_report import CHANGED, heading_text, since_text
+from ..wording import change_words
+from .markup import Element, document, element
 from .overview import badge
 from .scales import LogScale, latency_range
 
@@ -43,50 +44,34 @@ def trend_html(trend: Trend, last: int) -> str:
     ranks = {sample.title: at for at, (sample, _) in reversed([*enumerate(changed)])}
     ordered = sorted(trend.samples, key=lambda sample: ranks.get(sample.title, len(changed)))
     places = {sample.title: f"trend-{at}" for at, sample in enumerate(ordered)}
-    return html_text(
+    return document(
+        f"Latency trend: {heading_text(trend, last)}",
         element(
-            "html",
+            "header",
+            element("h1", "Latency trend"),
+            element("p", heading_text(trend, last)),
+            *(element("p", f"Note: {note}", class_="note") for note in trend.notes),
+        ),
+        element(
+            "main",
+            _changes(trend, last, places) if changed else None,
+            _legend(),
             element(
-                "head",
-                element("meta", charset="utf-8"),
-                element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-                element("meta", name="color-scheme", content="light dark"),
-                element("title", f"Latency trend: {heading_text(trend, last)}"),
-                element("style", packaged("style.css")),
+                "div",
+                *(_section(trend, sample, places[sample.title]) for sample in ordered),
+                id="samples",
+                tabindex="-1",
             ),
-            element(
-                "body",
-                element("a", "Skip to the samples", href="#samples", class_="skip"),
-                element(
-                    "header",
-                    element("h1", "Latency trend"),
-                    element("p", heading_text(trend, last)),
-                    *(element("p", f"Note: {note}", class_="note") for note in trend.notes),
-                ),
-                element(
-                    "main",
-                    _changes(trend, last, places) if changed else None,
-                    _legend(),
-                    element(
-                        "div",
-                        *(_section(trend, sample, places[sample.title]) for sample in ordered),
-                        id="samples",
-                        tabindex="-1",
-                    ),
-                ),
-            ),
-            lang="en",
-        )
+        ),
     )
 
 
 def _changes(trend: Trend, last: int, places: dict[str, str]) -> Element:
-    headings = ("sample", "change", "before", "after", "commits", "since")
     rows = [
         element(
             "tr",
             element("th", element("a", sample.label, href=f"#{places[sample.title]}"), scope="row"),
-            element("td", change_text(change), class_="number"),
+            element("td", change_words(change.ratio), class_="number"),
             element("td", format_duration(round(change.point.before)), class_="number"),
             element("td", format_duration(round(change.point.after)), class_="number"),
             element("td", change.commits or "unknown"),
@@ -99,7 +84,7 @@ def _changes(trend: Trend, last: int, places: dict[str, str]) -> Element:
         element(
             "table",
             element("caption", "Changes of the median, without the time that the machine took"),
-            element("thead", element("tr", *(element("th", h, scope="col") for h in headings))),
+            element("thead", element("tr", *(element("th", h, scope="col") for h in CHANGED))),
             element("tbody", *rows),
             id="overview",
         ),
@@ -127,7 +112,9 @@ def _section(trend: Trend, sample: SampleTrend, place: str) -> Element:
         badge(latest.outcome),
         element("p", f"{len(sample.points)} runs, limits: {limits or 'none'}", class_="note"),
         *(
-            element("p", f"{change_text(change)} {since_text(trend, change)} {change.commits}")
+            element(
+                "p", f"{change_words(change.ratio)} {since_text(trend, change)} {change.commits}"
+            )
             for change in sample.changes
         ),
         _chart(trend, sample),
@@ -226,10 +213,10 @@ def _vertical_marks(trend: Trend, sample: SampleTrend) -> Iterator[Element]:
     for change in sample.changes:
         x = _x(trend, change.after.run) - half
         mark = _line((x, _TOP - 4), (x, _BOTTOM), "change")
-        mark.append(element("title", f"{change_text(change)} {change.commits}".strip()))
+        mark.append(element("title", f"{change_words(change.ratio)} {change.commits}".strip()))
         yield mark
         if x >= free_from:  # a change on two kinds of machines is two changes
-            yield _words(x, _TOP - 8, change_text(change), "middle", "change-words")
+            yield _words(x, _TOP - 8, change_words(change.ratio), "middle", "change-words")
             free_from = x + _WORDS_WIDTH
 
 
