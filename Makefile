@@ -81,6 +81,14 @@ audit: $(INSTALLED)  ## known vulnerabilities of the pinned versions; their lice
 	$(BIN)/pip-licenses --from=mixed --with-urls --format=markdown --output-file=build/licences.md
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements.lock
 
+.PHONY: docs
+docs: $(INSTALLED)  ## the documentation site, in build/docs/; warnings are errors
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html docs build/docs
+
+.PHONY: links
+links: $(INSTALLED)  ## every link of the documentation that leaves it
+	$(BIN)/sphinx-build -q -b linkcheck docs build/links
+
 .PHONY: bench
 bench: $(INSTALLED)  ## every script of benchmarks/, each printing its ratios
 	@set -e; for script in benchmarks/*.py; do \

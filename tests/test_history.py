@@ -180,7 +180,7 @@ def test_the_last_runs_decide_a_limit_if_asked(
     session.stdout.fnmatch_lines(
         [
             "advice for test_it.py::test_it: p99 is within over the last 6 runs (360 calls, "
-            "1 minute), not by this run alone"
+            "1 minute), not by this run alone (pooled-within)"
         ]
     )
     latest = read_history(pytester.path / "history").runs[-1].artifact.records[0]

@@ -15,6 +15,12 @@ Figures = Mapping[str, Any]
 
 
 def advice_text(advice: Advice) -> str:
+    """Return advice as text with its kind, by which the documentation explains it."""
+    text = advice_words(advice)
+    return f"{text} ({advice.kind})" if advice.kind in _WORDS else text
+
+
+def advice_words(advice: Advice) -> str:
     """Return advice as text: the finding and, after a colon or semicolon, what to do.
 
     Advice whose kind or figures are unknown to this version is shown as its kind and figures.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -136,7 +138,12 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("advice", "sentence"), SENTENCES.items(), ids=lambda each: str(each)[:40])
 def test_advice_says_what_was_noticed_and_what_to_do(advice: Advice, sentence: str) -> None:
-    assert sentence == advice_text(advice)
+    assert f"{sentence} ({advice.kind})" == advice_text(advice)
+
+
+def test_every_kind_is_explained_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs/messages.md").read_text(encoding="utf-8")
+    assert sorted(_WORDS) == re.findall(r"^### ([a-z-]+)$", page, re.MULTILINE)
 
 
 def test_every_kind_has_its_sentence_asserted() -> None:
