@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Any
 
 import jsonschema
@@ -16,7 +17,7 @@ import pytest
 from lxml import html
 
 from pytest_hancock_latency.cli import main
-from pytest_hancock_latency.core.changes import LEAST_RUNS, ChangePoint
+from pytest_hancock_latency.core.changes import LEAST_RUNS, ChangePoint, absolute_deviations
 from pytest_hancock_latency.core.record import Artifact
 from pytest_hancock_latency.core.trend import Trend, trend_of
 from pytest_hancock_latency.history import run_path, run_text
@@ -160,6 +161,17 @@ def test_a_page_of_any_number_of_runs_has_a_few_dates(count: int) -> None:
 
 
 needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures refuses it")
+
+
+def test_the_deviations_of_a_segment_are_those_from_its_median() -> None:
+    draw = Random(1)
+    values = [round(draw.gauss(0, 1), 1) for _ in range(40)]  # some are equal
+    found = absolute_deviations(values)
+    for start in range(40):
+        for n in range(1, 41 - start):
+            segment = values[start : start + n]
+            expected = sum(abs(value - median(segment)) for value in segment)
+            assert expected == pytest.approx(found[start][n])
 
 
 @needs_ruptures
