@@ -147,6 +147,11 @@ def test_a_file_of_budgets_reaches_the_plugin(project: Path) -> None:
     assert f"ERROR: {project / 'nowhere.toml'}: No such file or directory" in ran.stderr
 
 
+def test_the_folder_of_the_history_reaches_the_plugin(project: Path) -> None:
+    ran = gate(project, RUN='echo "$HANCOCK_LATENCY_HISTORY"', HISTORY_FOLDER="history")
+    assert "history\n" == ran.stdout
+
+
 def test_the_words_of_an_input_are_not_run(project: Path) -> None:
     gate(project, TESTS="$(touch ran) `touch ran` ; touch ran")
     assert not (project / "ran").exists()
