@@ -13,8 +13,8 @@ import pytest
 
 from pytest_hancock_latency.artifact_file import journal_path
 
+from ..plugin.conftest import ALONE, Suite
 from ..programs import bound_by_modes
-from .conftest import ALONE, Suite
 from .killing import (
     GATES,
     JSON,

@@ -1,6 +1,6 @@
 """kill -9 at random moments of a run with forty gates: no finished test is ever lost.
 
-python tests/plugin/shows/kill_nine.py [--moments 50] [--seed 1] [--kind alone|writing|xdist|worker]
+python tests/faults/shows/kill_nine.py [--moments 50] [--seed 1] [--kind alone|writing|xdist|worker]
 """
 
 from __future__ import annotations
