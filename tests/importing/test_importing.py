@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.core.budget import parse_limits, parse_terms
+from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
-from pytest_hancock_latency.core.judging.counts import RunningTally
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
 from pytest_hancock_latency.core.record import Record
@@ -201,7 +200,6 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
     text = "url,ms,ts\n" + "".join(f"/{n % 7},{n % 50 + 1},{n / 100}\n" for n in range(3000))
     settings = ImportSettings("csv", CsvColumns("ms", name="url", time="ts"))
     whole = imported(tmp_path, text, settings)
-    monkeypatch.setattr(formats, "CHUNK", 100)
     monkeypatch.setattr(formats, "_BLOCK", 13)
     assert whole == imported(tmp_path, text, settings)
 
@@ -289,18 +287,6 @@ def test_a_file_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ImportedFileError) as refused:
         imported_records(tmp_path / "nowhere", ImportSettings(), {}, None)
     assert f"{tmp_path / 'nowhere'}: No such file or directory" == str(refused.value)
-
-
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 2**40)), min_size=1))
-def test_columns_are_counted_like_pieces(requests: list[tuple[int, int]]) -> None:
-    limits = parse_terms({"p50": 10, "p99": 50}).budget().limits
-    pieces, columns = RunningTally(limits), RunningTally(limits)
-    for window, latency_ns in requests:
-        pieces.add(window, {index_of(latency_ns): 1})
-    windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
-    columns.add_columns(windows, latencies)
-    assert pieces.tally() == columns.tally()
-    assert pieces.timeline() == columns.timeline()
 
 
 @given(st.lists(st.integers(-5, 2**62), min_size=1))
