@@ -356,10 +356,11 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
     unit = layout.latency_ns
     while block := list(islice(iterator, _BLOCK)):
         first, line = line + 1, line + len(block)
+        wanted = block
         if layout.wanted is not None:
-            block = [text for text in block if text.startswith(layout.wanted)]
+            wanted = [text for text in block if text.startswith(layout.wanted)]
         try:
-            columns = _columns(block, iterator)
+            columns = _columns(wanted, iterator)
             if not columns:
                 continue
             count = len(columns[0])
@@ -418,7 +419,7 @@ def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
     """Return what is wrong with the first of these lines that cannot be converted."""
     width = None
     for number, row in enumerate(csv.reader(block), first):
-        if not row:
+        if not row or (layout.wanted and f"{row[0]}," != layout.wanted):
             continue
         width = width or len(row)
         if len(row) != width:
@@ -504,9 +505,10 @@ def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Req
         yield Requests(names, np.array(latencies), failures, np.array(starts))
 
 
-def _json_objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str, Any]]:
+    """Yield the objects of lines that contain a text; the first line has to be JSON anyway."""
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip() or (wanted not in line and number > 1):
             continue
         try:
             content = json.loads(line)
@@ -526,9 +528,10 @@ def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
 
 
 def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    # Nine of ten lines are about other metrics: most are dropped before they are parsed.
     points = (
         point["data"]
-        for point in _json_objects(lines)
+        for point in _json_objects(lines, '"http_req_duration"')
         if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
     )
 
@@ -537,7 +540,9 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
         name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
         is_ok = tags.get("expected_response", "true") == "true"
         failure = "" if is_ok else tags.get("status") or "failed"
-        return name, float(point["value"]) * UNITS["ms"], failure, _moment(point["time"])
+        latency_ns = float(point["value"]) * UNITS["ms"]
+        # The time of a point is when the request ended.
+        return name, latency_ns, failure, _moment(point["time"]) - latency_ns / UNITS["s"]
 
     return _batched(points, _complete(row))
 
