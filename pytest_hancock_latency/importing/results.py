@@ -8,7 +8,7 @@ attributed latency is raw latency, and *exceeded* may be the fault of the machin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
 
 UNATTRIBUTED: Final = Advice.of("imported")
-_LEAST: Final = 50
+LEAST: Final = 50
 """Minimum number of observations for *within*, as in a test."""
 _COUNTED_AT_ONCE: Final = 524_288
 """Latencies that are counted together: most of them then share windows and buckets. Each takes 24
@@ -38,6 +38,29 @@ bytes until then."""
 _MOST_REMEMBERED: Final = 100_000
 """Names whose budget is remembered; a log may have a different name in every line."""
 _WINDOWS_PER_S: Final = 1e9 / DELETION_WINDOW_NS
+
+
+class Owners:
+    """Finds the budget of a name, and the name or pattern that its requests are judged under."""
+
+    def __init__(self, budgets: Mapping[str, Terms], of_all: Terms | None) -> None:
+        """budgets: by name or pattern. of_all: budget of every name without one."""
+        self._budgets = budgets
+        self._patterns = narrowest_first(budgets)
+        self._of_all = of_all
+
+    def owner(self, name: str, known: Collection[str]) -> str:
+        """Return what a name is judged under. known: all owners so far."""
+        if name in self._budgets:
+            return name
+        pattern = first_match(self._patterns, name)
+        if pattern is not None:
+            return pattern
+        return name if name in known or len(known) < MOST_NAMES else OTHERS
+
+    def terms(self, owner: str) -> Terms | None:
+        """Return the budget of an owner; None if it has none."""
+        return self._budgets.get(owner, self._of_all)
 
 
 class _Named:
@@ -51,33 +74,23 @@ class _Named:
 class _Names(dict[str, int]):
     """The number of the name or pattern that requests of a name count for."""
 
-    def __init__(self, budgets: Mapping[str, Terms], of_all: Terms | None) -> None:
+    def __init__(self, owners: Owners) -> None:
         super().__init__()
         self.named: dict[str, _Named] = {}
         self.by_number: list[_Named] = []
         self._numbers: dict[str, int] = {}
-        self._budgets = budgets
-        self._patterns = narrowest_first(budgets)
-        self._of_all = of_all
+        self._owners = owners
 
     def __missing__(self, name: str) -> int:
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
-        owner = self._owner(name)
+        owner = self._owners.owner(name, self.named)
         if owner not in self.named:
             self._numbers[owner] = len(self.by_number)
-            self.named[owner] = _Named(self._budgets.get(owner, self._of_all))
+            self.named[owner] = _Named(self._owners.terms(owner))
             self.by_number.append(self.named[owner])
         number = self[name] = self._numbers[owner]
         return number
-
-    def _owner(self, name: str) -> str:
-        if name in self._budgets:
-            return name
-        pattern = first_match(self._patterns, name)
-        if pattern is not None:
-            return pattern
-        return name if name in self.named or len(self.named) < MOST_NAMES else OTHERS
 
 
 class Results:
@@ -86,7 +99,7 @@ class Results:
     def __init__(self, budgets: Mapping[str, Terms], *, of_all: Terms | None = None) -> None:
         """budgets: by name or pattern. of_all: budget of every name without one."""
         self._budgets = budgets
-        self._names = _Names(budgets, of_all)
+        self._names = _Names(Owners(budgets, of_all))
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
         """Numbers of names, latencies and windows that are not counted yet."""
         self._waiting_count = 0
@@ -200,5 +213,5 @@ class Results:
         if named.terms is None:
             return None
         terms = named.terms.without_rps()
-        policy = Policy(least=terms.samples or _LEAST, gates=max(1, len(self._names.named)))
+        policy = Policy(least=terms.samples or LEAST, gates=max(1, len(self._names.named)))
         return judge_counts(named.tally.tally(), terms.budget(), policy)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from ..budget import LatencyBudget, Limit
 from ..duration import NS_PER_S
@@ -41,12 +41,26 @@ class OverTime:
     exceeding: Sequence[int]
 
 
+class CountsOver(Protocol):
+    """Observations of which it is known how many are over a limit."""
+
+    @property
+    def n(self) -> int:
+        """Number of observations."""
+
+    def surely_over(self, limit_ns: int) -> int:
+        """Return the number of observations that were certainly above the limit."""
+
+    def maybe_over(self, limit_ns: int) -> int:
+        """Return the number of observations that may have been above the limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """All counts of one sample."""
 
-    raw: Histogram
-    attributed: Histogram
+    raw: CountsOver
+    attributed: CountsOver
     """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
     elapsed_ns: int = 0
