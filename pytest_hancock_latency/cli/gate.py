@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..artifact_file import artifact_of, artifact_source
 from ..budget_file import read_budgets
@@ -148,9 +148,19 @@ def _run_import(options: argparse.Namespace) -> int:
         files = [imported_records(path, settings, budgets, of_all) for path in options.artifacts]
         judged = [record for records in files for record in records]
     if options.output:
-        put(json_text(judged, {"tool": "pytest-hancock-latency"}), options.output)
+        put(json_text(judged, _import_session(judged)), options.output)
     put(summary_text(judged), None)
     return exit_code(judged, strict=options.strict)
+
+
+def _import_session(records: Sequence[Record]) -> Mapping[str, Any]:
+    """Return the facts about a run of another tool: when it began, if its times say so."""
+    times = (record.measurement.started_unix_s for record in records)
+    known = [time for time in times if time is not None]
+    return {
+        "tool": "pytest-hancock-latency",
+        **({"started_unix_s": min(known)} if known else {}),
+    }
 
 
 def _check_inputs(options: argparse.Namespace) -> None:

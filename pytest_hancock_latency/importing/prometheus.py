@@ -26,6 +26,7 @@ from ..core.duration import format_duration
 from ..core.judging.coarse import Bucket, CoarseHistogram
 from ..core.judging.counts import Tally, judge_counts
 from ..core.judging.sequential import Policy
+from ..core.judging.verdict import LimitVerdict, Outcome, Reason
 from ..core.quantile import COLUMNS, MAXIMUM, label, rank
 from ..core.record import Record, bounds_at_ranks, quantiles_of
 from ..core.sample import FROM_PROMETHEUS, Measurement
@@ -256,7 +257,22 @@ def _record(
                 )
     policy = Policy(least=terms.samples or LEAST, gates=max(1, gates))
     verdict = judge_counts(Tally(raw=histogram, attributed=histogram), budget, policy)
-    return _with_quantiles(replace(record, verdict=verdict), histogram)
+    limits = tuple(_without_excuse(part) for part in verdict.limits)
+    return _with_quantiles(replace(record, verdict=replace(verdict, limits=limits)), histogram)
+
+
+def _without_excuse(part: LimitVerdict) -> LimitVerdict:
+    """Return the verdict on a limit with the count that it is based on.
+
+    The counts differ by the bucket that the limit is in, and not because of the machine.
+    """
+    if not part.excused:
+        return part
+    if part.outcome is Outcome.EXCEEDED:
+        return replace(part, over=part.over_attributed)
+    if part.reason is Reason.MACHINE:
+        return replace(part, reason=Reason.BUCKET)
+    return replace(part, over_attributed=part.over)
 
 
 def _shown(edges_ns: Sequence[Fraction]) -> str:

@@ -37,6 +37,8 @@ _COUNTED_AT_ONCE: Final = 524_288
 bytes until then."""
 _MOST_REMEMBERED: Final = 100_000
 """Names whose budget is remembered; a log may have a different name in every line."""
+_EARLIEST_S: Final = 1e8
+"""Times before this one, in March 1973, are relative to the start of the run, as hey's are."""
 _WINDOWS_PER_S: Final = 1e9 / DELETION_WINDOW_NS
 
 
@@ -203,8 +205,8 @@ class Results:
                 bracket=False,
                 why_no_bracket="it was measured by another tool",
                 elapsed_ns=tally.elapsed_ns,
-                started_unix_s=tally.started_unix_s,
-                ended_unix_s=tally.ended_unix_s,
+                started_unix_s=_unix_s(tally.started_unix_s),
+                ended_unix_s=_unix_s(tally.ended_unix_s),
                 advice=(UNATTRIBUTED,),
             ),
         )
@@ -215,3 +217,8 @@ class Results:
         terms = named.terms.without_rps()
         policy = Policy(least=terms.samples or LEAST, gates=max(1, len(self._names.named)))
         return judge_counts(named.tally.tally(), terms.budget(), policy)
+
+
+def _unix_s(time_s: float | None) -> float | None:
+    """Return a time since 1970; None if it is relative to the start of the run."""
+    return time_s if time_s is not None and time_s >= _EARLIEST_S else None

@@ -14,6 +14,7 @@ _SUMMARIES: Final = (
     (
         re.compile(
             r"Type,Name,(Request Count|# requests),|Timestamp,User Count,|Method,Name,Error,"
+            r"|Count,Message,Traceback,"
         ),
         "a CSV of Locust",
         "import pytest_hancock_latency.locust_gate in the locustfile, which judges the run itself",

@@ -336,6 +336,7 @@ LOCUST = "import pytest_hancock_latency.locust_gate in the locustfile, which jud
         ("Type,Name,Request Count,Failure Count,Median Response Time", "a CSV of Locust", LOCUST),
         ("Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%", "a CSV of Locust", LOCUST),
         ("Method,Name,Error,Occurrences,First Seen,Last Seen", "a CSV of Locust", LOCUST),
+        ("Count,Message,Traceback,Nodes", "a CSV of Locust", LOCUST),
         ("Running 2s test @ http://127.0.0.1/", "the output of wrk or wrk2", RECORD),
         ("This is ApacheBench, Version 2.3", "the output of ApacheBench", RECORD),
         (
@@ -409,6 +410,13 @@ def test_a_csv_is_read_as_the_csv_module_does(
 def test_k6_says_when_a_request_ended(tmp_path: Path, text: str, started_unix_s: float) -> None:
     (record,) = imported(tmp_path, text)
     assert started_unix_s == record.measurement.started_unix_s
+
+
+@pytest.mark.parametrize("text", [HEY, OHA], ids=["hey", "oha"])
+def test_relative_times_are_not_taken_for_times_since_1970(tmp_path: Path, text: str) -> None:
+    (record,) = imported(tmp_path, text)
+    assert (None, None) == (record.measurement.started_unix_s, record.measurement.ended_unix_s)
+    assert record.timeline
 
 
 def test_names_that_were_forgotten_are_still_the_same(

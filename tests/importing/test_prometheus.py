@@ -203,6 +203,36 @@ def test_the_command_judges_and_writes_an_artifact(
 
 
 @pytest.mark.parametrize(
+    ("buckets", "explanation"),
+    [
+        (
+            [FAST, STRADDLING],
+            "inconclusive p99: up to 100 of 1000 over 100 ms, all of them in the bucket that the "
+            "limit is in; choose a limit at one of its edges",
+        ),
+        (
+            [FAST, STRADDLING, (0, "0.1002", "0.11", "4")],
+            "inconclusive p99: up to 104 of 1004 over 100 ms, 100 of them in the bucket that the "
+            "limit is in; choose a limit at one of its edges",
+        ),
+        (
+            [FAST, STRADDLING, SLOW],
+            "exceeded p99: 100 of 1100 over 100 ms (9.1 %, allowed 1 %); p99 ≥ 250 ms",
+        ),
+    ],
+)
+def test_a_bucket_with_the_limit_counts_against_each_verdict(
+    command: Command,  # noqa: F811
+    buckets: list[tuple[int, str, str, str]],
+    explanation: str,
+) -> None:
+    with answering(vector(native(buckets, route="/ask"))) as (url, _):
+        asked = ("gate", "--from", "prometheus", "--url", url, "--query", "m")
+        out = command(*asked, "--budget", "p99=100ms").out
+    assert f"\n/ask\n  {explanation}\n\n" in out
+
+
+@pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (["a.csv", "--from", "prometheus"], "--from prometheus reads no file: leave out a.csv"),
