@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
 from pytest_hancock_latency.core.judging.verdict import Outcome
@@ -22,6 +23,8 @@ from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.importing import formats, results
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
+
+from ..cli.conftest import Command, command  # noqa: F401 - a fixture
 
 JMETER = """\
 timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes
@@ -463,3 +466,45 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         monkeypatch.setattr("sys.stdin", file)
         (record,) = imported_records(Path("-"), ImportSettings(), {}, parse_limits("p50=1s"))
     assert 1 == record.n
+
+
+def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Path) -> None:  # noqa: F811
+    path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
+    path.write_text(rows(1000, range(0, 1000, 10)))
+    asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
+    ended = command(*asked, "--budget", "p99=50ms", "-o", artifact)
+    assert (1, "") == (ended.code, ended.err)
+    assert ended.out == (
+        "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
+        "sample     n  p50  p95  p99  limits (ms)  verdict\n"
+        "all     1000   10   80   80  p99 50       exceeded p99\n\n"
+        "1 exceeded\n\n"
+        "all\n"
+        "  exceeded p99: 100 of 1000 over 50 ms (10 %, allowed 1 %); p99 ≥ 80 ms\n\n"
+        "advice for all: measured by another tool, which does not know what the machine did: "
+        "exceeded can be due to the machine or the network\n"
+    )
+    command("report", artifact, "--format", "html", "-o", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "no attribution: it was measured by another tool" in page
+
+
+@pytest.mark.parametrize(
+    ("start", "session"),
+    [
+        (1_700_000_000, {"tool": "pytest-hancock-latency", "started_unix_s": 1_700_000_000}),
+        (0, {"tool": "pytest-hancock-latency"}),
+    ],
+    ids=["since 1970", "relative"],
+)
+def test_the_artifact_says_when_the_run_began_if_the_times_do(
+    command: Command,  # noqa: F811
+    tmp_path: Path,
+    start: int,
+    session: dict[str, object],
+) -> None:
+    path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
+    path.write_text("ts,ms\n" + "".join(f"{start + at},5\n" for at in range(60)))
+    asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
+    assert 0 == command(*asked, "--budget", "p50=50ms", "-o", artifact).code
+    assert session == read_artifact(artifact).session
