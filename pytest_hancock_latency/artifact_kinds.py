@@ -59,6 +59,7 @@ KINDS = {
         ArtifactKind("run", "history:run_text", at_intervals=False, of_command=False),
         ArtifactKind("csv", "reporting.csv_table:csv_text"),
         ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
+        ArtifactKind("otlp-json", "reporting.opentelemetry:otlp_json"),
         ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),
     )
 }

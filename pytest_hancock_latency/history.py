@@ -8,16 +8,19 @@ but not the slowest observations, the timeline and the advice.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from .artifact_file import read_artifact
+from .core.pooled import READ_RUNS, has_open_limits, with_earlier_runs
 from .core.record import Artifact, Record
-from .errors import ArtifactError
+from .errors import ArtifactError, SettingError
 from .reporting.json_artifact import json_text
 from .shared_options import KEPT_RUNS
 
@@ -85,6 +88,54 @@ def read_history(folder: Path) -> History:
     if not runs and not damaged:
         raise ArtifactError(f"{folder} has no runs: add some with --latency-history={folder}")
     return History(sorted(runs, key=lambda run: run.started_unix_s), damaged)
+
+
+class EarlierRuns:
+    """The last runs of a history, with which undecided limits of the present run are decided."""
+
+    def __init__(self, own: Path) -> None:
+        """own: the file of the present run, in the same folder."""
+        self._own = own
+
+    def added_to(self, record: Record, machine: Callable[[], Sequence[str]]) -> Record:
+        """Return the record with limits that its last runs decide, and advice about them.
+
+        machine: returns the kind of this machine; called if a limit is undecided.
+        """
+        if not has_open_limits(record):
+            return record
+        from .core.changes import change_points
+
+        return with_earlier_runs(record, machine(), self._artifacts, change_points)
+
+    @cached_property
+    def _artifacts(self) -> list[Artifact]:
+        """The last runs, read when first needed; damaged files are left to ``trend`` to name."""
+        artifacts = []
+        for path in sorted(self._own.parent.glob(_PATTERN))[-READ_RUNS:]:
+            with suppress(ArtifactError):
+                if path != self._own:
+                    artifacts.append(read_artifact(path))
+        return artifacts
+
+
+def earlier_runs(paths: Mapping[str, Path]) -> EarlierRuns:
+    """Return the earlier runs of the history that one of these artifacts is added to.
+
+    Raises:
+        SettingError: there is no history, or ruptures is not installed.
+    """
+    if RUN not in paths:
+        raise SettingError(
+            "--latency-pool-history adds up the runs of a history: name its folder with "
+            "--latency-history=DIR"
+        )
+    if find_spec("ruptures") is None:
+        raise SettingError(
+            "--latency-pool-history looks for changes with ruptures, which is not installed: "
+            "pip install 'pytest-hancock-latency[trend]'"
+        )
+    return EarlierRuns(paths[RUN])
 
 
 def _without_details(record: Record) -> Record:

@@ -63,6 +63,11 @@ SHARED = (
     ),
     Option("history", "DIR", "add this run to a history, which hancock-latency trend shows"),
     Option("history_keep", "N", f"number of runs to keep in the history (default: {KEPT_RUNS})"),
+    Option(
+        "pool_history",
+        "on|off",
+        "let the last runs of the history together show a limit to be within (default: off)",
+    ),
     Option("budgets", "FILE", "TOML file of named budgets (default: pyproject.toml)"),
     Option("scale", "N", "multiply latency limits by this factor, such as 2 on a slower machine"),
     Option("strict", "", "fail the test or the Locust run if a budget is inconclusive"),

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from pytest_hancock_latency.errors import ArtifactError, SettingError
-from pytest_hancock_latency.history import prune, read_history, run_path, run_text
+from pytest_hancock_latency.history import (
+    earlier_runs,
+    prune,
+    read_history,
+    run_path,
+    run_text,
+)
 from pytest_hancock_latency.reporting.writer import write_whole
 from pytest_hancock_latency.shared_options import parse_kept
 
@@ -144,3 +150,65 @@ def test_sessions_at_the_same_time_lose_nothing_even_if_one_is_killed(
         session.communicate(b"\n")
     history = read_history(pytester.path / "history")
     assert ([], 2) == (list(history.damaged), len(history.runs))
+
+
+SLOW = """
+from pytest_hancock_latency import latency_budget
+
+@latency_budget(p99="10s", samples=20, max_samples=60)
+def test_it(sample):
+    sample(sorted, range(100))
+"""
+
+
+def seven_runs(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
+    """Fill a history with seven copies of a run that leaves p99 undecided."""
+    pytester.makepyfile(test_it=SLOW)
+    run("--latency-history=history").stdout.fnmatch_lines(["1 undecided: too few calls*"])
+    (path,) = (pytester.path / "history").iterdir()
+    for number in range(6):
+        path.with_name(path.name.replace("Z-", f"Z-{number}")).write_bytes(path.read_bytes())
+
+
+def test_the_last_runs_decide_a_limit_if_asked(
+    run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
+) -> None:
+    seven_runs(pytester, run)
+    (pytester.path / "history" / "run-20260101T000000.000Z-torn.json").write_text("{")
+    session = run("--latency-history=history", "--latency-pool-history=on", "--latency-strict")
+    session.assert_outcomes(passed=1)
+    session.stdout.fnmatch_lines(
+        [
+            "advice for test_it.py::test_it: p99 is within over the last 6 runs (360 calls, "
+            "1 minute), not by this run alone (pooled-within)"
+        ]
+    )
+    latest = read_history(pytester.path / "history").runs[-1].artifact.records[0]
+    assert latest.verdict
+    assert (60, "pooled") == (latest.n, latest.verdict.limits[0].reason)
+
+
+def test_the_last_runs_decide_nothing_unless_asked(
+    run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
+) -> None:
+    seven_runs(pytester, run)
+    run("--latency-history=history", "--latency-strict").assert_outcomes(failed=1)
+
+
+def test_pooling_needs_a_history(run: Callable[..., pytest.RunResult]) -> None:
+    run("--latency-pool-history=on").stderr.fnmatch_lines(
+        [
+            "ERROR: --latency-pool-history adds up the runs of a history: name its folder with "
+            "--latency-history=DIR"
+        ]
+    )
+
+
+def test_pooling_needs_ruptures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_hancock_latency.history.find_spec", lambda _: None)
+    with pytest.raises(SettingError) as raised:
+        earlier_runs({"run": tmp_path / "run-1.json"})
+    assert (
+        "--latency-pool-history looks for changes with ruptures, which is not installed: "
+        "pip install 'pytest-hancock-latency[trend]'"
+    ) == str(raised.value)

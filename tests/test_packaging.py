@@ -55,8 +55,9 @@ def project() -> dict[str, Any]:
 
 
 def lock_lines() -> list[str]:
+    """Requirements without their hashes."""
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return [line.removesuffix(" \\") for line in lines if line and line[0] not in "# "]
 
 
 def test_the_wheel_holds_the_two_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
@@ -122,6 +123,16 @@ def test_the_lock_is_readable_by_any_pip_anywhere() -> None:
     """Names, versions and markers: no index, no host, no path, no option."""
     pinned = re.compile(r"[a-z0-9._-]+(\[[a-z0-9,-]+\])?==[0-9][^\s/:@]*( ; [^/@]+)?")
     assert [] == [line for line in lock_lines() if not pinned.fullmatch(line)]
+
+
+def test_the_lock_has_a_hash_for_every_requirement() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    without = [
+        line
+        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+        if line[0] not in "# " and not following.startswith("    --hash=sha256:")
+    ]
+    assert [] == without
 
 
 def test_the_lock_pins_whatever_the_project_asks_for() -> None:

@@ -6,19 +6,24 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from random import Random
+from statistics import median
+from typing import Any
 
+import jsonschema
 import pytest
 from lxml import html
 
 from pytest_hancock_latency.cli import main
-from pytest_hancock_latency.core.changes import LEAST_RUNS, ChangePoint
+from pytest_hancock_latency.core.changes import LEAST_RUNS, ChangePoint, absolute_deviations
 from pytest_hancock_latency.core.record import Artifact
 from pytest_hancock_latency.core.trend import Trend, trend_of
 from pytest_hancock_latency.history import run_path, run_text
 from pytest_hancock_latency.reporting.html import trend_html
-from pytest_hancock_latency.reporting.trend_report import trend_json, trend_markdown, trend_text
+from pytest_hancock_latency.reporting.trend_json import trend_json
+from pytest_hancock_latency.reporting.trend_report import trend_markdown, trend_text
 from pytest_hancock_latency.reporting.writer import write_whole
 
 from .cli.making import record
@@ -86,11 +91,39 @@ def test_json_has_every_run_and_change(slower: Trend) -> None:
     (sample,) = plain["samples"]
     assert (8, "trend", 8) == (plain["runs"], plain["kind"], len(sample["points"]))
     (change,) = sample["changes"]
-    assert (4, 5, ["0000004ab", "0000005ab"]) == (
-        change["before_run"],
-        change["after_run"],
-        change["commits"],
-    )
+    assert change == {
+        "before_run": 4,
+        "after_run": 5,
+        "commits": ["0000004ab", "0000005ab"],
+        "ratio": pytest.approx(1.1, rel=0.001),
+        "before_ns": pytest.approx(1_000_000, rel=0.001),
+        "after_ns": pytest.approx(1_100_000, rel=0.001),
+    }
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """The published schema."""
+    file = files("pytest_hancock_latency.reporting").joinpath("trend.schema.json")
+    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return schema
+
+
+def test_json_fulfils_its_schema(slower: Trend, schema: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(trend_json(slower)), schema)
+    unknown = trend_of([Artifact({}, [replace(record(1.0), verdict=None)])], step_at())  # type: ignore[arg-type]
+    jsonschema.validate(json.loads(trend_json(unknown)), schema)
+
+
+def test_the_schema_describes_every_field(slower: Trend, schema: dict[str, Any]) -> None:
+    plain = json.loads(trend_json(slower))
+    (sample,) = plain["samples"]
+    parts = {"sample": sample, "change": sample["changes"][0], "point": sample["points"][0]}
+    assert plain.keys() == schema["properties"].keys()
+    assert {name: list(part) for name, part in parts.items()} == {
+        name: list(part["properties"]) for name, part in schema["$defs"].items()
+    }
 
 
 def test_each_kind_of_machine_is_looked_at_by_itself() -> None:
@@ -127,7 +160,18 @@ def test_a_page_of_any_number_of_runs_has_a_few_dates(count: int) -> None:
     assert 1 <= len(dates) <= 7
 
 
-needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures has no wheels")
+needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures refuses it")
+
+
+def test_the_deviations_of_a_segment_are_those_from_its_median() -> None:
+    draw = Random(1)
+    values = [round(draw.gauss(0, 1), 1) for _ in range(40)]  # some are equal
+    found = absolute_deviations(values)
+    for start in range(40):
+        for n in range(1, 41 - start):
+            segment = values[start : start + n]
+            expected = sum(abs(value - median(segment)) for value in segment)
+            assert expected == pytest.approx(found[start][n])
 
 
 @needs_ruptures
@@ -207,7 +251,8 @@ def test_without_ruptures_a_note_says_that_changes_were_not_looked_for(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert 0 == main(["trend", str(folder)])
     assert capsys.readouterr().out.endswith(
-        "note: changes were not looked for: pip install 'pytest-hancock-latency[trend]'\n"
+        "note: changes were not looked for: pip install 'pytest-hancock-latency[trend]', with "
+        "Python 3.13 or older\n"
     )
 
 

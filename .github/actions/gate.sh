@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs the gate: RUN as it stands, or else pytest with PYTEST_ARGS and TESTS.
-# ARTIFACTS and BUDGETS reach the plugin through its own environment variables.
+# ARTIFACTS, BUDGETS and HISTORY_FOLDER reach the plugin through its own environment variables.
 set -euo pipefail
 
 : "${ARTIFACTS:?names the folder for artifacts}"
 export HANCOCK_LATENCY_ARTIFACTS=$ARTIFACTS
 [[ -z ${BUDGETS:-} ]] || export HANCOCK_LATENCY_BUDGETS=$BUDGETS
+[[ -z ${HISTORY_FOLDER:-} ]] || export HANCOCK_LATENCY_HISTORY=$HISTORY_FOLDER
 mkdir -p "$ARTIFACTS"
 
 if [[ -n ${RUN:-} ]]; then

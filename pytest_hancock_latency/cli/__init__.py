@@ -29,8 +29,8 @@ Run hancock-latency COMMAND --help for the options of a command.
 _COMMANDS = (report, show, compare, merge, gate, suggest, duel, trend)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
+def command_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with all commands."""
     parser = argparse.ArgumentParser(
         prog="hancock-latency",
         description="Show, compare and judge measured latencies, and compare two versions of code.",
@@ -41,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_command(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = command_parser()
     ours, of_pytest = duel.split_arguments(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(ours)
     options.pytest_arguments = of_pytest

@@ -11,7 +11,8 @@ from ..core.changes import ChangePoint
 from ..core.trend import FindChanges, Trend, trend_of
 from ..errors import ArtifactError
 from ..history import read_history
-from ..reporting.trend_report import trend_json, trend_markdown, trend_text
+from ..reporting.trend_json import trend_json
+from ..reporting.trend_report import trend_markdown, trend_text
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 _BY_SUFFIX: Final = {".html": "html", ".md": "markdown", ".json": "json"}
 _FORMATS: Final = ("text", "markdown", "json", "html")
 _LAST: Final = 20
-WITHOUT_RUPTURES: Final = "changes were not looked for: pip install 'pytest-hancock-latency[trend]'"
+WITHOUT_RUPTURES: Final = (
+    "changes were not looked for: pip install 'pytest-hancock-latency[trend]', with Python 3.13 or "
+    "older"
+)
+"""ruptures 1.1.10 refuses to be installed on Python 3.14."""
 _DESCRIPTION: Final = """\
 Shows the runs of a history, which --latency-history=DIR of pytest and Locust adds, and where the
 median of a sample changed: by at least 3 %, on one kind of machine, shown by at least five runs on

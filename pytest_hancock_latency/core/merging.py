@@ -24,7 +24,15 @@ from .quantile import MAXIMUM, label
 from .record import Record, bounds_in_histograms, quantiles_of
 from .sample import Measurement
 
-_ABOUT_THE_RUN: Final = ("cap-samples", "cap-time", "slower", "not-compared")
+_ABOUT_THE_RUN: Final = (
+    "cap-samples",
+    "cap-time",
+    "slower",
+    "not-compared",
+    "pooled-within",
+    "pooled-exceeded",
+    "pooled-few",
+)
 """Kinds of advice that no longer apply after merging or under another budget."""
 _SLOWEST = 5
 _Rate = TypeVar("_Rate", ThroughputVerdict, RpsVerdict)

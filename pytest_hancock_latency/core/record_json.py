@@ -20,6 +20,7 @@ from .judging.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
+    Pooled,
     Reason,
     RpsVerdict,
     ThroughputVerdict,
@@ -185,7 +186,10 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
 
 
 def _limit_to_plain(part: LimitVerdict) -> Plain:
-    plain = {k: v for k, v in plain_fields(part).items() if k not in ("limit", "outcome", "reason")}
+    apart = ("limit", "outcome", "reason", "pooled")
+    plain = {k: v for k, v in plain_fields(part).items() if k not in apart}
+    if part.pooled is not None:
+        plain["pooled"] = plain_fields(part.pooled)
     return {
         "percentile": part.limit.label,
         "limit_ns": part.limit.limit_ns,
@@ -236,6 +240,8 @@ def _limit_from_plain(plain: Mapping[str, Any], path: str) -> LimitVerdict:
         )
     values = {**_known(LimitVerdict, plain), "limit": limit}
     values["outcome"], values["reason"] = Outcome(plain["outcome"]), Reason(plain["reason"])
+    pooled = plain.get("pooled")
+    values["pooled"] = Pooled(**_known(Pooled, pooled)) if pooled else None
     return LimitVerdict(**values)
 
 

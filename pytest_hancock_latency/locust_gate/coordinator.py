@@ -19,6 +19,7 @@ import gevent
 
 from ..artifact_file import ArtifactWriter
 from ..artifact_kinds import KINDS
+from ..core.baseline import kind_of_machine
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Record, exit_code_of
 from ..history import RUN, prune
@@ -120,7 +121,11 @@ class Coordinator:
     def _decide(self) -> list[Record]:
         """Judge for the last time, and write the artifacts."""
         self.collecting.stop()
-        self._decided = self.run_judge.records(self._state())
+        records, earlier = self.run_judge.records(self._state()), self._settings.earlier_runs
+        if earlier is not None:
+            machine = kind_of_machine(self.session())
+            records = [earlier.added_to(record, lambda: machine) for record in records]
+        self._decided = records
         self._write(self._decided)
         return self._decided
 

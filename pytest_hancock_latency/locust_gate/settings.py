@@ -14,6 +14,7 @@ from ..artifact_kinds import KINDS
 from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_scale
 from ..errors import SettingError, read_as
+from ..history import EarlierRuns, earlier_runs
 from ..shared_options import (
     GUIDE_ARTIFACT,
     KEPT_RUNS,
@@ -39,6 +40,8 @@ class Settings:
     """Path of each kind of artifact to write."""
     history_keep: int = KEPT_RUNS
     """Number of runs to keep in the history."""
+    earlier_runs: EarlierRuns | None = None
+    """The runs of the history that may decide what this run leaves undecided."""
     strict: bool = False
     scale: Fraction = Fraction(1)
     """Factor by which the latency limits of the budgets have been multiplied."""
@@ -66,16 +69,19 @@ def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) 
     guide = environ.get(GUIDE_ARTIFACT)
     scale = read_as("--latency-scale", SettingError, parse_scale, texts["scale"] or 1)
     budgets = _budgets(texts["budgets"], folder)
+    artifacts = artifact_paths(
+        {kind: paths.get(kind) for kind in KINDS},
+        paths.get("artifacts"),
+        folder / guide if guide else None,
+        history=paths.get("history"),
+        of_pytest=False,
+    )
+    pools = _switch("pool-history", texts["pool_history"])
     settings = Settings(
         budgets={name: terms.scaled(scale) for name, terms in budgets.items()},
         scale=scale,
-        artifacts=artifact_paths(
-            {kind: paths.get(kind) for kind in KINDS},
-            paths.get("artifacts"),
-            folder / guide if guide else None,
-            history=paths.get("history"),
-            of_pytest=False,
-        ),
+        artifacts=artifacts,
+        earlier_runs=earlier_runs(artifacts) if pools else None,
         history_keep=read_as(
             "--latency-history-keep", SettingError, parse_kept, texts["history_keep"] or KEPT_RUNS
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +12,12 @@ from typing import Final
 import pytest
 
 from ..artifact_file import check_artifacts
+from ..core.baseline import kind_of_machine
 from ..core.budget import Terms
+from ..core.record import Record
 from ..duel.line import line_of_side
 from ..errors import BudgetError, LatencyError, SettingError
+from ..history import earlier_runs
 from .baseline import baseline_of
 from .duel_side import DuelSide
 from .github import GitHub
@@ -51,9 +54,11 @@ class Activation:
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
         duel = DuelSide(line) if (line := line_of_side()) else None
         if duel is not None:
-            self.settings = replace(self.settings, artifacts={}, github=False)
+            self.settings = replace(self.settings, artifacts={}, github=False, pool_history=False)
             config.pluginmanager.register(duel, DUEL_SIDE)
-        self._item_hooks = ItemHooks(config, self.settings, baseline, duel)
+        self._item_hooks = ItemHooks(
+            config, self.settings, baseline, duel, self._evidence_of_earlier_runs()
+        )
         config.pluginmanager.register(self._item_hooks, ITEM_HOOKS)
         if not _is_worker(config):
             session = Session(
@@ -69,6 +74,16 @@ class Activation:
                 self._item_hooks.take_records,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
+
+    def _evidence_of_earlier_runs(self) -> Callable[[Record], Record] | None:
+        """Return what adds the evidence of earlier runs to a record, if it was asked for."""
+        if not self.settings.pool_history:
+            return None
+        try:
+            earlier = earlier_runs(self.settings.artifacts)
+        except SettingError as error:
+            raise pytest.UsageError(str(error)) from None
+        return lambda record: earlier.added_to(record, lambda: kind_of_machine(self._facts.plain))
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """Return the sampler of a test."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -49,7 +49,10 @@ class ItemHooks:
         settings: Settings,
         baseline: Baseline | None,
         duel: DuelSide | None = None,
+        add_earlier_runs: Callable[[Record], Record] | None = None,
     ) -> None:
+        """add_earlier_runs: decides what a record leaves undecided by the runs before it."""
+        self._add_earlier_runs = add_earlier_runs
         self._duel = duel
         self._config = config
         self._settings = settings
@@ -148,6 +151,8 @@ class ItemHooks:
         records += [self._complete(item, record) for record in item.stash.get(LOAD_RECORDS, [])]
         if not judged:
             records = [record.without_verdict("the test itself failed") for record in records]
+        elif self._add_earlier_runs is not None:
+            records = [self._add_earlier_runs(record) for record in records]
         item.stash[_FINISHED] = records
         item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:

@@ -68,6 +68,8 @@ class Settings:
     """Path of each kind of artifact to write."""
     history_keep: int = KEPT_RUNS
     """Number of runs to keep in the history."""
+    pool_history: bool = False
+    """Whether the last runs of the history may decide what this run leaves undecided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         baseline=_path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
         history_keep=_read(values["history_keep"], parse_kept, KEPT_RUNS),
+        pool_history=_read(values["pool_history"], parse_switch, False),
         artifacts=artifact_paths(
             {kind: _path(values[kind]) for kind in KINDS if kind in values},
             _path(values["artifacts"]),

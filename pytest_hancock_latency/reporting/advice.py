@@ -15,6 +15,12 @@ Figures = Mapping[str, Any]
 
 
 def advice_text(advice: Advice) -> str:
+    """Return advice as text with its kind, by which the documentation explains it."""
+    text = advice_words(advice)
+    return f"{text} ({advice.kind})" if advice.kind in _WORDS else text
+
+
+def advice_words(advice: Advice) -> str:
     """Return advice as text: the finding and, after a colon or semicolon, what to do.
 
     Advice whose kind or figures are unknown to this version is shown as its kind and figures.
@@ -64,6 +70,40 @@ def _takes_long(f: Figures) -> str:
         f"{f['limit']} needs {f['needed']} calls of about {format_duration(interval)} each: "
         f"{format_duration(whole)}"
     )
+
+
+def _pooled_within(f: Figures) -> str:
+    span = f", {_days(f['span_ns'])}" if f["span_ns"] else ""
+    return (
+        f"{f['limit']} is within over the last {f['runs']} runs ({f['n']} calls{span}), not by "
+        "this run alone"
+    )
+
+
+def _pooled_exceeded(f: Figures) -> str:
+    return (
+        f"{f['limit']} was over its limit in {f['over']} of {f['n']} calls of the last {f['runs']} "
+        "runs: together they show it to be exceeded; measure longer, for example with samples="
+    )
+
+
+def _pooled_few(f: Figures) -> str:
+    slower = f["slower_percent"]
+    remark = f"; this run is {slower} % slower than those before" if slower else ""
+    return (
+        f"the last {f['runs']} runs together ({f['n']} calls) do not show {f['limit']} to be within"
+        f"{remark}"
+    )
+
+
+def _days(ns: int) -> str:
+    """Return a long time in whole days, hours or minutes."""
+    minutes = max(1, round(ns / 60e9))
+    for name, length in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        if minutes >= length:
+            count = round(minutes / length)
+            return f"{count} {name}" if count == 1 else f"{count} {name}s"
+    return ""
 
 
 def _tracer(f: Figures) -> str:
@@ -218,6 +258,9 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "saturated-generator": _saturated_generator,
     "not-compared": lambda f: f"not compared with the baseline: {f['why']}",
     "slower": _slower,
+    "pooled-within": _pooled_within,
+    "pooled-exceeded": _pooled_exceeded,
+    "pooled-few": _pooled_few,
     "generator-busy": _busy_generator,
     "generator-late": _late_generator,
     "worker-lost": _lost_worker,

@@ -17,7 +17,7 @@ from ..core.judging.verdict import Outcome
 from ..core.record import Artifact, Record
 from ..core.record_json import InvalidRecord, Plain, from_plain, to_plain, unpacked_size
 from ..errors import ArtifactError
-from .advice import advice_text
+from .advice import advice_words
 from .artifact_schema import DEEPEST, check_artifact, check_sample, check_session, damaged
 
 FORMAT: Final = 1
@@ -61,7 +61,7 @@ def _sample(record: Record) -> Plain:
     for entry, advice in zip(
         plain["measurement"]["advice"], record.measurement.advice, strict=True
     ):
-        entry["text"] = advice_text(advice)
+        entry["text"] = advice_words(advice)
     return plain
 
 

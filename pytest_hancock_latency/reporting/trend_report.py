@@ -1,12 +1,11 @@
-"""A history as text, Markdown and JSON: first what changed lately, then every sample."""
+"""A history as text and Markdown: first what changed lately, then every sample."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ..core.duration import format_duration
-from ..core.trend import SampleTrend, Trend, TrendChange, TrendPoint
-from .json_artifact import artifact_text
+from ..core.trend import SampleTrend, Trend, TrendChange
 from .markdown import as_markdown, table_line
 from .sessions import moment
 from .table import aligned
@@ -14,7 +13,6 @@ from .wording import change_words, printable
 
 CHANGED: Final = ("sample", "change", "before", "after", "commits", "since")
 _ALL: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
-_FORMAT: Final = 1
 
 
 def trend_text(trend: Trend, last: int) -> str:
@@ -39,21 +37,6 @@ def trend_markdown(trend: Trend, last: int) -> str:
             lines += [*map(table_line, cells), ""]
     lines += [f"- note: {as_markdown(note)}" for note in trend.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def trend_json(trend: Trend) -> str:
-    """The history as JSON: every run of every sample, and the changes."""
-    samples = [
-        {
-            "title": sample.title,
-            "label": sample.label,
-            "changes": [_plain_change(change) for change in sample.changes],
-            "points": [_plain_point(point) for point in sample.points],
-        }
-        for sample in trend.samples
-    ]
-    plain = {"format": _FORMAT, "kind": "trend", "runs": trend.runs, "notes": list(trend.notes)}
-    return artifact_text({**plain, "samples": samples})
 
 
 def since_text(trend: Trend, change: TrendChange) -> str:
@@ -103,27 +86,3 @@ def _row(sample: SampleTrend) -> tuple[str, ...]:
         *("–" if ns is None else format_duration(ns) for ns in latencies),
         str(latest.outcome),
     )
-
-
-def _plain_change(change: TrendChange) -> dict[str, Any]:
-    return {
-        "before_run": change.before.run,
-        "after_run": change.after.run,
-        "commits": [change.before.commit or None, change.after.commit or None],
-        "ratio": change.ratio,
-    }
-
-
-def _plain_point(point: TrendPoint) -> dict[str, Any]:
-    return {
-        "run": point.run,
-        "started_unix_s": point.started_unix_s,
-        "commit": point.commit or None,
-        "machine": point.machine or None,
-        "n": point.n,
-        "outcome": point.outcome.value,
-        "median_ns": point.median_ns or None,
-        "quantiles_ns": dict(point.quantiles_ns),
-        "bounds_ns": {label: list(bounds) for label, bounds in point.bounds_ns.items()},
-        "limits_ns": dict(point.limits_ns),
-    }

@@ -244,7 +244,7 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
         return f"{head}: {_exceeded(part, limit, record)}"
     count = f"{part.over} of {part.n} over {limit}"
     if part.outcome is Outcome.WITHIN:
-        return f"{head}: {count}"
+        return f"{head}: {count}{_last_runs(part)}"
     if part.reason is Reason.STOPPED:
         return f"{part.limit.label}: {count}, not needed for the verdict"
     if part.reason is Reason.MACHINE:
@@ -276,6 +276,12 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> st
         investigate = format_exactly(part.investigate_ns)
         return f"{count}; more than acceptable, but not shown to be more than {investigate}"
     return f"{count}; {_too_near(part, verdict)}"
+
+
+def _last_runs(part: LimitVerdict) -> str:
+    """Return the counts of the last runs, if these decided."""
+    pooled = part.pooled
+    return f" (last {pooled.runs} runs: {pooled.over} of {pooled.n})" if pooled else ""
 
 
 def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
@@ -348,6 +354,7 @@ def _measured_for(verdict: Verdict) -> str:
 def _counts_of_all_limits(verdict: Verdict) -> str:
     counts = [
         f"{part.limit.label} {part.over} of {part.n} over {format_exactly(part.limit.limit_ns)}"
+        f"{_last_runs(part)}"
         for part in verdict.limits
     ]
     if verdict.rps:

@@ -147,8 +147,9 @@ def test_dueling_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_trend_characteristics(tmp_path: Path) -> None:
     pytest.importorskip("ruptures")
-    made = figures("trend_characteristics.py", tmp_path, "--trials", "2")
-    assert [2, 2, 2, 2] == [len(rows) for rows in made["rows"].values()]
+    made = figures("trend_characteristics.py", tmp_path, "--trials", "2", "--recorded")
+    assert [2, 2, 2, 2, 200] == [len(rows) for rows in made["rows"]["ours"].values()]
+    assert 2 >= sum(row["false"] for row in made["rows"]["ours"]["recorded"])
 
 
 def test_importing(tmp_path: Path) -> None:

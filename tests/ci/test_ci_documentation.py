@@ -21,6 +21,8 @@ SCHEMAS = {
     ".github/workflows/duel.yml": ("vendor.github-workflows",),
     ".github/workflows/latency-comment.yml": ("vendor.github-workflows",),
     ".github/workflows/latency-baseline.yml": ("vendor.github-workflows",),
+    ".github/workflows/latency-history.yml": ("vendor.github-workflows",),
+    "latency-history.gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
     "latency-baseline.gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
     ".gitlab-ci.yml": ("vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
     "azure-pipelines.yml": ("vendor.azure-pipelines", "--data-transform", "azure-pipelines"),

@@ -47,7 +47,7 @@ def interpolations(content: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert ["benchmark.yml", "ci.yml", "long.yml", "release.yml"] == [
+    assert ["benchmark.yml", "ci.yml", "docs.yml", "long.yml", "release.yml"] == [
         path.name for path in WORKFLOWS
     ]
     assert 2 == len(ACTIONS)
@@ -145,6 +145,11 @@ def test_the_gate_ends_as_pytest_does(project: Path) -> None:
 def test_a_file_of_budgets_reaches_the_plugin(project: Path) -> None:
     ran = gate(project, PYTEST_ARGS="-p hancock_latency", BUDGETS="nowhere.toml")
     assert f"ERROR: {project / 'nowhere.toml'}: No such file or directory" in ran.stderr
+
+
+def test_the_folder_of_the_history_reaches_the_plugin(project: Path) -> None:
+    ran = gate(project, RUN='echo "$HANCOCK_LATENCY_HISTORY"', HISTORY_FOLDER="history")
+    assert "history\n" == ran.stdout
 
 
 def test_the_words_of_an_input_are_not_run(project: Path) -> None:

@@ -31,7 +31,8 @@ def test_one_sample_is_its_numbers_its_evidence_and_its_picture(
 
 def test_advice_is_below_the_sample(command: Command) -> None:
     assert command("show", gold.FORMAT_1, "test_compute").out.splitlines()[-1] == (
-        "advice: only one core is available: anything else that runs slows down the test"
+        "advice: only one core is available: anything else that runs slows down the test "
+        "(single-core)"
     )
 
 

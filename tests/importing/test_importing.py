@@ -482,7 +482,7 @@ def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Pa
         "all\n"
         "  exceeded p99: 100 of 1000 over 50 ms (10 %, allowed 1 %); p99 ≥ 80 ms\n\n"
         "advice for all: measured by another tool, which does not know what the machine did: "
-        "exceeded can be due to the machine or the network\n"
+        "exceeded can be due to the machine or the network (imported)\n"
     )
     command("report", artifact, "--format", "html", "-o", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -190,7 +190,7 @@ def test_the_command_judges_and_writes_an_artifact(
         "/ask\n"
         "  exceeded p99: 100 of 1000 over 100 ms (10 %, allowed 1 %); p99 ≥ 250 ms\n\n"
         "advice for /ask: measured by another tool, which does not know what the machine did: "
-        "exceeded can be due to the machine or the network\n"
+        "exceeded can be due to the machine or the network (imported)\n"
     )
     assert 0 == command("show", artifact, "/ask").code
     assert 0 == command("compare", artifact, artifact).code

@@ -13,13 +13,13 @@ from pytest_hancock_latency.locust_gate.diagnosis import (
 from pytest_hancock_latency.locust_gate.generator import Strain, Watch
 from pytest_hancock_latency.locust_gate.participants import Participant, State
 from pytest_hancock_latency.locust_gate.run_judge import MANY_NAMES
-from pytest_hancock_latency.reporting.advice import advice_text
+from pytest_hancock_latency.reporting.advice import advice_words
 
 MS = 1_000_000
 
 
 def texts(advice: list[Advice]) -> list[str]:
-    return [advice_text(each) for each in advice]
+    return [advice_words(each) for each in advice]
 
 
 def test_a_calm_generator_needs_no_advice() -> None:
@@ -85,7 +85,7 @@ def test_a_worker_whose_reports_cannot_be_read_is_reported() -> None:
 
 
 def test_names_without_end_are_reported() -> None:
-    assert advice_text(MANY_NAMES) == (
+    assert texts([MANY_NAMES])[0] == (
         "more than 300 names: the rest are judged together; give requests of the same kind the "
         "same name=, as in get(url, name='/items/[id]')"
     )

@@ -267,7 +267,8 @@ def test_names_that_differ_only_by_ids_are_reported_once() -> None:
     lines = advice_lines(run_judge.records(RunState()))
     assert [
         "advice for GET /items/0: 21 names look alike: give them the same name=, as in "
-        "get(url, name='/items/[id]'), or one budget, [budgets.\"GET /items/*\"]"
+        "get(url, name='/items/[id]'), or one budget, [budgets.\"GET /items/*\"] "
+        "(alike-names)"
     ] == lines
 
 

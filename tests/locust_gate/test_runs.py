@@ -22,6 +22,8 @@ from driving import (
     served,
 )
 
+from pytest_hancock_latency.history import read_history, run_path
+
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
 def test_no_request_is_lost(tmp_path: Path, processes: tuple[str, ...]) -> None:
@@ -227,3 +229,39 @@ def test_invalid_options_end_forked_workers_at_once(tmp_path: Path) -> None:
     process.communicate(timeout=60)  # the workers have the same ends of its pipes
     assert process.returncode == 2
     assert time.monotonic() - begin < 30
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
+def test_each_run_adds_a_file_to_the_history(tmp_path: Path, processes: tuple[str, ...]) -> None:
+    load = [*ONE, "-t", "1s", "--latency-history", "history"]
+    if processes:
+        port = str(free_port())
+        load += [*processes, "--master-bind-port", port, "--master-port", port]
+    ran = run("reported.py", *load, "Reporter", host=NOWHERE, folder=tmp_path)
+    history = read_history(tmp_path / "history")
+    assert ([], 1) == (history.damaged, len(history.runs)), str(ran)
+    (record,) = history.runs[0].artifact.records
+    (sample,) = ran.artifact["samples"]
+    assert (sample["test"], sample["n"]) == (record.test, record.n)
+    assert ((), None) == (record.measurement.slowest, record.timeline)
+
+
+@pytest.mark.long
+def test_the_oldest_runs_in_the_history_are_deleted(tmp_path: Path) -> None:
+    history = tmp_path / "history"
+    history.mkdir()
+    old = [run_path(history, started) for started in (1e8, 2e8)]
+    for path in old:
+        path.write_text("{}", encoding="utf-8")
+    load = (*ONE, "-t", "1s", "--latency-history", "history", "--latency-history-keep", "2")
+    run("reported.py", *load, "Reporter", host=NOWHERE, folder=tmp_path)
+    left = sorted(history.iterdir())
+    assert (2, old[1]) == (len(left), left[0])
+
+
+@pytest.mark.long
+def test_a_run_without_a_request_adds_nothing_to_the_history(tmp_path: Path) -> None:
+    load = (*ONE, "-t", "1s", "--latency-history", "history", "Reporter")
+    run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="")
+    assert [] == list((tmp_path / "history").glob("*"))

@@ -55,6 +55,11 @@ def test_budgets_come_from_the_working_directory(tmp_path: Path) -> None:
     [
         ("--latency-strict: 'maybe' must be on or off", {"strict": "maybe"}),
         ("{folder}/none.toml: No such file or directory", {"budgets": "none.toml"}),
+        (
+            "--latency-pool-history adds up the runs of a history: name its folder with "
+            "--latency-history=DIR",
+            {"pool_history": "on"},
+        ),
         ("cannot write the latency artifact {folder}: Is a directory", {"json": "."}),
     ],
 )

@@ -58,7 +58,7 @@ def test_the_end_shows_table_evidence_advice_and_workers() -> None:
         "GET /it: exceeded p50: 400 of 400 over 500 ms (100 %, allowed 50 %); p50 ≥ 700 ms",
     ] == summary_lines(found, workers)[:6]
     assert [
-        "advice for GET /it: the clock is coarser than 1 µs: short latencies are rounded",
+        "advice for GET /it: the clock is coarser than 1 µs: short latencies are rounded (clock)",
         "2 workers: 1 finished, 1 lost, 1 joined late",
     ] == (summary_lines(found, workers)[-2:])
     assert "judged by built-in limits, because no budget has their name: GET /it" in (

@@ -66,7 +66,7 @@ def test_a_slower_median_is_advice_and_the_test_passes(suite: Suite) -> None:
     result.stdout.re_match_lines(
         [
             r"advice for test_it.py::test_it: slower than the baseline: median attributed latency "
-            r"rose from 10 µs to [\d.]+ m?s \(\+\d+ %, allowed 10 %\)$"
+            r"rose from 10 µs to [\d.]+ m?s \(\+\d+ %, allowed 10 %\) \(slower\)$"
         ]
     )
 

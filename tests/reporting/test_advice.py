@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,29 @@ SENTENCES = {
         "slower than the baseline: median attributed latency rose from 1 ms to 3 ms "
         "(+200 %, allowed 10 %)"
     ),
+    Advice.of(
+        "pooled-within", limit="p99", runs=6, n=412, span_ns=3 * 86_400_000 * MS
+    ): "p99 is within over the last 6 runs (412 calls, 3 days), not by this run alone",
+    Advice.of("pooled-within", limit="p99", runs=2, n=412, span_ns=0): (
+        "p99 is within over the last 2 runs (412 calls), not by this run alone"
+    ),
+    Advice.of("pooled-within", limit="p99", runs=2, n=412, span_ns=3_600_000 * MS): (
+        "p99 is within over the last 2 runs (412 calls, 1 hour), not by this run alone"
+    ),
+    Advice.of("pooled-within", limit="p99", runs=2, n=412, span_ns=1000 * MS): (
+        "p99 is within over the last 2 runs (412 calls, 1 minute), not by this run alone"
+    ),
+    Advice.of("pooled-exceeded", limit="p99", runs=6, n=412, over=29): (
+        "p99 was over its limit in 29 of 412 calls of the last 6 runs: together they show it to be "
+        "exceeded; measure longer, for example with samples="
+    ),
+    Advice.of("pooled-few", limit="p99", runs=3, n=180, slower_percent=0): (
+        "the last 3 runs together (180 calls) do not show p99 to be within"
+    ),
+    Advice.of("pooled-few", limit="p99", runs=3, n=180, slower_percent=12): (
+        "the last 3 runs together (180 calls) do not show p99 to be within; this run is 12 % "
+        "slower than those before"
+    ),
     Advice.of("generator-busy", process="worker a", busy_seconds=30, seconds=60): (
         "worker a used a full core for 30 of 60 s: latencies include its own queue; "
         "spread the users over more workers (--processes)"
@@ -113,7 +138,12 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("advice", "sentence"), SENTENCES.items(), ids=lambda each: str(each)[:40])
 def test_advice_says_what_was_noticed_and_what_to_do(advice: Advice, sentence: str) -> None:
-    assert sentence == advice_text(advice)
+    assert f"{sentence} ({advice.kind})" == advice_text(advice)
+
+
+def test_every_kind_is_explained_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs/messages.md").read_text(encoding="utf-8")
+    assert sorted(_WORDS) == re.findall(r"^### ([a-z-]+)$", page, re.MULTILINE)
 
 
 def test_every_kind_has_its_sentence_asserted() -> None:

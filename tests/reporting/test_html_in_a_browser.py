@@ -10,7 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pytest_hancock_latency.reporting.html import report_html
+from pytest_hancock_latency.core.changes import ChangePoint
+from pytest_hancock_latency.core.record import Artifact
+from pytest_hancock_latency.core.trend import trend_of
+from pytest_hancock_latency.reporting.html import report_html, trend_html
 
 from ..programs import needs
 from . import gold
@@ -140,4 +143,36 @@ def test_without_script_everything_is_still_there(browser: Browser, report: Path
     page.goto(report.as_uri())
     assert page.locator("#overview tbody tr").count() == 20
     assert page.locator("details[open] svg").first.is_visible()
+    context.close()
+
+
+@pytest.fixture
+def trend(tmp_path: Path) -> Path:
+    """The trend of 60 runs."""
+    artifact = gold.artifact()
+    runs = [
+        Artifact({**artifact.session, "started_unix_s": at * 86_400.0}, artifact.records)
+        for at in range(60)
+    ]
+    path = tmp_path / "trend.html"
+    changes = [ChangePoint(40, 1e6, 1.1e6)]
+    path.write_text(trend_html(trend_of(runs, lambda _: changes), 60), encoding="utf-8")
+    return path
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_trend_is_accessible_fits_and_can_be_read(
+    browser: Browser, trend: Path, viewport: dict[str, int], scheme: str
+) -> None:
+    context = browser.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(trend.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+    box = page.locator("#samples svg text").first.bounding_box()
+    assert box is not None
+    assert box["height"] >= 9
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
     context.close()

@@ -87,8 +87,23 @@ class Reason(StrEnum):
     """Shown to be above the acceptable limit, but not above the one for investigation."""
     STOPPED = "stopped"
     """Measuring ended because another part of the budget was decided."""
+    POOLED = "pooled"
+    """The run has too few observations, but its last runs together suffice."""
     LOAD = "load"
     """The users' wait times allow no more requests/s, however fast the responses are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Counts over one limit of the last runs together, including the present one."""
+
+    runs: int
+    n: int
+    over: int
+    """Observations over the limit. If the present run is slower than the earlier ones, these are
+    counted as if they had been as slow."""
+    span_ns: int = 0
+    """Time from the start of the first run to that of the present one; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,8 @@ class LimitVerdict:
     """Approximate number of observations that would settle it; None if more would not."""
     investigate_ns: int | None = None
     """The separate, higher limit for *exceeded*, if there is one."""
+    pooled: Pooled | None = None
+    """The last runs that show *within*, if the present one alone does not."""
 
     @property
     def excused(self) -> int:

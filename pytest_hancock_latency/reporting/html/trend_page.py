@@ -7,7 +7,7 @@ from typing import Final
 
 from ...core.duration import format_duration, format_exactly
 from ...core.judging.verdict import Outcome
-from ...core.trend import SHOWN, SampleTrend, Trend, TrendPoint
+from ...core.trend import SHOWN, SampleTrend, Trend, TrendChange, TrendPoint
 from ..sessions import moment
 from ..trend_report import CHANGED, heading_text, since_text
 from ..wording import change_words
@@ -15,16 +15,19 @@ from .markup import Element, document, element
 from .overview import badge
 from .scales import LogScale, latency_range
 
-_WIDTH, _HEIGHT = 760, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 750, 26, 200
+_WIDTH, _HEIGHT = 480, 260
+"""Narrow enough for a phone: a wider drawing would shrink its letters there."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 472, 26, 216
 """Edges of the plot inside the chart."""
-_MARKS_Y: Final = 210
+_MARKS_Y: Final = 226
 """Height of the marks of verdicts, below the plot."""
 _MARK: Final = {Outcome.EXCEEDED: "fail", Outcome.INCONCLUSIVE: "open"}
-_MOST_DATES: Final = 7
+_MOST_DATES: Final = 4
 _MOST_MOVES: Final = 12
 """More changes of the machine are short marks: lines would hide the latencies."""
-_WORDS_WIDTH: Final = 50
+_DENSE: Final = 120
+"""With more runs, runs are closer than lines of usual width can show."""
+_WORDS_WIDTH: Final = 60
 _LEGEND: Final = (
     ("line-p50", "p50"),
     ("line-p95", "p95"),
@@ -60,6 +63,7 @@ def trend_html(trend: Trend, last: int) -> str:
                 "div",
                 *(_section(trend, sample, places[sample.title]) for sample in ordered),
                 id="samples",
+                class_="trends",
                 tabindex="-1",
             ),
         ),
@@ -111,16 +115,16 @@ def _section(trend: Trend, sample: SampleTrend, place: str) -> Element:
         " ",
         badge(latest.outcome),
         element("p", f"{len(sample.points)} runs, limits: {limits or 'none'}", class_="note"),
-        *(
-            element(
-                "p", f"{change_words(change.ratio)} {since_text(trend, change)} {change.commits}"
-            )
-            for change in sample.changes
-        ),
+        *(element("p", _change_text(trend, change)) for change in sample.changes),
         _chart(trend, sample),
         id=place,
         class_="trend",
     )
+
+
+def _change_text(trend: Trend, change: TrendChange) -> str:
+    parts = (change_words(change.ratio), since_text(trend, change), change.commits)
+    return ", ".join(filter(None, parts))
 
 
 def _chart(trend: Trend, sample: SampleTrend) -> Element:
@@ -142,7 +146,8 @@ def _chart(trend: Trend, sample: SampleTrend) -> Element:
             y = scale.at(limit_ns)
             marks.append(_line((_LEFT, y), (_RIGHT, y), "limit"))
             text = f"{label} ≤ {format_exactly(limit_ns)}"
-            marks.append(_words(_RIGHT, y - 3, text, "end", "limit-words"))
+            # On the left: what changed lately is marked on the right.
+            marks.append(_words(_LEFT + 3, y - 3, text, "start", "limit-words"))
     marks += _vertical_marks(trend, sample)
     marks += _verdicts(trend, points)
     title = f"{sample.label}: latency over {len(points)} runs"
@@ -153,7 +158,7 @@ def _chart(trend: Trend, sample: SampleTrend) -> Element:
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
         aria_label=title,
-        class_="wide",
+        class_="dense" if trend.runs > _DENSE else None,
     )
 
 

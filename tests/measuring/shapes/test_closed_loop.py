@@ -17,7 +17,7 @@ from pytest_hancock_latency.core.sample import Progress, Sample
 from pytest_hancock_latency.measuring.plan import Plan, TimePool
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
-from pytest_hancock_latency.reporting.advice import advice_text
+from pytest_hancock_latency.reporting.advice import advice_words
 
 MS = 1_000_000
 
@@ -177,7 +177,7 @@ def test_a_fixed_time_limit_is_as_long_whatever_others_took() -> None:
 def test_a_sample_that_takes_long_is_announced_before_it_is_measured() -> None:
     notes = Notes()
     measured(Service(105 * MS), AUTO, watcher=notes, p99=300)
-    assert list(map(advice_text, notes.warned)) == [
+    assert list(map(advice_words, notes.warned)) == [
         "p99 needs 354 calls of about 105 ms each: 37.2 s"
     ]
 
@@ -327,7 +327,7 @@ def test_a_plan_without_room_for_a_pass_is_announced_before_measuring(
 ) -> None:
     notes = Notes()
     sample = measured(Service(10 * MS), plan, p50=20, p99=30, watcher=notes)
-    assert list(map(advice_text, notes.warned)) == [text]
+    assert list(map(advice_words, notes.warned)) == [text]
     assert sample.measurement.advice[0] == notes.warned[0]
 
 
