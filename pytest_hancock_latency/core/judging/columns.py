@@ -189,7 +189,7 @@ class _Course:
         self._ends: tuple[int, int] | None = None
         """The first and the last window."""
         self._cells = Occurrences()
-        """The number of an interval, times `_BUCKETS`, plus the bucket, or the middle one of a group."""
+        """Numbers of intervals, times `_BUCKETS`, plus the middle bucket of a group."""
 
     def add(self, windows: Nanoseconds, buckets: Nanoseconds) -> None:
         import numpy as np
