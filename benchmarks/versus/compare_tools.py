@@ -1,0 +1,319 @@
+"""Six tasks with six tools: how long a verdict takes, and how often it is wrong.
+
+    python benchmarks/versus/compare_tools.py --results FILE [--runs 20] [--tools …] [--tasks …]
+
+The code under test is `subject.py`; `suites/` has each task as a user of each tool writes it:
+
+- ours: a budget for p99 (of the burst: p95), no other settings
+- by hand: the p99 of fifty calls, as it is usually written
+- pytest-benchmark: 200 rounds, and a p99 of its own, since it has no percentiles
+- codspeed: its wall-clock mode; fails if the mean is 10 % above that of a first run, its default
+- fail-slow: one call, with the limit as its time limit
+- locust, k6: their own p99 limits, on a gunicorn with two workers, for the task *load*
+
+Each run is one of three conditions: *unchanged* code alone, unchanged code next to two processes
+that spin (*busy*), and code whose p99 is at *twice* its limit. A tool fails or passes; ours can
+also be undecided, which passes. Runs go round by round, each is appended to the results when it is
+there, and a stopped script goes on where it was. 20 runs take about three hours on two cores.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from goals import Goal, at_most, conclude, parser
+from machine import spinning
+
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parents[1]
+SUITES: Final = HERE / "suites"
+RUNS: Final = 20
+SPINNERS: Final = 2
+TIMEOUT_S: Final = 120
+LOAD_S: Final = 8
+USERS: Final = 4
+CODSPEED_ALLOWS: Final = 1.10
+TASKS: Final = ("function", "flask", "fastapi", "slow", "burst", "load")
+CONDITIONS: Final = ("unchanged", "busy", "twice")
+PLUGINS: Final = {
+    "ours": ("ours", ("-p", "hancock_latency")),
+    "by hand": ("by_hand", ()),
+    "pytest-benchmark": ("with_pytest_benchmark", ("-p", "pytest_benchmark.plugin")),
+    "codspeed": (
+        "with_codspeed",
+        ("-p", "pytest_codspeed.plugin", "--codspeed", "--codspeed-mode=walltime"),
+    ),
+    "fail-slow": ("with_fail_slow", ("-p", "pytest_fail_slow")),
+}
+"""Tools that are plugins of pytest: their suite and their options."""
+LOADS: Final = ("ours", "locust", "k6")
+FILES: Final = {"locust": "load_with_locust.py", "k6": "load_with_k6.js"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one tool said in one run."""
+
+    task: str
+    tool: str
+    condition: str
+    run: int
+    outcome: str
+    """passes, undecided or fails."""
+    seconds: float
+    mean_ns: float | None = None
+    """Of codspeed, which decides by comparing it."""
+
+
+def combinations(tools: Sequence[str], tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each task with each tool that has a suite for it."""
+    for task in tasks:
+        for tool in tools:
+            if task == "load":
+                if tool in LOADS and (tool != "k6" or k6()):
+                    yield task, tool
+            elif tool in PLUGINS and f"def test_{task}(" in suite(tool).read_text():
+                yield task, tool
+
+
+def suite(tool: str) -> Path:
+    """The file with the tasks of a plugin."""
+    return SUITES / f"{PLUGINS[tool][0]}.py"
+
+
+def k6() -> str | None:
+    """Its program; the Python package k6 has one."""
+    return os.environ.get("K6") or shutil.which("k6")
+
+
+def measure(task: str, tool: str, condition: str, run: int) -> Result:
+    """One run of one tool."""
+    environ = {
+        **os.environ,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT))),
+        "VERSUS_SLOW": str(int(condition == "twice")),
+    }
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if condition == "busy":
+            stack.enter_context(spinning(SPINNERS, set(), 2 * TIMEOUT_S))
+        if task == "load":
+            base = stack.enter_context(served(environ))
+            command = load_command(tool, base, folder)
+        else:
+            shutil.copy(suite(tool), folder / "test_it.py")
+            shutil.copy(SUITES / "clients.py", folder / "conftest.py")
+            command = [sys.executable, "-m", "pytest", "-q", f"test_it.py::test_{task}"]
+            command += ["-p", "no:cacheprovider", *PLUGINS[tool][1]]
+        begin = time.perf_counter()
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**environ, "BASE": base} if task == "load" else environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+        seconds = time.perf_counter() - begin
+        means = [
+            row["stats"]["mean_ns"]
+            for file in folder.glob(".codspeed/results_*.json")
+            for row in json.loads(file.read_text())["benchmarks"]
+        ]
+    if done.returncode not in (0, 1, 99):  # k6 exits with 99 if a threshold is crossed
+        raise RuntimeError(f"{tool}, {task}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    outcome = "fails" if done.returncode else "passes"
+    if not done.returncode and tool == "ours" and _is_undecided(done.stdout):
+        outcome = "undecided"
+    return Result(task, tool, condition, run, outcome, seconds, means[0] if means else None)
+
+
+def _is_undecided(said: str) -> bool:
+    return any("undecided" in line or " inconclusive" in line for line in said.splitlines())
+
+
+def load_command(tool: str, base: str, folder: Path) -> list[str]:
+    """Four users for eight seconds."""
+    if tool == "k6":
+        return [str(k6()), "run", "--quiet", str(SUITES / FILES["k6"])]
+    file = SUITES / ("load_with_ours.py" if tool == "ours" else FILES[tool])
+    command = [sys.executable, "-m", "locust", "-f", str(file), "--headless", "--host", base]
+    command += ["-u", str(USERS), "-r", str(USERS), "-t", f"{LOAD_S}s"]
+    if tool == "ours":
+        command += ["--latency-budgets", str(SUITES / "budgets.toml")]
+    return command
+
+
+@contextmanager
+def served(environ: dict[str, str]) -> Iterator[str]:
+    """The view for the load, under gunicorn."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(
+        [*command, "--log-level", "critical", "subject:load_app"], cwd=HERE, env=environ
+    )
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def read(results: Path) -> list[Result]:
+    """The results so far."""
+    if not results.exists():
+        return []
+    return [Result(**json.loads(line)) for line in results.read_text().splitlines()]
+
+
+def with_comparisons(results: Sequence[Result]) -> list[Result]:
+    """Let codspeed decide: by the mean of the first unchanged run of the task."""
+    bases = {
+        r.task: r.mean_ns
+        for r in reversed(results)
+        if r.tool == "codspeed" and r.condition == "unchanged"
+    }
+    compared = []
+    for result in results:
+        base = bases.get(result.task)
+        if result.mean_ns is None or base is None:
+            compared.append(result)
+            continue
+        if result.condition == "unchanged" and result.mean_ns == base:
+            continue  # the run that the others are compared with
+        fails = result.mean_ns > CODSPEED_ALLOWS * base
+        compared.append(Result(**{**asdict(result), "outcome": "fails" if fails else "passes"}))
+    return compared
+
+
+def lines_of(tool: str, task: str) -> int:
+    """Lines that a user writes: without blank ones, comments and docstrings."""
+    if task == "load":
+        files = [SUITES / ("load_with_ours.py" if tool == "ours" else FILES[tool])]
+        files += [SUITES / "budgets.toml"] if tool == "ours" else []
+        text = "\n".join(file.read_text() for file in files)
+        return sum(
+            bool(line.strip()) and not line.startswith(("#", '"""')) for line in text.split("\n")
+        )
+    tree = ast.parse(suite(tool).read_text())
+    wanted = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and (node.name == f"test_{task}" or not node.name.startswith("test_"))
+    ]
+    return sum(len(ast.unparse(node).splitlines()) for node in wanted)
+
+
+def table(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """One row for each task and tool."""
+    rows = []
+    for task in TASKS:
+        for tool in (
+            "ours",
+            "by hand",
+            "pytest-benchmark",
+            "codspeed",
+            "fail-slow",
+            "locust",
+            "k6",
+        ):
+            own = [r for r in results if (r.task, r.tool) == (task, tool)]
+            if not own:
+                continue
+            by = {c: [r for r in own if r.condition == c] for c in CONDITIONS}
+            row: dict[str, Any] = {"task": task, "tool": tool, "lines": lines_of(tool, task)}
+            row["seconds"] = median(r.seconds for r in by["unchanged"] or own)
+            for condition, runs in by.items():
+                row[condition] = len(runs)
+                row[f"{condition} fails"] = sum(r.outcome == "fails" for r in runs)
+                row[f"{condition} undecided"] = sum(r.outcome == "undecided" for r in runs)
+            rows.append(row)
+    return rows
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table in Markdown."""
+
+    def share(condition: str, *, wrong_if_it_fails: bool) -> str:
+        runs, fails = row[condition], row[f"{condition} fails"]
+        undecided = row[f"{condition} undecided"]
+        wrong = fails if wrong_if_it_fails else runs - fails - undecided
+        open_ = f" ({undecided} undecided)" if undecided else ""
+        return f"{wrong} of {runs}{open_}"
+
+    cells = (
+        row["task"],
+        row["tool"],
+        f"{row['seconds']:.1f} s",
+        share("unchanged", wrong_if_it_fails=True),
+        share("busy", wrong_if_it_fails=True),
+        share("twice", wrong_if_it_fails=False),
+        str(row["lines"]),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> int:
+    """Run what is missing, print the table, check the goals."""
+    options = parser(__doc__)
+    options.add_argument("--results", type=Path, required=True, help="JSON lines to append to")
+    options.add_argument("--runs", type=int, default=RUNS, help="of each condition")
+    options.add_argument("--tools", default=",".join([*PLUGINS, "locust", "k6"]))
+    options.add_argument("--tasks", default=",".join(TASKS))
+    options.add_argument("--conditions", default=",".join(CONDITIONS))
+    chosen = options.parse_args()
+    pairs = list(combinations(chosen.tools.split(","), chosen.tasks.split(",")))
+    done = {(r.task, r.tool, r.condition, r.run) for r in read(chosen.results)}
+    for run in range(chosen.runs):
+        for condition in chosen.conditions.split(","):
+            for task, tool in pairs:
+                if (task, tool, condition, run) in done:
+                    continue
+                result = measure(task, tool, condition, run)
+                with chosen.results.open("a") as file:
+                    file.write(json.dumps(asdict(result)) + "\n")
+    rows = table(with_comparisons(read(chosen.results)))
+    print("| task | tool | time | false alarms | false alarms, busy | missed | lines |")
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        print(line(row))
+    return conclude("compare_tools", {"rows": rows}, goals(rows), chosen)
+
+
+def goals(rows: Sequence[dict[str, Any]]) -> list[Goal]:
+    """What is promised of our own verdicts."""
+    ours = [row for row in rows if row["tool"] == "ours"]
+    alarms = sum(row["unchanged fails"] + row["busy fails"] for row in ours)
+    missed = sum(row["twice"] - row["twice fails"] - row["twice undecided"] for row in ours)
+    return [at_most("our false alarms", alarms, 0), at_most("our misses", missed, 0)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
