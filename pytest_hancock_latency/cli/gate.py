@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from ..artifact_file import artifact_of, artifact_source
 from ..budget_file import read_budgets
@@ -15,13 +15,16 @@ from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
 from ..core.record import Artifact, Record
-from ..errors import ArtifactError, BudgetError, read_as
+from ..errors import ArtifactError, BudgetError, SettingError, read_as
 from ..importing.formats import UNITS, CsvColumns
+from ..importing.prometheus import PrometheusQuery, prometheus_records
 from ..importing.reading import FORMATS, ImportSettings, imported_records
 from ..input_file import read_input
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
 from .artifacts import add_output, exit_code, put, session_of, titles
+
+PROMETHEUS: Final = "prometheus"
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -35,6 +38,8 @@ Counts alone cannot distinguish a single stall of the machine from slow code. Ve
 Locust are more reliable, because they see the run over time. So do raw results with times.
 In raw results of other tools (--from), a budget judges the requests whose name is its name or
 matches its pattern. Tools that only write summaries, such as wrk2, have nothing to judge.
+With --from prometheus, the name is made of the values of all labels, in the order of their names.
+Counts have to be whole, which those of rate() and increase() are not.
 
 examples:
   hancock-latency gate artifacts/performance-latency.json --budgets pyproject.toml
@@ -43,6 +48,7 @@ examples:
   hancock-latency gate results.jtl --from jmeter --budgets latency.toml
   hancock-latency gate all.csv --from csv --latency-column ms --ok 'status<400' --budget p99=250
   hancock-latency gate access.log --from nginx --log-format "$LOG_FORMAT" --budgets latency.toml
+  hancock-latency gate --from prometheus --url "$PROMETHEUS" --query http_seconds --budget p99=1s
 
 exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict
 or with a strict budget
@@ -60,11 +66,11 @@ def add_command(commands: Commands) -> None:
     )
     parser.add_argument(
         "artifacts",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="FILE",
         help="a performance-latency.json, a histogram in HdrHistogram's V2 encoding, or with "
-        "--from raw results of another tool",
+        "--from raw results of another tool; none with --from prometheus",
     )
     _add_import(parser)
     budgets = parser.add_mutually_exclusive_group(required=True)
@@ -75,7 +81,8 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--unit",
         choices=tuple(UNITS),
-        help="unit of HdrHistogram values (default: ns), or of the latency column (default: ms)",
+        help="unit of HdrHistogram values (default: ns), of the latency column (default: ms), or "
+        "of a histogram of Prometheus (default: s)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with code 3 if any sample is inconclusive"
@@ -85,6 +92,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    _check_inputs(options)
     if options.source is not None:
         return _run_import(options)
     artifacts = [_read(path, round(UNITS[options.unit or "ns"])) for path in options.artifacts]
@@ -106,7 +114,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--from",
         dest="source",
-        choices=FORMATS,
+        choices=(*FORMATS, PROMETHEUS),
         help="the tool that wrote FILE; auto: recognized by its first line",
     )
     for option, text in (
@@ -117,9 +125,59 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         ("--log-format", "nginx: the log_format of its configuration, with $request_time"),
     ):
         group.add_argument(option, metavar="TEXT" if "-" in option[2:] else "CONDITION", help=text)
+    group.add_argument("--url", help="prometheus: its address, such as http://127.0.0.1:9090")
+    group.add_argument(
+        "--query",
+        metavar="PROMQL",
+        help="prometheus: a query for native histograms, or for classic buckets with their label "
+        "le, which can only be judged at limits that are edges",
+    )
 
 
 def _run_import(options: argparse.Namespace) -> int:
+    of_all, budgets = None, dict[str, Terms]()
+    if options.budget is not None:
+        of_all = read_as("--budget", BudgetError, parse_limits, options.budget)
+    else:
+        budgets = dict(read_budgets(options.budgets))
+    if options.source == PROMETHEUS:
+        query = PrometheusQuery(options.url, options.query, options.unit or "s")
+        judged = prometheus_records(query, budgets, of_all)
+    else:
+        settings = _import_settings(options)
+        files = [imported_records(path, settings, budgets, of_all) for path in options.artifacts]
+        judged = [record for records in files for record in records]
+    if options.output:
+        put(json_text(judged, _import_session(judged)), options.output)
+    put(summary_text(judged), None)
+    return exit_code(judged, strict=options.strict)
+
+
+def _import_session(records: Sequence[Record]) -> Mapping[str, Any]:
+    """Return the facts about a run of another tool: when it began, if its times say so."""
+    times = (record.measurement.started_unix_s for record in records)
+    known = [time for time in times if time is not None]
+    return {
+        "tool": "pytest-hancock-latency",
+        **({"started_unix_s": min(known)} if known else {}),
+    }
+
+
+def _check_inputs(options: argparse.Namespace) -> None:
+    """Raise an error if there is no input, or one that another input excludes."""
+    if options.source == PROMETHEUS:
+        if options.artifacts:
+            file = options.artifacts[0]
+            raise SettingError(f"--from {PROMETHEUS} reads no file: leave out {file}")
+        if not options.url or not options.query:
+            raise SettingError(f"--from {PROMETHEUS} needs --url and --query")
+    elif not options.artifacts:
+        raise SettingError("no FILE is given")
+    elif options.url or options.query:
+        raise SettingError(f"--url and --query are only for --from {PROMETHEUS}")
+
+
+def _import_settings(options: argparse.Namespace) -> ImportSettings:
     columns = None
     if options.latency_column is not None:
         columns = CsvColumns(
@@ -129,18 +187,7 @@ def _run_import(options: argparse.Namespace) -> int:
             time=options.time_column,
             ok=options.ok,
         )
-    settings = ImportSettings(options.source, columns, options.log_format)
-    of_all, budgets = None, dict[str, Terms]()
-    if options.budget is not None:
-        of_all = read_as("--budget", BudgetError, parse_limits, options.budget)
-    else:
-        budgets = dict(read_budgets(options.budgets))
-    files = [imported_records(path, settings, budgets, of_all) for path in options.artifacts]
-    judged = [record for records in files for record in records]
-    if options.output:
-        put(json_text(judged, {"tool": "pytest-hancock-latency"}), options.output)
-    put(summary_text(judged), None)
-    return exit_code(judged, strict=options.strict)
+    return ImportSettings(options.source, columns, options.log_format)
 
 
 def _read(path: Path, unit_ns: int) -> Artifact:

@@ -12,12 +12,13 @@ from .histogram import Histogram, highest, lowest
 from .judging.evidence import bounding_ranks
 from .judging.verdict import ExitCode, Outcome, Verdict
 from .quantile import COLUMNS, MAXIMUM, label
-from .sample import Measurement, Sample
+from .sample import FROM_PROMETHEUS, Measurement, Sample
 from .timeline import Timeline
 
 USUAL = frozenset({*COLUMNS, MAXIMUM})
 """Quantiles that every record has, in addition to those of its budget."""
 
+COARSE = "Prometheus has only the counts of its own buckets"
 EARLY = "it was measured by an early version: measure again"
 """Explanation if a record lacks a field that all current records have."""
 
@@ -109,7 +110,8 @@ class Record:
     @property
     def no_histogram(self) -> str:
         """The error message for a record without a histogram where one is needed."""
-        return f"{self.title} has no histogram: {EARLY}"
+        why = COARSE if self.measurement.loop == FROM_PROMETHEUS else EARLY
+        return f"{self.title} has no histogram: {why}"
 
     def without_verdict(self, why: str) -> Record:
         """Return the same measurements without a verdict."""
@@ -197,7 +199,7 @@ def bounds_in_histograms(
     quantiles: Iterable[Fraction], raw: Histogram, attributed: Histogram
 ) -> dict[str, Bounds]:
     """Return the bounds of each quantile by label, at the outer edges of their buckets."""
-    return _bounds(
+    return bounds_at_ranks(
         quantiles,
         raw.n,
         lambda rank: lowest(attributed.bucket_of_rank(rank)),
@@ -213,20 +215,20 @@ def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str
     attributed = raw
     if sample.observations.attributed_ns is not sample.observations.wall_ns:
         attributed = np.sort(sample.observations.attributed_ns)
-    return _bounds(
+    return bounds_at_ranks(
         quantiles, sample.n, lambda rank: int(attributed[rank - 1]), lambda rank: int(raw[rank - 1])
     )
 
 
-def _bounds(
+def bounds_at_ranks(
     quantiles: Iterable[Fraction],
     n: int,
     low_at: Callable[[int], int],
-    high_at: Callable[[int], int],
+    high_at: Callable[[int], int | None],
 ) -> dict[str, Bounds]:
     """Return bounds by label; the maximum has none beyond the sample.
 
-    low_at, high_at: return the attributed and raw latency at a rank, counted from 1.
+    low_at, high_at: return the attributed and raw latency at a rank, counted from 1, if known.
     """
     bounds: dict[str, Bounds] = {}
     for quantile in quantiles:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
+FROM_PROMETHEUS: Final = "prometheus"
+"""The "loop" of requests that Prometheus counted."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 

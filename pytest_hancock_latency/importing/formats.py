@@ -25,17 +25,23 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
 
-CHUNK: Final = 16_384
-"""Lines converted at once: enough to divide what numpy spends on each call, and few enough for the
-cache of a CPU; as objects of JSON they take 20 MB."""
 _BLOCK: Final = 512
-"""Lines of CSV taken apart at once: more no longer fit into the cache, which doubles the time."""
+"""Lines converted at once: enough to divide what numpy spends on each call, and few enough for the
+cache of a CPU."""
+_MOST_REMEMBERED: Final = 10_000
+"""Different texts of a column whose meaning is remembered: far more than there are statuses."""
 UNITS: Final = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 """Nanoseconds in a unit."""
+_LONGEST_NS: Final = 2.0**62
+"""No latency is longer than this: 146 years, which still fit into 64 bits."""
+_LATEST_S: Final = 2.0**40
+"""No request is later than this: 34 865 years after 1970. Milliseconds taken for seconds are."""
+_DIGITS_OF_SECONDS: Final = 10
+"""Digits of a time since 1970 in seconds, from 2001 to 2286."""
 _SUCCESS: Final = 400
 """The lowest status of HTTP that is an error."""
 _BEGINNINGS: Final = {
-    "jmeter": re.compile(r"timeStamp,elapsed,"),
+    "jmeter": re.compile(r"timeStamp,elapsed,|\d{13},\d+,|<\?xml"),
     "hey": re.compile(r"response-time,"),
     "oha": re.compile(r"request-start,"),
     "k6": re.compile(r'metric_name,|\{"(metric|type)":'),
@@ -77,6 +83,13 @@ class CsvColumns:
     """A condition such as ``status<400``; None if all requests succeeded."""
 
 
+_JMETER_COLUMNS: Final = (
+    *("timeStamp", "elapsed", "label", "responseCode"),
+    *("responseMessage", "threadName", "dataType", "success"),
+)
+"""The first columns of JMeter's CSV by default, the same in all versions."""
+_NEEDED: Final = {"timeStamp", "elapsed", "label", "success"}
+
 Column = Sequence[str]
 
 
@@ -93,7 +106,10 @@ class _Layout:
     start: int | None = None
     start_s: float = 1.0
     """Seconds in its unit."""
-    is_wanted: Callable[[Sequence[str]], bool] | None = None
+    is_end: bool = False
+    """Whether that time is when a request ended."""
+    wanted: str | None = None
+    """How the lines of requests begin; None if all of them are."""
 
 
 class _Remembered(dict[str, str]):
@@ -104,6 +120,8 @@ class _Remembered(dict[str, str]):
         self._function = function
 
     def __missing__(self, text: str) -> str:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
         result = self[text] = self._function(text)
         return result
 
@@ -122,8 +140,7 @@ def _itself(at: int) -> Callable[[Sequence[Column]], Sequence[str]]:
 
 def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterator[Requests]:
     """Read a CSV file whose columns are named. default: name of requests without one."""
-    reader = csv.reader(lines)
-    header = next(reader, [])
+    header, lines = _header(lines)
 
     def place(option: str, column: str) -> int:
         try:
@@ -140,15 +157,21 @@ def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterato
         failures=_condition(columns.ok, place),
         start=None if columns.time is None else place("--time-column", columns.time),
     )
-    return _by_layout(reader, layout, default)
+    return _by_layout(lines, layout, default)
 
 
 def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
-    """Read a JTL file in CSV, which is JMeter's default; its first line has the names."""
-    reader = csv.reader(lines)
-    header = next(reader, [])
-    needed = ("timeStamp", "elapsed", "label", "success")
-    if missing := [name for name in needed if name not in header]:
+    """Read a JTL file in CSV, the default of JMeter; before version 3 it has no line of names."""
+    first, lines = _peek(lines)
+    if first.startswith("<"):
+        raise ImportedFileError(
+            "is JMeter's XML: write CSV by -Jjmeter.save.saveservice.output_format=csv"
+        )
+    if re.match(r"\d{13},", first):
+        header = list(_JMETER_COLUMNS)
+    else:
+        header, lines = _header(lines)
+    if missing := [name for name in _JMETER_COLUMNS if name not in header and name in _NEEDED]:
         raise ImportedFileError(
             f"has no column {missing[0]}: expected the CSV of JMeter with its first line "
             "(jmeter.save.saveservice.output_format=csv, print_field_names=true)"
@@ -157,10 +180,13 @@ def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
     code, success = at.get("responseCode"), at["success"]
 
     def failures(columns: Sequence[Column]) -> list[str]:
+        outcomes = columns[success]
+        if outcomes.count("true") == len(outcomes):
+            return [""] * len(outcomes)
         codes = columns[code] if code is not None else repeat("")
         return [
             "" if outcome == "true" else reason or "failed"
-            for outcome, reason in zip(columns[success], codes, strict=False)
+            for outcome, reason in zip(outcomes, codes, strict=False)
         ]
 
     layout = _Layout(
@@ -171,13 +197,13 @@ def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
         start=at["timeStamp"],
         start_s=1e-3,
     )
-    return _by_layout(reader, layout, default)
+    return _by_layout(lines, layout, default)
 
 
 def read_hey(lines: Iterable[str], default: str) -> Iterator[Requests]:
-    """Read the output of ``hey -o csv``."""
-    reader = csv.reader(lines)
-    _expect(next(reader, []), ("response-time", "status-code", "offset"), "hey -o csv")
+    """Read the output of ``hey -o csv``, which leaves out requests without a response."""
+    header, lines = _header(lines)
+    _expect(header, ("response-time", "status-code", "offset"), "hey -o csv")
     layout = _Layout(
         latency=0,
         latency_ns=UNITS["s"],
@@ -185,13 +211,12 @@ def read_hey(lines: Iterable[str], default: str) -> Iterator[Requests]:
         failures=_of_column(6, _http_failure),
         start=7,
     )
-    return _by_layout(reader, layout, default)
+    return _by_layout(lines, layout, default)
 
 
 def read_oha(lines: Iterable[str], default: str) -> Iterator[Requests]:
     """Read the output of ``oha --output-format csv``."""
-    reader = csv.reader(lines)
-    header = next(reader, [])
+    header, lines = _header(lines)
     _expect(header, ("request-start", "request-duration", "status"), "oha --output-format csv")
     at = {name: position for position, name in enumerate(header)}
     layout = _Layout(
@@ -201,7 +226,7 @@ def read_oha(lines: Iterable[str], default: str) -> Iterator[Requests]:
         failures=_of_column(at["status"], _http_failure),
         start=at["request-start"],
     )
-    return _by_layout(reader, layout, default)
+    return _by_layout(lines, layout, default)
 
 
 def read_vegeta(lines: Iterable[str], default: str) -> Iterator[Requests]:
@@ -229,7 +254,7 @@ def read_vegeta(lines: Iterable[str], default: str) -> Iterator[Requests]:
         start=0,
         start_s=1e-9,
     )
-    return _by_layout(csv.reader(lines), layout, default)
+    return _by_layout(lines, layout, default)
 
 
 def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
@@ -237,11 +262,12 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
     first, lines = _peek(lines)
     if first.startswith("{"):
         return _k6_json(lines, default)
-    reader = csv.reader(lines)
-    header = next(reader, [])
+    header, lines = _header(lines)
     _expect(header, ("metric_name", "timestamp", "metric_value"), "k6 run --out csv=FILE")
     at = {name: position for position, name in enumerate(header)}
     metric, code = at["metric_name"], at.get("error_code")
+    row, lines = _peek(lines)
+    unit_s = _epoch_unit_s(row.split(",")[at["timestamp"]] if row else "")
     expected, status = at.get("expected_response"), at.get("status")
     parts = [at[column] for column in ("method", "name") if column in at]
 
@@ -267,9 +293,22 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
         names=names,
         failures=failures,
         start=at["timestamp"],
-        is_wanted=lambda row: len(row) > metric and row[metric] == "http_req_duration",
+        start_s=unit_s,
+        # Whole seconds, the default, are too coarse to subtract a latency from.
+        is_end=unit_s < 1,
+        wanted="http_req_duration,",
     )
-    return _by_layout(reader, layout, default)
+    return _by_layout(lines, layout, default)
+
+
+def _epoch_unit_s(text: str) -> float:
+    """Return the seconds in the unit of a time since 1970, which its number of digits tells."""
+    if not text.isdigit() and text:
+        raise ImportedFileError(
+            f"its times are not numbers, but {text!r:.40}: "
+            "set K6_CSV_TIME_FORMAT=unix_milli, or leave it out"
+        )
+    return 1e-3 ** max(0, (len(text) - _DIGITS_OF_SECONDS) // 3)
 
 
 def read_gatling(lines: Iterable[str], default: str) -> Iterator[Requests]:
@@ -304,58 +343,100 @@ def guess(first: str) -> str | None:
     return next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), None)
 
 
-def _by_layout(rows: Iterator[list[str]], layout: _Layout, default: str) -> Iterator[Requests]:
+def _header(lines: Iterable[str]) -> tuple[list[str], Iterator[str]]:
+    """Return the names in the first line of a CSV file, and all other lines."""
+    iterator = iter(lines)
+    return next(csv.reader(iterator), []), iterator
+
+
+def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[Requests]:
     import numpy as np
 
-    line, blocks, waiting = 1, list[Requests](), 0
-    while block := list(islice(rows, _BLOCK)):
+    iterator, line = iter(lines), 1
+    unit = layout.latency_ns
+    while block := list(islice(iterator, _BLOCK)):
         first, line = line + 1, line + len(block)
-        if layout.is_wanted is not None:
-            block = [row for row in block if layout.is_wanted(row)]
-        if not block:
-            continue
+        wanted = block
+        if layout.wanted is not None:
+            wanted = [text for text in block if text.startswith(layout.wanted)]
         try:
-            columns = list(zip(*block, strict=True))
-            count = len(block)
-            latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count)
+            columns = _columns(wanted, iterator)
+            if not columns:
+                continue
+            count = len(columns[0])
+            latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count) * unit
             starts = None
             if layout.start is not None:
                 starts = np.fromiter(map(float, columns[layout.start]), np.float64, count)
+                starts *= layout.start_s
+                if layout.is_end:
+                    starts -= latencies / UNITS["s"]
+                _check(starts, _LATEST_S)
+            _check(latencies, _LONGEST_NS)
             names = [default] * count if layout.names is None else layout.names(columns)
-            blocks.append(Requests(names, latencies, layout.failures(columns), starts))
+            yield Requests(names, latencies, layout.failures(columns), starts)
         except (ValueError, IndexError):
             raise ImportedFileError(_why(block, layout, first)) from None
-        waiting += count
-        if waiting >= CHUNK:
-            yield _joined(blocks, layout)
-            blocks, waiting = [], 0
-    if blocks:
-        yield _joined(blocks, layout)
 
 
-def _joined(blocks: Sequence[Requests], layout: _Layout) -> Requests:
+def _check(numbers: Numbers, most: float) -> None:
+    """Raise ValueError if a number is nan or its absolute value is above a maximum."""
     import numpy as np
 
-    starts = [block.starts_s for block in blocks if block.starts_s is not None]
-    return Requests(
-        names=list(chain.from_iterable(block.names for block in blocks)),
-        latencies_ns=np.concatenate([block.latencies_ns for block in blocks]) * layout.latency_ns,
-        failures=list(chain.from_iterable(block.failures for block in blocks)),
-        starts_s=np.concatenate(starts) * layout.start_s if starts else None,
-    )
+    if not np.abs(numbers).max() <= most:
+        raise ValueError
 
 
-def _why(chunk: Sequence[Sequence[str]], layout: _Layout, first: int) -> str:
-    """Return what is wrong with the first row of a chunk that cannot be converted."""
-    width = len(chunk[0])
-    for number, row in enumerate(chunk, first):
+def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
+    """Return the columns of lines of CSV, without blank lines; none if there are no others.
+
+    rest: the lines after them, some of which a field with line ends may need.
+
+    Raises:
+        ValueError: a line has more or fewer columns than the first.
+    """
+    text = "".join(block)
+    if '"' not in text:
+        # A list for each line, as csv.reader makes it, would take most of the time. Instead, a line
+        # end becomes one more column, which shows that each line has the same number of them.
+        lines = text.replace("\r\n", "\n").removesuffix("\n") + "\n"
+        width = lines.partition("\n")[0].count(",") + 2
+        fields = lines.replace("\n", ",\n,").split(",")
+        ends = fields[width - 1 :: width]
+        if len(ends) * width + 1 == len(fields) and ends.count("\n") == len(ends):
+            columns = [fields[at:-1:width] for at in range(width - 1)]
+            return columns if columns != [[""]] else []
+    rows, reader = [], csv.reader(chain(block, rest))
+    for row in reader:
+        if row:
+            rows.append(row)
+        if reader.line_num >= len(block):
+            break
+    return list(zip(*rows, strict=True))
+
+
+def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
+    """Return what is wrong with the first of these lines that cannot be converted."""
+    width = None
+    for number, row in enumerate(csv.reader(block), first):
+        if not row or (layout.wanted and f"{row[0]}," != layout.wanted):
+            continue
+        width = width or len(row)
         if len(row) != width:
             return f"line {number} has {len(row)} columns, and the lines before it have {width}"
-        for at in (layout.latency, *([] if layout.start is None else [layout.start])):
-            if at >= len(row):
-                return f"line {number} has {len(row)} columns, and column {at + 1} is needed"
-            if _number(row[at]) is None:
+        for at, unit, most, what in (
+            (layout.latency, layout.latency_ns, _LONGEST_NS, "latency"),
+            (layout.start, layout.start_s, _LATEST_S, "time in seconds"),
+        ):
+            if at is None:
+                continue
+            if at >= width:
+                return f"line {number} has {width} columns, and column {at + 1} is needed"
+            value = _number(row[at])
+            if value is None:
                 return f"line {number}: {row[at]!r:.40} is not a number"
+            if not abs(value * unit) <= most:
+                return f"line {number}: {row[at]!r:.40} is not a {what}"
     return f"line {first} has {width} columns, which are too few"
 
 
@@ -419,14 +500,15 @@ Row = tuple[str, float, str, float]
 def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Requests]:
     import numpy as np
 
-    while chunk := list(islice(items, CHUNK)):
+    while chunk := list(islice(items, _BLOCK)):
         names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
         yield Requests(names, np.array(latencies), failures, np.array(starts))
 
 
-def _json_objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str, Any]]:
+    """Yield the objects of lines that contain a text; the first line has to be JSON anyway."""
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip() or (wanted not in line and number > 1):
             continue
         try:
             content = json.loads(line)
@@ -446,9 +528,10 @@ def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
 
 
 def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
+    # Nine of ten lines are about other metrics: most are dropped before they are parsed.
     points = (
         point["data"]
-        for point in _json_objects(lines)
+        for point in _json_objects(lines, '"http_req_duration"')
         if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
     )
 
@@ -457,7 +540,9 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
         name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
         is_ok = tags.get("expected_response", "true") == "true"
         failure = "" if is_ok else tags.get("status") or "failed"
-        return name, float(point["value"]) * UNITS["ms"], failure, _moment(point["time"])
+        latency_ns = float(point["value"]) * UNITS["ms"]
+        # The time of a point is when the request ended.
+        return name, latency_ns, failure, _moment(point["time"]) - latency_ns / UNITS["s"]
 
     return _batched(points, _complete(row))
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -27,6 +28,7 @@ from .formats import (
     read_vegeta,
 )
 from .results import Results
+from .summaries import why_not_raw
 
 AUTO: Final = "auto"
 _READERS: Final = {
@@ -39,6 +41,7 @@ _READERS: Final = {
 }
 FORMATS: Final = (AUTO, *_READERS, "nginx", "csv")
 _STDIN: Final = Path("-")
+_UNDECODED: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +82,41 @@ def imported_records(
 
 def _chunks(path: Path, file: TextIO, settings: ImportSettings) -> Iterator[Requests]:
     name = path.stem
+    first, lines = _peeked(file)
+    if (why := why_not_raw(first)) is not None:
+        raise ImportedFileError(why)
     if settings.format == "csv":
         if settings.columns is None:
             raise ImportedFileError("--from csv needs --latency-column")
-        return read_csv(file, settings.columns, name)
+        return read_csv(lines, settings.columns, name)
     if settings.format == "nginx":
         if settings.log_format is None:
             raise ImportedFileError(
                 "--from nginx needs --log-format, the log_format of nginx's configuration"
             )
-        return read_nginx(file, settings.log_format, name)
-    lines, kind = _guessed(file) if settings.format == AUTO else (file, settings.format)
+        return read_nginx(lines, settings.log_format, name)
+    kind = _guessed(first) if settings.format == AUTO else settings.format
     return _READERS[kind](lines, name)
 
 
-def _guessed(file: TextIO) -> tuple[Iterator[str], str]:
-    first = file.readline()
+def _guessed(first: str) -> str:
     kind = guess(first)
-    if kind is None:
+    if kind is not None:
+        return kind
+    if "\0" in first or _UNDECODED in first:
         raise ImportedFileError(
-            f"cannot tell which tool wrote it: add --from {', '.join(FORMATS[1:-1])} or csv"
+            "is binary: vegeta encode --to csv converts the results of Vegeta; Gatling 3.12 and "
+            "later write a log that only Gatling reads, so no verdict can be based on it"
         )
+    raise ImportedFileError(
+        f"cannot tell which tool wrote it: add --from {', '.join(FORMATS[1:-1])} or csv"
+    )
 
-    def lines() -> Iterator[str]:
-        yield first
-        yield from file
 
-    return lines(), kind
+def _peeked(file: TextIO) -> tuple[str, Iterator[str]]:
+    """Return the first line that is not blank, and all lines from there on."""
+    first = next((line for line in file if line.strip()), "")
+    return first, chain([first] if first else [], file)
 
 
 @contextmanager

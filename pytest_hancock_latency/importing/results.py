@@ -7,14 +7,16 @@ attributed latency is raw latency, and *exceeded* may be the fault of the machin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.budget import Terms
-from ..core.histogram import Histogram
-from ..core.judging.counts import RunningTally, Tally, add_counts, judge_counts
+from ..core.histogram import indexes_of
+from ..core.judging.columns import ColumnTally
+from ..core.judging.counts import judge_counts
 from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
 from ..core.judging.verdict import Verdict
 from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
@@ -25,61 +27,72 @@ from ..errors import BudgetError
 from .formats import Requests
 
 if TYPE_CHECKING:
-    from ..core.attribution import Nanoseconds
+    from ..core.attribution import Flags, Nanoseconds
 
 UNATTRIBUTED: Final = Advice.of("imported")
-_LEAST: Final = 50
+LEAST: Final = 50
 """Minimum number of observations for *within*, as in a test."""
-_COUNTED_AT_ONCE: Final = 262_144
-"""Latencies of a name that are counted together: most of them then share buckets."""
+_COUNTED_AT_ONCE: Final = 524_288
+"""Latencies that are counted together: most of them then share windows and buckets. Each takes 24
+bytes until then."""
+_MOST_REMEMBERED: Final = 100_000
+"""Names whose budget is remembered; a log may have a different name in every line."""
+_EARLIEST_S: Final = 1e8
+"""Times before this one, in March 1973, are relative to the start of the run, as hey's are."""
 _WINDOWS_PER_S: Final = 1e9 / DELETION_WINDOW_NS
 
 
-@dataclass(slots=True)
+class Owners:
+    """Finds the budget of a name, and the name or pattern that its requests are judged under."""
+
+    def __init__(self, budgets: Mapping[str, Terms], of_all: Terms | None) -> None:
+        """budgets: by name or pattern. of_all: budget of every name without one."""
+        self._budgets = budgets
+        self._patterns = narrowest_first(budgets)
+        self._of_all = of_all
+
+    def owner(self, name: str, known: Collection[str]) -> str:
+        """Return what a name is judged under. known: all owners so far."""
+        if name in self._budgets:
+            return name
+        pattern = first_match(self._patterns, name)
+        if pattern is not None:
+            return pattern
+        return name if name in known or len(known) < MOST_NAMES else OTHERS
+
+    def terms(self, owner: str) -> Terms | None:
+        """Return the budget of an owner; None if it has none."""
+        return self._budgets.get(owner, self._of_all)
+
+
 class _Named:
-    """Requests of one name."""
+    """Requests of one name, or of all names that match one pattern."""
 
-    terms: Terms | None
-    tally: RunningTally
-    untimed: dict[int, int] | None = None
-    """Latencies by bucket, of requests without a start; None if they have one."""
-    waiting: list[tuple[Nanoseconds, Nanoseconds | None]] = field(default_factory=list)
-    """Latencies, and their windows, that are not counted yet."""
-    waiting_count: int = 0
-
-    def add(self, latencies_ns: Nanoseconds, windows: Nanoseconds | None) -> None:
-        """Add latencies; windows: None if their start is unknown."""
-        self.waiting.append((latencies_ns, windows))
-        self.waiting_count += len(latencies_ns)
-        if self.waiting_count >= _COUNTED_AT_ONCE:
-            self.count()
-
-    def count(self) -> None:
-        """Count what is waiting."""
-        import numpy as np
-
-        if not self.waiting:
-            return
-        latencies_ns = np.concatenate([latencies for latencies, _ in self.waiting])
-        windows = [windows for _, windows in self.waiting if windows is not None]
-        self.waiting, self.waiting_count = [], 0
-        if windows:
-            self.tally.add_columns(np.concatenate(windows), latencies_ns)
-            return
-        self.untimed = self.untimed or {}
-        add_counts(self.untimed, Histogram.of(latencies_ns).counts)
-
-    @property
-    def histogram(self) -> Histogram:
-        return self.tally.histogram if self.untimed is None else Histogram(self.untimed)
+    def __init__(self, terms: Terms | None) -> None:
+        self.terms = terms
+        self.tally = ColumnTally(terms.budget().limits if terms else ())
 
 
-class _Codes(dict[str, int]):
-    """A number for each text, from 0 up."""
+class _Names(dict[str, int]):
+    """The number of the name or pattern that requests of a name count for."""
 
-    def __missing__(self, text: str) -> int:
-        code = self[text] = len(self)
-        return code
+    def __init__(self, owners: Owners) -> None:
+        super().__init__()
+        self.named: dict[str, _Named] = {}
+        self.by_number: list[_Named] = []
+        self._numbers: dict[str, int] = {}
+        self._owners = owners
+
+    def __missing__(self, name: str) -> int:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        owner = self._owners.owner(name, self.named)
+        if owner not in self.named:
+            self._numbers[owner] = len(self.by_number)
+            self.named[owner] = _Named(self._owners.terms(owner))
+            self.by_number.append(self.named[owner])
+        number = self[name] = self._numbers[owner]
+        return number
 
 
 class Results:
@@ -88,63 +101,81 @@ class Results:
     def __init__(self, budgets: Mapping[str, Terms], *, of_all: Terms | None = None) -> None:
         """budgets: by name or pattern. of_all: budget of every name without one."""
         self._budgets = budgets
-        self._patterns = narrowest_first(budgets)
-        self._of_all = of_all
-        self._named: dict[str, _Named] = {}
-        self._owner: dict[str, str] = {}
-        """The name or pattern that requests of a name count for."""
+        self._names = _Names(Owners(budgets, of_all))
+        self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
+        """Numbers of names, latencies and windows that are not counted yet."""
+        self._waiting_count = 0
 
     def add(self, chunks: Iterable[Requests]) -> None:
-        """Add chunks of requests."""
+        """Add chunks of requests, either all or none of which have times."""
         for chunk in chunks:
             self._add(chunk)
+            if self._waiting_count >= _COUNTED_AT_ONCE:
+                self._count()
+        self._count()
 
     def _add(self, chunk: Requests) -> None:
         import numpy as np
 
-        numbers, count = _Codes(), len(chunk.names)
-        codes = np.fromiter(map(numbers.__getitem__, chunk.names), np.int64, count)
-        failed = np.fromiter(map(bool, chunk.failures), np.bool_, count)
-        latencies = chunk.latencies_ns.astype(np.int64)
+        count = len(chunk.names)
+        names = np.fromiter(map(self._names.__getitem__, chunk.names), np.int64, count)
+        latencies_ns = chunk.latencies_ns.astype(np.int64)
         windows = None
         if chunk.starts_s is not None:
             windows = np.floor(chunk.starts_s * _WINDOWS_PER_S).astype(np.int64)
-        for at in np.flatnonzero(failed).tolist():
-            window = 0 if windows is None else int(windows[at])
-            self._of(chunk.names[at]).tally.add_failures(window, {chunk.failures[at]: 1})
-        order = np.argsort(codes, kind="stable")
-        order = order[~failed[order]]
-        ends = np.searchsorted(codes[order], np.arange(len(numbers)), side="right")
-        for name, mine in zip(numbers, np.split(order, ends[:-1]), strict=True):
-            if len(mine):
-                own_windows = None if windows is None else windows[mine]
-                self._of(name).add(latencies[mine], own_windows)
+        if any(chunk.failures):
+            failed = np.fromiter(map(bool, chunk.failures), np.bool_, count)
+            self._add_failures(names, chunk.failures, windows, failed)
+            names, latencies_ns = names[~failed], latencies_ns[~failed]
+            windows = None if windows is None else windows[~failed]
+        self._waiting.append((names, latencies_ns, windows))
+        self._waiting_count += len(names)
 
-    def _of(self, name: str) -> _Named:
-        owner = self._owner.get(name)
-        if owner is None:
-            owner = self._owner[name] = self._new_owner(name)
-        if owner not in self._named:
-            terms = self._budgets.get(owner, self._of_all)
-            self._named[owner] = _Named(terms, RunningTally(terms.budget().limits if terms else ()))
-        return self._named[owner]
+    def _add_failures(
+        self,
+        names: Nanoseconds,
+        failures: Sequence[str],
+        windows: Nanoseconds | None,
+        failed: Flags,
+    ) -> None:
+        import numpy as np
 
-    def _new_owner(self, name: str) -> str:
-        if name in self._budgets:
-            return name
-        pattern = first_match(self._patterns, name)
-        if pattern is not None:
-            return pattern
-        return name if len(self._named) < MOST_NAMES else OTHERS
+        kinds: dict[int, Counter[str]] = {}
+        reasons = compress(failures, failed.tolist())
+        for name, reason in zip(names[failed].tolist(), reasons, strict=True):
+            kinds.setdefault(name, Counter())[reason] += 1
+        for name, counts in kinds.items():
+            own = None if windows is None else windows[np.logical_and(failed, names == name)]
+            self._names.by_number[name].tally.add_failures(counts, own)
+
+    def _count(self) -> None:
+        """Count what is waiting."""
+        import numpy as np
+
+        if not self._waiting:
+            return
+        names = np.concatenate([names for names, _, _ in self._waiting])
+        latencies_ns = np.concatenate([latencies for _, latencies, _ in self._waiting])
+        all_windows = [windows for _, _, windows in self._waiting if windows is not None]
+        self._waiting, self._waiting_count = [], 0
+        # Integers of 16 bits are sorted in linear time.
+        order = np.argsort(names.astype(np.min_scalar_type(len(self._names.named))), kind="stable")
+        buckets = indexes_of(latencies_ns[order])
+        windows = np.concatenate(all_windows)[order] if all_windows else None
+        end = 0
+        for number, count in enumerate(np.bincount(names).tolist()):
+            own = slice(end, end := end + count)
+            if count:
+                own_windows = None if windows is None else windows[own]
+                self._names.by_number[number].tally.add(buckets[own], own_windows)
 
     def records(self) -> list[Record]:
         """Return a record for each name, in alphabetical order."""
-        for named in self._named.values():
-            named.count()
-        return [self._record(name, named) for name, named in sorted(self._named.items())]
+        return [self._record(name, named) for name, named in sorted(self._names.named.items())]
 
     def _record(self, name: str, named: _Named) -> Record:
-        histogram, verdict, why = named.histogram, None, None
+        tally, verdict, why = named.tally, None, None
+        histogram = tally.histogram
         try:
             verdict = self._verdict(named)
         except BudgetError as error:
@@ -155,7 +186,6 @@ class Results:
         quantiles_ns = (
             {label(q): histogram.quantile_ns(q) for q in quantiles} if histogram.n else {}
         )
-        tally = named.tally
         return Record(
             test=name,
             name="",
@@ -165,7 +195,7 @@ class Results:
             attributed_quantiles_ns=dict(quantiles_ns),
             bounds_ns=bounds_in_histograms(quantiles, histogram, histogram) if histogram.n else {},
             histogram=histogram,
-            timeline=tally.timeline() if named.untimed is None else None,
+            timeline=tally.timeline(),
             budget_name=name if name in self._budgets else None,
             verdict=verdict,
             not_judged=why,
@@ -174,9 +204,9 @@ class Results:
                 loop="imported",
                 bracket=False,
                 why_no_bracket="it was measured by another tool",
-                elapsed_ns=tally.elapsed_ns if named.untimed is None else 0,
-                started_unix_s=tally.started_unix_s if named.untimed is None else None,
-                ended_unix_s=tally.ended_unix_s if named.untimed is None else None,
+                elapsed_ns=tally.elapsed_ns,
+                started_unix_s=_unix_s(tally.started_unix_s),
+                ended_unix_s=_unix_s(tally.ended_unix_s),
                 advice=(UNATTRIBUTED,),
             ),
         )
@@ -185,9 +215,10 @@ class Results:
         if named.terms is None:
             return None
         terms = named.terms.without_rps()
-        policy = Policy(least=terms.samples or _LEAST, gates=max(1, len(self._named)))
-        tally = named.tally.tally()
-        if named.untimed is not None:
-            histogram = named.histogram
-            tally = Tally(raw=histogram, attributed=histogram, failed=tally.failed)
-        return judge_counts(tally, terms.budget(), policy)
+        policy = Policy(least=terms.samples or LEAST, gates=max(1, len(self._names.named)))
+        return judge_counts(named.tally.tally(), terms.budget(), policy)
+
+
+def _unix_s(time_s: float | None) -> float | None:
+    """Return a time since 1970; None if it is relative to the start of the run."""
+    return time_s if time_s is not None and time_s >= _EARLIEST_S else None

@@ -39,6 +39,7 @@ backgrounds, unlike a white question mark."""
 TOO_FEW: Final = "too few calls"
 _WHY_UNDECIDED: Final = {
     Reason.MACHINE: "busy machine",
+    Reason.BUCKET: "limit inside a bucket",
     Reason.NEAR: "near the limit",
     Reason.STALL: "one stall",
     Reason.BETWEEN: "between two limits",
@@ -248,6 +249,11 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
         return f"{part.limit.label}: {count}, not needed for the verdict"
     if part.reason is Reason.MACHINE:
         return f"{head} (machine): {count}, {_excused(part)}while another process held the CPU"
+    if part.reason is Reason.BUCKET:
+        return (
+            f"{head}: up to {count}, {_excused(part)}in the bucket that the limit is in; choose a "
+            "limit at one of its edges"
+        )
     return f"{head}: {_inconclusive(part, record.verdict, count)}"
 
 

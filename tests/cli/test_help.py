@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ..importing.answering import answering, native, vector
 from .conftest import Command
 from .making import record, written
 
@@ -54,20 +55,26 @@ def of_other_tools(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_every_example_of_the_help_runs(command: Command, workplace: Path, name: str) -> None:
+def test_every_example_of_the_help_runs(
+    command: Command, workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("hdrh")
     options = [name, "--help"] if name else ["--help"]
     helped = command(*options)
     assert (helped.code, helped.err) == (0, "")
     examples = EXAMPLE.findall(helped.out.partition("examples:\n")[2])
     assert len(examples) >= 2
-    for example in examples:
-        if example.startswith(f"hancock-latency {DUEL} "):
-            continue
-        words = shlex.split(os.path.expandvars(example))[1:]
-        found = [path for word in words for path in (glob.glob(word) if "*" in word else [word])]
-        ended = command(*found)
-        assert (ended.code, ended.err) == (0, ""), example
+    with answering(vector(native([(0, "0.01", "0.02", "1000")]))) as (url, _):
+        monkeypatch.setenv("PROMETHEUS", url)
+        for example in examples:
+            if example.startswith(f"hancock-latency {DUEL} "):
+                continue
+            words = shlex.split(os.path.expandvars(example))[1:]
+            found = [
+                path for word in words for path in (glob.glob(word) if "*" in word else [word])
+            ]
+            ended = command(*found)
+            assert (ended.code, ended.err) == (0, ""), example
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, DUEL])

@@ -13,16 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.core.budget import parse_limits, parse_terms
+from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
-from pytest_hancock_latency.core.judging.counts import RunningTally
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.errors import ImportedFileError
-from pytest_hancock_latency.importing import formats
+from pytest_hancock_latency.importing import formats, results
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
+
+from ..cli.conftest import Command, command  # noqa: F401 - a fixture
 
 JMETER = """\
 timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes
@@ -99,11 +101,13 @@ def imported(
     ("text", "settings", "name", "failure"),
     [
         (JMETER, ImportSettings(), "GET /health", "503"),
+        (JMETER.partition("\n")[2], ImportSettings(), "GET /health", "503"),
         (HEY, ImportSettings(), "results", "HTTP 503"),
         (OHA, ImportSettings(), "results", "HTTP 500"),
         (VEGETA_CSV, ImportSettings(), "GET http://x/health", "connection refused"),
         (VEGETA_JSON, ImportSettings(), "GET http://x/health", "503 Busy"),
         (K6_CSV, ImportSettings(), "GET http://x/health", "503"),
+        (K6_CSV.replace(",170", ",170000"), ImportSettings(), "GET http://x/health", "503"),
         (K6_JSON, ImportSettings("k6"), "GET http://x/health", "503"),
         (GATLING, ImportSettings(), "health", "status 503"),
         (NGINX, ImportSettings("nginx", log_format=NGINX_FORMAT), "GET /health", "HTTP 503"),
@@ -116,11 +120,13 @@ def imported(
     ],
     ids=[
         "jmeter",
+        "jmeter-without-names",
         "hey",
         "oha",
         "vegeta",
         "vegeta-json",
         "k6",
+        "k6-in-ms",
         "k6-json",
         "gatling",
         "nginx",
@@ -201,7 +207,6 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
     text = "url,ms,ts\n" + "".join(f"/{n % 7},{n % 50 + 1},{n / 100}\n" for n in range(3000))
     settings = ImportSettings("csv", CsvColumns("ms", name="url", time="ts"))
     whole = imported(tmp_path, text, settings)
-    monkeypatch.setattr(formats, "CHUNK", 100)
     monkeypatch.setattr(formats, "_BLOCK", 13)
     assert whole == imported(tmp_path, text, settings)
 
@@ -243,6 +248,43 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
             "line 3 has 1 columns, and the lines before it have 2",
         ),
         (
+            "ms\n1\n\nnan\n",
+            ImportSettings("csv", CsvColumns("ms")),
+            "line 4: 'nan' is not a latency",
+        ),
+        (
+            "ms\n1e30\n",
+            ImportSettings("csv", CsvColumns("ms")),
+            "line 2: '1e30' is not a latency",
+        ),
+        (
+            "ms,ts\n1,1700000000123\n",
+            ImportSettings("csv", CsvColumns("ms", time="ts")),
+            "line 2: '1700000000123' is not a time in seconds",
+        ),
+        (
+            K6_CSV.replace("30.0", "fast"),
+            ImportSettings(),
+            "line 4: 'fast' is not a number",
+        ),
+        (
+            K6_CSV.replace("1700000000", "2023-11-14T22:13:20Z"),
+            ImportSettings(),
+            "its times are not numbers, but '2023-11-14T22:13:20Z': "
+            "set K6_CSV_TIME_FORMAT=unix_milli, or leave it out",
+        ),
+        (
+            '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n',
+            ImportSettings(),
+            "is JMeter's XML: write CSV by -Jjmeter.save.saveservice.output_format=csv",
+        ),
+        (
+            "\x0f\xff\x81\x03\x01\x01\x06Result\x00",
+            ImportSettings(),
+            "is binary: vegeta encode --to csv converts the results of Vegeta; Gatling 3.12 and "
+            "later write a log that only Gatling reads, so no verdict can be based on it",
+        ),
+        (
             "\x00\x01binary",
             ImportSettings("gatling"),
             "is not a simulation.log in text: Gatling 3.12 and later write a binary log, which "
@@ -270,7 +312,7 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
             "--from nginx needs --log-format, the log_format of nginx's configuration",
         ),
         (
-            "{",
+            "{k",
             ImportSettings("k6"),
             "line 1 is not JSON: Expecting property name enclosed in double quotes: "
             "line 1 column 2 (char 1)",
@@ -285,22 +327,116 @@ def test_a_file_that_cannot_be_read_is_one_error(
     assert f"{tmp_path / 'results'}: {message}" == str(refused.value)
 
 
+RECORD = "record each request, for example with hey -o csv, k6 or Vegeta"
+K6_RAW = "run k6 with --out csv=FILE or --out json=FILE"
+K6_SUMMARY = "the summary of k6 or other JSON over several lines"
+LOCUST = "import pytest_hancock_latency.locust_gate in the locustfile, which judges the run itself"
+
+
+@pytest.mark.parametrize(
+    ("first", "what", "instead"),
+    [
+        ("Type,Name,Request Count,Failure Count,Median Response Time", "a CSV of Locust", LOCUST),
+        ("Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%", "a CSV of Locust", LOCUST),
+        ("Method,Name,Error,Occurrences,First Seen,Last Seen", "a CSV of Locust", LOCUST),
+        ("Count,Message,Traceback,Nodes", "a CSV of Locust", LOCUST),
+        ("Running 2s test @ http://127.0.0.1/", "the output of wrk or wrk2", RECORD),
+        ("This is ApacheBench, Version 2.3", "the output of ApacheBench", RECORD),
+        (
+            "\nSummary:\n  Total:\t0.0538 secs",
+            "the summary of hey or oha",
+            "add -o csv to hey, or --output-format csv to oha",
+        ),
+        ('{\n    "root_group": {', K6_SUMMARY, K6_RAW),
+        ("\n\n  █ TOTAL RESULTS", K6_SUMMARY, K6_RAW),
+        (
+            "Requests      [total, rate, throughput]  200, 50.25, 50.24",
+            "a report of Vegeta",
+            "convert its results by vegeta encode --to csv",
+        ),
+        (
+            "Label,# Samples,Average,Median",
+            "an aggregate report of JMeter",
+            "run jmeter with -l results.jtl",
+        ),
+        (
+            "# HELP http_request_duration_seconds Latency.",
+            "a page of metrics",
+            "let Prometheus collect it, and use --from prometheus",
+        ),
+    ],
+)
+@pytest.mark.parametrize("source", ["auto", "csv"])
+def test_a_summary_is_refused_whatever_it_is_said_to_be(
+    tmp_path: Path, first: str, what: str, instead: str, source: str
+) -> None:
+    with pytest.raises(ImportedFileError) as refused:
+        imported(tmp_path, f"{first}\nx\n", ImportSettings(source, CsvColumns("Name")))
+    assert (
+        f"{tmp_path / 'results'}: is {what}, and no verdict can be based on a summary, because it "
+        f"does not say how many requests were over a limit: {instead}"
+    ) == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url,ms\r\n/a,5\r\n/b,6\r\n",
+        "\nurl,ms\n\n/a,5\n\n/b,6",
+        'url,ms\n"/a",5\n/b,6\n',
+        'url,ms,text\n/a,5,"line,\n\nline"\n/b,6,"\n"\n',
+    ],
+    ids=["line ends of Windows", "blank lines", "quotes", "line ends in fields"],
+)
+@pytest.mark.parametrize("block", [1, 512])
+def test_a_csv_is_read_as_the_csv_module_does(
+    tmp_path: Path, text: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "_BLOCK", block)
+    path = tmp_path / "results"
+    path.write_bytes(text.encode())
+    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    assert [("/a", 1), ("/b", 1)] == [
+        (record.test, record.n) for record in imported_records(path, settings, {}, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "started_unix_s"),
+    [
+        (K6_JSON.replace('"value":12.0', '"value":500.0'), 1_699_999_999.5),
+        (K6_CSV.replace(",170", ",170000").replace("12.0", "500.0"), 1_699_999_999.5),
+        (K6_CSV.replace("12.0", "500.0"), 1_700_000_000),
+    ],
+    ids=["json", "csv in ms", "csv in whole seconds"],
+)
+def test_k6_says_when_a_request_ended(tmp_path: Path, text: str, started_unix_s: float) -> None:
+    (record,) = imported(tmp_path, text)
+    assert started_unix_s == record.measurement.started_unix_s
+
+
+@pytest.mark.parametrize("text", [HEY, OHA], ids=["hey", "oha"])
+def test_relative_times_are_not_taken_for_times_since_1970(tmp_path: Path, text: str) -> None:
+    (record,) = imported(tmp_path, text)
+    assert (None, None) == (record.measurement.started_unix_s, record.measurement.ended_unix_s)
+    assert record.timeline
+
+
+def test_names_that_were_forgotten_are_still_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "url,ms,status\n" + "".join(f"/items/{n},5,{n}\n" for n in [*range(60), *range(60)])
+    settings = ImportSettings("csv", CsvColumns("ms", name="url", ok="status!=7"))
+    whole = imported(tmp_path, text, settings)
+    monkeypatch.setattr(results, "_MOST_REMEMBERED", 10)
+    monkeypatch.setattr(formats, "_MOST_REMEMBERED", 10)
+    assert whole == imported(tmp_path, text, settings)
+
+
 def test_a_file_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(ImportedFileError) as refused:
         imported_records(tmp_path / "nowhere", ImportSettings(), {}, None)
     assert f"{tmp_path / 'nowhere'}: No such file or directory" == str(refused.value)
-
-
-@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 2**40)), min_size=1))
-def test_columns_are_counted_like_pieces(requests: list[tuple[int, int]]) -> None:
-    limits = parse_terms({"p50": 10, "p99": 50}).budget().limits
-    pieces, columns = RunningTally(limits), RunningTally(limits)
-    for window, latency_ns in requests:
-        pieces.add(window, {index_of(latency_ns): 1})
-    windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
-    columns.add_columns(windows, latencies)
-    assert pieces.tally() == columns.tally()
-    assert pieces.timeline() == columns.timeline()
 
 
 @given(st.lists(st.integers(-5, 2**62), min_size=1))
@@ -330,3 +466,45 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         monkeypatch.setattr("sys.stdin", file)
         (record,) = imported_records(Path("-"), ImportSettings(), {}, parse_limits("p50=1s"))
     assert 1 == record.n
+
+
+def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Path) -> None:  # noqa: F811
+    path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
+    path.write_text(rows(1000, range(0, 1000, 10)))
+    asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
+    ended = command(*asked, "--budget", "p99=50ms", "-o", artifact)
+    assert (1, "") == (ended.code, ended.err)
+    assert ended.out == (
+        "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
+        "sample     n  p50  p95  p99  limits (ms)  verdict\n"
+        "all     1000   10   80   80  p99 50       exceeded p99\n\n"
+        "1 exceeded\n\n"
+        "all\n"
+        "  exceeded p99: 100 of 1000 over 50 ms (10 %, allowed 1 %); p99 ≥ 80 ms\n\n"
+        "advice for all: measured by another tool, which does not know what the machine did: "
+        "exceeded can be due to the machine or the network (imported)\n"
+    )
+    command("report", artifact, "--format", "html", "-o", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "no attribution: it was measured by another tool" in page
+
+
+@pytest.mark.parametrize(
+    ("start", "session"),
+    [
+        (1_700_000_000, {"tool": "pytest-hancock-latency", "started_unix_s": 1_700_000_000}),
+        (0, {"tool": "pytest-hancock-latency"}),
+    ],
+    ids=["since 1970", "relative"],
+)
+def test_the_artifact_says_when_the_run_began_if_the_times_do(
+    command: Command,  # noqa: F811
+    tmp_path: Path,
+    start: int,
+    session: dict[str, object],
+) -> None:
+    path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
+    path.write_text("ts,ms\n" + "".join(f"{start + at},5\n" for at in range(60)))
+    asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
+    assert 0 == command(*asked, "--budget", "p50=50ms", "-o", artifact).code
+    assert session == read_artifact(artifact).session

@@ -17,19 +17,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from ..budget import LatencyBudget, Limit
 from ..duration import NS_PER_S
-from ..histogram import Histogram, index_of, indexes_of, middle
+from ..histogram import Histogram, index_of, middle
 from ..timeline import STRETCHES, Timeline
 from .evidence import boundaries
 from .limit_judge import Counts, Table, failure_verdict, limit_verdict, survives_deletion
 from .sequential import DELETION_WINDOW_NS, Policy
 from .verdict import LimitVerdict, Outcome, Reason, Verdict
-
-if TYPE_CHECKING:
-    from ..attribution import Nanoseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +41,26 @@ class OverTime:
     exceeding: Sequence[int]
 
 
+class CountsOver(Protocol):
+    """Observations of which it is known how many are over a limit."""
+
+    @property
+    def n(self) -> int:
+        """Number of observations."""
+
+    def surely_over(self, limit_ns: int) -> int:
+        """Return the number of observations that were certainly above the limit."""
+
+    def maybe_over(self, limit_ns: int) -> int:
+        """Return the number of observations that may have been above the limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """All counts of one sample."""
 
-    raw: Histogram
-    attributed: Histogram
+    raw: CountsOver
+    attributed: CountsOver
     """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
     elapsed_ns: int = 0
@@ -144,19 +155,6 @@ class RunningTally:
             if over:
                 self._over[limit][window] += over
         self._course.add(window, counts)
-
-    def add_columns(self, windows: Nanoseconds, latencies_ns: Nanoseconds) -> None:
-        """Add many latencies, each with its window; both of shape (n,)."""
-        import numpy as np
-
-        indexes = indexes_of(latencies_ns)
-        add_counts(self._counts, _count(indexes))
-        add_counts(self._totals, _count(windows))
-        for limit, edge in self._edges.items():
-            add_counts(self._over[limit], _count(windows[indexes > edge]))
-        if len(windows):
-            order = np.lexsort((indexes, windows))
-            self._course.add_columns(windows[order], indexes[order])
 
     def add_failures(self, window: int, kinds: Mapping[str, int]) -> None:
         """Add the number of failed requests by kind."""
@@ -256,19 +254,6 @@ class _Course:
         while self._length > STRETCHES:
             self._double()
 
-    def add_columns(self, windows: Nanoseconds, indexes: Nanoseconds) -> None:
-        """Add many latencies by window and bucket, in ascending order of both."""
-        import numpy as np
-
-        for window in (int(windows[0]), int(windows[-1])):
-            self.add(window, {})  # now the intervals are as long as they have to be
-        stretches = windows // self._windows
-        starts = np.flatnonzero(np.diff(stretches, prepend=stretches[0] - 1))
-        for start, end in zip(starts, [*starts[1:], len(stretches)], strict=True):
-            add_counts(
-                self._stretches.setdefault(int(stretches[start]), {}), _count(indexes[start:end])
-            )
-
     @property
     def _length(self) -> int:
         return max(self._stretches) - min(self._stretches) + 1
@@ -300,14 +285,6 @@ def add_counts(counts: dict[int, int], piece: BucketCounts) -> None:
     """Add a piece to counts by bucket, or by window, in place."""
     for index, count in piece.items():
         counts[index] = counts.get(index, 0) + count
-
-
-def _count(values: Nanoseconds) -> dict[int, int]:
-    """Return how often each value occurs."""
-    import numpy as np
-
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _median(counts: BucketCounts) -> int:
