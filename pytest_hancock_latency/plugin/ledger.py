@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class Ledger:
         self._lines: dict[str, str] = {}
         """Records as lines of the journal, by title."""
         self._journal = Journal(paths[JSON]) if JSON in paths else None
+        self._process = os.getpid()
         self._written = 0
         """Number of records when the artifacts were last written."""
         self.writer = ArtifactWriter()
@@ -91,6 +93,8 @@ class Ledger:
 
         Records of a rerun include the observations of earlier attempts, and replace theirs.
         """
+        if self._is_forked:
+            return
         for record in records:
             self._records.pop(record.title, None)
             self._records[record.title] = record
@@ -101,12 +105,19 @@ class Ledger:
 
     def write(self) -> None:
         """Write all artifacts for the last time."""
+        if self._is_forked:
+            return
         self._write_all(kind for kind in self._paths if kind != RUN or self._records)
         self.writer.finish()
         if RUN in self._paths:
             prune(self._paths[RUN].parent, self._kept_runs)
         if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
+
+    @property
+    def _is_forked(self) -> bool:
+        """Whether this is a child of the session, which a test forked and let go on with it."""
+        return os.getpid() != self._process
 
     def _keep(self, records: Sequence[Record], journal: Journal) -> None:
         """Append to the journal; if that fails, try to write the artifact itself."""

@@ -89,7 +89,7 @@ def test_recursion_that_counts_as_a_failed_request_is_counted(suite: Suite) -> N
 def deeper(n):
     return deeper(n + 1)
 
-@latency_budget(p50=1000, errors="100%", samples=5, max_samples=5)
+@latency_budget(p50=1000, errors="99%", samples=5, max_samples=5)
 def test_deep(sample):
     sample(deeper, 0, failures=(RecursionError,))
 """
@@ -144,7 +144,7 @@ def test_multiprocessing(sample):
     )
     result = suite.run(ARTIFACT, "-W", "ignore::DeprecationWarning")
     result.assert_outcomes(passed=2)
-    assert {"test_forking": 20, "test_multiprocessing": 5} == {
+    assert {"test_forking": 20, "test_multiprocessing": 6} == {
         name: record.n for name, record in records(suite).items()
     }
 
@@ -166,7 +166,7 @@ def test_forking(sample):
     )
     suite.run(ARTIFACT)
     assert {"test_before", "test_forking"} == set(records(suite))
-    assert 5 == records(suite)["test_forking"].n
+    assert 6 == records(suite)["test_forking"].n
 
 
 def test_a_wall_clock_that_jumps_changes_no_latency(suite: Suite) -> None:
@@ -185,6 +185,7 @@ time.time = lambda: _true() + next(_jumps)
     assert 1 == len(list((suite.path / "history").iterdir()))
 
 
+@pytest.mark.timeout(900)
 def test_ten_thousand_gates_in_one_session(suite: Suite) -> None:
     suite.write(
         """

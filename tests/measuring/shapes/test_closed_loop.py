@@ -255,7 +255,8 @@ def test_objects_frozen_by_other_code_stay_frozen() -> None:
     try:
         frozen = gc.get_freeze_count()
         measured(Service(MS), p50=10)
-        assert gc.get_freeze_count() == frozen
+        # Not unfrozen, and nothing added; a few may be freed by their reference count.
+        assert 0.9 * frozen < gc.get_freeze_count() <= frozen
     finally:
         gc.unfreeze()
 

@@ -1,0 +1,66 @@
+"""Full collections before samples: often enough to free memory, seldom enough to cost little."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.measuring.takers.gc_freeze import Collector
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The generations that were collected, each of which takes 50 ms on the clock."""
+    generations: list[int] = []
+
+    def collect(generation: int = 2) -> int:
+        generations.append(generation)
+        CLOCK.advance(50 * MS)
+        return 0
+
+    monkeypatch.setattr(gc, "collect", collect)
+    return generations
+
+
+CLOCK = ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_collection() -> Iterator[None]:
+    yield
+    Collector._last = None
+
+
+def sample(after_ms: int = 0) -> None:
+    CLOCK.advance(after_ms * MS)
+    with Collector(CLOCK):
+        pass
+
+
+def test_the_first_sample_has_a_full_collection(collected: list[int]) -> None:
+    sample()
+    assert [2] == collected
+
+
+def test_samples_soon_after_collect_young_objects_only(collected: list[int]) -> None:
+    sample()
+    sample(900)
+    assert [2, 1] == collected
+
+
+def test_a_full_collection_follows_after_twenty_times_its_length(collected: list[int]) -> None:
+    sample()
+    sample(1000)
+    assert [2, 2] == collected
+
+
+def test_another_clock_has_a_collection_of_its_own(collected: list[int]) -> None:
+    sample()
+    with Collector(ManualClock()):
+        pass
+    assert [2, 2] == collected
