@@ -47,6 +47,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
+default_role = "code"  # docstrings write names as `name`
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True
 
@@ -59,11 +60,15 @@ _TERM = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<page>glossary)\.md(?P<anchor>#[^)
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#\s]+)(#[^)\s]+)?\)")
 
 
-def link_to_the_repository(_app: Sphinx, _name: str, source: list[str]) -> None:
+def link_to_the_repository(_app: Sphinx, name: str, source: list[str]) -> None:
     """Point links that leave the documentation to the repository, or to nothing without one."""
 
     def link(match: re.Match[str]) -> str:
         text, path, anchor = match[1], match[2], match[3] or ""
+        target = (HERE / name).parent.joinpath("..", path).resolve()
+        if target.is_relative_to(HERE):
+            return match[0]
+        path = target.relative_to(HERE.parent).as_posix()
         return f"[{text}]({REPOSITORY}/{path}{anchor})" if REPOSITORY else text
 
     linked = _OUTSIDE.sub(link, source[0])
@@ -91,8 +96,16 @@ def parameters_as_fields(
     lines[:] = fields
 
 
+def without_constructor(
+    _app: Sphinx, what: str, _name: str, _documented: Any, _options: Any, *signature: Any
+) -> tuple[str, None] | None:
+    """Leave out how a class is constructed: users get its objects from the plugin."""
+    return ("", None) if what == "class" else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("source-read", link_to_the_repository)
     app.connect("autodoc-process-docstring", parameters_as_fields)
+    app.connect("autodoc-process-signature", without_constructor)
     return {"parallel_read_safe": True}

@@ -52,12 +52,12 @@ def options() -> str:
         "stronger than the command line, which is stronger than the environment, which is stronger "
         "than the ini file. [Reference](../reference.md#options) explains them.",
         "",
-        "| option | ini value | environment | meaning |",
+        "| option | meaning | ini value | environment |",
         "|---|---|---|---|",
     ]
     for option in OPTIONS:
         switch = f"{option.switch}={option.metavar}" if option.metavar else option.switch
-        cells = (f"`{switch}`", f"`{option.key}`", f"`{option.variable}`", option.help)
+        cells = (f"`{switch}`", option.help, f"`{option.key}`", f"`{option.variable}`")
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join([*lines, ""])
 

@@ -133,7 +133,7 @@ def earlier_runs(paths: Mapping[str, Path]) -> EarlierRuns:
     if find_spec("ruptures") is None:
         raise SettingError(
             "--latency-pool-history looks for changes with ruptures, which is not installed: "
-            "pip install 'pytest-hancock-latency[trend]'"
+            "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
         )
     return EarlierRuns(paths[RUN])
 

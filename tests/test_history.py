@@ -210,5 +210,5 @@ def test_pooling_needs_ruptures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         earlier_runs({"run": tmp_path / "run-1.json"})
     assert (
         "--latency-pool-history looks for changes with ruptures, which is not installed: "
-        "pip install 'pytest-hancock-latency[trend]'"
+        "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
     ) == str(raised.value)
