@@ -16,8 +16,8 @@ Figures = Mapping[str, Any]
 
 def advice_text(advice: Advice) -> str:
     """Return advice as text with its kind, by which the documentation explains it."""
-    text = advice_words(advice)
-    return f"{text} ({advice.kind})" if advice.kind in _WORDS else text
+    words = _words(advice)
+    return f"{words} ({advice.kind})" if words else _as_it_is(advice)
 
 
 def advice_words(advice: Advice) -> str:
@@ -25,10 +25,19 @@ def advice_words(advice: Advice) -> str:
 
     Advice whose kind or figures are unknown to this version is shown as its kind and figures.
     """
+    return _words(advice) or _as_it_is(advice)
+
+
+def _words(advice: Advice) -> str | None:
     words = _WORDS.get(advice.kind)
-    if words is not None:
-        with suppress(LookupError, TypeError, ValueError, ArithmeticError):
-            return printable(words(advice.figures))
+    if words is None:
+        return None
+    with suppress(LookupError, TypeError, ValueError, ArithmeticError):
+        return printable(words(advice.figures))
+    return None
+
+
+def _as_it_is(advice: Advice) -> str:
     figures = ", ".join(f"{name}={figure}" for name, figure in advice.figures.items())
     return printable(f"{advice.kind}: {figures}" if figures else advice.kind)
 
