@@ -13,6 +13,16 @@ import pytest
 # Other plugins have separate tests; elsewhere they would add output and startup time.
 ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
 
+# Code that is slow on every machine. A sleep is not: on a busy one, its wait counts as unknown.
+CPU = """
+import time
+
+def use(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+"""
+
 
 class Suite:
     """A test module, run by pytest with only the plugins that a test needs."""
@@ -20,10 +30,13 @@ class Suite:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self._pytester = pytester
         self.path = pytester.path
+        self.path.joinpath("cpu.py").write_text(CPU)
 
     def write(self, source: str, name: str = "test_it.py") -> Path:
-        """Write a module; imports of `latency_budget`, `pytest` and `time` are added."""
-        imports = "import time\nimport pytest\nfrom pytest_hancock_latency import latency_budget\n"
+        """Write a module; imports of `latency_budget`, `pytest`, `time`, `cpu` are added."""
+        imports = (
+            "import cpu, time\nimport pytest\nfrom pytest_hancock_latency import latency_budget\n"
+        )
         return self._pytester.makepyfile(**{Path(name).stem: f"{imports}\n{source}"})
 
     def run(self, *arguments: str) -> pytest.RunResult:
