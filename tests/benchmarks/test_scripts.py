@@ -31,7 +31,7 @@ def figures(script: str, tmp_path: Path, *arguments: str) -> dict[str, Any]:
     plain = json.loads(written.read_text(encoding="utf-8"))
     last = said.splitlines()[-1]
     assert 0 == status
-    assert last.startswith(f"{script.removesuffix('.py')}: ")
+    assert last.startswith(f"{Path(script).stem}: ")
     assert all(goal["name"] in last for goal in plain["goals"])
     return plain["figures"]
 
@@ -156,3 +156,20 @@ def test_importing(tmp_path: Path) -> None:
     made = figures("importing.py", tmp_path, "--lines", "2000")
     assert made["csv"]["error"] <= 0.0005
     assert made["k6"]["error"] <= 0.0005
+
+
+def test_pooled_characteristics(tmp_path: Path) -> None:
+    pytest.importorskip("ruptures")
+    made = figures("pooled_characteristics.py", tmp_path, "--trials", "2")
+    assert 0 == sum(row["before"] for row in made["rows"] if row["kind"] == "unchanged, 2")
+
+
+def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    chosen = ("--tools", "ours,by hand", "--tasks", "flask", "--conditions", "twice", "--runs", "1")
+    options = (*chosen, "--results", str(results))
+    made = figures("versus/compare_tools.py", tmp_path, *options)
+    assert {("flask", "ours"): 1, ("flask", "by hand"): 1} == {
+        (row["task"], row["tool"]): row["twice fails"] for row in made["rows"]
+    }
+    assert made == figures("versus/compare_tools.py", tmp_path, *options)
