@@ -31,9 +31,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-HERE: Final = Path(__file__).resolve().parent
-ROOT: Final = HERE.parent
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "hancock_app" / "shows")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "hancock_app" / "shows"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import Goal, at_most, conclude, parser
 from serving import Asker, free_port, gunicorn, start_redis
@@ -50,6 +49,8 @@ from soaking.judging import (
 from soaking.load import LIMIT, SECRET
 from soaking.processes import children, reading
 
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parent
 WORKERS: Final = 2
 EVERY_S: Final = 5.0
 SCRAPE_EVERY: Final = 3

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from soaking.counting import JSON, Addresses, Answer, Client, Counts
-from soaking.load import SECRET
 
 from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
 from pytest_hancock_latency import Sampler, latency_budget
+from soaking.counting import JSON, Addresses, Answer, Client, Counts
+from soaking.load import SECRET
 
 # Each session comes from a network of its own, so that no session uses up the limit of another.
 SESSION = int(os.environ["SOAK_SESSION"])

@@ -26,10 +26,9 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from soaking.counting import FORWARDED, JSON, Addresses, Answer, Client, Counts
-
 from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
 from pytest_hancock_latency.core.histogram import Histogram, index_of
+from soaking.counting import FORWARDED, JSON, Addresses, Answer, Client, Counts
 
 SECRET: Final = "the-secret-of-the-soak"
 LIMIT: Final = 300

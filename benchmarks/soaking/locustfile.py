@@ -10,9 +10,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from locust import FastHttpUser, between, events, task
-from soaking.counting import Addresses, Counts
 
 from pytest_hancock_latency import locust_gate  # noqa: F401 - judges the run
+from soaking.counting import Addresses, Counts
 
 SESSION = int(os.environ["SOAK_SESSION"])
 ADDRESSES = Addresses(f"{150 + SESSION // 250}.{SESSION % 250}")

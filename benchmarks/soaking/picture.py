@@ -56,7 +56,8 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
                 axes.axvspan(0, WARM_UP_S / 60, color="#eaeef2", linewidth=0, zorder=0)
             memory.annotate("warm-up", (0.2, 1), color="#57606a")
         gates.set_xlabel("minutes")
-        figure.legend(loc="outside upper center", ncols=5, frameon=False)
+        processes = memory.get_legend_handles_labels()
+        figure.legend(*processes, loc="outside upper center", ncols=5, frameon=False)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
 

@@ -100,28 +100,18 @@ def damaged_text(draw: st.DrawFn, whole: st.SearchStrategy[str]) -> str:
 
 
 def _damage(draw: st.DrawFn, text: str) -> str:
-    words = [match.span() for match in _WORD.finditer(text)]
+    if draw(st.booleans()):
+        words = [match.span() for match in _WORD.finditer(text)] or [(0, 0)]
+        begin, end = draw(st.sampled_from(words))
+        other = draw(st.sampled_from(words))
+        odd = draw(odd_words)
+        changes = (odd, odd, odd + text[begin:end], text[slice(*other)], "")
+        return text[:begin] + draw(st.sampled_from(changes)) + text[end:]
     lines = text.splitlines(keepends=True) or [""]
     at = draw(st.integers(0, len(lines) - 1))
-    begin, end = draw(st.sampled_from(words or [(0, 0)]))
-    match draw(st.integers(0, 9)):
-        case 0:
-            return "".join(lines[:at] + lines[at + 1 :])
-        case 1:
-            return "".join([*lines[:at], lines[at], *lines[at:]])
-        case 2:
-            return "".join([*lines[:at], draw(odd_words) + "\n", *lines[at:]])
-        case 3:
-            return text[: draw(st.integers(0, len(text)))]
-        case 4:
-            return text[:begin] + text[end + 1 :]
-        case 5:
-            return text[:begin] + draw(odd_words) + text[begin:]
-        case 6:
-            other = draw(st.sampled_from(words or [(0, 0)]))
-            return text[:begin] + text[slice(*other)] + text[end:]
-        case _:
-            return text[:begin] + draw(odd_words) + text[end:]
+    cut = lines[at][: draw(st.integers(0, len(lines[at])))]
+    changes = ("", lines[at] * 2, draw(odd_words) + "\n" + lines[at], cut)
+    return "".join([*lines[:at], draw(st.sampled_from(changes)), *lines[at + 1 :]])
 
 
 @st.composite

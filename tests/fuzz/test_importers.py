@@ -211,8 +211,10 @@ def vegeta(sent: list[Sent]) -> str:
     return as_csv(
         "",
         [
-            [s.start_ms * 10**6, s.status, s.latency_ms * 10**6, 0, 9, "", "", "", 0]
-            + [s.method, s.path, ""]
+            [
+                *(s.start_ms * 10**6, s.status, s.latency_ms * 10**6, 0, 9),
+                *("", "", "", 0, s.method, s.path, ""),
+            ]
             for s in sent
         ],
     )
@@ -241,8 +243,10 @@ def k6(sent: list[Sent]) -> str:
     return as_csv(
         "metric_name,timestamp,metric_value,error_code,expected_response,method,name,status\n",
         [
-            ["http_req_duration", s.start_ms // 1000, s.latency_ms, "", ok]
-            + [s.method, s.path, s.status]
+            [
+                *("http_req_duration", s.start_ms // 1000, s.latency_ms, "", ok),
+                *(s.method, s.path, s.status),
+            ]
             for s in sent
             for ok in ("true" if s.status < 400 else "false",)
         ],
@@ -278,9 +282,7 @@ def gatling(sent: list[Sent]) -> str:
     for s in sent:
         outcome = "OK\t" if s.status < 400 else f"KO\t{s.status}"
         name = f"{s.method} {s.path}"
-        lines.append(
-            f"REQUEST\t\t{name}\t{s.start_ms}\t{s.start_ms + s.latency_ms}\t{outcome}\n"
-        )
+        lines.append(f"REQUEST\t\t{name}\t{s.start_ms}\t{s.start_ms + s.latency_ms}\t{outcome}\n")
     return "".join(lines)
 
 
@@ -298,10 +300,7 @@ def nginx(sent: list[Sent]) -> str:
 def plain_csv(sent: list[Sent]) -> str:
     return as_csv(
         "url,duration,status,ts\n",
-        [
-            [f"{s.method} {s.path}", s.latency_ms / 1000, s.status, s.start_ms / 1000]
-            for s in sent
-        ],
+        [[f"{s.method} {s.path}", s.latency_ms / 1000, s.status, s.start_ms / 1000] for s in sent],
     )
 
 
