@@ -41,7 +41,9 @@ _PATIENCE_S: Final = 60.0
 that takes one is too expensive for a gate."""
 _EDGE: Final = "le"
 _NAME: Final = "__name__"
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII | re.I)
+_NUMBER: Final = re.compile(
+    r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
+)
 _SHOWN: Final = 12
 """Edges shown in a message: as many as the client libraries have by default, about."""
 
