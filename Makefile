@@ -59,6 +59,16 @@ shows: $(INSTALLED)  ## the scripts of tests/*/shows, each printing its figures
 	  echo "== $$script"; $(BIN)/python "$$script" || status=1; \
 	done; exit $$status
 
+# Random cases; what it finds has to become a seed, see tests/fuzz/fuzzing.py.
+FUZZ_CASES ?= 20000
+.PHONY: fuzz
+fuzz: $(INSTALLED)  ## many random inputs for each surface, and how many there were
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/pytest tests/fuzz --timeout=7200 -q
+
+.PHONY: soak
+soak: $(INSTALLED)  ## Hancock under load for half an hour, with gates next to it
+	$(BIN)/python benchmarks/soak.py --check --json $(ARTIFACTS)/soak/soak.json
+
 .PHONY: check
 check: $(INSTALLED)  ## lint, format, types, and the wheel builds
 	$(BIN)/ruff check
@@ -90,8 +100,8 @@ links: $(INSTALLED)  ## every link of the documentation that leaves it
 	$(BIN)/sphinx-build -q -b linkcheck docs build/links
 
 .PHONY: bench
-bench: $(INSTALLED)  ## every script of benchmarks/, each printing its ratios
-	@set -e; for script in benchmarks/*.py; do \
+bench: $(INSTALLED)  ## the scripts of benchmarks/, each printing its ratios; soak has its own target
+	@set -e; for script in $(filter-out %/soak.py,$(wildcard benchmarks/*.py)); do \
 	  test -e "$$script" || continue; \
 	  echo "== $$script"; $(BIN)/python "$$script"; \
 	done

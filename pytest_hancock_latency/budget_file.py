@@ -79,7 +79,11 @@ def _inherited(base: object, path: Path, extended_by: tuple[Path, ...]) -> Mappi
         raise BudgetError(f"{path}: extends={base!r} is not the path of a budget file")
     trail = (*extended_by, path.resolve())
     base_path = path.parent / base
-    if base_path.resolve() in trail:
+    try:
+        resolved = base_path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # symlinks in a circle, NUL
+        raise BudgetError(f"{path}: extends={base!r}: {error}") from None
+    if resolved in trail:
         raise BudgetError(f"{path}: extends={base!r} leads back to a file that extends this one")
     return read_budgets(base_path, extended_by=trail)
 

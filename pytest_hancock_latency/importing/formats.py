@@ -34,8 +34,11 @@ UNITS: Final = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 """Nanoseconds in a unit."""
 _LONGEST_NS: Final = 2.0**62
 """No latency is longer than this: 146 years, which still fit into 64 bits."""
-_LATEST_S: Final = 2.0**40
-"""No request is later than this: 34 865 years after 1970. Milliseconds taken for seconds are."""
+_LATEST_S: Final = 2.0**32
+"""No request is later than this: in the year 2106. Milliseconds taken for seconds are. The time
+between two requests, in nanoseconds, has to fit into 64 bits."""
+_SHOWN_COLUMNS: Final = 20
+"""Columns that a message lists: of a file that is not CSV, the first line can be long."""
 _DIGITS_OF_SECONDS: Final = 10
 """Digits of a time since 1970 in seconds, from 2001 to 2286."""
 _SUCCESS: Final = 400
@@ -146,7 +149,7 @@ def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterato
         try:
             return header.index(column)
         except ValueError:
-            have = ", ".join(header) or "none"
+            have = ", ".join(f"{name:.40}" for name in header[:_SHOWN_COLUMNS]) or "none"
             raise ImportedFileError(f"{option}: no column {column!r}; there are {have}") from None
 
     at_name = None if columns.name is None else place("--name-column", columns.name)
@@ -267,7 +270,8 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
     at = {name: position for position, name in enumerate(header)}
     metric, code = at["metric_name"], at.get("error_code")
     row, lines = _peek(lines)
-    unit_s = _epoch_unit_s(row.split(",")[at["timestamp"]] if row else "")
+    times = row.split(",")[at["timestamp"] :]
+    unit_s = _epoch_unit_s(times[0] if times else "")
     expected, status = at.get("expected_response"), at.get("status")
     parts = [at[column] for column in ("method", "name") if column in at]
 
@@ -346,7 +350,10 @@ def guess(first: str) -> str | None:
 def _header(lines: Iterable[str]) -> tuple[list[str], Iterator[str]]:
     """Return the names in the first line of a CSV file, and all other lines."""
     iterator = iter(lines)
-    return next(csv.reader(iterator), []), iterator
+    try:
+        return next(csv.reader(iterator), []), iterator
+    except csv.Error as error:
+        raise ImportedFileError(f"line 1 is not CSV: {error}") from None
 
 
 def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[Requests]:
@@ -375,8 +382,14 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
             _check(latencies, _LONGEST_NS)
             names = [default] * count if layout.names is None else layout.names(columns)
             yield Requests(names, latencies, layout.failures(columns), starts)
+        except csv.Error as error:
+            raise ImportedFileError(_not_csv(block, first, error)) from None
         except (ValueError, IndexError):
-            raise ImportedFileError(_why(block, layout, first)) from None
+            try:
+                why = _why(block, layout, first)
+            except csv.Error as error:
+                why = _not_csv(block, first, error)
+            raise ImportedFileError(why) from None
 
 
 def _check(numbers: Numbers, most: float) -> None:
@@ -385,6 +398,10 @@ def _check(numbers: Numbers, most: float) -> None:
 
     if not np.abs(numbers).max() <= most:
         raise ValueError
+
+
+def _is_possible(latency_ns: float, start_s: float) -> bool:
+    return abs(latency_ns) <= _LONGEST_NS and abs(start_s) <= _LATEST_S
 
 
 def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
@@ -415,8 +432,16 @@ def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
     return list(zip(*rows, strict=True))
 
 
+def _not_csv(block: Sequence[str], first: int, error: csv.Error) -> str:
+    return f"lines {first} to {first + len(block) - 1} are not CSV: {error}"
+
+
 def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
-    """Return what is wrong with the first of these lines that cannot be converted."""
+    """Return what is wrong with the first of these lines that cannot be converted.
+
+    Raises:
+        csv.Error: it is not CSV.
+    """
     width = None
     for number, row in enumerate(csv.reader(block), first):
         if not row or (layout.wanted and f"{row[0]}," != layout.wanted):
@@ -501,7 +526,14 @@ def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Req
     import numpy as np
 
     while chunk := list(islice(items, _BLOCK)):
-        names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
+        rows = list(map(row_of, chunk))
+        for name, latency_ns, _, start_s in rows:
+            if not _is_possible(latency_ns, start_s):
+                raise ImportedFileError(
+                    f"{name:.40} has a line with a latency of {latency_ns / UNITS['s']:g} s at "
+                    f"{start_s:g} s, which is impossible"
+                )
+        names, latencies, failures, starts = zip(*rows, strict=True)
         yield Requests(names, np.array(latencies), failures, np.array(starts))
 
 
@@ -512,7 +544,7 @@ def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str,
             continue
         try:
             content = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ImportedFileError(f"line {number} is not JSON: {error}") from None
         if isinstance(content, dict):
             yield content
@@ -521,7 +553,7 @@ def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str,
 def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
     def row(hit: dict[str, Any]) -> Row:
         name = f"{hit.get('method', '')} {hit.get('url', '')}".strip() or default
-        failure = hit.get("error") or _http_failure(str(hit.get("code", "")))
+        failure = str(hit.get("error") or "") or _http_failure(str(hit.get("code", "")))
         return name, float(hit["latency"]), failure, _moment(hit["timestamp"])
 
     return _batched(_json_objects(lines), _complete(row))
@@ -530,7 +562,7 @@ def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
 def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
     # Nine of ten lines are about other metrics: most are dropped before they are parsed.
     points = (
-        point["data"]
+        point.get("data")
         for point in _json_objects(lines, '"http_req_duration"')
         if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
     )
@@ -539,7 +571,7 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
         tags = point.get("tags") or {}
         name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
         is_ok = tags.get("expected_response", "true") == "true"
-        failure = "" if is_ok else tags.get("status") or "failed"
+        failure = "" if is_ok else str(tags.get("status") or "failed")
         latency_ns = float(point["value"]) * UNITS["ms"]
         # The time of a point is when the request ended.
         return name, latency_ns, failure, _moment(point["time"]) - latency_ns / UNITS["s"]
@@ -547,11 +579,11 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
     return _batched(points, _complete(row))
 
 
-def _complete(row: Callable[[dict[str, Any]], Row]) -> Callable[[dict[str, Any]], Row]:
-    def checked(content: dict[str, Any]) -> Row:
+def _complete(row: Callable[[Any], Row]) -> Callable[[Any], Row]:
+    def checked(content: object) -> Row:
         try:
             return row(content)
-        except (KeyError, ValueError, TypeError, AttributeError):
+        except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError):
             raise ImportedFileError(
                 f"has a line without latency or time: {content!r:.80}"
             ) from None

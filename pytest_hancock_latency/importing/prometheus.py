@@ -12,6 +12,7 @@ Evidence is a number of requests, so counts have to be whole. The functions ``ra
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -40,6 +41,9 @@ _PATIENCE_S: Final = 60.0
 that takes one is too expensive for a gate."""
 _EDGE: Final = "le"
 _NAME: Final = "__name__"
+_NUMBER: Final = re.compile(
+    r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
+)
 _SHOWN: Final = 12
 """Edges shown in a message: as many as the client libraries have by default, about."""
 
@@ -175,7 +179,7 @@ def _named(labels: Mapping[str, str]) -> str:
 
 
 def _count(text: str, name: str) -> int:
-    count = Fraction(text)
+    count = _number(text)
     if count.denominator != 1:
         raise ImportedFileError(
             f"{name} has {text} requests in a bucket, which is not a whole number: rate() and "
@@ -191,7 +195,14 @@ def _count(text: str, name: str) -> int:
 
 def _edge_ns(text: str, unit_ns: Fraction) -> Fraction | None:
     """Return an upper edge in nanoseconds; None for infinity."""
-    return None if text == "+Inf" else Fraction(text) * unit_ns
+    return None if text == "+Inf" else _number(text) * unit_ns
+
+
+def _number(text: str) -> Fraction:
+    # A Fraction with a large exponent has as many digits, which takes minutes and gigabytes.
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return Fraction(text)
 
 
 def _native(histogram: Mapping[str, Any], unit_ns: Fraction, name: str) -> Iterator[Bucket]:
@@ -200,8 +211,11 @@ def _native(histogram: Mapping[str, Any], unit_ns: Fraction, name: str) -> Itera
     for _, low, high, text in histogram.get("buckets", ()):
         count = _count(text, name)
         above, most = _edge_ns(low, unit_ns) if low != "-Inf" else None, _edge_ns(high, unit_ns)
+        if above is not None and most is not None and above > most:
+            raise ValueError(low)
         if count:
-            yield Bucket(max(0, floor(above or 0)), None if most is None else ceil(most), count)
+            above_ns = max(0, floor(above or 0))
+            yield Bucket(above_ns, None if most is None else max(0, ceil(most)), count)
 
 
 def _classic(name: str, counts: Mapping[Fraction | None, int]) -> Series:

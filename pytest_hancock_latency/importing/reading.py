@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def imported_records(
             results.add(_chunks(path, file, settings))
     except ImportedFileError as error:
         raise ImportedFileError(f"{path}: {error}") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise ImportedFileError(f"{path}: {why}") from None
     records = results.records()

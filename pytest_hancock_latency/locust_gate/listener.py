@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
+from ..core.judging.counts import add_counts
 from .generator import WINDOWS_PER_S, Strain, window_at
 
 ARRIVAL: Final = "hancock_latency_arrival"
@@ -106,8 +107,15 @@ class Listener:
         return counts
 
     def _lag(self, method: str, name: str, start_s: float, intended_s: float) -> tuple[int, float]:
-        """Return how late a request of an open loop started, and its intended start."""
+        """Return how late a request of an open loop started, and its intended start.
+
+        Raises:
+            ValueError: no request can have been intended for that time.
+        """
         lag_ns = max(0, int((start_s - intended_s) * NS_PER_S))
+        # The master refuses a report with a number that is too large, and all counts in it.
+        if lag_ns > LONGEST_MS * _NS_PER_MS or not abs(intended_s) < _LATEST_UNIX_S:
+            raise ValueError
         cell = (method, name, window_at(intended_s))
         lags, index = self._counted.send_lags.setdefault(cell, {}), index_of(lag_ns)
         lags[index] = lags.get(index, 0) + 1
@@ -203,14 +211,17 @@ def _cells(cells: Mapping[tuple[str, str, int], Mapping[Any, int]]) -> list[list
 def _from_cells(
     plain: Mapping[str, Any], field: str, is_key: Callable[[object], bool]
 ) -> dict[tuple[str, str, int], Any]:
-    cells = {}
-    for cell in plain.get(field, []):
+    cells: dict[tuple[str, str, int], Any] = {}
+    found = plain.get(field, [])
+    if not isinstance(found, list | tuple):
+        raise ValueError(f"{field}: not a list of cells")
+    for cell in found:
         if not isinstance(cell, list | tuple) or len(cell) != 4:  # noqa: PLR2004 - as in `_cells`
             raise ValueError(f"{field}: not a cell of method, name, window and counts")
         method, name, window, counts = cell
         if not (_is_text(method) and _is_text(name) and _is_window(window)):
             raise ValueError(f"{field}: not a method, a name and a window")
-        cells[method, name, window] = _counts(counts, field, is_key)
+        add_counts(cells.setdefault((method, name, window), {}), _counts(counts, field, is_key))
     return cells
 
 

@@ -47,9 +47,8 @@ def interpolations(content: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert ["benchmark.yml", "ci.yml", "docs.yml", "long.yml", "release.yml"] == [
-        path.name for path in WORKFLOWS
-    ]
+    names = ("benchmark", "ci", "docs", "fuzz", "long", "release", "soak")
+    assert [f"{name}.yml" for name in names] == [path.name for path in WORKFLOWS]
     assert 2 == len(ACTIONS)
 
 
