@@ -89,12 +89,18 @@ docs: $(INSTALLED)  ## the documentation site, in build/docs/; warnings are erro
 links: $(INSTALLED)  ## every link of the documentation that leaves it
 	$(BIN)/sphinx-build -q -b linkcheck docs build/links
 
+# mutants.py judges the tests, not the code, and takes an hour.
+BENCHMARKS := $(filter-out %/mutants.py,$(wildcard benchmarks/*.py))
+
 .PHONY: bench
 bench: $(INSTALLED)  ## every script of benchmarks/, each printing its ratios
-	@set -e; for script in benchmarks/*.py; do \
-	  test -e "$$script" || continue; \
+	@set -e; for script in $(BENCHMARKS); do \
 	  echo "== $$script"; $(BIN)/python "$$script"; \
 	done
+
+.PHONY: mutants
+mutants: $(INSTALLED)  ## how many small changes to the code the tests notice; MUTANTS has options
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 .PHONY: serve
 serve: $(INSTALLED)  ## Hancock on its development server
