@@ -33,9 +33,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import at_most, conclude, parser
 from mutation.children import Copy, preload
-from mutation.covering import Coverage, Test, importers_of, record
+from mutation.covering import importers_of, record
 from mutation.mutants import Mutant, Source, sample
-from mutation.trying import NO_TESTS, Result, read_results, try_all
+from mutation.trying import NO_TESTS, Result, Trial, read_results, try_all
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = ROOT / "build" / "mutants"
@@ -93,8 +93,9 @@ def files_of(patterns: Iterable[str]) -> list[str]:
 
 
 def test_files_of(chosen: Mapping[str, Any]) -> list[str]:
-    """All test files in the folders of the settings, without those that are left out."""
-    found = files_of(f"{folder}/**/test_*.py" for folder in chosen["tests"])
+    """All test files of the settings, which name files and folders, without those left out."""
+    names = chosen["tests"]
+    found = files_of(name if name.endswith(".py") else f"{name}/**/test_*.py" for name in names)
     return [path for path in found if path not in chosen["left_out"]]
 
 
@@ -172,7 +173,7 @@ def chosen_options() -> argparse.Namespace:
     options.add_argument("--sample", type=int, default=600, metavar="N", help="0: all mutants")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--changed-since", metavar="REV", help="only files that differ from REV")
-    options.add_argument("--seconds", type=float, default=30, help="of tests for a mutant, at most")
+    options.add_argument("--seconds", type=float, default=15, help="of tests for a mutant, at most")
     options.add_argument("--processes", type=int, default=2, metavar="N")
     options.add_argument("--results", type=Path, default=KEPT / "results.jsonl", metavar="FILE")
     options.add_argument("--again", action="store_true", help="try survivors once more")
@@ -202,25 +203,16 @@ def try_mutants(
         recorded = record(copies, test_files_of(settings()), sources, KEPT / "recorded")
         for name in recorded.failed:
             print(f"not used, does not pass without a mutant: {name}")
-        try_all(copies, with_tests(mutants, recorded, sources, chosen.seconds), chosen.results, say)
-
-
-def with_tests(
-    mutants: Sequence[tuple[Source, Mutant]],
-    recorded: Coverage,
-    sources: Sequence[Source],
-    most_seconds: float,
-) -> list[tuple[Source, Mutant, list[Test]]]:
-    """Each mutant with the tests that may notice it."""
-    importers = importers_of(sources)
-    return [
-        (
-            source,
-            mutant,
-            recorded.for_place(source, mutant.line, importers[source.path], most_seconds),
-        )
-        for source, mutant in mutants
-    ]
+        importers = importers_of(sources)
+        trials = [
+            Trial(
+                source,
+                mutant,
+                recorded.for_place(source, mutant.line, importers[source.path], chosen.seconds),
+            )
+            for source, mutant in mutants
+        ]
+        try_all(copies, trials, chosen.results, say)
 
 
 def say(result: Result) -> None:

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,8 @@ class Job:
     finish: Callable[[], None] = lambda: None
     """Called in the child after pytest."""
     seconds: float = 600
+    undo: Callable[[], None] = lambda: None
+    """Called in the parent when the child has ended."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +92,29 @@ def preload() -> None:
             importlib.import_module(name)
 
 
-def run_all(
-    copies: Sequence[Copy], jobs: Iterable[tuple[Callable[[Copy], Job], Callable[[Ending], None]]]
-) -> None:
-    """Run each job in a copy that is free, and pass its ending on."""
-    waiting = iter(jobs)
+@dataclass(frozen=True)
+class Task:
+    """A job that is made for the copy in which it runs, and what to do at its end."""
+
+    prepare: Callable[[Copy], Job]
+    conclude: Callable[[Ending], None]
+
+
+def run_all(copies: Sequence[Copy], tasks: deque[Task]) -> None:
+    """Run each task in a copy that is free. The end of a task may add another one."""
     free = list(copies)
     running: dict[int, _Child] = {}
     try:
         while True:
-            while free and (following := next(waiting, None)) is not None:
-                prepare, conclude = following
-                copy = free.pop()
-                child = _Child.start(copy, prepare(copy), conclude)
+            while free and tasks:
+                child = _Child.start(free.pop(), tasks.popleft())
                 running[child.pid] = child
             if not running:
                 return
             for pid, code in _ended(running):
                 child = running.pop(pid)
                 free.append(child.copy)
-                child.conclude(child.ending(code))
+                child.task.conclude(child.ending(code))
             time.sleep(POLL_SECONDS)
     finally:
         for pid in running:
@@ -122,10 +128,12 @@ class _Child:
     copy: Copy
     started: float
     deadline: float
-    conclude: Callable[[Ending], None]
+    task: Task
+    undo: Callable[[], None]
 
     @classmethod
-    def start(cls, copy: Copy, job: Job, conclude: Callable[[Ending], None]) -> _Child:
+    def start(cls, copy: Copy, task: Task) -> _Child:
+        job = task.prepare(copy)
         shutil.rmtree(copy.tree / ".hypothesis", ignore_errors=True)
         started = time.monotonic()
         sys.stdout.flush()
@@ -134,11 +142,12 @@ class _Child:
             _run(copy, job)
         with suppress(OSError):
             os.setpgid(pid, pid)
-        return cls(pid, copy, started, started + job.seconds, conclude)
+        return cls(pid, copy, started, started + job.seconds, task, job.undo)
 
     def ending(self, code: int) -> Ending:
-        """Kill what the child left, and read what it printed."""
+        """Kill what the child left, undo its change, and read what it printed."""
         _kill_group(self.pid)
+        self.undo()
         text = self.copy.said.read_text(encoding="utf-8", errors="replace")
         return Ending(code, time.monotonic() - self.started, text)
 
@@ -174,6 +183,9 @@ def _run(copy: Copy, job: Job) -> None:
         sys.path[0] = str(copy.tree)
         sys.argv = ["pytest"]
         os.environ["PYTHONPATH"] = str(copy.tree)
+        # What is not mutated is compiled once.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False
         os.environ.setdefault("HANCOCK_TESTS_WITHOUT_SERVICES", "1")
         for name in [name for name in sys.modules if name.split(".")[0] in ("mutation", "goals")]:
             del sys.modules[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any, Final
 import coverage
 import pytest
 
-from .children import Copy, Ending, Job, run_all
+from .children import Copy, Ending, Job, Task, run_all
 from .mutants import Source, imported_by
 
 RECORDING_SECONDS: Final = 600
@@ -150,7 +151,9 @@ def record(
             raise SystemExit(f"{name} cannot be recorded:\n{ending.text[-2000:]}")
         print(f"recorded {name} in {ending.seconds:.1f} s", flush=True)
 
-    run_all(copies, ((partial(prepare, name), partial(conclude, name)) for name in missing))
+    run_all(
+        copies, deque(Task(partial(prepare, name), partial(conclude, name)) for name in missing)
+    )
     return _read(written.values())
 
 

@@ -6,15 +6,16 @@ import json
 import os
 import re
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from .children import Copy, Ending, Job, run_all
+from .children import Copy, Ending, Job, Task, run_all
 from .covering import Test
 from .mutants import Mutant, Source
 
@@ -25,6 +26,7 @@ LEAST_SECONDS: Final = 20
 SLOWER: Final = 6
 """How much longer than without a mutant a test may take, on a machine that does other work."""
 EXIT_OF_NO_TESTS: Final = 5
+CLOSEST_FILES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -83,52 +85,92 @@ class Selection:
         return result
 
 
-def try_all(
-    copies: Sequence[Copy],
-    work: Sequence[tuple[Source, Mutant, Sequence[Test]]],
-    results_file: Path,
-    announce: Callable[[Result], None],
-) -> None:
-    """Try each mutant with its tests; append its result to the file."""
-    used: dict[int, Copy] = {}
+@dataclass(frozen=True)
+class Trial:
+    """A mutant, and the tests that may notice it, the closest first."""
 
-    def prepare(number: int, copy: Copy) -> Job:
-        source, mutant, tests = work[number]
-        used[number] = copy
-        _write(copy.tree / source.path, source.mutated(mutant))
-        names = [test.name for test in tests]
+    source: Source
+    mutant: Mutant
+    tests: Sequence[Test]
+
+    @property
+    def stages(self) -> list[Sequence[Test]]:
+        """The tests of the closest files, and the others.
+
+        Most mutants need only the first stage, which imports less.
+        """
+        files = [*dict.fromkeys(test.path for test in self.tests)][:CLOSEST_FILES]
+        count = len([*takewhile(lambda test: test.path in files, self.tests)])
+        return [stage for stage in (self.tests[:count], self.tests[count:]) if stage]
+
+    def result(self, outcome: str, seconds: float = 0, text: str = "") -> Result:
+        """What is written down."""
+        return Result(
+            path=self.mutant.path,
+            digest=self.source.digest,
+            operator=self.mutant.operator,
+            occurrence=self.mutant.occurrence,
+            line=self.mutant.line,
+            **asdict(self.source.diff(self.mutant)),
+            outcome=outcome,
+            tests=len(self.tests),
+            seconds=round(seconds, 1),
+            failed=_first_failed(text),
+        )
+
+
+@dataclass(frozen=True)
+class _Trying:
+    """One stage of a trial, as a task."""
+
+    trial: Trial
+    stages: Sequence[Sequence[Test]]
+    earlier_seconds: float
+    tasks: deque[Task]
+    done: Callable[[Result], None]
+
+    def prepare(self, copy: Copy) -> Job:
+        """Make the change in the copy."""
+        source, tests = self.trial.source, self.stages[0]
+        path = copy.tree / source.path
+        write(path, source.mutated(self.trial.mutant))
         selection = Selection(
-            {name: position for position, name in enumerate(names)},
+            {test.name: position for position, test in enumerate(tests)},
             {test.name: test.seconds for test in tests},
         )
-        files = dict.fromkeys(test.path for test in tests)
+        files = dict.fromkeys(str(copy.tree / test.path) for test in tests)
         longest = 3 * LEAST_SECONDS + SLOWER * sum(test.seconds for test in tests)
-        return Job([str(copy.tree / file) for file in files], [selection], seconds=longest)
+        return Job([*files], [selection], seconds=longest, undo=lambda: write(path, source.text))
 
-    def conclude(number: int, ending: Ending) -> None:
-        source, mutant, tests = work[number]
-        _write(used.pop(number).tree / source.path, source.text)
-        diff = source.diff(mutant)
-        result = Result(
-            path=mutant.path,
-            digest=source.digest,
-            operator=mutant.operator,
-            occurrence=mutant.occurrence,
-            line=mutant.line,
-            **asdict(diff),
-            outcome=_outcome(ending.code) if tests else NO_TESTS,
-            tests=len(tests),
-            seconds=round(ending.seconds, 1),
-            failed=_first_failed(ending.text),
-        )
-        with results_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+    def conclude(self, ending: Ending) -> None:
+        """Go on with the next stage, or write the result down."""
+        outcome = _outcome(ending.code)
+        seconds = self.earlier_seconds + ending.seconds
+        if outcome in LIVING and len(self.stages) > 1:
+            following = _Trying(self.trial, self.stages[1:], seconds, self.tasks, self.done)
+            self.tasks.appendleft(Task(following.prepare, following.conclude))
+            return
+        self.done(self.trial.result(outcome, seconds, ending.text))
+
+
+def try_all(
+    copies: Sequence[Copy], trials: Sequence[Trial], file: Path, announce: Callable[[Result], None]
+) -> None:
+    """Try each mutant with its tests; append its result to the file."""
+    tasks: deque[Task] = deque()
+
+    def done(result: Result) -> None:
+        with file.open("a", encoding="utf-8") as appended:
+            appended.write(json.dumps(asdict(result)) + "\n")
         announce(result)
 
-    run_all(
-        copies,
-        ((partial(prepare, number), partial(conclude, number)) for number in range(len(work))),
-    )
+    for trial in trials:
+        if trial.tests:
+            first = _Trying(trial, trial.stages, 0, tasks, done)
+            tasks.append(Task(first.prepare, first.conclude))
+        else:
+            done(trial.result(NO_TESTS))
+    run_all(copies, tasks)
 
 
 def read_results(file: Path) -> dict[tuple[str, str, str, int], Result]:
@@ -143,7 +185,7 @@ def read_results(file: Path) -> dict[tuple[str, str, str, int], Result]:
     return {row.key: row for row in rows}
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Replace a file of a copy and forget its compiled form.
 
     Python compares times and sizes to see whether that is out of date: a mutant may have both.
