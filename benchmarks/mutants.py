@@ -26,6 +26,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,9 +39,11 @@ from mutation.mutants import Mutant, Source, sample
 from mutation.trying import NO_TESTS, Result, Trial, read_results, try_all
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-KEPT: Final = ROOT / "build" / "mutants"
-ACCEPTED: Final = ROOT / "tests" / "mutants_accepted.toml"
+ACCEPTED: Final = "tests/mutants_accepted.toml"
 MOST_SURVIVING_PERCENT: Final = 10
+
+Place = tuple[str, str, str]
+"""A file, the line before a change, and after it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Acceptance:
     reason: str
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> Place:
         """What it is found by, whatever its line number."""
         return self.path, self.before, self.after
 
@@ -80,54 +83,67 @@ class Score:
         return 100 * self.killed / noticeable if noticeable else 100.0
 
 
-def settings() -> dict[str, Any]:
-    """[tool.mutants] in pyproject.toml."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(text)["tool"]["mutants"])
+@dataclass(frozen=True)
+class Project:
+    """A checkout with [tool.mutants] in its pyproject.toml."""
+
+    root: Path
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The lists of targets, tests, and tests that are left out."""
+        text = (self.root / "pyproject.toml").read_text(encoding="utf-8")
+        return dict(tomllib.loads(text)["tool"]["mutants"])
+
+    @property
+    def kept(self) -> Path:
+        """The folder of what one run leaves for the next."""
+        return self.root / "build" / "mutants"
+
+    def sources(self) -> list[Source]:
+        """The files that can be mutated."""
+        paths = self._files(self.settings["targets"])
+        return [Source(path, (self.root / path).read_text(encoding="utf-8")) for path in paths]
+
+    def test_files(self) -> list[str]:
+        """All test files of the settings, which name files and folders, without those left out."""
+        names = self.settings["tests"]
+        patterns = (name if name.endswith(".py") else f"{name}/**/test_*.py" for name in names)
+        return [path for path in self._files(patterns) if path not in self.settings["left_out"]]
+
+    def changed_since(self, revision: str) -> set[str]:
+        """The paths that differ from a revision, new files included."""
+        commands = (
+            ["git", "diff", "--name-only", revision],
+            ["git", "ls-files", "--others", "--exclude-standard"],
+        )
+        return {
+            name
+            for command in commands
+            for name in subprocess.run(
+                command, cwd=self.root, capture_output=True, text=True, check=True
+            ).stdout.splitlines()
+        }
+
+    def acceptances(self) -> dict[Place, Acceptance]:
+        """The survivors that are known, by what they change."""
+        file = self.root / ACCEPTED
+        tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        rows = [
+            Acceptance(
+                row["path"], row["before"], row["after"], kind == "equivalent", row["reason"]
+            )
+            for kind in ("equivalent", "accepted")
+            for row in tables.get(kind, [])
+        ]
+        return {row.place: row for row in rows}
+
+    def _files(self, patterns: Iterable[str]) -> list[str]:
+        found = {path for pattern in patterns for path in self.root.glob(pattern)}
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
 
 
-def files_of(patterns: Iterable[str]) -> list[str]:
-    """The paths of all files that match, sorted."""
-    found = {path for pattern in patterns for path in ROOT.glob(pattern)}
-    return sorted(path.relative_to(ROOT).as_posix() for path in found)
-
-
-def test_files_of(chosen: Mapping[str, Any]) -> list[str]:
-    """All test files of the settings, which name files and folders, without those left out."""
-    names = chosen["tests"]
-    found = files_of(name if name.endswith(".py") else f"{name}/**/test_*.py" for name in names)
-    return [path for path in found if path not in chosen["left_out"]]
-
-
-def changed_since(revision: str) -> set[str]:
-    """The paths that differ from a revision, new files included."""
-    commands = (
-        ["git", "diff", "--name-only", revision],
-        ["git", "ls-files", "--others", "--exclude-standard"],
-    )
-    return {
-        name
-        for command in commands
-        for name in subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-    }
-
-
-def acceptances(file: Path) -> dict[tuple[str, str, str], Acceptance]:
-    """The survivors that are known, by what they change."""
-    if not file.exists():
-        return {}
-    tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    rows = [
-        Acceptance(row["path"], row["before"], row["after"], kind == "equivalent", row["reason"])
-        for kind in ("equivalent", "accepted")
-        for row in tables.get(kind, [])
-    ]
-    return {row.place: row for row in rows}
-
-
-def score_of(results: Iterable[Result], known: Mapping[tuple[str, str, str], Acceptance]) -> Score:
+def score_of(results: Iterable[Result], known: Mapping[Place, Acceptance]) -> Score:
     """Count results. A mutant that is killed counts as killed, whatever the list says."""
     rows = list(results)
     reasons = [known.get(place(row)) for row in rows if row.is_living]
@@ -139,14 +155,12 @@ def score_of(results: Iterable[Result], known: Mapping[tuple[str, str, str], Acc
     )
 
 
-def place(result: Result) -> tuple[str, str, str]:
+def place(result: Result) -> Place:
     """What an acceptance has to agree with."""
     return result.path, result.before, result.after
 
 
-def print_scores(
-    results: Sequence[Result], known: Mapping[tuple[str, str, str], Acceptance]
-) -> None:
+def print_scores(results: Sequence[Result], known: Mapping[Place, Acceptance]) -> None:
     """One row for each file, and their total."""
     by_path: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -175,35 +189,37 @@ def chosen_options() -> argparse.Namespace:
     options.add_argument("--changed-since", metavar="REV", help="only files that differ from REV")
     options.add_argument("--seconds", type=float, default=15, help="of tests for a mutant, at most")
     options.add_argument("--processes", type=int, default=2, metavar="N")
-    options.add_argument("--results", type=Path, default=KEPT / "results.jsonl", metavar="FILE")
+    options.add_argument("--results", type=Path, metavar="FILE", help="build/mutants/results.jsonl")
     options.add_argument("--again", action="store_true", help="try survivors once more")
     options.add_argument("--only-report", action="store_true", help="run nothing")
+    options.add_argument("--root", type=Path, default=ROOT, help="another checkout than this one")
     return options.parse_args()
 
 
-def chosen_sources(sources: Iterable[Source], chosen: argparse.Namespace) -> list[Source]:
-    """The targets that the command line asks for."""
-    changed = changed_since(chosen.changed_since) if chosen.changed_since else None
+def chosen_sources(project: Project, chosen: argparse.Namespace) -> dict[str, Source]:
+    """The targets that the command line asks for, by path."""
+    changed = project.changed_since(chosen.changed_since) if chosen.changed_since else None
     prefixes = tuple(path.rstrip("/") for path in chosen.paths)
-    return [
-        source
-        for source in sources
+    return {
+        source.path: source
+        for source in project.sources()
         if (changed is None or source.path in changed)
         and (not prefixes or source.path.startswith(prefixes))
-    ]
+    }
 
 
 def try_mutants(
-    mutants: Sequence[tuple[Source, Mutant]], sources: Sequence[Source], chosen: argparse.Namespace
+    mutants: Sequence[tuple[Source, Mutant]], project: Project, chosen: argparse.Namespace
 ) -> None:
     """Record the tests and run them for each mutant."""
     preload()
+    sources = project.sources()
+    importers = importers_of(sources)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copies = [Copy.of(ROOT, Path(folder) / f"{n}") for n in range(chosen.processes)]
-        recorded = record(copies, test_files_of(settings()), sources, KEPT / "recorded")
+        copies = [Copy.of(project.root, Path(folder) / f"{n}") for n in range(chosen.processes)]
+        recorded = record(copies, project.test_files(), sources, project.kept / "recorded")
         for name in recorded.failed:
             print(f"not used, does not pass without a mutant: {name}")
-        importers = importers_of(sources)
         trials = [
             Trial(
                 source,
@@ -224,41 +240,37 @@ def say(result: Result) -> None:
 def main() -> int:
     """Sample, try, print, judge; the exit code."""
     chosen = chosen_options()
-    texts = {path: (ROOT / path).read_text("utf-8") for path in files_of(settings()["targets"])}
-    sources = [Source(path, text) for path, text in texts.items()]
-    wanted = {source.path: source for source in chosen_sources(sources, chosen)}
+    project = Project(chosen.root.resolve())
+    chosen.results = chosen.results or project.kept / "results.jsonl"
+    chosen.results.parent.mkdir(parents=True, exist_ok=True)
+    wanted = chosen_sources(project, chosen)
     mutants = [mutant for source in wanted.values() for mutant in source.mutants(chosen.seed)]
     sampled = sample(mutants, chosen.sample or len(mutants))
-    print(f"{len(sampled)} of {len(mutants)} mutants in {len(wanted)} files")
-    pairs = {
-        (mutant.path, wanted[mutant.path].digest, mutant.operator, mutant.occurrence): mutant
-        for mutant in sampled
-    }
-    chosen.results.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{len(sampled)} of {len(mutants)} mutants in {len(wanted)} files", flush=True)
+    pairs = {wanted[mutant.path].key(mutant): mutant for mutant in sampled}
     earlier = read_results(chosen.results)
-    known = acceptances(ACCEPTED)
-    open_keys = [
-        key
-        for key in pairs
+    known = project.acceptances()
+    work = [
+        (wanted[mutant.path], mutant)
+        for key, mutant in pairs.items()
         if key not in earlier
         or (chosen.again and earlier[key].is_living and place(earlier[key]) not in known)
     ]
-    if open_keys and not chosen.only_report:
-        work = [(wanted[pairs[key].path], pairs[key]) for key in open_keys]
-        try_mutants(work, sources, chosen)
+    if work and not chosen.only_report:
+        try_mutants(work, project, chosen)
     results = [row for key, row in read_results(chosen.results).items() if key in pairs]
     return report(sorted(results, key=lambda row: (row.path, row.line)), known, chosen)
 
 
 def report(
     results: Sequence[Result],
-    known: Mapping[tuple[str, str, str], Acceptance],
+    known: Mapping[Place, Acceptance],
     chosen: argparse.Namespace,
 ) -> int:
     """Print the scores, the survivors without a reason, and the goal; the exit code."""
     print_scores(results, known)
     unknown = [row for row in results if row.is_living and place(row) not in known]
-    print(f"\nsurvivors without a reason in {ACCEPTED.relative_to(ROOT)}: {len(unknown)}")
+    print(f"\nsurvivors without a reason in {ACCEPTED}: {len(unknown)}")
     for row in unknown:
         print(describe(row))
     score = score_of(results, known)

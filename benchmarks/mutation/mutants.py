@@ -44,6 +44,7 @@ OPERATORS: Final = (
 # Without them, the code does the same: more slowly, or with less for a type checker to find.
 DECORATORS_WITHOUT_BEHAVIOUR: Final = frozenset({"cache", "lru_cache", "final", "overload"})
 
+Key = tuple[str, str, str, int]
 Position = tuple[int, int]
 """Line, from 1, and column, from 0 and in characters."""
 
@@ -113,6 +114,10 @@ class Source:
                     rank = hashlib.sha256(name.encode()).hexdigest()
                     yield Mutant(self.path, operator, occurrence, start[0], rank)
 
+    def key(self, mutant: Mutant) -> Key:
+        """Names a mutant for as long as the text is the same."""
+        return self.path, self.digest, mutant.operator, mutant.occurrence
+
     def mutated(self, mutant: Mutant) -> str:
         """The text with the change."""
         operator = get_operator(f"core/{mutant.operator}")()
@@ -152,8 +157,8 @@ class Source:
         """Annotations, code for type checkers, and the options of dataclasses."""
         for node in ast.walk(self.tree):
             match node:
-                case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
-                    yield from map(self._span, body)
+                case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                    yield self._span(node)
                 case ast.arg(annotation=ast.expr() as annotation):
                     yield self._span(annotation)
                 case ast.AnnAssign(annotation=annotation):

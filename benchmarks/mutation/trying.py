@@ -17,7 +17,7 @@ import pytest
 
 from .children import Copy, Ending, Job, Task, run_all
 from .covering import Test
-from .mutants import Mutant, Source
+from .mutants import Key, Mutant, Source
 
 KILLED, TIMEOUT, SURVIVED, NO_TESTS = "killed", "timeout", "survived", "no tests"
 LIVING: Final = frozenset({SURVIVED, NO_TESTS})
@@ -49,8 +49,8 @@ class Result:
     """The first test that failed."""
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Names the mutant, for as long as its file is the same."""
+    def key(self) -> Key:
+        """That of the mutant in `Source.key`."""
         return self.path, self.digest, self.operator, self.occurrence
 
     @property
@@ -173,7 +173,7 @@ def try_all(
     run_all(copies, tasks)
 
 
-def read_results(file: Path) -> dict[tuple[str, str, str, int], Result]:
+def read_results(file: Path) -> dict[Key, Result]:
     """The latest result of each mutant that was tried; removes a line without its end."""
     if not file.exists():
         return {}
