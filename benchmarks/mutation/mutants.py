@@ -154,7 +154,7 @@ class Source:
         return operator == "RemoveDecorator" and name in DECORATORS_WITHOUT_BEHAVIOUR
 
     def _without_behaviour(self) -> Iterator[tuple[Position, Position]]:
-        """Annotations, code for type checkers, and the options of dataclasses."""
+        """Annotations, code for type checkers, options of dataclasses, checks of `zip`."""
         for node in ast.walk(self.tree):
             match node:
                 case ast.If(test=ast.Name(id="TYPE_CHECKING")):
@@ -169,6 +169,10 @@ class Source:
                     yield self._span(returns)
                 case ast.Call(func=ast.Name(id="dataclass"), keywords=options):
                     yield from (self._span(option.value) for option in options)
+                case ast.Call(
+                    func=ast.Name(id="zip"), keywords=[ast.keyword(value=ast.Constant(value=True))]
+                ):
+                    yield self._span(node.keywords[0].value)
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[Position, Position]:
         start = self._position(node.lineno, node.col_offset)
