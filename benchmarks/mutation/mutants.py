@@ -188,12 +188,11 @@ def _on_one_line(lines: Iterable[str]) -> str:
 
 
 def sample(mutants: Iterable[Mutant], size: int) -> list[Mutant]:
-    """As many as `size`, by file and line.
+    """As many as `size`, in random order, so that the first of them are a sample as well.
 
     A change to the code replaces few of them, so that results of earlier runs stay of use.
     """
-    chosen = sorted(mutants, key=lambda mutant: mutant.rank)[:size]
-    return sorted(chosen, key=lambda mutant: (mutant.path, mutant.line, mutant.rank))
+    return sorted(mutants, key=lambda mutant: mutant.rank)[:size]
 
 
 def imported_by(sources: Iterable[Source], path: str) -> set[str]:

@@ -47,7 +47,7 @@ def interpolations(content: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    assert ["benchmark.yml", "ci.yml", "docs.yml", "long.yml", "release.yml"] == [
+    assert ["benchmark.yml", "ci.yml", "docs.yml", "long.yml", "mutants.yml", "release.yml"] == [
         path.name for path in WORKFLOWS
     ]
     assert 2 == len(ACTIONS)

@@ -183,6 +183,21 @@ def test_the_highest_percentile_that_counts_can_show(n: int, k: int, shown: str)
     assert shown_quantile(n, k) == Fraction(shown)
 
 
+@pytest.mark.parametrize("n", range(40, 60))
+def test_no_higher_percentile_is_shown_than_the_counts_allow(n: int) -> None:
+    shown = shown_quantile(n, 0)
+    tenth = Fraction(1, 1000)
+    assert boundaries(1 - shown, ALPHA_WITHIN, ALPHA_EXCEEDED).shows_within(n, 0)
+    assert not boundaries(1 - shown - tenth, ALPHA_WITHIN, ALPHA_EXCEEDED).shows_within(n, 0)
+
+
+@pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])
+def test_no_observation_shows_nothing(allowed: Fraction) -> None:
+    table = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED)
+    assert (False, False) == (table.shows_within(0, 0), table.shows_exceeded(0, 0))
+    assert -1 == table.most_within(0)
+
+
 @pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])
 def test_asking_about_one_count_says_what_the_tables_say(allowed: Fraction) -> None:
     table = boundaries(allowed, 0.05, 0.00005)
