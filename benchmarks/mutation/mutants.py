@@ -157,8 +157,8 @@ class Source:
         """Annotations, code for type checkers, options of dataclasses, checks of `zip`."""
         for node in ast.walk(self.tree):
             match node:
-                case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                    yield self._span(node)
+                case ast.If(test=ast.Name(id="TYPE_CHECKING") as test, body=body):
+                    yield from map(self._span, [test, *body])
                 case ast.arg(annotation=ast.expr() as annotation):
                     yield self._span(annotation)
                 case ast.AnnAssign(annotation=annotation):

@@ -76,6 +76,11 @@ def test_what_no_test_could_notice_is_not_changed(script: ModuleType, text: str)
     assert {after for _, after in diffs(script, text)} <= {"class A: ..."}
 
 
+def test_what_runs_without_a_type_checker_is_changed(script: ModuleType) -> None:
+    text = "if TYPE_CHECKING:\n    from a import b\nelse:\n    b = not c\n"
+    assert {"b = c"} == {" ".join(after.split()) for _, after in diffs(script, text)}
+
+
 def test_characters_of_several_bytes_before_an_annotation_do_not_matter(
     script: ModuleType,
 ) -> None:
