@@ -99,12 +99,18 @@ docs: $(INSTALLED)  ## the documentation site, in build/docs/; warnings are erro
 links: $(INSTALLED)  ## every link of the documentation that leaves it
 	$(BIN)/sphinx-build -q -b linkcheck docs build/links
 
+# mutants.py takes an hour and soak.py half of one; each has its own target.
+BENCHMARKS := $(filter-out %/mutants.py %/soak.py,$(wildcard benchmarks/*.py))
+
 .PHONY: bench
-bench: $(INSTALLED)  ## the scripts of benchmarks/, each printing its ratios; soak has its own target
-	@set -e; for script in $(filter-out %/soak.py,$(wildcard benchmarks/*.py)); do \
-	  test -e "$$script" || continue; \
+bench: $(INSTALLED)  ## the scripts of benchmarks/, each printing its ratios
+	@set -e; for script in $(BENCHMARKS); do \
 	  echo "== $$script"; $(BIN)/python "$$script"; \
 	done
+
+.PHONY: mutants
+mutants: $(INSTALLED)  ## how many small changes to the code the tests notice; MUTANTS has options
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 .PHONY: serve
 serve: $(INSTALLED)  ## Hancock on its development server

@@ -47,7 +47,7 @@ def interpolations(content: dict[str, Any]) -> list[str]:
 
 
 def test_there_is_something_to_check() -> None:
-    names = ("benchmark", "ci", "docs", "fuzz", "long", "release", "soak")
+    names = ("benchmark", "ci", "docs", "fuzz", "long", "mutants", "release", "soak")
     assert [f"{name}.yml" for name in names] == [path.name for path in WORKFLOWS]
     assert 2 == len(ACTIONS)
 

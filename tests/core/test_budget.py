@@ -13,6 +13,7 @@ from pytest_hancock_latency.core.budget import (
     LatencyBudget,
     Limit,
     describe,
+    parse_scale,
     parse_terms,
     positional_terms,
 )
@@ -32,6 +33,33 @@ def test_a_mapping_may_limit_any_percentile() -> None:
 def test_a_least_time_is_part_of_the_budget() -> None:
     budget = parse_terms({"p99": "50ms", "least_time": "2s"}).budget()
     assert describe(budget) == "p99 50 ms, for at least 2 s"
+
+
+def test_a_budget_has_no_least_time_by_default() -> None:
+    budget = LatencyBudget((Limit(Fraction(1, 2), 10_000_000),))
+    assert describe(budget) == "p50 10 ms"
+
+
+@pytest.mark.parametrize("time_limit", ["2s", "auto"])
+def test_a_least_time_may_take_all_of_the_time_limit(time_limit: str) -> None:
+    terms = parse_terms({"p99": 5, "least_time": "2s", "time_limit": time_limit})
+    assert terms.least_time_ns == 2_000_000_000
+
+
+def test_a_positional_limit_may_be_left_out() -> None:
+    assert positional_terms([None, 20, "50ms"]) == {"p95": 20, "p99": "50ms"}
+
+
+@pytest.mark.parametrize("scale", ["0.001", "1000", 2])
+def test_a_scale_is_a_number_from_a_thousandth_to_a_thousand(scale: object) -> None:
+    assert parse_scale(scale) == Fraction(str(scale))
+
+
+@pytest.mark.parametrize("scale", ["0.0009", "1000.1", "two"])
+def test_any_other_scale_is_refused(scale: object) -> None:
+    with pytest.raises(BudgetError) as refused:
+        parse_scale(scale)
+    assert str(refused.value) == (f"{scale!r} is not a factor: write a number from 0.001 to 1000")
 
 
 def test_limits_are_sorted_by_their_percentile() -> None:

@@ -35,6 +35,7 @@ HOW = "write a number of milliseconds or a string such as '250us', '10ms' or '1.
         ("2min", 120_000_000_000),
         ("1e3us", 1_000_000),
         ("0.1ns", 1),
+        ("527040min", 366 * 24 * 3600 * 1_000_000_000),
     ],
 )
 def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> None:
@@ -59,6 +60,7 @@ def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> Non
             "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min",
         ),
         ("1e999999999", "'1e999999999' is not a duration: it is longer than a year"),
+        ("31622400.1s", "'31622400.1s' is not a duration: it is longer than a year"),
         ("1e99s", "'1e99s' is not a duration: it is longer than a year"),
     ],
 )
@@ -92,6 +94,10 @@ def test_a_duration_is_shown_with_three_digits_in_the_unit_that_fits(ns: int, te
 
 def test_an_observed_latency_just_over_its_limit_is_not_shown_as_equal_to_it() -> None:
     assert format_against(50_040_000, 50_000_000) == ("50.04 ms", "50 ms")
+
+
+def test_rounding_an_observed_latency_does_not_move_it_below_its_limit() -> None:
+    assert format_against(50_040_000, 50_010_000) == ("50.04 ms", "50.01 ms")
 
 
 def test_both_are_shown_in_the_unit_of_the_larger_one() -> None:

@@ -123,6 +123,11 @@ def test_a_text_that_was_written_once_stays_readable() -> None:
     assert GOLD == decode(GOLD_TEXT)
 
 
+def test_a_bucket_that_is_counted_as_empty_is_not_there() -> None:
+    assert Histogram({1: 1}) == decode(text_of(b"\x00\x02"))
+    assert Histogram({}) == decode(text_of(b"\x00"))
+
+
 def test_every_text_starts_with_the_prefix() -> None:
     assert encode(Histogram()).startswith(PREFIX)
     assert encode(GOLD).startswith(PREFIX)

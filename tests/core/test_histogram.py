@@ -38,6 +38,12 @@ def test_the_middle_of_a_bucket_is_as_near_as_stated(ns: int) -> None:
     assert abs(middle(index_of(ns)) - ns) <= RELATIVE_ERROR * ns
 
 
+def test_the_stated_error_is_not_larger_than_need_be() -> None:
+    # The first bucket of two latencies is that of 2048 and 2049, and its middle is 2048.
+    assert Fraction(1, 2049) == Fraction(2049 - middle(index_of(2049)), 2049)
+    assert RELATIVE_ERROR == Fraction(1, 2048)
+
+
 @given(st.integers(0, 50_000))
 def test_buckets_leave_no_gap(index: int) -> None:
     assert lowest(index + 1) == highest(index) + 1
@@ -70,6 +76,27 @@ def test_the_true_number_over_a_limit_lies_between_the_sure_and_the_possible(
     histogram = histogram_of(latencies)
     over = sum(ns > limit_ns for ns in latencies)
     assert histogram.surely_over(limit_ns) <= over <= histogram.maybe_over(limit_ns)
+
+
+def test_nothing_in_the_bucket_of_a_limit_is_over_its_largest_latency() -> None:
+    histogram = histogram_of([5000, 9000])
+    assert (5000, 5003) == (lowest(index_of(5000)), highest(index_of(5000)))
+    assert (1, 1) == (histogram.surely_over(5003), histogram.maybe_over(5003))
+    assert (1, 2) == (histogram.surely_over(5002), histogram.maybe_over(5002))
+
+
+def test_the_ends_are_those_of_the_outer_buckets() -> None:
+    assert (lowest(index_of(5001)), highest(index_of(9001))) == histogram_of([9001, 5001]).ends_ns
+
+
+def test_an_empty_histogram_has_no_ends() -> None:
+    with pytest.raises(ValueError, match=r"^an empty histogram has no ends$"):
+        _ = Histogram().ends_ns
+
+
+def test_observations_before_a_bucket_are_counted_without_it() -> None:
+    histogram = histogram_of([3, 3, 5])
+    assert [0, 0, 2, 2, 3] == [histogram.before(index) for index in (0, 3, 4, 5, 6)]
 
 
 def test_an_empty_histogram_has_no_quantile() -> None:

@@ -1,21 +1,153 @@
-"""Advice on how a sample was measured."""
+"""The slowest observations with their causes, and advice on how a sample was measured."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from pytest_hancock_latency.core.attribution import THROTTLED
+from pytest_hancock_latency.core.advice import Advice
+from pytest_hancock_latency.core.attribution import COLLECTOR, DISK, THROTTLED, WAITED
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.sample import Observations
-from pytest_hancock_latency.measuring.diagnosis import advice_on
+from pytest_hancock_latency.measuring import diagnosis
+from pytest_hancock_latency.measuring.diagnosis import (
+    advice_before,
+    advice_on,
+    advice_on_long,
+    pace_ns,
+    slowest,
+)
+from pytest_hancock_latency.measuring.plan import Plan
 
 MS = 1_000_000
+S = 1_000_000_000
+
+
+def observed(
+    wall_ms: Sequence[float], excused_ms: dict[str, list[float]] | None = None
+) -> Observations:
+    """Observations that start every 100 ms."""
+    wall = np.array([ms * MS for ms in wall_ms], dtype=np.int64)
+    excused = {cause: np.array(ms) * MS for cause, ms in (excused_ms or {}).items()}
+    return Observations(wall, wall - 1, np.arange(len(wall)) * 100 * MS, excused)
+
+
+def kinds(advice: Sequence[Advice]) -> list[str]:
+    """What depends on the sample, not on the machine of the tests."""
+    of_machine = ("clock", "single-core", "quota", "tracer")
+    return [each.kind for each in advice if each.kind not in of_machine]
 
 
 @pytest.mark.parametrize(("throttled_ms", "percent"), [(4, [40]), (0.1, [1]), (0.01, [])])
 def test_a_container_that_was_throttled_is_told_so(throttled_ms: float, percent: list[int]) -> None:
-    wall = np.full(10, 10 * MS)
-    excused = {THROTTLED: np.full(10, throttled_ms * MS)}
-    measured = Observations(wall, wall, np.arange(10), excused)
+    measured = observed([10] * 10, {THROTTLED: [throttled_ms] * 10})
     advice = [each for each in advice_on(measured, (1,), ()) if each.kind == "throttled"]
     assert [each.figures["percent"] for each in advice] == percent
+
+
+def test_the_five_slowest_observations_are_shown_slowest_first() -> None:
+    found = slowest(observed([3, 9, 1, 7, 5, 8, 2]), ())
+    assert [(1, 9), (5, 8), (3, 7), (4, 5), (0, 3)] == [
+        (slow.position, slow.wall_ns // MS) for slow in found
+    ]
+    assert (100 * MS, 9 * MS - 1) == (found[0].start_ns, found[0].attributed_ns)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_fewer_than_five_are_all_shown(n: int) -> None:
+    assert n == len(slowest(observed([1] * n), ()))
+
+
+def test_what_the_machine_took_of_an_observation_is_a_cause_beyond_a_tenth_of_it() -> None:
+    measured = observed([10, 20], {WAITED: [1, 2.1], DISK: [1.5, 0]})
+    assert [(WAITED,), (DISK,)] == [slow.causes for slow in slowest(measured, ())]
+
+
+@pytest.mark.parametrize(
+    ("collected_ms", "causes"),
+    [(99, ()), (100, (COLLECTOR,)), (105, (COLLECTOR,)), (110, (COLLECTOR,)), (111, ())],
+)
+def test_a_collection_during_an_observation_is_a_cause(
+    collected_ms: int, causes: tuple[str, ...]
+) -> None:
+    slow = slowest(observed([1, 10]), [collected_ms * MS])[0]
+    assert (1, causes) == (slow.position, slow.causes)
+
+
+def test_the_pace_is_the_median_of_the_warm_up() -> None:
+    assert (0, 3) == (pace_ns(()), pace_ns((9, 1, 3)))
+
+
+def judge_of(least: int) -> SequentialJudge:
+    return SequentialJudge(parse_terms({"p50": 10, "p95": 20}).budget(), Policy(least=least))
+
+
+def plan_of(max_samples: int) -> Plan:
+    return Plan(max_samples=max_samples)
+
+
+def test_a_maximum_below_what_a_pass_needs_is_advised_against() -> None:
+    expected = Advice.of("cap-samples", limit="p95", needed=70, max_samples=69)
+    assert expected == advice_before(judge_of(1), plan_of(69), 5 * S, ())
+    assert advice_before(judge_of(1), plan_of(70), 5 * S, ()) is None
+
+
+def test_a_time_limit_below_what_a_pass_needs_is_advised_against() -> None:
+    warmup = (100 * MS,)
+    expected = Advice.of("cap-time", limit="p95", needed=70, fitting=69, time_limit_ns=7 * S - 1)
+    assert expected == advice_before(judge_of(1), plan_of(1000), 7 * S - 1, warmup)
+    assert advice_before(judge_of(1), plan_of(1000), 7 * S, warmup) is None
+    assert advice_before(judge_of(1), plan_of(1000), 1, ()) is None
+
+
+def test_a_gate_that_will_take_more_than_ten_seconds_is_announced() -> None:
+    expected = Advice.of("takes-long", limit="p95", needed=100, interval_ns=100 * MS + 1)
+    assert expected == advice_on_long(judge_of(100), (100 * MS + 1,))
+    assert advice_on_long(judge_of(100), (100 * MS,)) is None
+
+
+def test_a_first_call_that_took_more_than_ten_times_the_median_is_named() -> None:
+    advice = advice_on(observed([101, *[10] * 9]), (), ())
+    expected = Advice.of("first-call", first_ns=101 * MS, median_ns=10 * MS)
+    assert expected in advice
+    for measured, warmup in (
+        (observed([100, *[10] * 9]), ()),
+        (observed([101, *[10] * 8]), ()),
+        (observed([101, *[10] * 9]), (MS,)),
+        (observed([10, 101, *[10] * 9]), ()),
+    ):
+        assert [] == kinds(advice_on(measured, warmup, ()))
+
+
+def test_a_machine_that_changes_its_speed_by_more_than_half_is_named() -> None:
+    measured = observed([10])
+    probes = [100] * 10 + [210] * 10
+    assert Advice.of("unsteady-speed", factor=2.1) in advice_on(measured, (), probes)
+    assert [] == kinds(advice_on(measured, (), probes[1:]))
+    assert [] == kinds(advice_on(measured, (), [100] * 10 + [200] * 10))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "quota", "expected"),
+    [(1, None, ["single-core"]), (2, 0.5, ["quota"]), (2, 1.0, []), (2, None, [])],
+)
+def test_a_machine_with_one_core_or_less_is_named(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, quota: float | None, expected: list[str]
+) -> None:
+    monkeypatch.setattr(diagnosis, "allowed_cpus", lambda: range(cpus))
+    monkeypatch.setattr(diagnosis, "cpu_quota", lambda: quota)
+    advice = [each.kind for each in advice_on(observed([10]), (), ())]
+    assert expected == [kind for kind in advice if kind in ("single-core", "quota")]
+
+
+def test_what_traces_every_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "gettrace", lambda: print)
+    monkeypatch.setattr(sys, "getprofile", lambda: print)
+    monkeypatch.setattr(sys, "monitoring", None, raising=False)
+    assert ["sys.settrace", "sys.setprofile"] == diagnosis.tracers()
+    advice = advice_on(observed([10]), (), ())
+    assert Advice.of("tracer", tools="sys.settrace and sys.setprofile") in advice

@@ -18,6 +18,7 @@ from pytest_hancock_latency.core.judging.duel import (
     interval_of_mean,
     judge_duel,
     log_evidence,
+    passes_to_settle,
 )
 from pytest_hancock_latency.errors import SettingError
 
@@ -298,6 +299,47 @@ def test_one_pass_that_went_wrong_hides_nothing() -> None:
     assert DuelOutcome.SLOWER is verdict.outcome
     assert verdict.passes <= 12
     assert 1.02 < verdict.low < verdict.ratio < 1.08
+
+
+def ratio_after(values: list[float]) -> float:
+    """The ratio after all of these passes, which settle nothing."""
+    verdict = judge_duel(values, DuelRule(compared=10**6))
+    assert not verdict.settled
+    assert len(values) == verdict.passes
+    return log(verdict.ratio)
+
+
+def test_a_pass_within_seven_percent_of_the_median_counts_as_it_is() -> None:
+    assert ratio_after([0.07, 0.0, 0.0, 0.0]) == pytest.approx(0.07 / 4)
+
+
+def test_a_pass_beyond_it_counts_as_if_it_was_that_far() -> None:
+    assert ratio_after([0.5, 0.0, 0.0, 0.0]) == pytest.approx(0.07 / 4)
+    assert ratio_after([-0.5, 0.0, 0.0, 0.0]) == pytest.approx(-0.07 / 4)
+
+
+def test_passes_within_three_spreads_count_as_they_are() -> None:
+    # The median absolute deviation is 0.07, so the spread is 0.104 and the limit 0.311.
+    assert ratio_after([-0.07, 0.2, 0.0, 0.07, -0.05]) == pytest.approx(0.15 / 5)
+    assert ratio_after([-0.07, 0.4, 0.0, 0.07, -0.05]) == pytest.approx(0.26135 / 5, abs=1e-4)
+
+
+@pytest.mark.parametrize("change", [0.0, 0.03, 0.05, 0.06, 0.10, -0.05])
+@pytest.mark.parametrize("sd", [0.005, 0.01, 0.02])
+def test_the_passes_to_settle_are_those_that_it_takes_if_nothing_changes(
+    change: float, sd: float
+) -> None:
+    both = [change + sd, change - sd]
+    judged = judge_duel(both * 50, DuelRule(passes=100))
+    assert passes_to_settle(both, DuelRule(passes=100)) == pytest.approx(judged.passes, abs=1)
+
+
+def test_one_pass_does_not_say_how_many_it_takes() -> None:
+    assert 30 == passes_to_settle([0.5], DuelRule())
+
+
+def test_noise_that_hides_the_change_takes_all_passes() -> None:
+    assert 30 == passes_to_settle(passes(0.04, count=5, sd=0.2), DuelRule())
 
 
 def test_a_great_change_is_no_outlier() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.judging.evidence import (
     EXCEEDED,
+    VERSION,
     WITHIN,
     Boundaries,
     EProcess,
@@ -38,6 +39,24 @@ def test_when_everything_exceeds_exceeded_comes_after_this_many(allowed: Fractio
     three_limits = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED / 3)
     soonest = next(k for k in range(1, 100) if three_limits.exceeded_until(k) >= k)
     assert soonest == n
+
+
+@pytest.mark.parametrize(
+    ("allowed", "within_from", "exceeded_until"),
+    [
+        (Fraction(1, 2), [6, 10, 24, 65], [0, 0, 33, 141]),
+        (Fraction(1, 20), [70, 118, 287, 752], [0, 25, 208, 1133]),
+        (Fraction(1, 100), [354, 596, 1452, 3795], [7, 113, 1014, 5603]),
+        (Fraction(1, 1000), [3550, 5979, 14560, 38031], [66, 1110, 10077, 55905]),
+    ],
+)
+def test_equal_counts_get_an_equal_verdict_as_long_as_the_version_stays(
+    allowed: Fraction, within_from: list[int], exceeded_until: list[int]
+) -> None:
+    table = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED / 3)
+    assert 1 == VERSION
+    assert within_from == [table.within_from(k) for k in (0, 1, 5, 20)]
+    assert exceeded_until == [table.exceeded_until(k) for k in (4, 10, 30, 100)]
 
 
 def _log_evidence(n: int, k: int, allowed: Fraction, mixture: Mixture) -> float:
@@ -162,6 +181,21 @@ def test_the_chance_of_a_false_alarm_is_shared_by_all_gates_of_a_large_build() -
 @pytest.mark.parametrize(("n", "k", "shown"), [(50, 0, "0.931"), (120, 0, "0.97"), (3, 3, "0")])
 def test_the_highest_percentile_that_counts_can_show(n: int, k: int, shown: str) -> None:
     assert shown_quantile(n, k) == Fraction(shown)
+
+
+@pytest.mark.parametrize("n", range(40, 60))
+def test_no_higher_percentile_is_shown_than_the_counts_allow(n: int) -> None:
+    shown = shown_quantile(n, 0)
+    tenth = Fraction(1, 1000)
+    assert boundaries(1 - shown, ALPHA_WITHIN, ALPHA_EXCEEDED).shows_within(n, 0)
+    assert not boundaries(1 - shown - tenth, ALPHA_WITHIN, ALPHA_EXCEEDED).shows_within(n, 0)
+
+
+@pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])
+def test_no_observation_shows_nothing(allowed: Fraction) -> None:
+    table = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED)
+    assert (False, False) == (table.shows_within(0, 0), table.shows_exceeded(0, 0))
+    assert -1 == table.most_within(0)
 
 
 @pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_hancock_latency.core.budget import describe
 from pytest_hancock_latency.core.duration import NS_PER_MS
 from pytest_hancock_latency.core.histogram import Histogram, as_if_open, index_of, omitted_requests
 from pytest_hancock_latency.core.judging.counts import RunningTally
@@ -26,6 +27,11 @@ def judged(
     if failed:
         tally.add_failures(0, {"HTTP 503": failed})
     return judge_by_guide(tally.tally(), Policy(), throughput)
+
+
+def test_the_limits_are_those_of_the_guide() -> None:
+    assert "p50 100 ms, p99 500 ms, errors 0.1 %" == describe(ACCEPTABLE)
+    assert "p50 500 ms, p99 2 s, errors 1 %" == describe(INVESTIGATE)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_the_course_shows_when_it_was_slow() -> None:
     fast_ns, slow_ns = timeline.median_ns[0], timeline.max_ns[1]
     assert (fast_ns, slow_ns, 0, slow_ns) == timeline.median_ns
     assert (fast_ns, slow_ns, 0, slow_ns) == timeline.max_ns
+    assert (0, 0, 0, 0) == timeline.excused == timeline.collected
 
 
 def test_nothing_counted_has_neither_course_nor_length() -> None:

@@ -52,6 +52,19 @@ def test_a_timestamp_that_is_not_a_number_is_refused(sent: str) -> None:
     assert reason(signatures(), headers(HTTP_WEBHOOK_TIMESTAMP=sent)) == expected
 
 
+def test_a_timestamp_has_at_most_twelve_digits() -> None:
+    too_far = "webhook-timestamp differs by more than 300 s from the server time"
+    assert reason(signatures(), headers(HTTP_WEBHOOK_TIMESTAMP="9" * 12)) == (401, too_far)
+    malformed = "webhook-timestamp is not a whole number of seconds"
+    assert reason(signatures(), headers(HTTP_WEBHOOK_TIMESTAMP="9" * 13)) == (401, malformed)
+
+
+def test_sixteen_signatures_may_be_sent() -> None:
+    written = " ".join(f"v1,{number}" for number in range(15)) + f" {GOOD}"
+    environ = headers(HTTP_WEBHOOK_SIGNATURE=written)
+    assert signatures().check(environ, BODY) == environ["HTTP_WEBHOOK_ID"]
+
+
 @pytest.mark.parametrize("name", ["id", "timestamp", "signature"])
 def test_headers_that_belong_together_are_missed(name: str) -> None:
     lacking = headers()

@@ -26,7 +26,7 @@ from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loo
 from pytest_hancock_latency.measuring.shapes.open_loop import Callers, Schedule, at_rate
 from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
-from pytest_hancock_latency.reporting.advice import advice_text
+from pytest_hancock_latency.reporting.advice import advice_words
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -158,7 +158,7 @@ def test_a_frozen_server_is_seen_from_the_intended_starts_exactly() -> None:
 
 def saturation(sample: Sample) -> list[str]:
     """Advice about the load alone: the machine may deserve some as well."""
-    return [advice_text(a) for a in sample.measurement.advice if a.kind == "saturated"]
+    return [advice_words(a) for a in sample.measurement.advice if a.kind == "saturated"]
 
 
 def test_a_server_that_cannot_keep_up_is_reported_as_saturated() -> None:
