@@ -85,7 +85,11 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
     repository: Path,  # noqa: F811
     temporary: Path,
 ) -> None:
-    program = "import sys; from pytest_hancock_latency.cli import main; sys.exit(main())"
+    # Where this suite runs in the background of a shell it ignores Ctrl-C, and so would the duel.
+    program = (
+        "import signal, sys; from pytest_hancock_latency.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program, "duel", "HEAD~1", "--", "-q"],
         stdout=subprocess.PIPE,

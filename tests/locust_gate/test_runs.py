@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import driving
@@ -222,13 +221,13 @@ def test_a_budget_that_no_request_matched_is_reported_and_fails_under_strict(
 def test_invalid_options_end_forked_workers_at_once(tmp_path: Path) -> None:
     (tmp_path / "budgets.toml").write_text("[budgets]\nx = 1\n", encoding="utf-8")
     port = str(free_port())
-    load = (*ONE, "-t", "30s", "--processes", "2", "--master-bind-port", port)
+    load = (*ONE, "-t", "10m", "--processes", "2", "--master-bind-port", port)
     budgets = ("--latency-budgets", "budgets.toml", "--master-port", port)
-    begin = time.monotonic()
     process = driving.begin("odd.py", *load, *budgets, host=NOWHERE, folder=tmp_path)
-    process.communicate(timeout=60)  # the workers have the same ends of its pipes
+    # The workers have the same ends of its pipes. They end long before the run would, even on a
+    # machine on which three processes take a minute to start.
+    process.communicate(timeout=150)
     assert process.returncode == 2
-    assert time.monotonic() - begin < 30
 
 
 @pytest.mark.long
