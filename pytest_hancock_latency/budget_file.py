@@ -36,7 +36,7 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
     """
     try:
         return tomllib.loads(read_input(path, error).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except ValueError as failure:  # of TOML, of UTF-8, or a number of more than 4300 digits
         raise error(f"{path}: not a TOML file: {failure}") from None
     except RecursionError:
         raise error(f"{path}: not a readable TOML file: nested too deeply") from None
@@ -115,6 +115,6 @@ def _terms(path: Path, name: str, entry: object, inherited: Mapping[str, Terms])
     try:
         terms = parse_terms(entry).over(inherited.get(name, Terms()))
         terms.budget()
-    except BudgetError as error:
+    except ValueError as error:  # BudgetError, or 0x… that is too long for its message
         raise BudgetError(f'{path}: budget "{name}": {error}') from None
     return replace(terms, budget_name=name)

@@ -41,7 +41,7 @@ def read_profile(name: str, path: Path) -> Profile:
         raise ProfileError(f'{path}: profile "{name}" must be a table such as cores = 4')
     try:
         return parse_profile(entry)
-    except ProfileError as error:
+    except ValueError as error:  # ProfileError, or 0x… that is too long for its message
         raise ProfileError(f'{path}: profile "{name}": {error}') from None
 
 

@@ -22,6 +22,7 @@ GUIDE_ARTIFACT = "HANCOCK_PERF_ARTIFACT"
 
 KEPT_RUNS = 500
 """Runs in a history by default: two per working day for a year, about 10 MB with 20 samples."""
+_MOST_DIGITS = 18
 
 
 class Option(NamedTuple):
@@ -113,7 +114,9 @@ def parse_kept(value: object) -> int:
     from .errors import SettingError
 
     text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+    # Python reads no number of more than 4300 digits, and no folder has as many files as this.
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not (is_number and int(text) >= 1):
         raise SettingError(f"{value!r} must be a whole number of at least 1")
     return int(text)
 

@@ -45,6 +45,8 @@ class WarmupRule:
         return "auto" if self.until_steady else format_exactly(self.time_ns)
 
 
+_MOST_DIGITS: Final = 18
+"""Of a number of calls; Python reads no number of more than 4300."""
 UNTIL_STEADY: Final = WarmupRule(LONGEST_NS, until_steady=True)
 
 Warmup = int | WarmupRule
@@ -65,7 +67,7 @@ def parse_warmup(value: object) -> Warmup:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     text = value.strip().lower() if isinstance(value, str) else ""
-    if text.isascii() and text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
         return int(text)
     if text == "auto":
         return UNTIL_STEADY

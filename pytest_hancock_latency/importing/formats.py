@@ -357,10 +357,7 @@ def _header(lines: Iterable[str]) -> tuple[list[str], Iterator[str]]:
 
 
 def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[Requests]:
-    import numpy as np
-
     iterator, line = iter(lines), 1
-    unit = layout.latency_ns
     while block := list(islice(iterator, _BLOCK)):
         first, line = line + 1, line + len(block)
         wanted = block
@@ -371,15 +368,7 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
             if not columns:
                 continue
             count = len(columns[0])
-            latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count) * unit
-            starts = None
-            if layout.start is not None:
-                starts = np.fromiter(map(float, columns[layout.start]), np.float64, count)
-                starts *= layout.start_s
-                if layout.is_end:
-                    starts -= latencies / UNITS["s"]
-                _check(starts, _LATEST_S)
-            _check(latencies, _LONGEST_NS)
+            latencies, starts = _latencies_and_starts(columns, layout)
             names = [default] * count if layout.names is None else layout.names(columns)
             yield Requests(names, latencies, layout.failures(columns), starts)
         except csv.Error as error:
@@ -390,6 +379,32 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
             except csv.Error as error:
                 why = _not_csv(block, first, error)
             raise ImportedFileError(why) from None
+
+
+def _latencies_and_starts(
+    columns: Sequence[Column], layout: _Layout
+) -> tuple[Numbers, Numbers | None]:
+    """Return the latencies in ns, and the times in seconds if there are any.
+
+    Raises:
+        ValueError: one of them is not a number, or impossible.
+        IndexError: the column is missing.
+    """
+    import numpy as np
+
+    count = len(columns[0])
+    with np.errstate(over="ignore", invalid="ignore"):  # then it is above the maximum
+        latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count)
+        latencies *= layout.latency_ns
+        _check(latencies, _LONGEST_NS)
+        if layout.start is None:
+            return latencies, None
+        starts = np.fromiter(map(float, columns[layout.start]), np.float64, count)
+        starts *= layout.start_s
+        if layout.is_end:
+            starts -= latencies / UNITS["s"]
+        _check(starts, _LATEST_S)
+    return latencies, starts
 
 
 def _check(numbers: Numbers, most: float) -> None:

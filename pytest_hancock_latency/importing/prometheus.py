@@ -44,6 +44,8 @@ _NAME: Final = "__name__"
 _NUMBER: Final = re.compile(
     r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE
 )
+_LONGEST_MESSAGE: Final = 1000
+"""Characters of a message, which may repeat labels and errors of the answer."""
 _SHOWN: Final = 12
 """Edges shown in a message: as many as the client libraries have by default, about."""
 
@@ -92,7 +94,7 @@ def prometheus_records(
             for name in sorted(owned)
         ]
     except ImportedFileError as error:
-        raise ImportedFileError(f"{query.url}: {error}") from None
+        raise ImportedFileError(f"{query.url}: {error!s:.{_LONGEST_MESSAGE}}") from None
 
 
 def _ask(query: PrometheusQuery) -> object:

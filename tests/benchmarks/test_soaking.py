@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("scipy")
-
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 with pytest.MonkeyPatch.context() as patch:

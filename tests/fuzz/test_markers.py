@@ -47,7 +47,7 @@ class Item:
         return self.marks
 
 
-numbers = st.integers(-5, 10**6) | st.floats() | st.fractions() | st.decimals()
+numbers = st.integers(-5, 10**6) | st.just(10**5000) | st.floats() | st.fractions() | st.decimals()
 durations = st.builds(
     "{}{}{}".format,
     st.integers(0, 10**6) | st.floats(0, 1e9),

@@ -31,6 +31,13 @@ def judged(answer: object, budgets: dict[str, str] | None = None) -> list[Record
         return prometheus_records(PrometheusQuery(url, "m"), named, of_all)
 
 
+def test_a_message_repeats_only_the_start_of_a_long_answer() -> None:
+    answer = {"status": "error", "errorType": "bad_data", "error": "x" * 5000}
+    with answering(answer) as (url, _), pytest.raises(ImportedFileError) as caught:
+        prometheus_records(PrometheusQuery(url, "m"), {}, parse_limits("p50=1s"))
+    assert str(caught.value) == f"{url}: bad_data: {'x' * 990}"
+
+
 def test_the_query_is_sent_as_it_is() -> None:
     with answering(vector(native([FAST]))) as (url, queries):
         prometheus_records(
