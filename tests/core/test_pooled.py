@@ -132,6 +132,17 @@ def test_no_run_before_a_change_is_added() -> None:
     assert [10] == [len(medians) for medians in asked]
 
 
+def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
+    asked = []
+
+    def ask(medians: Sequence[float]) -> list[ChangePoint]:
+        asked.append(len(medians))
+        return []
+
+    judged(run(), *[run() for _ in range(70)], changes=ask)
+    assert [61] == asked
+
+
 def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> None:
     earlier = [run(typical_ms=8, over=2, over_ms=9)] * 9
     assert Outcome.WITHIN is judged(run(typical_ms=8), *earlier).outcome
@@ -139,6 +150,11 @@ def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> 
     assert Outcome.INCONCLUSIVE is record.outcome
     figures = {"limit": "p99", "runs": 10, "n": 1000, "slower_percent": 500}
     assert [("pooled-few", figures)] == advice_of(record)
+
+
+def test_earlier_runs_without_a_measurable_latency_are_added() -> None:
+    record = judged(run(typical_ms=0), *[run(typical_ms=0)] * 9)
+    assert Outcome.WITHIN is record.outcome
 
 
 def test_earlier_runs_do_not_count_as_faster_if_the_present_one_is() -> None:
