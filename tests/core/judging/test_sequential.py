@@ -243,6 +243,11 @@ def test_nothing_measured_is_never_within() -> None:
     assert verdict_on(judge_of(max=10), seen([])).outcome is Outcome.INCONCLUSIVE
 
 
+def test_a_gate_may_spend_all_of_its_chance_of_a_false_alarm_by_default() -> None:
+    assert Policy().alpha_exceeded == 0.01 / 200
+    assert (Policy().least, Policy().most) == (50, 20_000)
+
+
 @pytest.mark.parametrize(("errors", "parts"), [(0, 3), ("1%", 4)])
 def test_limits_and_failures_share_the_chance_of_a_false_alarm(errors: Any, parts: int) -> None:
     budget = parse_terms({"p50": 1, "p95": 2, "p99": 3, "errors": errors}).budget()

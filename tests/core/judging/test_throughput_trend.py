@@ -110,6 +110,10 @@ def test_a_fall_is_declining_if_its_chance_is_at_most_alpha(correlation: float, 
     assert [Outcome.EXCEEDED, Outcome.INCONCLUSIVE] == outcomes
 
 
+def test_a_few_requests_are_one_interval() -> None:
+    assert [3] == Steady({2: 1, 7: 2}, 0, 10, WINDOW_NS).stretches()
+
+
 def test_a_load_that_has_not_begun_has_no_length() -> None:
     assert 0 == Steady({}, 40, 40, WINDOW_NS).length_ns == Steady({}, 40, 30, WINDOW_NS).length_ns
 

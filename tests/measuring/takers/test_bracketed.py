@@ -268,6 +268,14 @@ def test_a_window_that_is_timed_elsewhere_has_the_same_readings(kernel: Kernel, 
     assert [True] == found.blocked.tolist()
 
 
+def test_a_clock_of_the_process_behind_that_of_the_thread_is_no_work_of_others(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    take(taker, lambda: kernel.spend(MS, cpu=MS, others_cpu=-US))
+    assert [0] == taker.circumstances().siblings_cpu.tolist()
+
+
 def test_the_wait_so_far_is_read_from_the_scheduler(kernel: Kernel, tree: Tree) -> None:
     kernel.wait = 123
     kernel.read = lambda: kernel.pread(0, 96, 0)  # type: ignore[attr-defined]
