@@ -132,6 +132,13 @@ def test_no_run_before_a_change_is_added() -> None:
     assert [10] == [len(medians) for medians in asked]
 
 
+def test_after_a_change_at_the_present_run_no_other_is_added() -> None:
+    present = run()
+    changed = judged(present, *[run()] * 9, changes=lambda _: [ChangePoint(9, 10.0, 11.0)])
+    assert Outcome.INCONCLUSIVE is changed.outcome
+    assert "pooled-within" not in [kind for kind, _ in advice_of(changed)]
+
+
 def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
     asked = []
 

@@ -63,7 +63,7 @@ def by_definition(counts: list[int]) -> Line:
     return Line(
         slope,
         slopes[max(0, round(middle - reach))],
-        slopes[round(middle + reach)],
+        slopes[min(len(slopes) - 1, round(middle + reach))],
         norm.cdf((np.sign(values[j] - values[i]).sum() + 1) / deviation),
     )
 
@@ -83,7 +83,7 @@ def drawn(seed: int, correlation: float, fall: float, sd: float) -> list[int]:
     return counts
 
 
-@pytest.mark.parametrize("correlation", [0.0, 0.4, 0.6])
+@pytest.mark.parametrize("correlation", [0.0, 0.4, 0.6, 1.0])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_fall_and_its_bounds_are_those_of_the_definition(correlation: float, seed: int) -> None:
     counts = drawn(seed, correlation, fall=2, sd=20)
