@@ -209,6 +209,27 @@ def test_a_single_bad_run_does_not_show_exceeded() -> None:
     assert shown_exceeded(counts, table()) is None
 
 
+def test_the_runs_that_show_exceeded_are_counted_from_the_present_one_on() -> None:
+    counts = [Counts(100, 12, 7), Counts(100, 13, 8), Counts(100, 14, 8)] * 3
+    assert Pooled(3, 300, 23) == shown_exceeded(counts, table())
+    assert shown_exceeded(counts[:2], table()) is None
+
+
+def test_runs_of_another_machine_in_between_are_left_out() -> None:
+    elsewhere = run(machine={**MACHINE, "cores": 4})
+    record = judged(run(day=9), *[run(day=day) for day in range(4)], elsewhere, run(day=8))
+    assert Outcome.WITHIN is record.outcome
+    assert 4 <= limit_of(record).pooled.runs <= 6
+
+
+def test_a_run_that_was_not_judged_or_has_no_histogram_is_left_out() -> None:
+    (earlier,) = run().records
+    without = [replace(earlier, verdict=None), replace(earlier, histogram=None)]
+    history = [Artifact({"machine": MACHINE}, [record]) for record in without]
+    present = run().records[0]
+    assert present == judged(run(), *history * 5)
+
+
 def test_exceeded_counts_attributed_latency() -> None:
     by_machine = [Counts(100, 10, 0)] * 9
     assert shown_exceeded(by_machine, table()) is None

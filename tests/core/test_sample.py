@@ -41,6 +41,12 @@ def test_any_percentile_is_an_attribute() -> None:
         _ = sample.p50_s
 
 
+@pytest.mark.parametrize("off", [True, False])
+def test_without_a_verdict_a_sample_is_within_only_if_all_is_switched_off(off: bool) -> None:
+    wall = np.array([1], dtype=np.int64)
+    assert off is Sample("s", Observations(wall, wall, wall), is_switched_off=off).within
+
+
 def test_nothing_has_no_quantile_and_takes_no_time() -> None:
     nothing = sample_of([])
     assert (0, 0) == (nothing.n, nothing.observations.span_ns)

@@ -122,6 +122,10 @@ def test_nothing_is_said_about_less_than_half_a_minute() -> None:
     assert judge_throughput(steady([10] * 119), ALPHA) is None
 
 
+def test_half_a_minute_suffices() -> None:
+    assert judge_throughput(steady([10] * 120), ALPHA) is not None
+
+
 def test_nothing_is_said_where_nothing_was_requested() -> None:
     assert judge_throughput(steady([0] * 400), ALPHA) is None
 

@@ -99,6 +99,35 @@ def test_children_are_busy_from_a_twentieth_of_a_cpu(
     assert work.windows().busy_children.tolist() == [busy, False]
 
 
+@pytest.mark.parametrize("pressure", [True, False])
+def test_a_window_has_nothing_of_what_was_counted_before_it(
+    machine: Machine, pressure: bool
+) -> None:
+    group, quota = "0::/box\n", "throttled_usec {}\n"
+    opened = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
+
+    def count(at: int, times: int) -> None:
+        machine.now, machine.tree_cpu = at, 30 * MS * times
+        machine.children_cpu = 10 * MS * times
+        files = {"cgroup": group, "fs/box/cpu.stat": quota.format(5_000 * times)}
+        files["snmp"] = opened.format(7)
+        if pressure:
+            files["pressure/cpu"] = f"some avg10=0.00 total={5_000 * times}\n"
+        machine.write(busy=9 * times, idle=16 * times, **files)
+
+    count(at=0, times=1)
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    for number in (1, 2):
+        count(at=number * WINDOW_NS, times=number + 1)
+        work.close_window()
+    windows = work.windows()
+    assert [65 * MS, 65 * MS] == windows.foreign[:2].tolist()
+    assert [0.26, 0.26] == pytest.approx(windows.consumed[:2].tolist())
+    assert [5 * MS, 5 * MS] == windows.throttled[:2].tolist()
+    assert [True, True] == windows.calm[:2].tolist()
+    assert [False, False] == windows.busy_children[:2].tolist() == work.unseen
+
+
 def test_in_a_window_of_a_few_ticks_one_more_may_have_been_busy(machine: Machine) -> None:
     work = ForeignWork(machine, machine)  # type: ignore[arg-type]
     machine.now = 30 * MS
