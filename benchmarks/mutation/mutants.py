@@ -42,7 +42,9 @@ OPERATORS: Final = (
     "RemoveDecorator",
 )
 # Without them, the code does the same: more slowly, or with less for a type checker to find.
-DECORATORS_WITHOUT_BEHAVIOUR: Final = frozenset({"cache", "lru_cache", "final", "overload"})
+DECORATORS_WITHOUT_BEHAVIOUR: Final = frozenset(
+    {"abstractmethod", "cache", "lru_cache", "final", "overload"}
+)
 
 Key = tuple[str, str, str, int]
 Position = tuple[int, int]

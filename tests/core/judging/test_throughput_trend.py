@@ -110,6 +110,29 @@ def test_a_fall_is_declining_if_its_chance_is_at_most_alpha(correlation: float, 
     assert [Outcome.EXCEEDED, Outcome.INCONCLUSIVE] == outcomes
 
 
+def test_only_the_steady_part_of_a_load_is_judged() -> None:
+    counts = dict.fromkeys(range(100, 340), 10)
+    around = dict.fromkeys(range(90, 100), 500) | dict.fromkeys(range(340, 350), 500)
+    load = Steady(counts | around, 100, 340, WINDOW_NS)
+    assert (2400, 60_000_000_000) == (load.requests, load.length_ns)
+    assert [40] * 60 == load.stretches()
+    verdict = judge_throughput(load, ALPHA)
+    assert verdict is not None
+    assert (40.0, 0.0) == (verdict.per_s, verdict.fall)
+
+
+def test_windows_that_fill_no_interval_are_left_out_at_the_beginning() -> None:
+    counts = {100: 999} | dict.fromkeys(range(101, 221), 30)
+    assert [60] * 60 == Steady(counts, 100, 221, WINDOW_NS).stretches()
+
+
+def test_a_growing_pace_falls_by_less_than_nothing() -> None:
+    verdict = judge_throughput(by_second([100 + at for at in range(40)]), ALPHA)
+    assert verdict is not None
+    # The line goes through the 21st count, 120, in the middle of the 40.
+    assert (-0.3881, -0.3881) == (verdict.fall, verdict.least_fall) == (round(-39 / 100.5, 4),) * 2
+
+
 def test_a_few_requests_are_one_interval() -> None:
     assert [3] == Steady({2: 1, 7: 2}, 0, 10, WINDOW_NS).stretches()
 

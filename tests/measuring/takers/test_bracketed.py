@@ -11,8 +11,9 @@ import pytest
 
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.attribution import Windows
+from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
-from pytest_hancock_latency.measuring.takers import bracketed
+from pytest_hancock_latency.measuring.takers import bracketed, why_bare
 from pytest_hancock_latency.measuring.takers.bracketed import BracketTaker
 from pytest_hancock_latency.measuring.takers.follower import SHORTEST_FOLLOWED_NS, Followed
 from pytest_hancock_latency.measuring.takers.host_speed import Probe
@@ -291,3 +292,23 @@ def test_excuses_of_a_call_that_blocked_are_provisional_while_its_window_is_open
     assert [False, True] == np.asarray(taker.observations().provisional).tolist()
     tree.closed = 1
     assert [False, False] == np.asarray(taker.observations().provisional).tolist()
+
+
+@pytest.mark.parametrize(
+    ("warmup", "has_maximum", "why"),
+    [
+        ((), False, None),
+        ((1, 20_000, 99_999), False, None),
+        (
+            (1, 19_999, 99_999),
+            False,
+            "calls shorter than 20 µs are not worth the cost of attribution",
+        ),
+        ((1, 19_999, 99_999), True, None),
+    ],
+)
+def test_calls_of_twenty_microseconds_are_worth_a_bracket(
+    warmup: tuple[int, ...], has_maximum: bool, why: str | None
+) -> None:
+    assert why == why_bare(Plan(), warmup, has_maximum=has_maximum)
+    assert "attribution is off" == why_bare(Plan(attribution=False), warmup, has_maximum=True)
