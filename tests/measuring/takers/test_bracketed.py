@@ -187,6 +187,7 @@ def test_what_a_check_spends_is_not_of_the_next_call(kernel: Kernel, tree: Tree)
     [
         ([50 * US], 50 * US),
         ([51 * US, 9 * US], 9 * US),
+        ([51 * US, 50 * US], 50 * US),
         ([60 * US, 70 * US, 80 * US, 2 * US], 2 * US),
     ],
 )
@@ -238,6 +239,13 @@ def test_the_follower_is_told_the_cpu_time_of_the_other_threads(kernel: Kernel, 
     taker = taker_of(kernel, tree, follows=True)
     take(taker, lambda: kernel.spend(5 * MS, cpu=MS, others_cpu=3 * MS, blocks=1))
     assert [3 * MS] == tree.others_cpu
+
+
+def test_nothing_is_followed_unless_a_taker_is_told_to(kernel: Kernel, tree: Tree) -> None:
+    counters: Any = (kernel, lambda: kernel.switches)
+    taker = BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree)  # type: ignore[arg-type]
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    assert [] == tree.others_cpu
 
 
 def test_a_call_that_blocks_for_a_moment_is_not_followed(kernel: Kernel, tree: Tree) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_hancock_latency.measuring.takers import waiting_tree
 from pytest_hancock_latency.measuring.takers.waiting_tree import (
     MOST_THREADS,
     WaitingTree,
@@ -151,6 +152,33 @@ def test_a_thread_that_makes_requests_itself_is_left_out(tree: WaitingTree) -> N
     with threads(2):
         tree.exclude(next(t.native_id or 0 for t in threading.enumerate()[1:]))
         assert thread_count(tree) == before + 1
+
+
+def test_before_its_first_look_a_tree_has_not_changed_and_is_not_blind(tree: WaitingTree) -> None:
+    assert not tree.has_changed()
+    assert not tree.is_blind
+
+
+def test_every_connection_in_the_kernel_s_table_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, client, server = "0100007F", "0100007F:C001", "0100007F:1F90"
+    row = "{}: {} {} {} 0:0 0:0 0 0 0 {} 1"
+    rows = [
+        "sl local_address rem_address st tx rx tr tm retrnsmt uid timeout inode",
+        row.format(0, client, server, "01", 11),
+        row.format(1, server, client, "01", 12),
+        row.format(2, f"{here}:1F90", "00000000:0000", "0A", 13),
+    ]
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("\n".join(rows) + "\n", encoding="ascii")
+    monkeypatch.setattr(waiting_tree, "PROC", str(tmp_path))
+    sockets = waiting_tree._Sockets()
+    sockets._read_tcp()
+    assert ("socket:[12]", 8080) == sockets.peer_of("socket:[11]")
+    assert "socket:[11]" == sockets.client_of("socket:[12]")
+    assert sockets.client_of("socket:[11]") is None
+    assert (None, 0) == sockets.peer_of("socket:[13]")
 
 
 def test_a_child_process_is_in_the_tree_with_its_cpu_time(tree: WaitingTree) -> None:
