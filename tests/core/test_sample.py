@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_hancock_latency import NothingMeasured, nearest_rank
+from pytest_hancock_latency import LatencyError, NothingMeasured, nearest_rank
+from pytest_hancock_latency.core.judging.paired import Pair
 from pytest_hancock_latency.core.sample import Observations, Sample
 
-QUANTILES = st.integers(1, 999).map(lambda tenths: Fraction(tenths, 1000))
+QUANTILES = st.sampled_from([500, 950, 990]) | st.integers(1, 999)
+QUANTILES = QUANTILES.map(lambda tenths: Fraction(tenths, 1000))
 
 
 def sample_of(wall: list[int], attributed: list[int] | None = None) -> Sample:
@@ -39,6 +42,22 @@ def test_any_percentile_is_an_attribute() -> None:
     assert (999.0, 1000.0) == (sample.p99_9_ms, sample.max_ms)
     with pytest.raises(AttributeError, match=r"^'Sample' object has no attribute 'p50_s'$"):
         _ = sample.p50_s
+
+
+def test_samples_are_compared_if_they_were_measured_in_turns_with_each_other() -> None:
+    key = object()
+    fast, slow = (np.full(100, ns, dtype=np.int64) for ns in (1000, 2000))
+    one = replace(sample_of([1]), pair=Pair(key, fast))
+    other = replace(sample_of([1]), pair=Pair(key, slow))
+    assert (True, False) == (bool(one.faster_than(other)), bool(other.faster_than(one)))
+    assert 0.5 == one.faster_than(other).ratio
+    stranger = replace(sample_of([1]), pair=Pair(object(), slow))
+    for first, second in ((one, sample_of([1])), (sample_of([1]), one), (one, stranger)):
+        with pytest.raises(LatencyError) as refused:
+            first.faster_than(second)
+        assert str(refused.value) == (
+            "'s' and 's' were not measured in pairs: use sample.pairs(one, other)"
+        )
 
 
 @pytest.mark.parametrize("off", [True, False])

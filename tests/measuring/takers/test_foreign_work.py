@@ -99,9 +99,9 @@ def test_children_are_busy_from_a_twentieth_of_a_cpu(
     assert work.windows().busy_children.tolist() == [busy, False]
 
 
-@pytest.mark.parametrize("pressure", [True, False])
+@pytest.mark.parametrize(("pressure", "calm"), [(True, True), (False, False)])
 def test_a_window_has_nothing_of_what_was_counted_before_it(
-    machine: Machine, pressure: bool
+    machine: Machine, pressure: bool, calm: bool
 ) -> None:
     group, quota = "0::/box\n", "throttled_usec {}\n"
     opened = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
@@ -113,7 +113,7 @@ def test_a_window_has_nothing_of_what_was_counted_before_it(
         files["snmp"] = opened.format(7)
         if pressure:
             files["pressure/cpu"] = f"some avg10=0.00 total={5_000 * times}\n"
-        machine.write(busy=9 * times, idle=16 * times, **files)
+        machine.write(busy=19 * times, idle=6 * times, **files)
 
     count(at=0, times=1)
     work = ForeignWork(machine, machine)  # type: ignore[arg-type]
@@ -121,10 +121,10 @@ def test_a_window_has_nothing_of_what_was_counted_before_it(
         count(at=number * WINDOW_NS, times=number + 1)
         work.close_window()
     windows = work.windows()
-    assert [65 * MS, 65 * MS] == windows.foreign[:2].tolist()
-    assert [0.26, 0.26] == pytest.approx(windows.consumed[:2].tolist())
+    assert [165 * MS, 165 * MS] == windows.foreign[:2].tolist()
+    assert [0.66, 0.66] == pytest.approx(windows.consumed[:2].tolist())
     assert [5 * MS, 5 * MS] == windows.throttled[:2].tolist()
-    assert [True, True] == windows.calm[:2].tolist()
+    assert [calm, calm] == windows.calm[:2].tolist()
     assert [False, False] == windows.busy_children[:2].tolist() == work.unseen
 
 

@@ -14,7 +14,7 @@ MS = 1_000_000
 @pytest.fixture
 def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
     """A probe whose work takes 70 µs of CPU time."""
-    times = iter(range(0, 10 * MS, 70_000))
+    times = iter(range(MS, 10 * MS, 70_000))
     monkeypatch.setattr(host_speed, "thread_cpu", lambda: next(times))
     return Probe(ManualClock(3 * MS))
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -276,24 +276,49 @@ def test_a_server_of_a_unix_socket_is_in_the_tree(tree: WaitingTree, tmp_path: P
         assert tree.processes == (pid,)
 
 
-def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
-    with stranger("AF_INET") as (_, port), ExitStack() as stack:
-        stack.enter_context(connected(port))
-        other = f"""
+@contextmanager
+def other_client(family: str, address: object) -> Iterator[None]:
+    """A client of a server that is no descendant of this process."""
+    code = f"""
 import os, socket, time
 if os.fork():
     os._exit(0)
-kept = socket.create_connection(("127.0.0.1", {port}))
+kept = socket.socket(socket.{family})
+kept.connect({address!r})
 kept.recv(1)
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
-        command = [sys.executable, "-I", "-S", "-c", other]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
-            assert starter.stdout is not None
-            stack.callback(os.kill, int(starter.stdout.readline()), 9)
+    command = [sys.executable, "-I", "-S", "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+    try:
+        yield
+    finally:
+        os.kill(pid, 9)
+
+
+def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
+    with (
+        stranger("AF_INET") as (_, port),
+        connected(port),
+        other_client("AF_INET", ("127.0.0.1", port)),
+    ):
         tree.refresh()
         assert tree.is_blind
+
+
+def test_a_server_of_a_unix_socket_with_other_clients_makes_the_tree_blind(
+    tree: WaitingTree, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "s")
+    with stranger("AF_UNIX", path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.recv(1)
+        with other_client("AF_UNIX", path):
+            tree.refresh()
+            assert tree.is_blind
 
 
 def test_a_process_that_reads_our_output_is_not_waited_for(tree: WaitingTree) -> None:
