@@ -228,6 +228,22 @@ def test_without_a_pressure_file_all_of_the_window_may_have_been_the_disk(machin
     assert work.windows().disk[0] == float("inf")
 
 
+@pytest.mark.parametrize("appears", [True, False])
+def test_a_pressure_file_that_comes_or_goes_in_a_window_says_nothing(
+    machine: Machine, appears: bool
+) -> None:
+    pressure = {"pressure/io": IO_STALLED.format(5_000)}
+    before: dict[str, str] = {} if appears else pressure
+    machine.write(busy=0, idle=0, **before, **written(own=1, stranger=1))
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    (machine.folder / "pressure" / "io").unlink(missing_ok=True)
+    after = pressure if appears else {}
+    machine.write(busy=1, idle=24, **after, **written(own=2, stranger=2))
+    work.close_window()
+    assert work.windows().disk[0] == float("inf")
+
+
 def test_without_any_of_these_files_nothing_is_known_to_be_foreign(machine: Machine) -> None:
     (machine.folder / "stat").unlink()
     work = ForeignWork(machine, machine)  # type: ignore[arg-type]
