@@ -158,6 +158,15 @@ def test_measuring_ends_with_the_call_during_which_time_is_up(kernel: Kernel, tr
     assert 3 == len(taker)
 
 
+def test_taking_ends_early_where_an_accounting_window_has_to_be_closed(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    tree.is_started, tree.due = True, kernel.clock() + 2 * MS
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=10)
+    assert 2 == len(taker)
+
+
 def test_a_refused_answer_ends_the_loop_and_is_no_observation(kernel: Kernel, tree: Tree) -> None:
     for follows in (False, True):
         taker, answers = taker_of(kernel, tree, follows=follows), iter("aabaa")
