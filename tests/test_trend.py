@@ -126,6 +126,18 @@ def test_the_schema_describes_every_field(slower: Trend, schema: dict[str, Any])
     }
 
 
+def test_commits_of_a_change_are_named_if_both_are_known(slower: Trend) -> None:
+    ((change,),) = [sample.changes for sample in slower.samples]
+    assert "0000004ab..0000005ab" == change.commits
+    unknown = replace(change.before, commit="")
+    assert "" == replace(change, before=unknown).commits == replace(change, after=unknown).commits
+
+
+def test_the_latest_run_is_the_last_one(slower: Trend) -> None:
+    (sample,) = slower.samples
+    assert 7 == sample.latest.run
+
+
 def test_each_kind_of_machine_is_looked_at_by_itself() -> None:
     machines = ["a CPU", "another CPU"] * 6
     artifacts = [run(at, 1 + at % 2, machine) for at, machine in enumerate(machines)]

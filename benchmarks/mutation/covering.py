@@ -1,4 +1,4 @@
-"""Which tests run which lines: recorded by coverage, and kept until the code changes."""
+"""Which tests run which lines: recorded by coverage, and kept until the tests change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Test:
     seconds: float
     passed: bool
     lines: Mapping[str, frozenset[int]]
-    """The lines it runs, by path."""
+    """The lines it runs, by path; none of a file that has changed since it was recorded."""
 
     @property
     def path(self) -> str:
@@ -46,6 +46,8 @@ class Recorder:
 
     coverage: coverage.Coverage
     tree: Path
+    digests: Mapping[str, str]
+    """Of the files whose lines are recorded, by path."""
     target: Path
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -73,7 +75,8 @@ class Recorder:
                 for name in names:
                     if name in self.tests:
                         self.tests[name]["lines"].setdefault(relative, []).append(line)
-        self.target.write_text(json.dumps(self.tests), encoding="utf-8")
+        plain = {"digests": self.digests, "tests": self.tests}
+        self.target.write_text(json.dumps(plain), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,14 @@ class Coverage:
         folder = PurePosixPath(source.path).parent.name
         ranked = []
         for test in self.tests:
-            own = test.lines.get(source.path, frozenset())
-            runs_line = not own.isdisjoint(around)
+            runs_file = source.path in test.lines
+            runs_line = runs_file and not test.lines[source.path].isdisjoint(around)
             is_named = stem.strip("_") in test.path
-            if not (own or is_named or neighbours & test.lines.keys()):
+            if not (runs_file or is_named or neighbours & test.lines.keys()):
                 continue
             is_near = folder in PurePosixPath(test.path).parts
-            ranked.append((not runs_line, not is_named, not is_near, not own, test.seconds, test))
+            distance = (not runs_line, not is_named, not is_near, not runs_file)
+            ranked.append((*distance, test.seconds, test))
         chosen: list[Test] = []
         left = most_seconds
         for *_, test in sorted(ranked, key=lambda row: row[:-1]):
@@ -123,14 +127,12 @@ def importers_of(sources: Sequence[Source]) -> dict[str, set[str]]:
 def record(
     copies: Sequence[Copy], test_files: Sequence[str], targets: Sequence[Source], kept: Path
 ) -> Coverage:
-    """Run each test file that changed, or all if a target did; `kept` has the earlier ones."""
-    state = hashlib.sha256("".join(target.digest for target in targets).encode()).hexdigest()
-    folder = kept / state[:16]
-    folder.mkdir(parents=True, exist_ok=True)
+    """Run each test file that has changed since it was recorded; `kept` has the earlier ones."""
+    kept.mkdir(parents=True, exist_ok=True)
     tree = copies[0].tree
-    digests = {name: hashlib.sha256((tree / name).read_bytes()).hexdigest() for name in test_files}
-    written = {name: folder / f"{digests[name][:16]}.json" for name in test_files}
+    written = {name: kept / f"{_digest_of(tree / name)}.json" for name in test_files}
     missing = [name for name in test_files if not written[name].exists()]
+    digests = {target.path: target.digest for target in targets}
 
     def prepare(name: str, copy: Copy) -> Job:
         recording = coverage.Coverage(
@@ -138,7 +140,7 @@ def record(
             config_file=False,
             include=[str(copy.tree / target.path) for target in targets],
         )
-        recorder = Recorder(recording, copy.tree, written[name])
+        recorder = Recorder(recording, copy.tree, digests, written[name])
         return Job(
             ["-m", "not long", "--maxfail=1000", str(copy.tree / name)],
             [recorder, _Starter(recording)],
@@ -154,7 +156,7 @@ def record(
     run_all(
         copies, deque(Task(partial(prepare, name), partial(conclude, name)) for name in missing)
     )
-    return _read(written.values())
+    return _read(written.values(), digests)
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,21 @@ class _Starter:
         self.coverage.start()
 
 
-def _read(files: Iterable[Path]) -> Coverage:
+def _digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
+def _read(files: Iterable[Path], digests: Mapping[str, str]) -> Coverage:
     tests, failed = [], []
     for file in files:
-        for name, row in json.loads(file.read_text(encoding="utf-8")).items():
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        for name, row in plain["tests"].items():
             if not row["passed"]:
                 failed.append(name)
                 continue
-            lines = {path: frozenset(numbers) for path, numbers in row["lines"].items()}
+            lines = {
+                path: frozenset(numbers if plain["digests"].get(path) == digests.get(path) else ())
+                for path, numbers in row["lines"].items()
+            }
             tests.append(Test(name, row["seconds"], True, lines))
     return Coverage(tests, failed)

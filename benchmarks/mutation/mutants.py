@@ -42,7 +42,9 @@ OPERATORS: Final = (
     "RemoveDecorator",
 )
 # Without them, the code does the same: more slowly, or with less for a type checker to find.
-DECORATORS_WITHOUT_BEHAVIOUR: Final = frozenset({"cache", "lru_cache", "final", "overload"})
+DECORATORS_WITHOUT_BEHAVIOUR: Final = frozenset(
+    {"abstractmethod", "cache", "lru_cache", "final", "overload"}
+)
 
 Key = tuple[str, str, str, int]
 Position = tuple[int, int]
@@ -107,7 +109,7 @@ class Source:
                 text = self.lines[start[0] - 1].strip()
                 place = (str(seed), self.path, operator, text)
                 alike[place] += 1
-                if self._removes_nothing(operator, text):
+                if self._removes_nothing(operator, text) or self._is_no_operator(operator, start):
                     continue
                 if not any(first <= start and end <= last for first, last in skipped):
                     name = "\n".join([*place, str(alike[place])])
@@ -152,6 +154,20 @@ class Source:
     def _removes_nothing(self, operator: str, text: str) -> bool:
         name = text.removeprefix("@").split("(")[0].split(".")[-1]
         return operator == "RemoveDecorator" and name in DECORATORS_WITHOUT_BEHAVIOUR
+
+    def _is_no_operator(self, operator: str, start: Position) -> bool:
+        """Whether this is the star among parameters: Cosmic Ray takes it for a product."""
+        return operator.startswith("ReplaceBinaryOperator") and not any(
+            first <= start < last for first, last in self._operations
+        )
+
+    @cached_property
+    def _operations(self) -> list[tuple[Position, Position]]:
+        return [
+            self._span(node)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.BinOp | ast.AugAssign)
+        ]
 
     def _without_behaviour(self) -> Iterator[tuple[Position, Position]]:
         """Annotations, code for type checkers, options of dataclasses, checks of `zip`."""

@@ -280,6 +280,8 @@ class Sample:
 
 def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
     """Return the usual quantiles from one partial sort, which takes a fifth of a full sort."""
+    if not len(column):
+        return {}
     import numpy as np
 
     usual = (*COLUMNS, MAXIMUM)

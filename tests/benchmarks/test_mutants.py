@@ -70,6 +70,7 @@ def test_a_change_over_several_lines_is_shown_in_one(script: ModuleType) -> None
         "@dataclass(frozen=True)\nclass A: ...\n",
         "@lru_cache(maxsize=None)\ndef f(): ...\n",
         "zip(a, b, strict=True)",
+        "def f(a, *, b): ...",
     ],
 )
 def test_what_no_test_could_notice_is_not_changed(script: ModuleType, text: str) -> None:

@@ -130,6 +130,11 @@ def test_another_budget_gives_another_verdict_on_the_same_counts() -> None:
     assert budget_of(judged) == budget
 
 
+def test_a_single_observation_can_be_judged_anew() -> None:
+    judged = judged_anew(record([MS]), parse_terms({"max": 2}).budget(), gates=1)
+    assert (judged.outcome, judged.n) == ("within", 1)
+
+
 def test_a_record_without_observations_can_be_merged() -> None:
     nothing = replace(
         record([MS] * 9), n=0, histogram=Histogram(), quantiles_ns={}, attributed_quantiles_ns={}

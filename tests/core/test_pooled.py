@@ -96,6 +96,13 @@ def test_runs_are_added_until_they_show_the_limit_to_be_within() -> None:
     assert [("pooled-within", figures)] == advice_of(record)
 
 
+def test_the_span_of_runs_without_a_start_is_unknown() -> None:
+    (record,) = run().records
+    undated = Artifact({"machine": MACHINE}, [replace(record, measurement=Measurement())])
+    for present, earlier in ((undated, run()), (run(), undated)):
+        assert 0 == limit_of(judged(present, *[earlier] * 9)).pooled.span_ns
+
+
 def test_the_counts_of_the_present_run_stay_its_own() -> None:
     part = limit_of(judged(run(), *[run()] * 5))
     assert (100, 0) == (part.n, part.over)
@@ -132,6 +139,23 @@ def test_no_run_before_a_change_is_added() -> None:
     assert [10] == [len(medians) for medians in asked]
 
 
+def test_after_a_change_at_the_present_run_no_other_is_added() -> None:
+    present = run()
+    changed = judged(present, *[run()] * 9, changes=lambda _: [ChangePoint(9, 10.0, 11.0)])
+    assert present.records[0] == changed
+
+
+def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
+    asked = []
+
+    def ask(medians: Sequence[float]) -> list[ChangePoint]:
+        asked.append(len(medians))
+        return []
+
+    judged(run(), *[run() for _ in range(70)], changes=ask)
+    assert [61] == asked
+
+
 def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> None:
     earlier = [run(typical_ms=8, over=2, over_ms=9)] * 9
     assert Outcome.WITHIN is judged(run(typical_ms=8), *earlier).outcome
@@ -139,6 +163,11 @@ def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> 
     assert Outcome.INCONCLUSIVE is record.outcome
     figures = {"limit": "p99", "runs": 10, "n": 1000, "slower_percent": 500}
     assert [("pooled-few", figures)] == advice_of(record)
+
+
+def test_earlier_runs_without_a_measurable_latency_are_added() -> None:
+    record = judged(run(typical_ms=0), *[run(typical_ms=0)] * 9)
+    assert Outcome.WITHIN is record.outcome
 
 
 def test_earlier_runs_do_not_count_as_faster_if_the_present_one_is() -> None:
@@ -184,6 +213,27 @@ def test_a_limit_that_the_last_runs_show_to_be_exceeded_is_said_only() -> None:
 def test_a_single_bad_run_does_not_show_exceeded() -> None:
     counts = [Counts(100, 0, 0), Counts(100, 60, 60), Counts(100, 0, 0)]
     assert shown_exceeded(counts, table()) is None
+
+
+def test_the_runs_that_show_exceeded_are_counted_from_the_present_one_on() -> None:
+    counts = [Counts(100, 12, 7), Counts(100, 13, 8), Counts(100, 14, 8)] * 3
+    assert Pooled(3, 300, 23) == shown_exceeded(counts, table())
+    assert shown_exceeded(counts[:2], table()) is None
+
+
+def test_runs_of_another_machine_in_between_are_left_out() -> None:
+    elsewhere = run(machine={**MACHINE, "cores": 4})
+    record = judged(run(day=9), *[run(day=day) for day in range(4)], elsewhere, run(day=8))
+    assert Outcome.WITHIN is record.outcome
+    assert 4 <= limit_of(record).pooled.runs <= 6
+
+
+def test_a_run_that_was_not_judged_or_has_no_histogram_is_left_out() -> None:
+    (earlier,) = run().records
+    without = [replace(earlier, verdict=None), replace(earlier, histogram=None)]
+    history = [Artifact({"machine": MACHINE}, [record]) for record in without]
+    present = run().records[0]
+    assert present == judged(run(), *history * 5)
 
 
 def test_exceeded_counts_attributed_latency() -> None:

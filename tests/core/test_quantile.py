@@ -20,6 +20,7 @@ from pytest_hancock_latency.core.quantile import label, parse_quantile, rank
         ("p99.9", Fraction(999, 1000)),
         ("99.9%", Fraction(999, 1000)),
         ("99.9 %", Fraction(999, 1000)),
+        ("p99.999999", Fraction(99_999_999, 100_000_000)),
         ("max", Fraction(1)),
         (Fraction(19, 20), Fraction(19, 20)),
     ],

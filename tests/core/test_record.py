@@ -70,6 +70,13 @@ def test_the_exit_code_is_that_of_the_worst_record(code: ExitCode, records: list
     assert code == exit_code_of(records)
 
 
+def test_exceeded_and_inconclusive_need_attention() -> None:
+    expected = {Outcome.EXCEEDED: True, Outcome.INCONCLUSIVE: True}
+    assert {outcome: expected.get(outcome, False) for outcome in Outcome} == {
+        outcome: outcome.needs_attention for outcome in Outcome
+    }
+
+
 def test_the_worst_part_is_the_outcome_of_the_whole() -> None:
     assert Outcome.EXCEEDED is worst([Outcome.WITHIN, Outcome.EXCEEDED, Outcome.INCONCLUSIVE])
     assert Outcome.INCONCLUSIVE is worst([Outcome.WITHIN, Outcome.INCONCLUSIVE])

@@ -7,6 +7,10 @@ import pytest
 from pytest_hancock_latency import ManualClock
 
 
+def test_it_begins_at_zero() -> None:
+    assert 0 == ManualClock()()
+
+
 def test_it_stands_still_until_it_is_moved() -> None:
     clock = ManualClock(7)
     assert [clock(), clock()] == [7, 7]

@@ -42,7 +42,9 @@ def kinds(advice: Sequence[Advice]) -> list[str]:
     return [each.kind for each in advice if each.kind not in of_machine]
 
 
-@pytest.mark.parametrize(("throttled_ms", "percent"), [(4, [40]), (0.1, [1]), (0.01, [])])
+@pytest.mark.parametrize(
+    ("throttled_ms", "percent"), [(9, [90]), (4, [40]), (0.1, [1]), (0.01, [])]
+)
 def test_a_container_that_was_throttled_is_told_so(throttled_ms: float, percent: list[int]) -> None:
     measured = observed([10] * 10, {THROTTLED: [throttled_ms] * 10})
     advice = [each for each in advice_on(measured, (1,), ()) if each.kind == "throttled"]

@@ -130,6 +130,10 @@ def test_a_provider_that_does_not_name_the_commit_leaves_it_to_git() -> None:
     assert found == {"id": "ab12", "branch": "main", "dirty": False}
 
 
+def test_a_question_that_git_refuses_has_no_answer(tmp_path: Path) -> None:
+    assert ask_git(tmp_path, "no-such-command") is None
+
+
 def test_outside_of_a_repository_there_is_no_commit() -> None:
     assert commit_of({}, Path(), git_says()) is None
 

@@ -41,6 +41,15 @@ def test_a_pass_takes_as_many_counts_as_it_takes_observations(percentile: str, n
     assert few.limits[0].needed == n
 
 
+@pytest.mark.parametrize(("least", "outcome"), [(80, Outcome.WITHIN), (81, Outcome.INCONCLUSIVE)])
+def test_a_pass_takes_at_least_as_many_counts_as_the_policy_asks_for(
+    least: int, outcome: Outcome
+) -> None:
+    counted = histogram([1.0] * 80)
+    verdict = judge_counts(Tally(counted, counted), budget(p95=10), Policy(least=least))
+    assert outcome is verdict.outcome
+
+
 @given(st.lists(st.sampled_from([1.0, 9.0, 11.0, 30.0]), min_size=1, max_size=400))
 def test_away_from_the_bucket_of_the_limit_counts_decide_like_observations(
     latencies_ms: list[float],

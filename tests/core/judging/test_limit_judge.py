@@ -79,6 +79,18 @@ def test_a_rate_that_may_be_lower_by_chance_is_measured_while_a_pass_fits_into_t
     assert settled is judge.settled
 
 
+@pytest.mark.parametrize(
+    ("over", "needed"), [(0, 70), (1, 164), (2, 454), (8, 1425)], ids=["no", "few", "some", "many"]
+)
+def test_how_many_observations_would_settle_a_limit_depends_on_how_many_are_over(
+    over: int, needed: int
+) -> None:
+    judge = judge_of()
+    n = 100 if over else 30
+    look(judge, [FAST] * (n - over) + [SLOW] * over)
+    assert needed == judge.verdict(stopped=False).needed
+
+
 def test_each_pair_of_adjacent_windows_is_deleted_by_itself() -> None:
     table = boundaries(1 - P95, 0.05, 1e-4)
     # Without the first two, half of 390 are over; without any other two, 190 of 4380 are.

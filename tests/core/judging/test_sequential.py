@@ -238,9 +238,18 @@ def test_bounds_hold_the_quantile_between_two_observations() -> None:
     assert low_ns < record.quantiles_ns["p50"] == 250 * MS < high_ns
 
 
+def test_without_a_time_a_verdict_says_none() -> None:
+    assert 0 == judge_of(p50=10).verdict(seen([FAST])).elapsed_ns
+
+
 def test_nothing_measured_is_never_within() -> None:
     assert verdict_on(judge_of(p50=10), seen([])).outcome is Outcome.INCONCLUSIVE
     assert verdict_on(judge_of(max=10), seen([])).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_gate_may_spend_all_of_its_chance_of_a_false_alarm_by_default() -> None:
+    assert Policy().alpha_exceeded == 0.01 / 200
+    assert (Policy().least, Policy().most) == (50, 20_000)
 
 
 @pytest.mark.parametrize(("errors", "parts"), [(0, 3), ("1%", 4)])

@@ -99,6 +99,7 @@ def test_users_that_wait_too_long_to_reach_the_limit_exceed_nothing() -> None:
     verdict = judged([8] * 240, reachable=33.4)
     assert (Outcome.INCONCLUSIVE, Reason.LOAD) == (verdict.outcome, verdict.reason)
     assert Outcome.EXCEEDED is judged([8] * 240, reachable=400.0).outcome
+    assert Outcome.EXCEEDED is judged([8] * 240, reachable=200.0).outcome
 
 
 @given(st.lists(st.integers(0, 120), max_size=300), st.sets(st.integers(0, 299)))

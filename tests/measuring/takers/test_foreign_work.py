@@ -99,6 +99,35 @@ def test_children_are_busy_from_a_twentieth_of_a_cpu(
     assert work.windows().busy_children.tolist() == [busy, False]
 
 
+@pytest.mark.parametrize(("pressure", "calm"), [(True, True), (False, False)])
+def test_a_window_has_nothing_of_what_was_counted_before_it(
+    machine: Machine, pressure: bool, calm: bool
+) -> None:
+    group, quota = "0::/box\n", "throttled_usec {}\n"
+    opened = "Tcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 {} 9\n"
+
+    def count(at: int, times: int) -> None:
+        machine.now, machine.tree_cpu = at, 30 * MS * times
+        machine.children_cpu = 10 * MS * times
+        files = {"cgroup": group, "fs/box/cpu.stat": quota.format(5_000 * times)}
+        files["snmp"] = opened.format(7)
+        if pressure:
+            files["pressure/cpu"] = f"some avg10=0.00 total={5_000 * times}\n"
+        machine.write(busy=19 * times, idle=6 * times, **files)
+
+    count(at=0, times=1)
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    for number in (1, 2):
+        count(at=number * WINDOW_NS, times=number + 1)
+        work.close_window()
+    windows = work.windows()
+    assert [165 * MS, 165 * MS] == windows.foreign[:2].tolist()
+    assert [0.66, 0.66] == pytest.approx(windows.consumed[:2].tolist())
+    assert [5 * MS, 5 * MS] == windows.throttled[:2].tolist()
+    assert [calm, calm] == windows.calm[:2].tolist()
+    assert [False, False] == windows.busy_children[:2].tolist() == work.unseen
+
+
 def test_in_a_window_of_a_few_ticks_one_more_may_have_been_busy(machine: Machine) -> None:
     work = ForeignWork(machine, machine)  # type: ignore[arg-type]
     machine.now = 30 * MS
@@ -196,6 +225,22 @@ def test_a_disk_keeps_the_tree_waiting_where_it_and_others_write(
 def test_without_a_pressure_file_all_of_the_window_may_have_been_the_disk(machine: Machine) -> None:
     machine.write(busy=0, idle=0, **written(own=1, stranger=1))
     work = one_window(machine, busy=1, idle=24, **written(own=2, stranger=2))
+    assert work.windows().disk[0] == float("inf")
+
+
+@pytest.mark.parametrize("appears", [True, False])
+def test_a_pressure_file_that_comes_or_goes_in_a_window_says_nothing(
+    machine: Machine, appears: bool
+) -> None:
+    pressure = {"pressure/io": IO_STALLED.format(5_000)}
+    before: dict[str, str] = {} if appears else pressure
+    machine.write(busy=0, idle=0, **before, **written(own=1, stranger=1))
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    (machine.folder / "pressure" / "io").unlink(missing_ok=True)
+    after = pressure if appears else {}
+    machine.write(busy=1, idle=24, **after, **written(own=2, stranger=2))
+    work.close_window()
     assert work.windows().disk[0] == float("inf")
 
 

@@ -59,6 +59,34 @@ def test_a_full_collection_follows_after_twenty_times_its_length(collected: list
     assert [2, 2] == collected
 
 
+def test_objects_from_before_are_frozen_during_a_sample_only(collected: list[int]) -> None:
+    assert 0 == gc.get_freeze_count()
+    with Collector(CLOCK):
+        assert 0 < gc.get_freeze_count()
+    assert 0 == gc.get_freeze_count()
+
+
+def test_what_other_code_has_frozen_stays_frozen(collected: list[int]) -> None:
+    gc.freeze()
+    try:
+        sample()
+        assert 0 < gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+
+def test_collections_during_a_sample_are_noted_by_their_starts() -> None:
+    clock = ManualClock(5)
+    with Collector(clock) as collector:
+        clock.advance(10)
+        gc.collect(0)
+        clock.advance(10)
+        gc.collect(0)
+    gc.collect(0)
+    assert {15 - 3, 25 - 3} <= {*collector.since(3)}
+    assert 25 - 3 == collector.since(3)[-1]
+
+
 def test_another_clock_has_a_collection_of_its_own(collected: list[int]) -> None:
     sample()
     with Collector(ManualClock()):

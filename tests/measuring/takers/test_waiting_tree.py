@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from pytest_hancock_latency.measuring.takers import waiting_tree
 from pytest_hancock_latency.measuring.takers.waiting_tree import (
     MOST_THREADS,
     WaitingTree,
@@ -78,6 +79,14 @@ def wait_until_gone(thread: threading.Thread) -> None:
     until = time.monotonic() + PATIENCE_S
     while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < until:
         time.sleep(0.001)
+
+
+def wait_until_it_has_run(pid: int, cpu_s: float) -> None:
+    """Other work on the machine decides how long that takes."""
+    until = time.monotonic() + 10 * PATIENCE_S
+    while int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) < cpu_s * 1e9:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -145,6 +154,33 @@ def test_a_thread_that_makes_requests_itself_is_left_out(tree: WaitingTree) -> N
         assert thread_count(tree) == before + 1
 
 
+def test_before_its_first_look_a_tree_has_not_changed_and_is_not_blind(tree: WaitingTree) -> None:
+    assert not tree.has_changed()
+    assert not tree.is_blind
+
+
+def test_every_connection_in_the_kernel_s_table_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, client, server = "0100007F", "0100007F:C001", "0100007F:1F90"
+    row = "{}: {} {} {} 0:0 0:0 0 0 0 {} 1"
+    rows = [
+        "sl local_address rem_address st tx rx tr tm retrnsmt uid timeout inode",
+        row.format(0, client, server, "01", 11),
+        row.format(1, server, client, "01", 12),
+        row.format(2, f"{here}:1F90", "00000000:0000", "0A", 13),
+    ]
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text("\n".join(rows) + "\n", encoding="ascii")
+    monkeypatch.setattr(waiting_tree, "PROC", str(tmp_path))
+    sockets = waiting_tree._Sockets()
+    sockets._read_tcp()
+    assert ("socket:[12]", 8080) == sockets.peer_of("socket:[11]")
+    assert "socket:[11]" == sockets.client_of("socket:[12]")
+    assert sockets.client_of("socket:[11]") is None
+    assert (None, 0) == sockets.peer_of("socket:[13]")
+
+
 def test_a_child_process_is_in_the_tree_with_its_cpu_time(tree: WaitingTree) -> None:
     with child("while True: pass") as process:
         tree.refresh()
@@ -153,6 +189,12 @@ def test_a_child_process_is_in_the_tree_with_its_cpu_time(tree: WaitingTree) -> 
             time.sleep(0.01)
         assert tree.processes == (process.pid,)
         assert tree.words[-1] == f"1 child process ({PYTHON})"
+        with child("import time; time.sleep(60)") as second:
+            until = time.monotonic() + PATIENCE_S
+            while Path(f"/proc/{second.pid}/comm").read_text().strip() != PYTHON:
+                assert time.monotonic() < until
+            tree.refresh()
+            assert tree.words[-1] == f"2 child processes ({PYTHON})"
 
 
 def test_the_cpu_time_of_the_tree_has_that_of_children_and_of_ended_ones(
@@ -168,8 +210,8 @@ def test_the_cpu_time_of_the_tree_has_that_of_children_and_of_ended_ones(
 def test_a_child_that_is_seen_late_counts_from_its_birth(tree: WaitingTree) -> None:
     tree.refresh()
     before = tree.cpu_ns()
-    with child("while True: pass"):
-        time.sleep(2 * BUSY_S)
+    with child("while True: pass") as process:
+        wait_until_it_has_run(process.pid, BUSY_S)
         tree.refresh()
         assert tree.cpu_ns() - before >= BUSY_S / 2 * 1e9
 
@@ -234,24 +276,49 @@ def test_a_server_of_a_unix_socket_is_in_the_tree(tree: WaitingTree, tmp_path: P
         assert tree.processes == (pid,)
 
 
-def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
-    with stranger("AF_INET") as (_, port), ExitStack() as stack:
-        stack.enter_context(connected(port))
-        other = f"""
+@contextmanager
+def other_client(family: str, address: object) -> Iterator[None]:
+    """A client of a server that is no descendant of this process."""
+    code = f"""
 import os, socket, time
 if os.fork():
     os._exit(0)
-kept = socket.create_connection(("127.0.0.1", {port}))
+kept = socket.socket(socket.{family})
+kept.connect({address!r})
 kept.recv(1)
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
-        command = [sys.executable, "-I", "-S", "-c", other]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
-            assert starter.stdout is not None
-            stack.callback(os.kill, int(starter.stdout.readline()), 9)
+    command = [sys.executable, "-I", "-S", "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+    try:
+        yield
+    finally:
+        os.kill(pid, 9)
+
+
+def test_a_server_with_other_clients_makes_the_tree_blind(tree: WaitingTree) -> None:
+    with (
+        stranger("AF_INET") as (_, port),
+        connected(port),
+        other_client("AF_INET", ("127.0.0.1", port)),
+    ):
         tree.refresh()
         assert tree.is_blind
+
+
+def test_a_server_of_a_unix_socket_with_other_clients_makes_the_tree_blind(
+    tree: WaitingTree, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "s")
+    with stranger("AF_UNIX", path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.recv(1)
+        with other_client("AF_UNIX", path):
+            tree.refresh()
+            assert tree.is_blind
 
 
 def test_a_process_that_reads_our_output_is_not_waited_for(tree: WaitingTree) -> None:

@@ -1,0 +1,331 @@
+"""Which readings belong to an observation, with counters of the kernel that are set by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.core.attribution import Windows
+from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.request import Request
+from pytest_hancock_latency.measuring.takers import bracketed, why_bare
+from pytest_hancock_latency.measuring.takers.bracketed import BracketTaker
+from pytest_hancock_latency.measuring.takers.follower import SHORTEST_FOLLOWED_NS, Followed
+from pytest_hancock_latency.measuring.takers.host_speed import Probe
+
+MS = 1_000_000
+US = 1_000
+NEVER = 2**62
+
+
+class Kernel:
+    """The clock, and what the kernel says about the measuring thread."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(10 * MS)
+        self.thread_cpu = self.process_cpu = self.wait = self.switches = 0
+        self.interruptions: list[int] = []
+        """How long the next readings of the scheduler's line take."""
+
+    def pread(self, file: int, length: int, offset: int) -> bytes:
+        """The line of the scheduler."""
+        line = b"%d %d %d\n" % (self.thread_cpu, self.wait, self.switches + 1)
+        if self.interruptions:
+            self.clock.advance(self.interruptions.pop(0))
+        return line[offset : offset + length]
+
+    def spend(
+        self, ns: int, *, cpu: int = 0, others_cpu: int = 0, wait: int = 0, blocks: int = 0
+    ) -> None:
+        """Let time pass in a call."""
+        self.clock.advance(ns)
+        self.thread_cpu += cpu
+        self.process_cpu += cpu + others_cpu
+        self.wait += wait
+        self.switches += blocks
+
+    descriptor = -1
+
+
+class Tree:
+    """A follower that says what it is told to."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.is_started = False
+        self.due = NEVER
+        self.followed = Followed(wait=0, cpu=0, unseen=False)
+        self.others_cpu: list[int] = []
+
+    closed = 0
+
+    def start(self) -> None:
+        self.is_started = True
+
+    def close_if_due(self) -> None:
+        """There is a single window, which stays open."""
+
+    def before(self) -> str:
+        return "before"
+
+    def after(self, start: str, other_cpu_ns: int) -> tuple[Followed, str]:
+        assert start in ("before", "between")
+        self.others_cpu.append(other_cpu_ns)
+        return self.followed, "between"
+
+    def window_of(self, ends: Any) -> Any:
+        return np.zeros(len(ends), dtype=np.int64)
+
+    def unseen_in(self, window: Any) -> Any:
+        return np.zeros(len(window), dtype=bool)
+
+    def windows(self) -> Windows:
+        nothing, no = np.array([0.0]), np.array([False])
+        return Windows(nothing, nothing, nothing, calm=no, disk=nothing, busy_children=no)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    made = Kernel()
+    monkeypatch.setattr(os, "pread", made.pread)
+    monkeypatch.setattr(bracketed, "thread_cpu", lambda: made.thread_cpu)
+    monkeypatch.setattr(bracketed, "process_cpu", lambda: made.process_cpu)
+    monkeypatch.setattr(bracketed, "allowed_cpus", lambda: range(2))
+    return made
+
+
+@pytest.fixture
+def tree(kernel: Kernel) -> Tree:
+    return Tree(kernel.clock)
+
+
+def taker_of(kernel: Kernel, tree: Tree, *, follows: bool = False) -> BracketTaker:
+    counters: Any = (kernel, lambda: kernel.switches)
+    return BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree, follows=follows)  # type: ignore[arg-type]
+
+
+def take(taker: BracketTaker, call: Callable[[], Any], count: int = 1, until: int = NEVER) -> None:
+    taker.take(Request(call), count, until)
+
+
+def test_an_observation_is_the_time_of_the_call_with_its_own_counters(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    kernel.spend(3 * MS, cpu=MS, wait=MS)
+    take(taker, lambda: kernel.spend(5 * MS, cpu=2 * MS, others_cpu=MS // 2, wait=3 * MS))
+    kernel.spend(3 * MS, cpu=MS, wait=MS)
+    take(taker, lambda: kernel.spend(7 * MS, cpu=7 * MS))
+    found = taker.circumstances()
+    assert [5 * MS, 7 * MS] == found.wall.tolist()
+    assert [13 * MS, 21 * MS] == found.start.tolist()
+    assert [2 * MS, 7 * MS] == found.thread_cpu.tolist()
+    assert [3 * MS, 0] == found.run_queue.tolist()
+    assert [MS // 2, 0] == found.siblings_cpu.tolist()
+    assert [2_500_000 // 2, 3_500_000] == found.own_work.tolist()
+    assert [False, False] == found.blocked.tolist() == found.unseen.tolist()
+    assert [False, False] == found.queued.tolist()
+
+
+def test_starts_are_relative_to_the_start_of_measuring(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    kernel.clock.advance(3 * MS)
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    assert [3 * MS] == taker.observations().start_ns.tolist()
+
+
+def test_what_one_call_of_a_loop_spends_is_not_of_the_next(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    costs = iter((1, 2, 4))
+
+    def call() -> None:
+        cost = next(costs) * MS
+        kernel.spend(2 * cost, cpu=cost, wait=cost)
+
+    take(taker, call, count=3)
+    found = taker.circumstances()
+    assert [MS, 2 * MS, 4 * MS] == found.thread_cpu.tolist() == found.run_queue.tolist()
+
+
+def test_measuring_ends_with_the_call_during_which_time_is_up(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=10, until=kernel.clock() + 3 * MS)
+    assert 3 == len(taker)
+
+
+def test_taking_ends_early_where_an_accounting_window_has_to_be_closed(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    tree.is_started, tree.due = True, kernel.clock() + 2 * MS
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=10)
+    assert 2 == len(taker)
+
+
+def test_a_refused_answer_ends_the_loop_and_is_no_observation(kernel: Kernel, tree: Tree) -> None:
+    for follows in (False, True):
+        taker, answers = taker_of(kernel, tree, follows=follows), iter("aabaa")
+        request = Request(lambda answers=answers: next(answers), check=lambda got: got == "a")  # type: ignore[misc]
+        taker.take(request, 5, NEVER)
+        assert (2, {"check: returned False": 1}) == (len(taker), taker.failures)
+        assert "b" == taker.answer
+
+
+def test_what_a_check_spends_is_not_of_the_next_call(kernel: Kernel, tree: Tree) -> None:
+    for follows in (False, True):
+        taker = taker_of(kernel, tree, follows=follows)
+
+        def check(answer: object) -> bool:
+            kernel.spend(MS, cpu=MS, wait=MS, blocks=1)
+            return True
+
+        taker.take(Request(lambda: kernel.spend(MS, cpu=MS), check=check), 3, NEVER)
+        found = taker.circumstances()
+        assert [MS] * 3 == found.thread_cpu.tolist()
+        assert [0] * 3 == found.run_queue.tolist()
+        assert not found.blocked.any()
+
+
+@pytest.mark.parametrize(
+    ("interruptions", "gap_ns"),
+    [
+        ([50 * US], 50 * US),
+        ([51 * US, 9 * US], 9 * US),
+        ([51 * US, 50 * US], 50 * US),
+        ([60 * US, 70 * US, 80 * US, 2 * US], 2 * US),
+    ],
+)
+def test_a_reading_that_was_interrupted_is_made_again(
+    kernel: Kernel, tree: Tree, interruptions: list[int], gap_ns: int
+) -> None:
+    taker = taker_of(kernel, tree)
+    kernel.interruptions = [*interruptions]
+    start = kernel.clock() + sum(interruptions)
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    assert [start] == taker.circumstances().start.tolist()
+    assert [gap_ns] == list(taker._columns["gap_before"])
+
+
+def test_a_reading_is_made_at_most_five_times(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    interruptions = kernel.interruptions = [60 * US] * 5 + [0, 70 * US]
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    assert 1 == len(taker.circumstances().start)
+    assert [60 * US] == list(taker._columns["gap_before"])
+    assert [70 * US] == interruptions  # the one of 0 was the reading after the call
+
+
+def test_waits_are_followed_after_a_call_that_blocked_for_long(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    tree.followed = Followed(wait=7, cpu=9 * MS, unseen=False, programs_cpu=4 * MS)
+    call = lambda: kernel.spend(SHORTEST_FOLLOWED_NS, cpu=MS, blocks=1)  # noqa: E731
+    take(taker, call, count=10)
+    assert 1 == len(taker)
+    take(taker, call, count=2)
+    found = taker.circumstances()
+    assert [True] * 3 == found.blocked.tolist()
+    assert [True, False, False] == found.unseen.tolist()
+    assert [0, 7, 7] == found.tree_wait.tolist()
+    assert [MS, 10 * MS, 10 * MS] == found.tree_cpu.tolist()
+    assert [MS // 2, 5 * MS // 2, 5 * MS // 2] == found.own_work.tolist()
+
+
+def test_what_a_followed_call_may_have_waited_for_unseen_is_unseen(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree, follows=True)
+    tree.followed = Followed(wait=0, cpu=0, unseen=True)
+    take(taker, lambda: kernel.spend(MS, blocks=1))
+    assert [True] == taker.circumstances().unseen.tolist()
+
+
+def test_the_follower_is_told_the_cpu_time_of_the_other_threads(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree, follows=True)
+    take(taker, lambda: kernel.spend(5 * MS, cpu=MS, others_cpu=3 * MS, blocks=1))
+    assert [3 * MS] == tree.others_cpu
+
+
+def test_nothing_is_followed_unless_a_taker_is_told_to(kernel: Kernel, tree: Tree) -> None:
+    counters: Any = (kernel, lambda: kernel.switches)
+    taker = BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree)  # type: ignore[arg-type]
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    assert [] == tree.others_cpu
+
+
+def test_a_call_that_blocks_for_a_moment_is_not_followed(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    take(taker, lambda: kernel.spend(SHORTEST_FOLLOWED_NS - 1, blocks=1), count=3)
+    assert (3, True) == (len(taker), tree.is_started)
+    assert [] == tree.others_cpu
+
+
+def test_after_fifty_calls_that_do_not_block_the_tree_is_no_longer_read(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree, follows=True)
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=100)
+    assert 50 == len(taker) == len(tree.others_cpu)
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=10)
+    assert (60, 50) == (len(taker), len(tree.others_cpu))
+
+
+def test_a_window_that_is_timed_elsewhere_has_the_same_readings(kernel: Kernel, tree: Tree) -> None:
+    taker = taker_of(kernel, tree)
+    with taker.window():
+        kernel.spend(5 * MS, cpu=2 * MS, others_cpu=MS, wait=3 * MS, blocks=2)
+    found = taker.circumstances()
+    assert [5 * MS] == found.wall.tolist()
+    assert [2 * MS] == found.thread_cpu.tolist()
+    assert [3 * MS] == found.run_queue.tolist()
+    assert [MS] == found.siblings_cpu.tolist()
+    assert [True] == found.blocked.tolist()
+
+
+def test_a_clock_of_the_process_behind_that_of_the_thread_is_no_work_of_others(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    take(taker, lambda: kernel.spend(MS, cpu=MS, others_cpu=-US))
+    assert [0] == taker.circumstances().siblings_cpu.tolist()
+
+
+def test_the_wait_so_far_is_read_from_the_scheduler(kernel: Kernel, tree: Tree) -> None:
+    kernel.wait = 123
+    kernel.read = lambda: kernel.pread(0, 96, 0)  # type: ignore[attr-defined]
+    assert 123 == taker_of(kernel, tree).waited_ns()
+
+
+def test_excuses_of_a_call_that_blocked_are_provisional_while_its_window_is_open(
+    kernel: Kernel, tree: Tree
+) -> None:
+    taker = taker_of(kernel, tree)
+    take(taker, lambda: kernel.spend(MS, cpu=MS))
+    take(taker, lambda: kernel.spend(MS, blocks=1))
+    assert [False, True] == np.asarray(taker.observations().provisional).tolist()
+    tree.closed = 1
+    assert [False, False] == np.asarray(taker.observations().provisional).tolist()
+
+
+@pytest.mark.parametrize(
+    ("warmup", "has_maximum", "why"),
+    [
+        ((), False, None),
+        ((1, 20_000, 99_999), False, None),
+        (
+            (1, 19_999, 99_999),
+            False,
+            "calls shorter than 20 µs are not worth the cost of attribution",
+        ),
+        ((1, 19_999, 99_999), True, None),
+    ],
+)
+def test_calls_of_twenty_microseconds_are_worth_a_bracket(
+    warmup: tuple[int, ...], has_maximum: bool, why: str | None
+) -> None:
+    assert why == why_bare(Plan(), warmup, has_maximum=has_maximum)
+    assert "attribution is off" == why_bare(Plan(attribution=False), warmup, has_maximum=True)

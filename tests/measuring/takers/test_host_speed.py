@@ -1,0 +1,37 @@
+"""When the reference probe runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.measuring.takers import host_speed
+from pytest_hancock_latency.measuring.takers.host_speed import Probe
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
+    """A probe whose work takes 70 µs of CPU time."""
+    times = iter(range(MS, 10 * MS, 70_000))
+    monkeypatch.setattr(host_speed, "thread_cpu", lambda: next(times))
+    return Probe(ManualClock(3 * MS))
+
+
+def test_the_first_probe_is_due_at_once(probe: Probe) -> None:
+    assert -1 == probe.last
+    assert 8 * MS == probe.run_if_due()
+    assert (0, [70_000]) == (probe.last, list(probe.durations))
+
+
+def test_the_next_probe_is_due_after_five_milliseconds(probe: Probe) -> None:
+    clock = probe._clock
+    assert isinstance(clock, ManualClock)
+    probe.run_if_due()
+    clock.advance(5 * MS - 1)
+    assert 8 * MS == probe.run_if_due()
+    assert 0 == probe.last
+    clock.advance(1)
+    assert 13 * MS == probe.run_if_due()
+    assert 1 == probe.last
