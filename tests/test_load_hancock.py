@@ -45,6 +45,7 @@ def test_a_run_is_judged_and_its_artifacts_are_written(tmp_path: Path) -> None:
     assert ["GET /health"] == [sample["test"] for sample in artifact["samples"]]
 
 
+@pytest.mark.long
 def test_an_exceeded_budget_sets_the_exit_code(tmp_path: Path) -> None:
     load = begin(tmp_path, "--time", "4s", "--profile", "MixedUser", HANCOCK_RATE_LIMIT="1")
     output, _ = load.communicate(timeout=120)
@@ -62,6 +63,7 @@ def test_a_hancock_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_stopped_run_reports_and_stops_the_server(tmp_path: Path) -> None:
     load = begin(tmp_path, "--time", "10m")
     assert load.stderr is not None

@@ -49,6 +49,7 @@ def test_a_configuration_is_valid_by_the_schema_of_its_server(tmp_path: Path, na
     assert 0 == checked.returncode, checked.stdout
 
 
+@pytest.mark.long
 def test_a_baseline_is_compared_with_where_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

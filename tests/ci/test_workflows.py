@@ -161,6 +161,7 @@ def test_another_command_may_be_the_gate(project: Path) -> None:
     assert (1, "artifacts\n") == (ran.returncode, ran.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="a duel needs POSIX")
 def test_the_duel_fetches_the_branch_and_writes_its_files(
     project: Path, tmp_path_factory: pytest.TempPathFactory

@@ -73,6 +73,7 @@ def test_what_cannot_be_told_matters_under_strict(
     assert "1 sample compared: 1 cannot tell\n" in ended.out
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slower")
 def test_no_pass_begins_after_the_time(command: Command) -> None:
     ended = command("duel", "HEAD~1", "--time", "1ms", "--", "-q")
@@ -80,6 +81,7 @@ def test_no_pass_begins_after_the_time(command: Command) -> None:
     assert "(1 pass, " in ended.out
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("slower")
 def test_ctrl_c_ends_everything_and_leaves_nothing(
     repository: Path,  # noqa: F811

@@ -271,6 +271,7 @@ def test_a_duel_goes_on_until_every_sample_is_settled(versions: Commit) -> None:
     assert "test_it.py::test_f" == only.title
 
 
+@pytest.mark.long
 def test_a_duel_ends_after_its_greatest_number_of_passes(versions: Commit) -> None:
     versions({"test_it.py": BOTH, "pytest.ini": "[pytest]\n"})
     result = duel(DuelRule(passes=2))

@@ -84,6 +84,7 @@ def test_requests_reach_hancock_through_the_proxy_alone() -> None:
     assert services["proxy"]["network_mode"] == "service:hancock"
 
 
+@pytest.mark.long
 def test_sixteen_silent_connections_delay_no_request_behind_the_proxy() -> None:
     """And what else `deploy/nginx/nginx.conf` promises; without the proxy: see the script."""
     needs("nginx", "nginx")

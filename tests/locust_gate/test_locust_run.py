@@ -60,10 +60,12 @@ def test_a_load_that_exceeds_its_budget_fails_its_test(
     assert '<property name="latency.GET /it.verdict" value="exceeded"' in junit
 
 
+@pytest.mark.long
 def test_report_mode_never_fails(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     run(suite, monkeypatch, "--latency=report", ms="20").assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_the_junit_properties_can_be_switched_off_for_loads_too(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +73,7 @@ def test_the_junit_properties_can_be_switched_off_for_loads_too(
     assert "latency." not in Path(suite.path, "junit.xml").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_the_judged_hook_sees_loads_too(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +87,7 @@ def test_the_judged_hook_sees_loads_too(
     result.stdout.fnmatch_lines(["judged test_load GET /it within"])
 
 
+@pytest.mark.long
 def test_in_mode_off_a_load_runs_for_a_second_and_nothing_is_judged(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_run_stops_as_soon_as_a_budget_is_certainly_exceeded(tmp_path: Path) -
     ), str(ran)
 
 
+@pytest.mark.long
 def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
     """Locust's own percentiles would be 140 and 150."""
     (tmp_path / "budgets.toml").write_text('[budgets."GET /it"]\np95 = 145\n', encoding="utf-8")
@@ -127,6 +128,7 @@ def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
     assert {"144": "within", "146": "exceeded"} == outcomes
 
 
+@pytest.mark.long
 def test_requests_per_second_and_patterns_are_judged_in_a_run(tmp_path: Path) -> None:
     (tmp_path / "budgets.toml").write_text(
         '[budgets."GET /i*"]\np95 = 10\nrps = ">= 20"\n[budgets.Aggregated]\nrps = ">= 50000"\n',
@@ -142,6 +144,7 @@ def test_requests_per_second_and_patterns_are_judged_in_a_run(tmp_path: Path) ->
     assert "/s, however fast the responses are: add users or shorten the waits" in ran.out
 
 
+@pytest.mark.long
 def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> None:
     p99_ms, said = {}, {}
     for profile in ("Open", "Closed"):
@@ -159,6 +162,7 @@ def test_an_open_loop_sees_a_stall_that_a_closed_one_hides(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.long
 def test_the_gate_may_be_added_to_a_locustfile_that_does_not_import_it(tmp_path: Path) -> None:
     plain = (LOCUSTFILES / "reported.py").read_text(encoding="utf-8")
     (tmp_path / "plain.py").write_text(
@@ -181,6 +185,7 @@ def locust_gate_path() -> str:
 ODD_RUN = ("-u", "1", "-t", "2s")
 
 
+@pytest.mark.long
 def test_odd_events_are_counted_and_the_run_goes_on(tmp_path: Path) -> None:
     sent = {"EVENTS": "11000", "ODD_EVERY": "100"}
     ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, **sent)
@@ -192,12 +197,14 @@ def test_odd_events_are_counted_and_the_run_goes_on(tmp_path: Path) -> None:
     assert "has a wrong clock: 10 of its requests seem to have started outside the run" in ran.out
 
 
+@pytest.mark.long
 def test_latencies_of_nothing_are_a_report_like_others(tmp_path: Path) -> None:
     ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, MS="0")
     assert (ran.exit_code, all_requests(ran.artifact)) == (0, 10_000), str(ran)
     assert (tmp_path / "artifacts" / "latency-report.html").exists()
 
 
+@pytest.mark.long
 def test_names_without_end_cost_neither_the_end_nor_the_report(tmp_path: Path) -> None:
     sent = {"EVENTS": "20000", "NAMES": "10000"}
     ran = run("odd.py", *ODD_RUN, host=NOWHERE, folder=tmp_path, **sent)
@@ -207,6 +214,7 @@ def test_names_without_end_cost_neither_the_end_nor_the_report(tmp_path: Path) -
     assert (tmp_path / "artifacts" / "latency-report.html").stat().st_size < 8_000_000
 
 
+@pytest.mark.long
 def test_a_budget_that_no_request_matched_is_reported_and_fails_under_strict(
     tmp_path: Path,
 ) -> None:

@@ -47,6 +47,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     running.process.communicate()
 
 
+@pytest.mark.long
 def test_the_page_the_tab_and_the_report_have_the_verdict_so_far(run: Run, tmp_path: Path) -> None:
     wait_for(lambda: "exceeded p50" in run.asked("/latency"), "a verdict on the page")
     statistics = json.loads(run.asked("/stats/requests"))

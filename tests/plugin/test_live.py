@@ -63,12 +63,14 @@ def test_a_terminal_sees_how_far_a_long_sample_is_and_nothing_of_it_stays(suite:
     assert re.search(WARNING, written)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["CI", "BUILD_NUMBER"])
 def test_a_terminal_of_ci_sees_no_progress(suite: Suite, name: str) -> None:
     suite.write(LONG)
     assert "undecided p" not in on_a_terminal(suite, **{name: "1"})
 
 
+@pytest.mark.long
 def test_a_quiet_terminal_sees_no_progress(suite: Suite) -> None:
     suite.write(LONG)
     assert "undecided p" not in on_a_terminal(suite, "-q")

@@ -127,6 +127,7 @@ def test_the_number_of_clients_in_memory_is_bounded(clock: Any) -> None:
     assert not window.take("a", 2, 60).admitted  # the longest idle one, b, was forgotten
 
 
+@pytest.mark.long
 def test_200_000_clients_take_less_than_100_mb() -> None:
     tracemalloc.start()
     window = MemoryWindow()

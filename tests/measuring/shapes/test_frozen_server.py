@@ -51,6 +51,7 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.long
 def test_a_freeze_of_two_seconds_is_in_the_p99_from_the_intended_starts_only(url: str) -> None:
     def get() -> None:
         with urllib.request.urlopen(url, timeout=30) as answer:
