@@ -34,8 +34,9 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
     Raises:
         error: it cannot be read; the text starts with the path.
     """
+    content = read_input(path, error)
     try:
-        return tomllib.loads(read_input(path, error).decode("utf-8-sig"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except ValueError as failure:  # of TOML, of UTF-8, or a number of more than 4300 digits
         raise error(f"{path}: not a TOML file: {failure}") from None
     except RecursionError:
