@@ -12,6 +12,8 @@ Each result is appended to --results at once. Another run goes on where the last
 --again tries survivors once more, for instance after new tests. The first run records which tests
 run which lines, which takes as long as the tests; later runs record test files that changed.
 
+--control N makes no change: whatever is "killed" then shows how often a test fails by itself.
+
 tests/mutants_accepted.toml lists survivors with a reason. Equivalent ones, which behave like the
 original, are left out of the score; accepted ones lower it, and are no longer listed.
 """
@@ -191,6 +193,9 @@ def chosen_options() -> argparse.Namespace:
     options.add_argument("--processes", type=int, default=2, metavar="N")
     options.add_argument("--results", type=Path, metavar="FILE", help="build/mutants/results.jsonl")
     options.add_argument("--again", action="store_true", help="try survivors once more")
+    options.add_argument(
+        "--control", type=int, metavar="N", help="run the tests of N mutants without their change"
+    )
     options.add_argument("--only-report", action="store_true", help="run nothing")
     options.add_argument("--root", type=Path, default=ROOT, help="another checkout than this one")
     return options.parse_args()
@@ -225,6 +230,7 @@ def try_mutants(
                 source,
                 mutant,
                 recorded.for_place(source, mutant.line, importers[source.path], chosen.seconds),
+                is_control=bool(chosen.control),
             )
             for source, mutant in mutants
         ]
@@ -250,6 +256,10 @@ def main() -> int:
     pairs = {wanted[mutant.path].key(mutant): mutant for mutant in sampled}
     earlier = read_results(chosen.results)
     known = project.acceptances()
+    if chosen.control:
+        controls = [(wanted[mutant.path], mutant) for mutant in sampled[: chosen.control]]
+        try_mutants(controls, project, chosen)
+        return 0
     work = [
         (wanted[mutant.path], mutant)
         for key, mutant in pairs.items()

@@ -92,6 +92,8 @@ class Trial:
     source: Source
     mutant: Mutant
     tests: Sequence[Test]
+    is_control: bool = False
+    """Whether the change is not made, so that a test that fails does so by itself."""
 
     @property
     def stages(self) -> list[Sequence[Test]]:
@@ -133,7 +135,7 @@ class _Trying:
         """Make the change in the copy."""
         source, tests = self.trial.source, self.stages[0]
         path = copy.tree / source.path
-        write(path, source.mutated(self.trial.mutant))
+        write(path, source.text if self.trial.is_control else source.mutated(self.trial.mutant))
         selection = Selection(
             {test.name: position for position, test in enumerate(tests)},
             {test.name: test.seconds for test in tests},
@@ -156,13 +158,15 @@ class _Trying:
 def try_all(
     copies: Sequence[Copy], trials: Sequence[Trial], file: Path, announce: Callable[[Result], None]
 ) -> None:
-    """Try each mutant with its tests; append its result to the file."""
+    """Try each mutant with its tests; append its result to the file, unless it is a control."""
     tasks: deque[Task] = deque()
 
     def done(result: Result) -> None:
+        announce(result)
+        if any(trial.is_control for trial in trials):
+            return
         with file.open("a", encoding="utf-8") as appended:
             appended.write(json.dumps(asdict(result)) + "\n")
-        announce(result)
 
     for trial in trials:
         if trial.tests:

@@ -235,6 +235,7 @@ def test_mutants_are_tried_and_survivors_tried_again_after_new_tests(project: Pa
     assert "package/limit.py:6: return latency < limit  →  return latency <= limit" in text
     assert text.endswith("mutants: surviving, % 50; 1 of 1 goals missed\n")
     assert [] == tried()[1]
+    assert [True] * 3 == [line.startswith("survived") for line in tried("--control", "3")[1]]
     test_file = project / "tests" / "test_limit.py"
     more = "def test_under():\n    assert [is_under(n, 2) for n in (1, 2, 3)] == [1, 0, 0]\n"
     before = test_file.read_text(encoding="utf-8").replace("is_over\n", "is_over, is_under\n", 1)
