@@ -171,6 +171,8 @@ def test_where_nothing_may_exceed_the_first_exceedance_decides() -> None:
     assert table.within_from(1) > 10**15
     assert table.exceeded_until(0) == 0
     assert table.exceeded_until(1) > 10**15
+    assert (1, None) == tuple(table.within_at_rate(9, k, 10**6) for k in (0, 1))
+    assert (None, 9) == tuple(table.exceeded_at_rate(9, k, 10**6) for k in (0, 1))
 
 
 def test_the_chance_of_a_false_alarm_is_shared_by_all_gates_of_a_large_build() -> None:

@@ -26,6 +26,10 @@ def test_the_limit_is_admitted_and_no_more(window: MemoryWindow) -> None:
     assert admitted == [True, True, True, False, False]
 
 
+def test_a_limit_of_nothing_admits_nothing(window: MemoryWindow) -> None:
+    assert (False, 0, 0.0) == window.take("a", 0, 60)
+
+
 def test_clients_are_counted_separately(window: MemoryWindow) -> None:
     assert window.take("a", 1, 60).admitted
     assert window.take("b", 1, 60).admitted

@@ -159,9 +159,15 @@ def test_a_window_is_calm_where_a_task_waited_for_a_twentieth_of_it(
     [
         ("0::/box\n", "box/cpu.stat", "nr_throttled 3\nthrottled_usec {us}\n"),
         ("4:cpu,cpuacct:/box\n0::/\n", "cpu/box/cpu.stat", "throttled_time {ns}\n"),
+        ("0::/a:b\n", "a:b/cpu.stat", "throttled_usec {us}\n"),
         ("0::/elsewhere\n", "cpu.stat", "throttled_usec {us}\n"),
     ],
-    ids=["version 2", "version 1", "a container sees its own group as the root"],
+    ids=[
+        "version 2",
+        "a colon in the name",
+        "version 1",
+        "a container sees its own group as the root",
+    ],
 )
 def test_time_for_which_a_quota_stopped_the_container_is_foreign(
     machine: Machine, groups: str, file: str, line: str
