@@ -191,7 +191,8 @@ class Source:
                     yield self._span(node.keywords[0].value)
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[Position, Position]:
-        start = self._position(node.lineno, node.col_offset)
+        first, *_ = [*getattr(node, "decorator_list", []), node]
+        start = self._position(first.lineno, 0 if first is not node else node.col_offset)
         return start, self._position(node.end_lineno or 0, node.end_col_offset or 0)
 
     def _position(self, line: int, byte: int) -> Position:

@@ -67,6 +67,7 @@ def test_a_change_over_several_lines_is_shown_in_one(script: ModuleType) -> None
         "def f(x: int | None) -> int | None: ...",
         "x: int | None",
         "if TYPE_CHECKING:\n    limit = 5 > 4\n",
+        "if TYPE_CHECKING:\n    @property\n    def f(): ...\n",
         "@dataclass(frozen=True)\nclass A: ...\n",
         "@lru_cache(maxsize=None)\ndef f(): ...\n",
         "zip(a, b, strict=True)",

@@ -18,6 +18,7 @@ from pytest_hancock_latency.core.judging.duel import (
     interval_of_mean,
     judge_duel,
     log_evidence,
+    log_ratio_of_turns,
     passes_to_settle,
 )
 from pytest_hancock_latency.errors import SettingError
@@ -332,6 +333,12 @@ def test_the_passes_to_settle_are_those_that_it_takes_if_nothing_changes(
     both = [change + sd, change - sd]
     judged = judge_duel(both * 50, DuelRule(passes=100))
     assert passes_to_settle(both, DuelRule(passes=100)) == pytest.approx(judged.passes, abs=1)
+
+
+def test_the_ratio_of_a_pass_ignores_a_quarter_of_its_turns_on_either_side() -> None:
+    heads = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 9.0, 90.0]
+    expected = (log(1.2) + log(1.3) + log(1.4) + log(1.5)) / 4
+    assert expected == pytest.approx(log_ratio_of_turns([1.0] * 8, heads))
 
 
 def test_one_pass_does_not_say_how_many_it_takes() -> None:
