@@ -18,7 +18,7 @@ LIMITS_MS = {
     "flask": 6.0,
     "fastapi": 12.0,
     "slow": 80.0,
-    "burst": 150.0,
+    "burst": 400.0,
     "load": 40.0,
 }
 """At least twice what the code takes on an idle machine."""
