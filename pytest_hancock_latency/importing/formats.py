@@ -415,10 +415,6 @@ def _check(numbers: Numbers, most: float) -> None:
         raise ValueError
 
 
-def _is_possible(latency_ns: float, start_s: float) -> bool:
-    return abs(latency_ns) <= _LONGEST_NS and abs(start_s) <= _LATEST_S
-
-
 def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
     """Return the columns of lines of CSV, without blank lines; none if there are no others.
 
@@ -541,15 +537,16 @@ def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Req
     import numpy as np
 
     while chunk := list(islice(items, _BLOCK)):
-        rows = list(map(row_of, chunk))
-        for name, latency_ns, _, start_s in rows:
-            if not _is_possible(latency_ns, start_s):
-                raise ImportedFileError(
-                    f"{name:.40} has a line with a latency of {latency_ns / UNITS['s']:g} s at "
-                    f"{start_s:g} s, which is impossible"
-                )
-        names, latencies, failures, starts = zip(*rows, strict=True)
-        yield Requests(names, np.array(latencies), failures, np.array(starts))
+        names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
+        latencies_ns, starts_s = np.array(latencies), np.array(starts)
+        possible = (np.abs(latencies_ns) <= _LONGEST_NS) & (np.abs(starts_s) <= _LATEST_S)
+        if not possible.all():
+            at = int(possible.argmin())
+            raise ImportedFileError(
+                f"{names[at]:.40} has a line with a latency of {latencies[at] / UNITS['s']:g} s at "
+                f"{starts[at]:g} s, which is impossible"
+            )
+        yield Requests(names, latencies_ns, failures, starts_s)
 
 
 def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str, Any]]:
