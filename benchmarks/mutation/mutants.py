@@ -94,6 +94,16 @@ class Source:
         """The statements, with their positions."""
         return ast.parse(self.text, filename=self.path)
 
+    @cached_property
+    def imports(self) -> frozenset[str]:
+        """The last words of the modules it imports from, and the names it imports."""
+        return frozenset(
+            name
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.ImportFrom)
+            for name in ((node.module or "").split(".")[-1], *(alias.name for alias in node.names))
+        )
+
     def mutants(self, seed: int) -> Iterator[Mutant]:
         """Every change that could be noticed by a test."""
         nodes = [*ast_nodes(parso.parse(self.text))]
@@ -210,20 +220,3 @@ def sample(mutants: Iterable[Mutant], size: int) -> list[Mutant]:
     A change to the code replaces few of them, so that results of earlier runs stay of use.
     """
     return sorted(mutants, key=lambda mutant: mutant.rank)[:size]
-
-
-def imported_by(sources: Iterable[Source], path: str) -> set[str]:
-    """The paths of the files that import a file."""
-    stem = path.removesuffix(".py").removesuffix("/__init__").rsplit("/", 1)[-1]
-    return {
-        source.path
-        for source in sources
-        if any(
-            isinstance(node, ast.ImportFrom)
-            and (
-                (node.module or "").split(".")[-1] == stem
-                or any(alias.name == stem for alias in node.names)
-            )
-            for node in ast.walk(source.tree)
-        )
-    }

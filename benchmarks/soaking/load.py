@@ -9,8 +9,6 @@ counts and histograms and no list.
 
 from __future__ import annotations
 
-import base64
-import hmac
 import itertools
 import json
 import signal
@@ -27,6 +25,7 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
+from hancock_app.webhooks.standard_webhooks import Delivery
 from pytest_hancock_latency.core.histogram import Histogram, index_of
 from soaking.counting import FORWARDED, JSON, Addresses, Answer, Client, Counts
 
@@ -102,12 +101,11 @@ class Mix:
         return self._deliver(int(time.time()))
 
     def _deliver(self, sent_at: int) -> Answer:
-        content = f"{self._delivered}.{sent_at}.{{}}".encode()
-        digest = base64.b64encode(hmac.digest(SECRET.encode(), content, "sha256")).decode()
+        signature = Delivery(self._delivered, sent_at, ()).signature(SECRET.encode(), b"{}")
         headers = {
             "webhook-id": self._delivered,
             "webhook-timestamp": str(sent_at),
-            "webhook-signature": f"v1,{digest}",
+            "webhook-signature": signature.decode(),
         }
         return self._post("/v1/webhook", b"{}", {**JSON, **headers})()
 

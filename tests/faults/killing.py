@@ -57,7 +57,7 @@ def pytest_runtest_logreport(report):
 JSON: Final = "performance-latency.json"
 _LONGEST_S: Final = 120
 # In the background of a shell, this process ignores Ctrl-C, and so would its children.
-_PYTEST: Final = """
+INTERRUPTIBLE: Final = """
 import signal, sys, pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(pytest.main(sys.argv[1:]))
@@ -160,7 +160,7 @@ def _running(folder: Path, workers: int) -> Iterator[subprocess.Popen[str]]:
     (folder / "conftest.py").write_text(PROGRESS)
     (folder / "pytest.ini").write_text("[pytest]\n")
     plugins = ("hancock_latency", "no:cacheprovider", *(("xdist",) if workers else ()))
-    command = [sys.executable, "-c", _PYTEST, "-q", "--latency-artifacts=out"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "-q", "--latency-artifacts=out"]
     command += [word for plugin in plugins for word in ("-p", plugin)]
     command += ["-n", str(workers)] if workers else []
     with (folder / "output").open("w") as output:

@@ -15,10 +15,9 @@ from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.reporting.json_artifact import json_text
 from pytest_hancock_latency.reporting.writer import write_whole
 
-from ..cli import damaging
-from ..cli.damaging import GOLD, Runs, in_process
+from ..cli.damaging import GOLD, Runs, faults_of, in_process
 from ..cli.making import record
-from .fuzzing import damaged_value, fuzzed, json_values, odd_words
+from .fuzzing import damaged_value, fuzzed, odd_words
 
 COMMANDS = (
     *(("report", "DAMAGED", "--format", form) for form in ("text", "json", "markdown", "html")),
@@ -48,9 +47,9 @@ def faults(content: bytes, command: tuple[str, ...]) -> list[str]:
         files = {"DAMAGED": path, "WHOLE": GOLD / "format-1.json", "HISTORY": history}
         arguments = [str(files.get(part, part)) for part in command]
         ended = in_process(arguments)
-        if command[0] == "trend":  # its JSON is no artifact
+        if command[0] == "trend":  # its JSON is not an artifact
             arguments.remove(command[-1])
-        return list(damaging.faults_of(ended, arguments, folder / "out"))
+        return list(faults_of(ended, arguments, folder / "out"))
 
 
 @fuzzed("artifacts", st.randoms(use_true_random=False), slower=4)
@@ -80,9 +79,6 @@ records = st.lists(
     ),
     min_size=1,
     max_size=4,
-)
-sessions = st.dictionaries(
-    st.text(max_size=8).filter(lambda key: key not in WHOLE), json_values, max_size=3
 )
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_hancock_latency.artifact_file import read_artifact
 
+from ..faults.killing import INTERRUPTIBLE
 from .conftest import ALONE, Suite
 
 TWO = """
@@ -98,12 +99,6 @@ def test_workers_of_xdist_send_their_records_to_one_artifact(suite: Suite) -> No
     assert {s["worker"] for s in artifact["samples"]} <= {"gw0", "gw1"}
 
 
-# Where this suite runs in the background of a shell it ignores Ctrl-C, and so would what it starts.
-INTERRUPTIBLE = """
-import signal, sys, pytest
-signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.exit(pytest.main(sys.argv[1:]))
-"""
 ENDLESS = (
     TWO
     + """

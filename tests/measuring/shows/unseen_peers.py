@@ -63,7 +63,7 @@ serving.serve_forever()
 
 @contextmanager
 def served(steps: int, prefix: Sequence[str] = (), address: str = "127.0.0.1") -> Iterator[str]:
-    """The address of a server that is no descendant of this process."""
+    """The address of a server that is not a descendant of this process."""
     command = [*prefix, PYTHON, "-I", "-c", SERVER, address, str(steps)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/") as starter:
         assert starter.stdout is not None

@@ -115,7 +115,7 @@ def with_pipe_end(descriptor: int) -> Iterator[int]:
 
 @contextmanager
 def stranger(family: str, path: str = "") -> Iterator[tuple[int, int]]:
-    """A server that is no descendant of this process: its number, and its port."""
+    """A server that is not a descendant of this process: its number, and its port."""
     command = [sys.executable, "-I", "-S", "-c", ACCEPTING, family, path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
@@ -278,7 +278,7 @@ def test_a_server_of_a_unix_socket_is_in_the_tree(tree: WaitingTree, tmp_path: P
 
 @contextmanager
 def other_client(family: str, address: object) -> Iterator[None]:
-    """A client of a server that is no descendant of this process."""
+    """A client of a server that is not a descendant of this process."""
     code = f"""
 import os, socket, time
 if os.fork():
