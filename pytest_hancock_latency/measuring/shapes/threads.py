@@ -1,7 +1,8 @@
 """Threads that make requests concurrently, each with its own taker, released together.
 
 caller   ── starts the crew ──┐ barrier: all are ready ┌── joins ── parts of one sample
-thread   opens its counters ──┘                        └── takes request after request
+thread   opens its counters ──┘                        └── takes request after request, and waits
+                                                           until all others are done
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Crew:
         self._why_bare = why_bare(plan, ())
         self._size = size
         self._ready = threading.Barrier(size + 1, action=self._release)
+        self._over = threading.Barrier(size)
+        """All callers have made their last request."""
         self._errors: list[BaseException] = []
         self._follower = Follower(clock)
         self.probe = Probe(clock)
@@ -101,6 +104,9 @@ class Crew:
             except BaseException as error:  # to be raised in the caller's thread
                 self._errors.append(error)
             self._failures.update(taker.failures)
+            # A thread that ends during a call may be one that the call waited for, unseen by its
+            # waiting tree. Callers do not wait for each other, so none of them ends early.
+            self._over.wait()
 
 
 def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:

@@ -61,6 +61,23 @@ def test_a_burst_releases_its_first_requests_together() -> None:
     assert sorted(sample.answers) == list(range(8))
 
 
+def test_no_caller_of_a_burst_ends_while_another_one_measures() -> None:
+    together, callers = threading.Barrier(3), set[threading.Thread]()
+
+    def call(*, is_last: bool) -> list[bool]:
+        callers.add(threading.current_thread())
+        together.wait(timeout=30)
+        if not is_last:
+            return []
+        others = callers - {threading.current_thread()}
+        for other in others:
+            other.join(timeout=0.1)
+        return [other.is_alive() for other in others]
+
+    calls = [partial(call, is_last=position == 0) for position in range(3)]
+    assert sampler().burst(calls, concurrency=3).answers == ([True, True], [], [])
+
+
 def test_failures_of_a_burst_are_counted_by_class_and_are_no_quick_answers() -> None:
     def answer(number: int) -> int:
         if number % 3 == 0:
