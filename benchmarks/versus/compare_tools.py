@@ -7,7 +7,7 @@ The code under test is `subject.py`; `suites/` has each task as a user of each t
 - ours: a budget for p99 (of the burst: p95), no other settings
 - by hand: the p99 of fifty calls, as it is usually written
 - pytest-benchmark: 200 rounds, and a p99 of its own, since it has no percentiles
-- codspeed: its wall-clock mode; fails if the mean is 10 % above that of a first run, its default
+- codspeed: its wall-clock mode; fails if the mean is 10 % above that of an earlier run, its default
 - fail-slow: one call, with the limit as its time limit
 - locust, k6: their own p99 limits, on a gunicorn with two workers, for the task *load*
 
@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -63,6 +63,18 @@ PLUGINS: Final = {
 }
 """Tools that are plugins of pytest: their suite and their options."""
 LOADS: Final = ("ours", "locust", "k6")
+NAMES: Final = {
+    "ours": "**this plugin**",
+    "by hand": "by hand",
+    "pytest-benchmark": "pytest-benchmark",
+    "codspeed": "CodSpeed",
+    "fail-slow": "pytest-fail-slow",
+    "locust": "Locust",
+    "k6": "k6",
+}
+"""The tools as the tables name them, in their order."""
+_MISTAKES: Final = ("false alarms", "false alarms, busy", "missed")
+_COUNTS: Final = [c + kind for c in CONDITIONS for kind in ("", " fails", " undecided")]
 FILES: Final = {"locust": "load_with_locust.py", "k6": "load_with_k6.js"}
 
 
@@ -193,22 +205,23 @@ def read(results: Path) -> list[Result]:
 
 
 def with_comparisons(results: Sequence[Result]) -> list[Result]:
-    """Let codspeed decide: by the mean of the first unchanged run of the task."""
-    bases = {
-        r.task: r.mean_ns
-        for r in reversed(results)
+    """Let codspeed decide by its mean: unchanged code is compared with the run before it, other
+    code with the unchanged run of the same round.
+    """
+    means = {
+        (r.task, r.run): r.mean_ns
+        for r in results
         if r.tool == "codspeed" and r.condition == "unchanged"
     }
     compared = []
     for result in results:
-        base = bases.get(result.task)
-        if result.mean_ns is None or base is None:
+        base_run = result.run - (result.condition == "unchanged")
+        base = means.get((result.task, base_run))
+        if result.mean_ns is None:
             compared.append(result)
-            continue
-        if result.condition == "unchanged" and result.mean_ns == base:
-            continue  # the run that the others are compared with
-        fails = result.mean_ns > CODSPEED_ALLOWS * base
-        compared.append(Result(**{**asdict(result), "outcome": "fails" if fails else "passes"}))
+        elif base is not None:
+            fails = result.mean_ns > CODSPEED_ALLOWS * base
+            compared.append(replace(result, outcome="fails" if fails else "passes"))
     return compared
 
 
@@ -235,15 +248,7 @@ def table(results: Sequence[Result]) -> list[dict[str, Any]]:
     """One row for each task and tool."""
     rows = []
     for task in TASKS:
-        for tool in (
-            "ours",
-            "by hand",
-            "pytest-benchmark",
-            "codspeed",
-            "fail-slow",
-            "locust",
-            "k6",
-        ):
+        for tool in NAMES:
             own = [r for r in results if (r.task, r.tool) == (task, tool)]
             if not own:
                 continue
@@ -258,9 +263,29 @@ def table(results: Sequence[Result]) -> list[dict[str, Any]]:
     return rows
 
 
-def line(row: dict[str, Any]) -> str:
-    """A row of the table in Markdown."""
+def in_markdown(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """All tasks of all tools, as the documentation has them."""
+    yield _line("task", "tool", "time to a verdict", *_MISTAKES, "lines to write")
+    yield "|---|---|---|---|---|---|---|"
+    task = None
+    for row in rows:
+        time = f"{row['seconds']:.1f} s"
+        name = row["task"] if row["task"] != task else ""
+        task = row["task"]
+        yield _line(name, NAMES[row["tool"]], time, *_mistakes(row), str(row["lines"]))
 
+
+def in_short(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """All tasks of a tool added up, as the README has them."""
+    yield _line("tool", *_MISTAKES)
+    yield "|---|---|---|---|"
+    for tool, name in NAMES.items():
+        own = [row for row in rows if row["tool"] == tool]
+        if own:
+            yield _line(name, *_mistakes({key: sum(row[key] for row in own) for key in _COUNTS}))
+
+
+def _mistakes(row: dict[str, Any]) -> tuple[str, ...]:
     def share(condition: str, *, wrong_if_it_fails: bool) -> str:
         runs, fails = row[condition], row[f"{condition} fails"]
         undecided = row[f"{condition} undecided"]
@@ -268,20 +293,19 @@ def line(row: dict[str, Any]) -> str:
         open_ = f" ({undecided} undecided)" if undecided else ""
         return f"{wrong} of {runs}{open_}"
 
-    cells = (
-        row["task"],
-        row["tool"],
-        f"{row['seconds']:.1f} s",
+    return (
         share("unchanged", wrong_if_it_fails=True),
         share("busy", wrong_if_it_fails=True),
         share("twice", wrong_if_it_fails=False),
-        str(row["lines"]),
     )
-    return f"| {' | '.join(cells)} |"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 
 def main() -> int:
-    """Run what is missing, print the table, check the goals."""
+    """Run what is missing, print the tables, check the goals."""
     options = parser(__doc__)
     options.add_argument("--results", type=Path, required=True, help="JSON lines to append to")
     options.add_argument("--runs", type=int, default=RUNS, help="of each condition")
@@ -300,10 +324,7 @@ def main() -> int:
                 with chosen.results.open("a") as file:
                     file.write(json.dumps(asdict(result)) + "\n")
     rows = table(with_comparisons(read(chosen.results)))
-    print("| task | tool | time | false alarms | false alarms, busy | missed | lines |")
-    print("|---|---|---|---|---|---|---|")
-    for row in rows:
-        print(line(row))
+    print(*in_markdown(rows), "", *in_short(rows), sep="\n")
     return conclude("compare_tools", {"rows": rows}, goals(rows), chosen)
 
 
