@@ -161,9 +161,12 @@ def shortened(text: str, width: int) -> str:
 
 
 def natural(text: str) -> list[tuple[int, str]]:
-    """Return a natural sort key: ``test[9]`` before ``test[10]``."""
-    parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+    """Return a natural sort key: ``test[9]`` before ``test[10]``.
+
+    Numbers are compared by their digits, because Python converts at most 4300 of them.
+    """
+    parts = re.split(r"0*(\d+)", text)  # texts and numbers by turns
+    return [(len(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:

@@ -17,6 +17,7 @@ from pytest_hancock_latency.core.judging.verdict import (
 )
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.reporting.table import natural
 from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, report_text, terminal_lines
 
 MS = 1_000_000
@@ -75,6 +76,14 @@ def test_several_files_are_groups_and_the_worst_comes_first() -> None:
 def test_parameters_sort_in_natural_order() -> None:
     lines = texts(*(record(f"t.py::test[{n}]") for n in (10, 9, 1, 2)))
     assert [line.split()[0] for line in lines[1:]] == [f"t.py::test[{n}]" for n in (1, 2, 9, 10)]
+
+
+@pytest.mark.parametrize(
+    ("smaller", "greater"),
+    [("test[9]", "test[10]"), ("test[007]", "test[8]"), ("test[0]", "test[1]"), ("7", "8" * 5000)],
+)
+def test_numbers_in_names_sort_by_their_value(smaller: str, greater: str) -> None:
+    assert natural(smaller) < natural(greater)
 
 
 def test_a_superscript_digit_in_a_name_sorts_as_a_letter() -> None:
