@@ -3,8 +3,8 @@
     python benchmarks/soaking/load.py PORT COUNTS.json
 
 Ends on SIGTERM and then writes what it sent by outcome, what was answered with another status than
-expected, and the quantiles of its latencies. Its own memory has to stay flat as well, so it keeps
-counts and histograms and no list.
+expected, and the quantiles of its latencies. Its own memory has to stay flat as well, so it counts
+in histograms of a fixed size: those that add a bucket when they need it grow for hours.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hancock_app.webhooks.signatures import SIGNATURE_HEADER, sign
 from hancock_app.webhooks.standard_webhooks import Delivery
 from pytest_hancock_latency.core.histogram import Histogram, index_of
-from soaking.counting import FORWARDED, JSON, Addresses, Answer, Client, Counts
+from soaking.counting import FORWARDED, JSON, PATIENT_S, Addresses, Answer, Client, Counts
 
 SECRET: Final = "the-secret-of-the-soak"
 LIMIT: Final = 300
@@ -36,6 +37,8 @@ THREADS: Final = 4
 PER_SECOND_AND_THREAD: Final = 8.0
 BURST_EVERY_S: Final = 60.0
 BURST: Final = LIMIT + 60
+BUCKETS: Final = index_of(int(2 * PATIENT_S * 1e9))
+"""No request takes longer than twice the time after which it is lost."""
 QUANTILES: Final = {"p50": Fraction(1, 2), "p95": Fraction(95, 100), "p99": Fraction(99, 100)}
 
 Send = Callable[[], Answer]
@@ -116,7 +119,7 @@ class Load:
     def __init__(self, port: int) -> None:
         self.counts = Counts()
         self.unexpected: Counter[str] = Counter()
-        self.buckets: dict[str, Counter[int]] = defaultdict(Counter)
+        self.buckets: dict[str, array[int]] = defaultdict(lambda: array("q", [0]) * BUCKETS)
         self.bursts: list[int] = []
         self._client = Client(port, self.counts)
         self._lock = threading.Lock()
@@ -173,7 +176,7 @@ class Load:
 
     def write(self, path: Path) -> None:
         """Write everything that was counted as JSON."""
-        histograms = {name: Histogram(counts) for name, counts in self.buckets.items()}
+        histograms = {name: Histogram(dict(enumerate(n))) for name, n in self.buckets.items()}
         quantiles = {
             name: {label: each.quantile_ns(q) for label, q in QUANTILES.items()}
             for name, each in histograms.items()
