@@ -636,8 +636,10 @@ def _nginx_pattern(log_format: str) -> re.Pattern[str]:
     for match in _VARIABLE.finditer(log_format):
         parts.append(re.escape(log_format[end : match.start()]))
         name = match[1] or match[2]
-        # A variable used twice is only read once; values may contain anything up to what follows.
-        parts.append(f"(?P<{name}>.*?)" if name not in names else ".*?")
+        # A variable used twice is only read once, and captures ($1) never; values may contain
+        # anything up to what follows.
+        is_read = name.isidentifier() and name not in names
+        parts.append(f"(?P<{name}>.*?)" if is_read else ".*?")
         names.add(name)
         end = match.end()
     parts.append(re.escape(log_format[end:]))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.artifact_file import read_artifact
@@ -129,6 +130,7 @@ def test_any_compressed_file_is_read_or_refused(
     is_read_or_refused(path, ImportSettings())
 
 
+@example("$0 $request_time")
 @fuzzed("importers", damaged_text(st.just(gold.NGINX_FORMAT)) | st.text(max_size=30), slower=5)
 def test_any_log_format_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, log_format: str

@@ -112,6 +112,12 @@ def imported(
         (GATLING, ImportSettings(), "health", "status 503"),
         (NGINX, ImportSettings("nginx", log_format=NGINX_FORMAT), "GET /health", "HTTP 503"),
         (
+            NGINX,
+            ImportSettings("nginx", log_format=NGINX_FORMAT.replace("remote_addr", "1")),
+            "GET /health",
+            "HTTP 503",
+        ),
+        (
             CSV,
             ImportSettings("csv", CsvColumns("duration", "s", "url", "ts", "status<400")),
             "/health",
@@ -130,6 +136,7 @@ def imported(
         "k6-json",
         "gatling",
         "nginx",
+        "nginx-with-a-capture",
         "csv",
     ],
 )
