@@ -56,8 +56,10 @@ bodies = st.one_of(
 paths = st.one_of(
     st.sampled_from(tuple(PATHS)),
     st.sampled_from(("/", "//", "/v1", "/v1/ask/", "/%00", "/%", "/..", "/openapi.json", "/é")),
-    st.text(max_size=12).map(lambda text: f"/{text}".replace("?", "").replace("#", "")),
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=12).map("/{}".format),
+    st.binary(max_size=12).map(lambda path: f"/{path.decode('utf-8', 'surrogateescape')}"),
 )
+"""Already unquoted, as a WSGI server passes them on."""
 
 
 def documented(method: str, path: str) -> set[int]:
@@ -69,7 +71,9 @@ def documented(method: str, path: str) -> set[int]:
 
 
 def is_answered(client: FlaskClient, method: str, path: str, **request: Any) -> None:
-    response = client.open(path, method=method, **request)
+    # Not the test client's own path: it reads the beginning of //x/ask as the name of a host.
+    raw = path.encode("utf-8", "surrogateescape").decode("latin-1")
+    response = client.open(method=method, environ_overrides={"PATH_INFO": raw}, **request)
     assert response.status_code < 500, response.text
     assert response.status_code in responses
     if response.request.path in PATHS and method.lower() in PATHS[response.request.path]:
