@@ -138,6 +138,13 @@ def test_the_latest_run_is_the_last_one(slower: Trend) -> None:
     assert 7 == sample.latest.run
 
 
+def test_a_change_counts_from_its_first_run_on(slower: Trend) -> None:
+    (sample,) = slower.samples
+    (change,) = sample.changes
+    assert [change] == sample.changes_since(change.after.run)
+    assert [] == sample.changes_since(change.after.run + 1)
+
+
 def test_each_kind_of_machine_is_looked_at_by_itself() -> None:
     machines = ["a CPU", "another CPU"] * 6
     artifacts = [run(at, 1 + at % 2, machine) for at, machine in enumerate(machines)]

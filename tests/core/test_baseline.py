@@ -113,3 +113,8 @@ def test_a_kind_of_machine_is_its_cpu_its_cores_and_its_python(
     session: dict[str, object], kind: tuple[str, ...]
 ) -> None:
     assert kind_of_machine(session) == kind
+
+
+def test_a_change_from_nothing_has_no_share() -> None:
+    change = Change(before_ns=0, after_ns=5)
+    assert (0.0, 0) == (change.share, change.percent)

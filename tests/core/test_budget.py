@@ -65,6 +65,7 @@ def test_any_other_scale_is_refused(scale: object) -> None:
 def test_limits_are_sorted_by_their_percentile() -> None:
     budget = parse_terms({"p99": "50ms", "p50": 10, "max": "1s", "errors": "0.1%"}).budget()
     assert describe(budget) == "p50 10 ms, p99 50 ms, max 1 s, errors 0.1 %"
+    assert describe(parse_terms({"p99": 5, "errors": "1E-3"}).budget()) == "p99 5 ms, errors 0.1 %"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,10 @@ def test_limits_are_sorted_by_their_percentile() -> None:
         (
             {"p99": 5, "errors": "100%"},
             "errors='100%' must be at least 0 % and below 100 %: write '1%' or 0.01 for 1 %",
+        ),
+        (
+            {"p99": 5, "errors": "\u0661%"},
+            "errors='\u0661%' is not a share: write a string such as '0.1%'",
         ),
         (
             {"p99": 5, "errors": "1e-999999999"},

@@ -156,6 +156,15 @@ def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
     assert [61] == asked
 
 
+def test_at_most_thirty_runs_are_added_up() -> None:
+    record = judged(run(n=2), *[run(n=2)] * 70)
+    assert ("pooled-few", 30, 60) == (
+        advice_of(record)[0][0],
+        advice_of(record)[0][1]["runs"],
+        advice_of(record)[0][1]["n"],
+    )
+
+
 def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> None:
     earlier = [run(typical_ms=8, over=2, over_ms=9)] * 9
     assert Outcome.WITHIN is judged(run(typical_ms=8), *earlier).outcome

@@ -144,3 +144,9 @@ def test_samples_that_share_a_budget_have_no_counterpart_of_another_title(
         [named(test, budget="GET /a") for test in earlier],
     )
     assert found == [None] * len(later)
+
+
+def test_exit_codes_are_those_of_the_documentation() -> None:
+    assert {"HELD": 0, "EXCEEDED": 1, "USAGE": 2, "INCONCLUSIVE": 3} == {
+        code.name: code.value for code in ExitCode
+    }

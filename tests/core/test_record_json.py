@@ -70,3 +70,12 @@ def test_an_early_verdict_had_no_least_time() -> None:
     verdict = from_plain(plain).verdict
     assert verdict is not None
     assert 0 == verdict.least_time_ns
+
+
+def test_a_quantile_with_an_unknown_name_is_refused() -> None:
+    plain = plain_with(RATE)
+    plain["quantiles_ns"]["often"] = 1
+    with pytest.raises(InvalidRecord) as refused:
+        from_plain(plain)
+    assert "quantiles_ns" == refused.value.field
+    assert str(refused.value) == "'often' is not a percentile: write p99, p99_9 or '99.9%'"

@@ -131,3 +131,8 @@ def test_a_duel_without_a_known_interval_has_a_picture_too() -> None:
 )
 def test_the_progress_says_how_long_it_still_takes(settled: int, text: str) -> None:
     assert text == progress_text(DuelProgress(3, settled, 5, 7.4, 12.4))
+
+
+@pytest.mark.parametrize("advise", [False, True])
+def test_an_interrupted_duel_ends_as_a_shell_expects(advise: bool) -> None:
+    assert 130 == replace(DUEL, is_interrupted=True).exit_code(advise=advise)

@@ -161,6 +161,12 @@ def test_measuring_ends_when_the_machine_is_in_the_way_for_good() -> None:
     assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.MACHINE)
 
 
+def test_the_machine_is_in_the_way_from_the_least_number_of_observations_on() -> None:
+    slow, fast = [SLOW] * 50, [FAST] * 50
+    assert judge_of(least=100, p50=10).look(seen(slow, fast)) > 0
+    assert judge_of(least=50, p50=10).look(seen(slow, fast)) == 0
+
+
 def test_measuring_goes_on_while_an_excuse_may_still_be_taken_back() -> None:
     assert judge_of(p95=10).look(excused(final=50)) > 0
 
@@ -187,7 +193,7 @@ def test_more_failures_than_allowed_are_measured_until_they_are_shown() -> None:
     judge = judge_of(p50=10, errors="1%")
     fast = [FAST] * 70
     more = judge.look(seen(fast), failed=7)
-    assert more > 0
+    assert more == 33  # 10 of 110 are shown to be more than 1 %, at the rate of 7 of 77
     longer = [FAST] * (70 + more)
     assert judge.look(seen(longer), failed=7 + round(more / 10)) == 0
     assert judge.verdict(seen(longer), failed=7 + round(more / 10)).outcome is Outcome.EXCEEDED

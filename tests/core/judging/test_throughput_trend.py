@@ -188,6 +188,18 @@ def test_nothing_is_said_about_less_than_two_hundred_requests() -> None:
     assert judge_throughput(steady([1] * 199 + [0] * 100), ALPHA) is None
 
 
+def test_two_hundred_requests_suffice() -> None:
+    assert judge_throughput(steady([1] * 200), ALPHA) is not None
+
+
+def test_a_pace_that_falls_in_its_second_half_alone_is_not_called_declining() -> None:
+    first = [1000 - 4 * at for at in range(20)]  # loses 8 %, and a tenth would count
+    verdict = judge_throughput(by_second([*first, *(920 - 15 * at for at in range(20))]), ALPHA)
+    assert verdict is not None
+    assert 0.2 < verdict.fall
+    assert Outcome.INCONCLUSIVE is verdict.outcome
+
+
 def test_few_requests_leave_much_to_chance() -> None:
     generator = random.Random(5)
     found = [outcome([poisson(generator, 2) for _ in range(140)]) for _ in range(50)]
