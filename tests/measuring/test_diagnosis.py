@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +41,16 @@ def kinds(advice: Sequence[Advice]) -> list[str]:
     """What depends on the sample, not on the machine of the tests."""
     of_machine = ("clock", "single-core", "quota", "tracer")
     return [each.kind for each in advice if each.kind not in of_machine]
+
+
+@pytest.mark.parametrize(("resolution_s", "advised"), [(1e-9, []), (1e-6, []), (0.015, ["clock"])])
+def test_a_coarse_clock_is_named(
+    monkeypatch: pytest.MonkeyPatch, resolution_s: float, advised: list[str]
+) -> None:
+    clock = SimpleNamespace(resolution=resolution_s)
+    monkeypatch.setattr(diagnosis.time, "get_clock_info", lambda _: clock)
+    advice = advice_on(observed([10] * 10), (1,), ())
+    assert advised == [each.kind for each in advice if each.kind == "clock"]
 
 
 @pytest.mark.parametrize(

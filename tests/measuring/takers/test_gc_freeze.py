@@ -87,6 +87,24 @@ def test_collections_during_a_sample_are_noted_by_their_starts() -> None:
     assert 25 - 3 == collector.since(3)[-1]
 
 
+def test_how_long_a_collection_takes_does_not_change_its_start() -> None:
+    clock = ManualClock(5)
+
+    def take_long(phase: str, info: dict[str, int]) -> None:
+        clock.advance(7 if phase == "start" else 0)
+
+    gc.disable()  # otherwise an automatic collection could move the clock
+    try:
+        with Collector(clock) as collector:
+            gc.callbacks.append(take_long)
+            gc.collect(0)
+            gc.collect(0)
+    finally:
+        gc.callbacks.remove(take_long)
+        gc.enable()
+    assert (5, 12) == collector.since(0)
+
+
 def test_another_clock_has_a_collection_of_its_own(collected: list[int]) -> None:
     sample()
     with Collector(ManualClock()):

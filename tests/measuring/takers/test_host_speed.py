@@ -19,6 +19,10 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
     return Probe(ManualClock(3 * MS))
 
 
+def test_the_work_of_a_probe_is_fixed() -> None:
+    assert [1, 6, 31, 156] == [host_speed.spin(spins) for spins in range(4)]
+
+
 def test_the_first_probe_is_due_at_once(probe: Probe) -> None:
     assert -1 == probe.last
     assert 8 * MS == probe.run_if_due()

@@ -388,6 +388,30 @@ def test_threads_that_end_meanwhile_are_read_no_more(tree: WaitingTree) -> None:
     assert thread_count(tree) == before
 
 
+def test_threads_behind_one_that_has_ended_are_still_read(tree: WaitingTree) -> None:
+    may_end, has_worked = threading.Event(), threading.Event()
+
+    def work() -> None:
+        while time.thread_time_ns() < 5_000_000:
+            pass
+        has_worked.set()
+        may_end.wait()
+
+    first, stays = threading.Event(), threading.Thread(target=work)
+    ends = threading.Thread(target=first.wait)
+    ends.start()
+    stays.start()
+    try:
+        has_worked.wait()
+        tree.refresh()
+        first.set()
+        wait_until_gone(ends)
+        assert tree.read().threads_cpu >= 5_000_000
+    finally:
+        may_end.set()
+        stays.join()
+
+
 def test_a_process_that_ends_meanwhile_is_read_no_more(tree: WaitingTree) -> None:
     with child("input()") as process:
         tree.refresh()
