@@ -66,7 +66,8 @@ class Listener:
         """Count one request; an invalid latency counts as a failure."""
         if response_time is None and exception is None:
             return  # not a request with a latency; Locust does not record one either
-        if type(name) is not str or not name.isascii() or type(request_type) is not str:
+        names_are_plain = type(name) is type(request_type) is str
+        if not (names_are_plain and name.isascii() and request_type.isascii()):
             request_type, name = text_of(request_type), text_of(name)
         try:
             if start_time is None:

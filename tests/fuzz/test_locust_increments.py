@@ -136,6 +136,7 @@ class Odd:
 reported = odd_values | st.floats() | st.binary(max_size=5) | st.builds(Odd)
 
 
+@example({"request_type": "\ud800", "name": "/", "response_time": 1.0})
 @fuzzed(
     "Locust increments",
     st.fixed_dictionaries(

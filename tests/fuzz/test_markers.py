@@ -79,6 +79,7 @@ def terms_of_marks(found: Sequence[pytest.Mark]) -> Terms:
     return terms_of(item, budgets)
 
 
+@example([latency_budget("GET\r\n/health").mark])
 @fuzzed("markers", st.lists(marks, min_size=1, max_size=2))
 def test_any_markers_are_a_budget_or_one_line_with_the_test(found: list[pytest.Mark]) -> None:
     try:

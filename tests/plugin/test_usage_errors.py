@@ -35,6 +35,7 @@ MARKERS = [
     ),
     ("10, p50=10", "p50 is given twice, by position and by keyword"),
     ("'GET /nope'", 'unknown budget "GET /nope": pyproject.toml has none'),
+    (r"'GET\r\n/nope'", 'unknown budget "GET /nope": pyproject.toml has none'),
     ("p50=[1]", f"p50: [1] is not a duration: {HOW}"),
     ("None", f"no limit is given: {KEYWORDS}"),
     (
