@@ -96,6 +96,7 @@ def test_limits_are_sorted_by_their_percentile() -> None:
             "p101 is not a percentile: it must lie between p0 and p100 (the largest is 'max')",
         ),
         ({"p99": 5, "samples": 0}, "samples=0 must be a whole number of at least 1"),
+        ({"p99": 5, "max_samples": 0}, "max_samples=0 must be a whole number of at least 1"),
         ({"p99": 5, "samples": True}, "samples=True must be a whole number of at least 1"),
         (
             {"p99": 5, "warmup": -1},

@@ -156,6 +156,10 @@ def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
     assert [61] == asked
 
 
+def test_a_single_run_shows_nothing_here_that_it_has_not_shown_itself() -> None:
+    assert shown_within([Counts(1000, 0, 0)], Fraction(1, 100), table()) is None
+
+
 def test_at_most_thirty_runs_are_added_up() -> None:
     record = judged(run(n=2), *[run(n=2)] * 70)
     assert ("pooled-few", 30, 60) == (

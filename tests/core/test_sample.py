@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import log
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency import LatencyError, NothingMeasured, nearest_rank
-from pytest_hancock_latency.core.judging.paired import Pair
+from pytest_hancock_latency.core.judging.paired import Pair, log_ratios
 from pytest_hancock_latency.core.sample import Observations, Sample
 
 QUANTILES = st.sampled_from([500, 950, 990]) | st.integers(1, 999)
@@ -77,3 +78,9 @@ def test_nothing_has_no_quantile_and_takes_no_time() -> None:
 def test_a_sample_spans_the_time_to_the_end_of_its_last_observation() -> None:
     wall, start = np.array([50, 3]), np.array([10, 20])
     assert 60 == Observations(wall, wall, start).span_ns
+
+
+def test_the_ratio_of_a_turn_is_that_of_the_medians_of_its_calls() -> None:
+    one = np.array([[1, 2, 9], [4, 4, 4]]) * 1_000_000
+    other = np.array([[1, 1, 1], [2, 8, 1]]) * 1_000_000
+    assert [log(2), log(2)] == pytest.approx(log_ratios(one, other))

@@ -345,6 +345,15 @@ def test_one_pass_does_not_say_how_many_it_takes() -> None:
     assert 30 == passes_to_settle([0.5], DuelRule())
 
 
+def test_what_is_settled_takes_one_more_pass_at_least() -> None:
+    assert 11 == passes_to_settle([0.5] * 10, DuelRule())
+
+
+def test_two_passes_have_an_interval() -> None:
+    low, high = interval_of_mean([0.5, 0.5], enough=0.1, mixture_precision=1.0)
+    assert 0.5 == low == high
+
+
 def test_noise_that_hides_the_change_takes_all_passes() -> None:
     assert 30 == passes_to_settle(passes(0.04, count=5, sd=0.2), DuelRule())
 

@@ -69,12 +69,14 @@ def test_a_limit_would_be_exceeded_if_more_are_over_than_allowed(
     assert expected is judge.would_exceed(10_000_000)
 
 
-@pytest.mark.parametrize(("room", "settled"), [(MANY, False), (250, True)])
+@pytest.mark.parametrize(
+    ("over", "room", "settled"), [(6, MANY, False), (6, 250, True), (8, MANY, False)]
+)
 def test_a_rate_that_may_be_lower_by_chance_is_measured_while_a_pass_fits_into_the_room(
-    room: int, settled: bool
+    over: int, room: int, settled: bool
 ) -> None:
     judge = judge_of()
-    look(judge, [FAST] * 194 + [SLOW] * 6, [FAST] * 200, room)
+    look(judge, [FAST] * (200 - over) + [SLOW] * over, [FAST] * 200, room)
     assert judge.outcome is None
     assert settled is judge.settled
 

@@ -54,6 +54,13 @@ def test_every_observation_is_exactly_what_the_clock_said() -> None:
     assert sample.observations.start_ns.tolist() == [0, MS, 3 * MS, 6 * MS]
 
 
+def test_starts_count_from_the_beginning_of_the_sample() -> None:
+    service = Service(MS)
+    service.clock.advance(70 * MS)
+    sample = measured(service, Plan(warmup=0, samples=3, attribution=False))
+    assert sample.observations.start_ns.tolist() == [0, MS, 2 * MS]
+
+
 @pytest.mark.parametrize(
     ("limits", "n"), [({"p50": 10}, 6), ({"p95": 10}, 70), ({"p99": 10}, 354), ({"p99_9": 9}, 3550)]
 )

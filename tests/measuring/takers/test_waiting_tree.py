@@ -181,6 +181,11 @@ def test_every_connection_in_the_kernel_s_table_is_read(
     assert (None, 0) == sockets.peer_of("socket:[13]")
 
 
+def test_an_ipv4_address_of_an_ipv6_socket_is_that_of_the_ipv4_socket() -> None:
+    mapped = waiting_tree._end("0000000000000000FFFF00000100007F:1F90")
+    assert "0100007F:1F90" == mapped == waiting_tree._end("0100007F:1F90")
+
+
 def test_a_child_process_is_in_the_tree_with_its_cpu_time(tree: WaitingTree) -> None:
     with child("while True: pass") as process:
         tree.refresh()
