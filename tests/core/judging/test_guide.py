@@ -94,6 +94,11 @@ def test_a_closed_loop_gets_the_requests_that_a_stall_kept_back() -> None:
     assert 960 == round(corrected.quantile_ns(P99) / NS_PER_MS)
 
 
+def test_a_request_that_would_have_been_sent_at_the_very_end_of_a_stall_counts() -> None:
+    closed = Histogram({index_of(200): 1})
+    assert Histogram({index_of(100): 1, index_of(200): 1}) == as_if_open(closed, 100)
+
+
 def test_without_a_stall_nothing_is_added() -> None:
     closed = Histogram({index_of(5 * NS_PER_MS): 200})
     assert closed == as_if_open(closed, 20 * NS_PER_MS)

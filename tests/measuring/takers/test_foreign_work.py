@@ -135,6 +135,24 @@ def test_in_a_window_of_a_few_ticks_one_more_may_have_been_busy(machine: Machine
     assert work.windows().foreign[0] == TICK_MS * MS
 
 
+def test_stolen_time_is_foreign_and_that_of_guests_counts_once(machine: Machine) -> None:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    # user nice system idle iowait irq softirq steal guest guest_nice; user has the guest's time
+    (machine.folder / "stat").write_text("cpu0 5 0 0 10 0 0 0 8 4 0\n", encoding="ascii")
+    work.close_window()
+    assert work.windows().foreign[0] == 130 * MS
+
+
+@pytest.mark.parametrize(("idle", "calm"), [(13, True), (12, False)])
+def test_of_two_cpus_a_quarter_of_both_has_to_be_idle(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, idle: int, calm: bool
+) -> None:
+    monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0, 7})
+    work = one_window(machine, busy=25 - idle, idle=idle)
+    assert work.windows().calm.tolist() == [calm, False]
+
+
 @pytest.mark.parametrize(("idle", "calm"), [(7, True), (6, False)])
 def test_without_a_pressure_file_a_window_is_calm_where_a_quarter_is_idle(
     machine: Machine, idle: int, calm: bool

@@ -326,6 +326,19 @@ def test_a_server_of_a_unix_socket_with_other_clients_makes_the_tree_blind(
             assert tree.is_blind
 
 
+def test_links_begin_behind_the_standard_streams() -> None:
+    code = "import os, sys; os.dup2(os.pipe()[0], 3); os.closerange(4, 99); print(flush=True)"
+    command = [sys.executable, "-I", "-S", "-c", f"{code}; sys.stdin.read()"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        (link,) = waiting_tree._links(process.pid)
+        process.stdin.close()
+    assert link.startswith("pipe:")
+
+
 def test_a_process_that_reads_our_output_is_not_waited_for(tree: WaitingTree) -> None:
     read, write = os.pipe()
     with with_pipe_end(read) as pid, os.fdopen(write, "wb"):
