@@ -52,12 +52,12 @@ def faults(content: bytes, command: tuple[str, ...]) -> list[str]:
         return list(faults_of(ended, arguments, folder / "out"))
 
 
-@fuzzed("artifacts", st.randoms(use_true_random=False), slower=4)
+@fuzzed("artifacts", st.randoms(use_true_random=False), slower=3)
 def test_damage_of_any_kind_ends_by_one_line(tmp_path: Path, dice: random.Random) -> None:
     assert [] == Runs(tmp_path, dice, Counter()).run(in_process)
 
 
-@fuzzed("artifacts", damaged_value(st.just(WHOLE)), st.sampled_from(COMMANDS), slower=4)
+@fuzzed("artifacts", damaged_value(st.just(WHOLE)), st.sampled_from(COMMANDS), slower=3)
 def test_damaged_values_end_by_one_line(value: object, command: tuple[str, ...]) -> None:
     assert [] == faults(json.dumps(value).encode(), command)
 
@@ -91,7 +91,7 @@ def has_surrogates(value: object) -> bool:
     return False
 
 
-@fuzzed("artifacts", records, slower=4)
+@fuzzed("artifacts", records, slower=3)
 def test_records_read_back_as_they_were(tmp_path: Path, written: list[Record]) -> None:
     path = tmp_path / "performance-latency.json"
     write_whole(path, json_text(written, {"machine": {}}))
