@@ -30,8 +30,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-pytest_plugins = ("hancock_latency",)
-"""Makes ``-p pytest_hancock_latency`` load the plugin, whose entry point has another name."""
+
+def pytest_addoption(pluginmanager: Any) -> None:
+    """Load the plugin by its entry point, for ``-p pytest_hancock_latency``.
+
+    `pytest_plugins` would do that, but only from pytest 9.2 on.
+    """
+    if not pluginmanager.has_plugin("hancock_latency"):
+        pluginmanager.load_setuptools_entrypoints("pytest11", name="hancock_latency")
+
 
 _HOMES = {
     "latency_budget": "plugin.marker",

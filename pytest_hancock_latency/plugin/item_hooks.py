@@ -115,8 +115,8 @@ class ItemHooks:
             yield
             return
         replacement = measured(body, self.sampler(item))
+        case = getattr(item, "instance", None)  # before pytest 8.2, this is found through `obj`
         setattr(item, "obj", replacement)  # noqa: B010 - no such attribute in Item
-        case = getattr(item, "instance", None)
         if isinstance(case, TestCase):  # pytest-django runs the case itself, without `item.obj`
             setattr(case, item.name, replacement)
         try:
