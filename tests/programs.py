@@ -1,12 +1,15 @@
-"""Programs that tests need in addition to Python."""
+"""What tests need in addition to Python and pytest."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
+
+needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures refuses it")
 
 
 def needs(program: str, package: str) -> str:

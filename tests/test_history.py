@@ -20,6 +20,7 @@ from pytest_hancock_latency.history import (
 from pytest_hancock_latency.reporting.writer import write_whole
 from pytest_hancock_latency.shared_options import parse_kept
 
+from .programs import needs_ruptures
 from .reporting import gold
 
 TEST = "def test_it(sample):\n    sample(sorted, range(100))\n"
@@ -170,6 +171,7 @@ def seven_runs(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) 
         path.with_name(path.name.replace("Z-", f"Z-{number}")).write_bytes(path.read_bytes())
 
 
+@needs_ruptures
 def test_the_last_runs_decide_a_limit_if_asked(
     run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
 ) -> None:

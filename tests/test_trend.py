@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -27,6 +26,7 @@ from pytest_hancock_latency.reporting.trend_report import trend_markdown, trend_
 from pytest_hancock_latency.reporting.writer import write_whole
 
 from .cli.making import record
+from .programs import needs_ruptures
 
 DAY_S = 86_400
 MACHINE = {"cpu": "a CPU", "cores": 2, "python": "3.12.1"}
@@ -177,9 +177,6 @@ def test_a_page_of_any_number_of_runs_has_a_few_dates(count: int) -> None:
     page = html.fromstring(trend_html(trend, 20))
     dates = [text for text in page.cssselect("svg text") if (text.text or "").startswith("20")]
     assert 1 <= len(dates) <= 7
-
-
-needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures refuses it")
 
 
 def test_the_deviations_of_a_segment_are_those_from_its_median() -> None:
