@@ -201,14 +201,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_what_is_compared(options: argparse.Namespace) -> None:
     """Exactly one of: a base, two URLs, two commands."""
-    given = [name for name in ("base", "url", "command") if getattr(options, name)]
-    if len(given) != 1:
+    modes = [name for name in ("base", "url", "command") if getattr(options, name)]
+    if len(modes) != 1:
         raise DuelError("give one of: BASE, --url twice, --command twice (see duel --help)")
     for name in ("url", "command"):
         if getattr(options, name) and len(getattr(options, name)) != _PAIR:
             raise DuelError(f"give --{name} twice: first base's, then head's")
-    if given != ["base"] and options.pytest_arguments:
-        raise DuelError(f"pytest arguments are for versions: --{given[0]} runs no tests")
+    if modes != ["base"] and options.pytest_arguments:
+        raise DuelError(f"pytest arguments are for versions: --{modes[0]} runs no tests")
 
 
 def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:

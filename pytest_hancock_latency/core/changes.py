@@ -63,8 +63,8 @@ def change_points(values: Sequence[float]) -> list[ChangePoint]:
     noise = float(np.median(np.abs(np.diff(logs)))) / _MAD_TO_SD / 2**0.5
     penalty = _PENALTY * max(noise, 1e-6) * log(len(logs))
     search = ruptures.Pelt(custom_cost=_cost(), min_size=LEAST_RUNS, jump=1)
-    found: list[int] = search.fit(logs.reshape(-1, 1)).predict(pen=penalty)
-    return _confirmed(logs.tolist(), found[:-1])
+    ends: list[int] = search.fit(logs.reshape(-1, 1)).predict(pen=penalty)
+    return _confirmed(logs.tolist(), ends[:-1])
 
 
 def _cost() -> Any:

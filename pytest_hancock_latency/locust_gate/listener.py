@@ -66,8 +66,8 @@ class Listener:
         """Count one request; an invalid latency counts as a failure."""
         if response_time is None and exception is None:
             return  # not a request with a latency; Locust does not record one either
-        names_are_plain = type(name) is type(request_type) is str
-        if not (names_are_plain and name.isascii() and request_type.isascii()):
+        are_strings = type(name) is type(request_type) is str
+        if not (are_strings and name.isascii() and request_type.isascii()):
             request_type, name = text_of(request_type), text_of(name)
         try:
             if start_time is None:

@@ -97,9 +97,8 @@ def log_ratios(one: Nanoseconds, other: Nanoseconds) -> list[float]:
     """log( median of a turn of one / median of the other's ); both of shape (turns, calls)."""
     import numpy as np
 
-    medians = (np.maximum(1, np.median(side, axis=1)) for side in (one, other))
-    first, second = medians
-    ratios: list[float] = np.log(first / second).tolist()
+    medians, others = (np.maximum(1, np.median(side, axis=1)) for side in (one, other))
+    ratios: list[float] = np.log(medians / others).tolist()
     return ratios
 
 
