@@ -42,12 +42,12 @@ class Span:
 class Mismatch:
     """A fact about the machine that does not match the profile."""
 
-    fact: str
+    what: str
     expected: str
     found: str
 
     def __str__(self) -> str:
-        return f"{self.fact}: expected {self.expected}, found {self.found}"
+        return f"{self.what}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_another_machine_is_named_with_what_was_expected(
 def test_every_mismatch_is_reported() -> None:
     found = mismatches(CI, {})
     expected = ["cores", "memory", "free disk", "python", "architecture"]
-    assert expected == [mismatch.fact for mismatch in found]
+    assert expected == [mismatch.what for mismatch in found]
 
 
 def test_a_profile_asks_only_for_what_it_names() -> None:
