@@ -31,8 +31,8 @@ from goals import Goal, at_most, conclude, parser
 from machine import pinned, spinning
 
 from hancock_app import Settings, create_app
-from pytest_hancock_latency.budget_file import read_budgets
 from pytest_hancock_latency.core.budget import LatencyBudget
+from pytest_hancock_latency.files.budget import read_budgets
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.sampler import Sampler

@@ -19,8 +19,9 @@ from pytest_hancock_latency.cli import main
 from pytest_hancock_latency.core.changes import LEAST_RUNS, ChangePoint, absolute_deviations
 from pytest_hancock_latency.core.record import Artifact
 from pytest_hancock_latency.core.trend import Trend, trend_of
-from pytest_hancock_latency.history import run_path, run_text
+from pytest_hancock_latency.files.history import run_path
 from pytest_hancock_latency.reporting.html import trend_html
+from pytest_hancock_latency.reporting.json_artifact import run_text
 from pytest_hancock_latency.reporting.trend_json import trend_json
 from pytest_hancock_latency.reporting.trend_report import trend_markdown, trend_text
 from pytest_hancock_latency.reporting.writer import write_whole

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifact_file import artifacts_in
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
 from ..errors import ArtifactError, read_as
+from ..files.artifact import artifacts_in
 from ..reporting.columns import COLUMNS, Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
 from ..reporting.table import with_small_print

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..artifact_file import artifact_of, artifact_source
-from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.merging import judged_anew
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError, SettingError, read_as
+from ..files.artifact import artifact_of, artifact_source
+from ..files.budget import read_budgets
+from ..files.input import read_input
 from ..importing.formats import UNITS, CsvColumns
 from ..importing.prometheus import PrometheusQuery, prometheus_records
 from ..importing.reading import FORMATS, ImportSettings, imported_records
-from ..input_file import read_input
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
 from .artifacts import add_output, exit_code, put, session_of, titles

@@ -8,10 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifact_file import read_artifact
 from ..core.merging import merge
 from ..core.record import Artifact
 from ..errors import ArtifactError
+from ..files.artifact import read_artifact
 from ..reporting.json_artifact import json_text
 from .artifacts import add_artifacts, add_output, artifact_paths, put, session_of
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..artifact_file import read_artifact
-from ..artifact_kinds import KINDS
 from ..errors import ArtifactError
+from ..files.artifact import read_artifact
+from ..files.kinds import KINDS
 from ..reporting.groups import group_lines
 from ..reporting.terminal import LOG_WIDTH, MANY, report_text
 from .artifacts import (

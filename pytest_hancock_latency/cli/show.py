@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..artifact_file import read_artifact
 from ..core.hdr_histogram import encode
 from ..core.record import Record
 from ..errors import ArtifactError
+from ..files.artifact import read_artifact
 from ..reporting.advice import advice_text
 from ..reporting.columns import Column, notes
 from ..reporting.picture import picture_lines

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..artifact_file import read_artifact
 from ..core.budget import parse_share
 from ..core.merging import pool
 from ..core.quantile import format_percent
 from ..core.suggestion import MARGIN, suggest
 from ..errors import BudgetError
+from ..files.artifact import read_artifact
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
 from .artifacts import add_output, put
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..core.changes import ChangePoint
 from ..core.trend import FindChanges, Trend, trend_of
 from ..errors import ArtifactError
-from ..history import read_history
+from ..files.history import read_history
 from ..reporting.trend_json import trend_json
 from ..reporting.trend_report import trend_markdown, trend_text
 from .artifacts import add_output, put

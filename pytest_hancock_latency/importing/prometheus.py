@@ -32,7 +32,7 @@ from ..core.quantile import COLUMNS, MAXIMUM, label, rank
 from ..core.record import Record, bounds_at_ranks, quantiles_of
 from ..core.sample import FROM_PROMETHEUS, Measurement
 from ..errors import BudgetError, ImportedFileError
-from ..input_file import LARGEST
+from ..files.input import LARGEST
 from .formats import UNITS
 from .results import LEAST, UNATTRIBUTED, Owners
 

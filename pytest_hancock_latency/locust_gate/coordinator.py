@@ -17,12 +17,12 @@ from typing import Any, Final
 
 import gevent
 
-from ..artifact_file import ArtifactWriter
-from ..artifact_kinds import KINDS
 from ..core.baseline import kind_of_machine
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Record, exit_code_of
-from ..history import RUN, prune
+from ..files.artifact import ArtifactWriter
+from ..files.history import prune
+from ..files.kinds import KINDS, RUN
 from ..reporting.wording import headline, printable
 from .collecting import Collecting
 from .diagnosis import about_participants

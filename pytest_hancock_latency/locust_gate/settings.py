@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifact_file import check_artifacts
-from ..artifact_kinds import KINDS
-from ..budget_file import read_budgets
 from ..core.budget import Terms, parse_scale
 from ..errors import SettingError, read_as
-from ..history import EarlierRuns, earlier_runs
-from ..shared_options import (
+from ..files.artifact import check_artifacts
+from ..files.budget import read_budgets
+from ..files.history import EarlierRuns, earlier_runs
+from ..files.kinds import KINDS
+from ..files.options import (
     GUIDE_ARTIFACT,
     KEPT_RUNS,
     SHARED,

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ..artifact_file import read_artifact
 from ..core.advice import Advice
 from ..core.baseline import judged_change, kind_of_machine
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
 from ..errors import ArtifactError
+from ..files.artifact import read_artifact
 from .settings import Settings
 
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifact_file import ArtifactWriter, Journal
-from ..artifact_kinds import KINDS
 from ..core.record import Artifact, Record
 from ..core.record_json import Plain
-from ..history import RUN, prune
+from ..files.artifact import ArtifactWriter, Journal
+from ..files.history import prune
+from ..files.kinds import KINDS, RUN
+from ..files.options import KEPT_RUNS
 from ..reporting.json_artifact import (
     artifact_of,
     journal_header,
     journal_line,
     text_of_lines,
 )
-from ..shared_options import KEPT_RUNS
 
 JSON: Final = "json"
 _GROWTH: Final = 8

@@ -19,13 +19,13 @@ from typing import Final
 
 import pytest
 
-from ..artifact_file import read_artifact
 from ..core.duration import NS_PER_MS
 from ..core.judging.verdict import ExitCode, Outcome
 from ..core.quantile import parse_quantile
 from ..core.record import Record
 from ..errors import LatencyError, NothingMeasured
-from ..shared_options import ENVIRONMENT, GUIDE_ARTIFACT
+from ..files.artifact import read_artifact
+from ..files.options import ENVIRONMENT, GUIDE_ARTIFACT
 from .item_hooks import LOAD_RECORDS
 from .item_settings import ITEM_SETTINGS
 from .settings import Mode, Settings

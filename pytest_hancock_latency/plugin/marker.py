@@ -9,10 +9,10 @@ from typing import Any, Final, TypedDict, Unpack, overload
 
 import pytest
 
-from ..budget_file import check_tables, read_budgets
 from ..core.budget import RPS, TESTS, Terms, parse_terms, positional_terms
 from ..core.pattern import breadth, matches
 from ..errors import BudgetError, did_you_mean
+from ..files.budget import check_tables, read_budgets
 from .options import may_name_tests
 from .settings import Settings
 

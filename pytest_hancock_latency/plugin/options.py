@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from ..shared_options import ENVIRONMENT, GUIDE_ARTIFACT, SHARED, Option
+from ..files.options import ENVIRONMENT, GUIDE_ARTIFACT, SHARED, Option
 
 OPTIONS: Final = (
     Option(

@@ -12,17 +12,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ..artifact_kinds import KINDS
 from ..core.budget import Terms, check_counts, parse_limits, parse_scale, parse_time_limit
 from ..core.duration import parse_duration
 from ..core.quantile import MAXIMUM
 from ..core.warmup import parse_warmup
 from ..errors import BudgetError, SettingError, did_you_mean, read_as
-from ..hardware_file import RequestedProfile, requested_profile
-from ..measuring.plan import POOL_NS, Plan
-from ..reporting.columns import Column, parse_columns
-from ..reporting.groups import GroupBy, parse_group_by
-from ..shared_options import (
+from ..files.hardware import RequestedProfile, requested_profile
+from ..files.kinds import KINDS
+from ..files.options import (
     GUIDE_ARTIFACT,
     KEPT_RUNS,
     Option,
@@ -30,6 +27,9 @@ from ..shared_options import (
     parse_kept,
     parse_switch,
 )
+from ..measuring.plan import POOL_NS, Plan
+from ..reporting.columns import Column, parse_columns
+from ..reporting.groups import GroupBy, parse_group_by
 from .options import OPTIONS
 
 T = TypeVar("T")

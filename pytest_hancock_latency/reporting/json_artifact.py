@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ..core.histogram import RELATIVE_ERROR, SIGNIFICANT_DIGITS
@@ -40,6 +41,16 @@ _HISTOGRAMS: Final = {
 def json_text(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
     """Return the JSON artifact as text."""
     return artifact_text(artifact_of(records, session))
+
+
+def run_text(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
+    """Render a run for a history: an artifact without details."""
+    return json_text([_without_details(record) for record in records], session)
+
+
+def _without_details(record: Record) -> Record:
+    measurement = replace(record.measurement, slowest=(), advice=())
+    return replace(record, measurement=measurement, timeline=None)
 
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.history import run_path, run_text
+from pytest_hancock_latency.files.history import run_path
+from pytest_hancock_latency.files.options import KEPT_RUNS
+from pytest_hancock_latency.reporting.json_artifact import run_text
 from pytest_hancock_latency.reporting.writer import write_whole
-from pytest_hancock_latency.shared_options import KEPT_RUNS
 
 from ..duel.conftest import git
 from ..reporting import gold

@@ -16,9 +16,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pytest_hancock_latency import cli, input_file
+from pytest_hancock_latency import cli
 from pytest_hancock_latency.errors import ArtifactError
-from pytest_hancock_latency.input_file import LARGEST, read_input
+from pytest_hancock_latency.files import input as input_file
+from pytest_hancock_latency.files.input import LARGEST, read_input
 from pytest_hancock_latency.reporting.artifact_schema import check_artifact, schema_text
 from pytest_hancock_latency.reporting.json_artifact import artifact_in
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.files.artifact import read_artifact
 
 from ..reporting import gold
 from .conftest import Command

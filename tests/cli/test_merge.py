@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jsonschema
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.histogram import Histogram
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.reporting.artifact_schema import schema_text
 
 from ..reporting import gold

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import Journal
+from pytest_hancock_latency.files.artifact import Journal
 from pytest_hancock_latency.reporting.json_artifact import journal_header, journal_line
 
 from ..reporting import gold

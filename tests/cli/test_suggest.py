@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_hancock_latency import latency_budget
-from pytest_hancock_latency.budget_file import read_budgets
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.files.budget import read_budgets
 
 from ..reporting import gold
 from .conftest import Command

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.budget_file import read_budgets
+from pytest_hancock_latency.files.budget import read_budgets
 
 pytestmark = pytest.mark.long
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import jsonschema
 
-from pytest_hancock_latency.artifact_file import journal_path, read_artifact
+from pytest_hancock_latency.files.artifact import journal_path, read_artifact
 from pytest_hancock_latency.reporting.artifact_schema import schema_text
 from pytest_hancock_latency.reporting.json_artifact import artifact_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import journal_path
+from pytest_hancock_latency.files.artifact import journal_path
 
 from ..plugin.conftest import ALONE, Suite
 from ..programs import bound_by_modes

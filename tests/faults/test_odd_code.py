@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.files.artifact import read_artifact
 
 from ..plugin.conftest import Suite
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.reporting.json_artifact import json_text
 from pytest_hancock_latency.reporting.writer import write_whole
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.budget_file import read_budgets
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.errors import BudgetError, ProfileError
-from pytest_hancock_latency.hardware_file import requested_profile
+from pytest_hancock_latency.files.budget import read_budgets
+from pytest_hancock_latency.files.hardware import requested_profile
 
 from .fuzzing import damaged_bytes, damaged_text, fuzzed, json_values, odd_words, seeds
 

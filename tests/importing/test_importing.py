@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
 from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.errors import ImportedFileError
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.importing import formats, results
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import ImportSettings, imported_records

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from driving import ROOT, Ran, counted_by, locust, served
 
-from pytest_hancock_latency.budget_file import read_budgets
+from pytest_hancock_latency.files.budget import read_budgets
 
 PROFILES = ROOT / "tests" / "load_test_locust.py"
 LOAD = ROOT / "deploy" / "load"

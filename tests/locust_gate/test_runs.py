@@ -21,7 +21,7 @@ from driving import (
     served,
 )
 
-from pytest_hancock_latency.history import read_history, run_path
+from pytest_hancock_latency.files.history import read_history, run_path
 
 
 @pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_kinds import KINDS
 from pytest_hancock_latency.errors import LatencyError
+from pytest_hancock_latency.files.kinds import KINDS
 from pytest_hancock_latency.locust_gate.settings import read_settings
 
 MS = 1_000_000

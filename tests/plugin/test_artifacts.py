@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.files.artifact import read_artifact
 
 from ..faults.killing import INTERRUPTIBLE
 from .conftest import ALONE, Suite

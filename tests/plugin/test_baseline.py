@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.histogram import Histogram, index_of
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.reporting.json_artifact import json_text
 
 from .conftest import Errors, Suite

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pytest_hancock_latency.artifact_file import read_artifact
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.reporting.json_artifact import Artifact
 
 FOLDER: Final = Path(__file__).parent / "artifacts"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import ArtifactWriter, Journal, check_artifacts
 from pytest_hancock_latency.errors import LatencyError
+from pytest_hancock_latency.files.artifact import ArtifactWriter, Journal, check_artifacts
 from pytest_hancock_latency.reporting.writer import check_writable, write_through, write_whole
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

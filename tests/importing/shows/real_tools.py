@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from load_hancock import free_port, served  # noqa: E402 - beside this folder
 
-from pytest_hancock_latency.artifact_file import read_artifact  # noqa: E402
 from pytest_hancock_latency.core.record import Record  # noqa: E402
+from pytest_hancock_latency.files.artifact import read_artifact  # noqa: E402
 
 USERS = 4
 GREATEST_DIFFERENCE = 0.0005

@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from pytest_hancock_latency.artifact_file import read_artifact
+from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.reporting.html import report_html
 
 GOLD = Path(__file__).parents[1] / "artifacts" / "format-1.json"

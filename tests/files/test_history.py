@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from pytest_hancock_latency.errors import ArtifactError, SettingError
-from pytest_hancock_latency.history import (
+from pytest_hancock_latency.files.history import (
     earlier_runs,
     prune,
     read_history,
     run_path,
-    run_text,
 )
+from pytest_hancock_latency.files.options import parse_kept
+from pytest_hancock_latency.reporting.json_artifact import run_text
 from pytest_hancock_latency.reporting.writer import write_whole
-from pytest_hancock_latency.shared_options import parse_kept
 
-from .programs import needs_ruptures
-from .reporting import gold
+from ..programs import needs_ruptures
+from ..reporting import gold
 
 TEST = "def test_it(sample):\n    sample(sorted, range(100))\n"
 
@@ -154,6 +154,7 @@ def test_sessions_at_the_same_time_lose_nothing_even_if_one_is_killed(
 
 
 SLOW = """
+from pytest_hancock_latency.reporting.json_artifact import run_text
 from pytest_hancock_latency import latency_budget
 
 @latency_budget(p99="10s", samples=20, max_samples=60)
@@ -207,7 +208,7 @@ def test_pooling_needs_a_history(run: Callable[..., pytest.RunResult]) -> None:
 
 
 def test_pooling_needs_ruptures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_hancock_latency.history.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_hancock_latency.files.history.find_spec", lambda _: None)
     with pytest.raises(SettingError) as raised:
         earlier_runs({"run": tmp_path / "run-1.json"})
     assert (

@@ -10,22 +10,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from .artifact_file import read_artifact
-from .core.pooled import READ_RUNS, has_open_limits, with_earlier_runs
-from .core.record import Artifact, Record
-from .errors import ArtifactError, SettingError
-from .reporting.json_artifact import json_text
-from .shared_options import KEPT_RUNS
+from ..core.pooled import READ_RUNS, has_open_limits, with_earlier_runs
+from ..core.record import Artifact, Record
+from ..errors import ArtifactError, SettingError
+from .artifact import read_artifact
+from .kinds import RUN
 
-RUN: Final = "run"
-"""Name among the kinds of artifacts."""
 _PATTERN: Final = "run-*.json"
 
 
@@ -59,12 +56,7 @@ def run_path(folder: Path, started_unix_s: float) -> Path:
     return folder / f"run-{moment}-{uuid.uuid4().hex[:8]}.json"
 
 
-def run_text(records: Sequence[Record], session: Mapping[str, Any], *_: object) -> str:
-    """Render a run for a history: an artifact without details."""
-    return json_text([_without_details(record) for record in records], session)
-
-
-def prune(folder: Path, kept: int = KEPT_RUNS) -> None:
+def prune(folder: Path, kept: int) -> None:
     """Delete the oldest runs, so that at most `kept` are left; names begin with the start."""
     for path in sorted(folder.glob(_PATTERN))[: -max(1, kept)]:
         with suppress(OSError):  # deleted by another run, or not ours
@@ -104,7 +96,7 @@ class EarlierRuns:
         """
         if not has_open_limits(record):
             return record
-        from .core.changes import change_points
+        from ..core.changes import change_points
 
         return with_earlier_runs(record, machine(), self._artifacts, change_points)
 
@@ -136,8 +128,3 @@ def earlier_runs(paths: Mapping[str, Path]) -> EarlierRuns:
             "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
         )
     return EarlierRuns(paths[RUN])
-
-
-def _without_details(record: Record) -> Record:
-    measurement = replace(record.measurement, slowest=(), advice=())
-    return replace(record, measurement=measurement, timeline=None)

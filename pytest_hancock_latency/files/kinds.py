@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .core.record import Artifact, Record
+    from ..core.record import Artifact, Record
+
+RUN = "run"
+"""The kind of a run in a history, the artifact without details; see `history`."""
 
 
 class ArtifactKind(NamedTuple):
@@ -40,7 +43,7 @@ class ArtifactKind(NamedTuple):
         from importlib import import_module
 
         module, _, function = self.renderer.partition(":")
-        text: str = getattr(import_module(f".{module}", __package__), function)(
+        text: str = getattr(import_module(f"..{module}", __package__), function)(
             records, session, baseline
         )
         return text
@@ -56,7 +59,7 @@ KINDS = {
             "html", "reporting.html:report_html", "latency-report.html", at_intervals=False
         ),
         ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", of_pytest=False),
-        ArtifactKind("run", "history:run_text", at_intervals=False, of_command=False),
+        ArtifactKind(RUN, "reporting.json_artifact:run_text", at_intervals=False, of_command=False),
         ArtifactKind("csv", "reporting.csv_table:csv_text"),
         ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
         ArtifactKind("otlp-json", "reporting.opentelemetry:otlp_json"),

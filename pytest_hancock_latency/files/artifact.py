@@ -12,12 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .artifact_kinds import KINDS
-from .core.record import Artifact
-from .errors import ArtifactError, LatencyError
-from .input_file import read_input
-from .reporting.json_artifact import artifact_in, journal_in
-from .reporting.writer import append, check_writable, is_written_once, write_whole
+from ..core.record import Artifact
+from ..errors import ArtifactError, LatencyError
+from ..reporting.json_artifact import artifact_in, journal_in
+from ..reporting.writer import append, check_writable, is_written_once, write_whole
+from .input import read_input
+from .kinds import KINDS
 
 _JOURNAL = ".journal"
 _JSON = ".json"

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from pytest_hancock_latency.artifact_file import (
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.errors import ArtifactError, LatencyError
+from pytest_hancock_latency.files.artifact import (
     ArtifactWriter,
     Journal,
     check_artifacts,
     journal_path,
     read_artifact,
 )
-from pytest_hancock_latency.artifact_kinds import KINDS
-from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.errors import ArtifactError, LatencyError
+from pytest_hancock_latency.files.kinds import KINDS
+from pytest_hancock_latency.files.options import SHARED, artifact_paths, parse_switch
 from pytest_hancock_latency.reporting.json_artifact import journal_header, journal_line, json_text
-from pytest_hancock_latency.shared_options import SHARED, artifact_paths, parse_switch
 
 SESSION = {"started_unix_s": 1.5, "machine": {"cores": 2}}
 

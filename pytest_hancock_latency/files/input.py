@@ -13,7 +13,7 @@ from pathlib import Path
 from stat import S_ISFIFO, S_ISREG
 from typing import Final
 
-from .errors import LatencyError
+from ..errors import LatencyError
 
 LARGEST: Final = 64 * 1024 * 1024
 """Maximum number of bytes: an artifact of about 15 000 samples. In Python, one byte of JSON takes

@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from .core.budget import Terms, parse_terms
-from .errors import BudgetError, LatencyError, did_you_mean
-from .input_file import read_input
+from ..core.budget import Terms, parse_terms
+from ..errors import BudgetError, LatencyError, did_you_mean
+from .input import read_input
 
 SECTION: Final = "hancock-latency"
 """Our section of the table ``tool``."""

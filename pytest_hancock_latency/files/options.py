@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .artifact_kinds import KINDS
+from .kinds import KINDS, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ def artifact_paths(
     if history:
         import time
 
-        from .history import RUN, run_path
+        from .history import run_path
 
         paths[RUN] = run_path(history, time.time())
     return paths
@@ -111,7 +111,7 @@ def parse_kept(value: object) -> int:
     Raises:
         SettingError: it is not a whole number of at least 1.
     """
-    from .errors import SettingError
+    from ..errors import SettingError
 
     text = str(value).strip()
     # Python reads no number of more than 4300 digits, and no folder has as many files as this.
@@ -127,7 +127,7 @@ def parse_switch(value: object) -> bool:
     Raises:
         SettingError: it is neither.
     """
-    from .errors import SettingError
+    from ..errors import SettingError
 
     word = str(value).strip().lower()
     if word in ("on", "true", "yes", "1"):

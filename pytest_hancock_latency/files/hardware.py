@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .budget_file import read_toml
-from .core.hardware import BUILT_IN, Mismatch, Profile, mismatches, parse_profile
-from .errors import ProfileError, did_you_mean
+from ..core.hardware import BUILT_IN, Mismatch, Profile, mismatches, parse_profile
+from ..errors import ProfileError, did_you_mean
+from .budget import read_toml
 
 _REQUIRED: Final = "require:"
 

@@ -1,0 +1,1 @@
+"""What several edges read, write and share: budgets, profiles, artifacts, histories, options."""
