@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.record_json import to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.files import artifact as artifact_file
 from pytest_hancock_latency.files.options import artifact_paths
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.plugin.ledger import Ledger, Session
 from pytest_hancock_latency.reporting.json_artifact import json_text
 

@@ -36,8 +36,8 @@ import numpy as np
 from goals import Goal, conclude, parser
 from scipy.stats import binom
 
-from pytest_hancock_latency.core.judging.duel import (
-    MIXTURE_PRECISION,
+from pytest_hancock_latency.core.evidence_of_mean import MIXTURE_PRECISION
+from pytest_hancock_latency.runs.duel import (
     MOST_PASSES,
     DuelOutcome,
     DuelRule,

@@ -35,7 +35,7 @@ from goals import Goal, at_most, conclude, parser
 from machine import spinning
 from scipy.stats import ttest_ind_from_stats
 
-from pytest_hancock_latency.core.judging.duel import DuelRule, judge_duel
+from pytest_hancock_latency.runs.duel import DuelRule, judge_duel
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RUNS: Final = {"self": 15, "busy": 15, "+5": 12, "+10": 8, "+25": 4, "-10": 8, "others": 10}

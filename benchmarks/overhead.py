@@ -34,9 +34,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.quantile import P50, P99
 from pytest_hancock_latency.core.sample import Observations, Sample
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring.clock import system_clock
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request

@@ -36,15 +36,15 @@ import numpy.typing as npt
 from goals import at_most, conclude, parser
 from scipy.stats import norm
 
-from pytest_hancock_latency.core.baseline import kind_of_machine
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.changes import change_points
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judging.counts import Tally, judge_counts
-from pytest_hancock_latency.core.judging.sequential import Policy
-from pytest_hancock_latency.core.judging.verdict import Outcome
-from pytest_hancock_latency.core.pooled import with_earlier_runs
 from pytest_hancock_latency.core.record import Artifact, Record
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.judging.counts import Tally, judge_counts
+from pytest_hancock_latency.judging.sequential import Policy
+from pytest_hancock_latency.runs.baseline import kind_of_machine
+from pytest_hancock_latency.runs.change_points import change_points
+from pytest_hancock_latency.runs.pooling import with_earlier_runs
 
 QUICK, FULL = 10, 100
 PROCESSES: Final = 2

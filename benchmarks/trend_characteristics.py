@@ -40,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 from goals import Goal, at_most, conclude, parser
 
-from pytest_hancock_latency.core.changes import change_points
+from pytest_hancock_latency.runs.change_points import change_points
 
 QUICK, FULL = 10, 100
 RUNS: Final = 60

@@ -72,7 +72,7 @@ def fifty(axes: Any, theme: Theme) -> None:
 
 def evidence(axes: Any, theme: Theme) -> None:
     """How the evidence for *within* grows, for code at several distances from its limit."""
-    from pytest_hancock_latency.core.judging.evidence import ALPHA_WITHIN, WITHIN, EProcess
+    from pytest_hancock_latency.core.evidence import ALPHA_WITHIN, WITHIN, EProcess
 
     process = EProcess(ALLOWED, WITHIN)
     n = np.arange(1, 1501)
@@ -98,7 +98,7 @@ def evidence(axes: Any, theme: Theme) -> None:
 
 def regions(axes: Any, theme: Theme) -> None:
     """Which counts decide a p99, and which do not."""
-    from pytest_hancock_latency.core.judging.evidence import (
+    from pytest_hancock_latency.core.evidence import (
         ALPHA_WITHIN,
         Boundaries,
         alpha_of_gate,

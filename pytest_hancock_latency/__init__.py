@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .core.judging.verdict import LimitVerdict, Outcome, Verdict
     from .core.quantile import nearest_rank
     from .core.record import Record
     from .core.sample import Sample
+    from .core.verdict import LimitVerdict, Outcome, Verdict
     from .errors import (
         BudgetError,
         DurationError,
@@ -47,11 +47,11 @@ _HOMES = {
     "Sampler": "plugin.sampler",
     "Warmup": "plugin.sampler",
     "ManualClock": "measuring.clock",
-    "LimitVerdict": "core.judging.verdict",
-    "Outcome": "core.judging.verdict",
+    "LimitVerdict": "core.verdict",
+    "Outcome": "core.verdict",
     "Record": "core.record",
     "Sample": "core.sample",
-    "Verdict": "core.judging.verdict",
+    "Verdict": "core.verdict",
     "nearest_rank": "core.quantile",
     "BudgetError": "errors",
     "DurationError": "errors",

@@ -11,10 +11,10 @@ from typing import Any, Final, overload
 
 from .core.budget import LatencyBudget, parse_terms
 from .core.duration import parse_duration
-from .core.judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .core.sample import ONE_CALLER, Sample
 from .core.warmup import parse_warmup
 from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame, read_as
+from .judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .measuring.clock import system_clock
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
 from .measuring.request import (

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from pytest_hancock_latency.core.attribution import Circumstances, Windows, attribute
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
-from pytest_hancock_latency.core.judging.evidence import boundaries
-from pytest_hancock_latency.core.judging.sequential import LOOK_EVERY_NS, Policy, SequentialJudge
-from pytest_hancock_latency.core.judging.verdict import Outcome
+from pytest_hancock_latency.core.evidence import boundaries
 from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.judging.sequential import LOOK_EVERY_NS, Policy, SequentialJudge
 from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS
 
 Nanoseconds = npt.NDArray[np.int64]

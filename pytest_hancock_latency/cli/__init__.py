@@ -1,4 +1,4 @@
-"""The command line: ``hancock-latency``. Its exit codes are `core.judging.verdict.ExitCode`."""
+"""The command line: ``hancock-latency``. Its exit codes are `core.verdict.ExitCode`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from ..core.judging.verdict import ExitCode
+from ..core.verdict import ExitCode
 from ..errors import LatencyError
 from ..reporting.wording import printable
 from . import compare, duel, gate, merge, report, show, suggest, trend

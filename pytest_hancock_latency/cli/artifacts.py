@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Artifact, Record, exit_code_of
+from ..core.verdict import ExitCode, Outcome
 from ..errors import ArtifactError, read_as
 from ..files.artifact import artifacts_in
 from ..reporting.columns import COLUMNS, Column, parse_columns

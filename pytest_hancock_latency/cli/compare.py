@@ -8,15 +8,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.baseline import ALLOWED, Change, judged_change, other_machine
 from ..core.budget import parse_share
-from ..core.judging.verdict import ExitCode
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
+from ..core.verdict import ExitCode
 from ..files.artifact import read_artifact
 from ..reporting.comparison import BaselineComparison, Compared, comparison_text
 from ..reporting.sessions import when_and_what
 from ..reporting.table import with_small_print
+from ..runs.baseline import ALLOWED, Change, judged_change, other_machine
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:

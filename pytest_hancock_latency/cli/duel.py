@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.budget import parse_share
 from ..core.duration import parse_duration
-from ..core.judging.duel import INTERRUPTED, MOST_PASSES, Duel, DuelProgress, DuelRule
 from ..core.quantile import P50, parse_quantile
 from ..duel.tournament import RunPass, fight
 from ..errors import DuelError, SettingError, read_as
@@ -23,6 +22,7 @@ from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from ..reporting.duel_json import duel_json
 from ..reporting.duel_report import duel_markdown, duel_text, progress_text
+from ..runs.duel import INTERRUPTED, MOST_PASSES, Duel, DuelProgress, DuelRule
 from .artifacts import put
 
 if TYPE_CHECKING:

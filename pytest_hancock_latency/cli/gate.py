@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.budget import Terms, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
-from ..core.merging import judged_anew
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, BudgetError, SettingError, read_as
 from ..files.artifact import artifact_of, artifact_source
@@ -22,6 +21,7 @@ from ..importing.prometheus import PrometheusQuery, prometheus_records
 from ..importing.reading import FORMATS, ImportSettings, imported_records
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
+from ..runs.merging import judged_anew
 from .artifacts import add_output, exit_code, put, session_of, titles
 
 PROMETHEUS: Final = "prometheus"

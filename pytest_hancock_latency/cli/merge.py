@@ -8,11 +8,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.merging import merge
 from ..core.record import Artifact
 from ..errors import ArtifactError
 from ..files.artifact import read_artifact
 from ..reporting.json_artifact import json_text
+from ..runs.merging import merge
 from .artifacts import add_artifacts, add_output, artifact_paths, put, session_of
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..core.budget import parse_share
-from ..core.merging import pool
 from ..core.quantile import format_percent
-from ..core.suggestion import MARGIN, suggest
 from ..errors import BudgetError
 from ..files.artifact import read_artifact
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
+from ..runs.merging import pool
+from ..runs.suggestion import MARGIN, suggest
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..core.changes import ChangePoint
-from ..core.trend import FindChanges, Trend, trend_of
 from ..errors import ArtifactError
 from ..files.history import read_history
 from ..reporting.trend_json import trend_json
 from ..reporting.trend_report import trend_markdown, trend_text
+from ..runs.change_points import ChangePoint
+from ..runs.trend import FindChanges, Trend, trend_of
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _finder() -> tuple[FindChanges, list[str]]:
 
     if find_spec("ruptures") is None:
         return _none, [WITHOUT_RUPTURES]
-    from ..core.changes import change_points
+    from ..runs.change_points import change_points
 
     return change_points, []
 

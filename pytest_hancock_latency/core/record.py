@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from .evidence import bounding_ranks
 from .histogram import Histogram, highest, lowest
-from .judging.evidence import bounding_ranks
-from .judging.verdict import ExitCode, Outcome, Verdict
 from .quantile import COLUMNS, MAXIMUM, label
 from .sample import FROM_PROMETHEUS, Measurement, Sample
 from .timeline import Timeline
+from .verdict import ExitCode, Outcome, Verdict
 
 USUAL = frozenset({*COLUMNS, MAXIMUM})
 """Quantiles that every record has, in addition to those of its budget."""

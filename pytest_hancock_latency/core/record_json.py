@@ -16,7 +16,11 @@ from . import hdr_histogram
 from .advice import Advice
 from .budget import LatencyBudget, Limit, parse_share
 from .histogram import Histogram
-from .judging.verdict import (
+from .quantile import label, parse_quantile
+from .record import Bounds, Record, quantiles_of
+from .sample import Measurement, Slow
+from .timeline import Timeline, plain_fields
+from .verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
@@ -26,10 +30,6 @@ from .judging.verdict import (
     ThroughputVerdict,
     Verdict,
 )
-from .quantile import label, parse_quantile
-from .record import Bounds, Record, quantiles_of
-from .sample import Measurement, Slow
-from .timeline import Timeline, plain_fields
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

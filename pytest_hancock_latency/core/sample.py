@@ -14,9 +14,9 @@ from .advice import Advice
 from .attribution import SLOW_HOST, UNSEEN
 from .budget import Limit, parse_share
 from .duration import NS_PER_MS
-from .judging.paired import Pair, PairedComparison, compare
-from .judging.verdict import Outcome, Verdict
+from .paired import Pair, PairedComparison, compare
 from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
+from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers

@@ -6,5 +6,5 @@
     turns       a pass of two servers or two programs, measured from this process
     tournament  passes until every sample is settled
 
-The rule is in `core.judging.duel`, the report in `reporting.duel_report`.
+The rule is in `runs.duel`, the report in `reporting.duel_report`.
 """

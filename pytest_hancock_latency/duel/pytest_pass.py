@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from ..core.judging.duel import log_ratio_of_turns
 from ..core.quantile import P50
 from ..errors import DuelError
+from ..runs.duel import log_ratio_of_turns
 from .environments import Environments
 from .line import Line, LineClosed, Message
 from .sides import Side, two_sides

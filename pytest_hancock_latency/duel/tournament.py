@@ -15,7 +15,10 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from ..core.duration import NS_PER_S
-from ..core.judging.duel import (
+from ..core.quantile import P50, label
+from ..core.record import titled
+from ..errors import DuelError
+from ..runs.duel import (
     Duel,
     DueledSample,
     DuelProgress,
@@ -24,9 +27,6 @@ from ..core.judging.duel import (
     judge_duel,
     passes_to_settle,
 )
-from ..core.quantile import P50, label
-from ..core.record import titled
-from ..errors import DuelError
 
 BASE, HEAD = "base", "head"
 """Names of the sides."""

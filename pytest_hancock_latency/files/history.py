@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from ..core.pooled import READ_RUNS, has_open_limits, with_earlier_runs
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, SettingError
+from ..runs.pooling import READ_RUNS, has_open_limits, with_earlier_runs
 from .artifact import read_artifact
 from .kinds import RUN
 
@@ -96,7 +96,7 @@ class EarlierRuns:
         """
         if not has_open_limits(record):
             return record
-        from ..core.changes import change_points
+        from ..runs.change_points import change_points
 
         return with_earlier_runs(record, machine(), self._artifacts, change_points)
 

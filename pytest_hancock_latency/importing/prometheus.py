@@ -24,15 +24,15 @@ from urllib.request import Request, urlopen
 
 from ..core.budget import Terms
 from ..core.duration import format_duration
-from ..core.judging.coarse import Bucket, CoarseHistogram
-from ..core.judging.counts import Tally, judge_counts
-from ..core.judging.sequential import Policy
-from ..core.judging.verdict import LimitVerdict, Outcome, Reason
 from ..core.quantile import COLUMNS, MAXIMUM, label, rank
 from ..core.record import Record, bounds_at_ranks, quantiles_of
 from ..core.sample import FROM_PROMETHEUS, Measurement
+from ..core.verdict import LimitVerdict, Outcome, Reason
 from ..errors import BudgetError, ImportedFileError
 from ..files.input import LARGEST
+from ..judging.coarse import Bucket, CoarseHistogram
+from ..judging.counts import Tally, judge_counts
+from ..judging.sequential import Policy
 from .formats import UNITS
 from .results import LEAST, UNATTRIBUTED, Owners
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final
 from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.histogram import indexes_of
-from ..core.judging.columns import ColumnTally
-from ..core.judging.counts import judge_counts
-from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
-from ..core.judging.verdict import Verdict
 from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
+from ..core.verdict import Verdict
 from ..errors import BudgetError
+from ..judging.columns import ColumnTally
+from ..judging.counts import judge_counts
+from ..judging.sequential import DELETION_WINDOW_NS, Policy
 from .formats import Requests
 
 if TYPE_CHECKING:

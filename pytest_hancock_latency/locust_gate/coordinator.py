@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import gevent
 
-from ..core.baseline import kind_of_machine
-from ..core.judging.verdict import ExitCode, Outcome
 from ..core.record import Record, exit_code_of
+from ..core.verdict import ExitCode, Outcome
 from ..files.artifact import ArtifactWriter
 from ..files.history import prune
 from ..files.kinds import KINDS, RUN
 from ..reporting.wording import headline, printable
+from ..runs.baseline import kind_of_machine
 from .collecting import Collecting
 from .diagnosis import about_participants
 from .facts import Facts

@@ -16,8 +16,8 @@ import gevent
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
-from ..core.judging.counts import add_counts
-from ..core.judging.sequential import DELETION_WINDOW_NS
+from ..judging.counts import add_counts
+from ..judging.sequential import DELETION_WINDOW_NS
 from ..measuring.takers.schedstat import NoScheduler, Scheduler
 
 NAP_S: Final = 0.05

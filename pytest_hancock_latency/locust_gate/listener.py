@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
-from ..core.judging.counts import add_counts
+from ..judging.counts import add_counts
 from .generator import WINDOWS_PER_S, Strain, window_at
 
 ARRIVAL: Final = "hancock_latency_arrival"

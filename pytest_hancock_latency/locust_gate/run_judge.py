@@ -11,16 +11,16 @@ from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, index_of, middle
-from ..core.judging.counts import RunningTally, add_counts, judge_counts
-from ..core.judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
-from ..core.judging.sequential import DELETION_WINDOW_NS, Policy
-from ..core.judging.throughput_limit import judge_rps
-from ..core.judging.throughput_trend import Steady, judge_throughput
-from ..core.judging.verdict import RpsVerdict, Verdict
 from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
+from ..core.verdict import RpsVerdict, Verdict
+from ..judging.counts import RunningTally, add_counts, judge_counts
+from ..judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
+from ..judging.sequential import DELETION_WINDOW_NS, Policy
+from ..judging.throughput_limit import judge_rps
+from ..judging.throughput_trend import Steady, judge_throughput
 from .diagnosis import about_alike, about_omission, about_send_lag
 from .listener import RequestCounts, label_of
 from .participants import Added, Participant

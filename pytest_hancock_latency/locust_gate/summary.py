@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ..core.judging.verdict import Outcome
-from ..core.merging import by_built_in_limits
 from ..core.record import Record
+from ..core.verdict import Outcome
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain, printable, scale_lines
+from ..runs.merging import by_built_in_limits
 from .participants import LOCAL, Participant, State
 
 _NAMED: Final = 5

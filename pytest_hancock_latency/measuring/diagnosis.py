@@ -16,7 +16,7 @@ from ..core.sample import Observations, Slow
 from .environment import allowed_cpus, cpu_quota
 
 if TYPE_CHECKING:
-    from ..core.judging.sequential import SequentialJudge
+    from ..judging.sequential import SequentialJudge
     from .plan import Plan
 
 _LONG_NS: Final = 10 * NS_PER_S

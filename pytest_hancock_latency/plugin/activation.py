@@ -11,13 +11,13 @@ from typing import Final
 
 import pytest
 
-from ..core.baseline import kind_of_machine
 from ..core.budget import Terms
 from ..core.record import Record
 from ..duel.line import line_of_side
 from ..errors import BudgetError, LatencyError, SettingError
 from ..files.artifact import check_artifacts
 from ..files.history import earlier_runs
+from ..runs.baseline import kind_of_machine
 from .baseline import baseline_of
 from .duel_side import DuelSide
 from .github import GitHub

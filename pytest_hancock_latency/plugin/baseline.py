@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ..core.advice import Advice
-from ..core.baseline import judged_change, kind_of_machine
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
 from ..errors import ArtifactError
 from ..files.artifact import read_artifact
+from ..runs.baseline import judged_change, kind_of_machine
 from .settings import Settings
 
 

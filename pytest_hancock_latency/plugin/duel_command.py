@@ -11,11 +11,11 @@ from typing import Final
 
 import pytest
 
-from ..core.judging.duel import DuelProgress, DuelRule
 from ..duel.pytest_pass import opponents
 from ..duel.tournament import fight
 from ..errors import DuelError
 from ..reporting.duel_report import duel_text, progress_text
+from ..runs.duel import DuelProgress, DuelRule
 from .settings import Mode, read_settings
 
 SWITCH: Final = "--latency-duel"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..core.verdict import Outcome
 from ..errors import UndecidedBudgetWarning
 from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines

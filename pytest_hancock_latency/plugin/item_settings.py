@@ -10,9 +10,9 @@ import pytest
 
 from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.duration import NS_PER_S
-from ..core.judging.evidence import share_of_sample
-from ..core.judging.sequential import Policy, SequentialJudge
+from ..core.evidence import share_of_sample
 from ..core.warmup import Warmup
+from ..judging.sequential import Policy, SequentialJudge
 from ..measuring.plan import LONGEST_NS, Plan
 from .settings import Mode, Settings
 

@@ -20,9 +20,9 @@ from typing import Final
 import pytest
 
 from ..core.duration import NS_PER_MS
-from ..core.judging.verdict import ExitCode, Outcome
 from ..core.quantile import parse_quantile
 from ..core.record import Record
+from ..core.verdict import ExitCode, Outcome
 from ..errors import LatencyError, NothingMeasured
 from ..files.artifact import read_artifact
 from ..files.options import ENVIRONMENT, GUIDE_ARTIFACT

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pytest
 
-from ..core.judging.verdict import Outcome
 from ..core.record import Record
 from ..core.record_json import from_plain
+from ..core.verdict import Outcome
 from ..reporting.advice import advice_lines
 from ..reporting.columns import Column, notes
 from ..reporting.groups import group_lines

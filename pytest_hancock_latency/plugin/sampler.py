@@ -12,9 +12,9 @@ import pytest
 
 from ..core.budget import parse_share
 from ..core.duration import NS_PER_S
-from ..core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..core.sample import Sample
 from ..errors import LatencyError, hides_frame
+from ..judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..measuring.clock import Clock, system_clock
 from ..measuring.plan import TimePool
 from ..measuring.request import (

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from ..core.baseline import LEAST, Change
 from ..core.duration import format_duration
 from ..core.quantile import format_percent
 from ..core.record import Record
+from ..runs.baseline import LEAST, Change
 from .table import aligned, with_small_print
 from .wording import printable
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from ..core.judging.duel import Duel, DueledSample, DuelOutcome
+from ..runs.duel import Duel, DueledSample, DuelOutcome
 from .json_artifact import artifact_text
 
 FORMAT: Final = 1

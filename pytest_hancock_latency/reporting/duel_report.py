@@ -6,8 +6,8 @@ from math import isfinite, log
 from typing import Final
 
 from ..core.duration import format_duration
-from ..core.judging.duel import Duel, DueledSample, DuelOutcome, DuelProgress, DuelVerdict
 from ..core.quantile import format_percent
+from ..runs.duel import Duel, DueledSample, DuelOutcome, DuelProgress, DuelVerdict
 from .markdown import as_markdown, table_line
 from .table import aligned
 from .wording import change_words, printable

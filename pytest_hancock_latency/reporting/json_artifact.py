@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..core.histogram import RELATIVE_ERROR, SIGNIFICANT_DIGITS
-from ..core.judging.verdict import Outcome
 from ..core.record import Artifact, Record
 from ..core.record_json import InvalidRecord, Plain, from_plain, to_plain, unpacked_size
+from ..core.verdict import Outcome
 from ..errors import ArtifactError
 from .advice import advice_words
 from .artifact_schema import DEEPEST, check_artifact, check_sample, check_session, damaged

@@ -9,7 +9,7 @@ from fractions import Fraction
 from ..core.duration import format_duration, plain_ms
 from ..core.quantile import format_percent
 from ..core.record import Record
-from ..core.suggestion import Suggestion, together
+from ..runs.suggestion import Suggestion, together
 from .wording import printable
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..core.duration import format_against, format_duration, format_ms, plain_ms
-from ..core.judging.verdict import WORST_FIRST, LimitVerdict, Outcome
 from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
+from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome
 from .advice import advice_lines
 from .columns import NOTHING, Column, notes
 from .wording import explain, printable, scale_lines, scale_of, why_undecided

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from ..core.judging.verdict import Outcome
 from ..core.record import Record
+from ..core.verdict import Outcome
 from .columns import Column
 from .table import (
     HEADINGS,

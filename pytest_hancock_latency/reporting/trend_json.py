@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..core.trend import SampleTrend, Trend, TrendChange, TrendPoint
+from ..runs.trend import SampleTrend, Trend, TrendChange, TrendPoint
 from .json_artifact import artifact_text
 
 FORMAT: Final = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..core.duration import format_duration
-from ..core.trend import SampleTrend, Trend, TrendChange
+from ..runs.trend import SampleTrend, Trend, TrendChange
 from .markdown import as_markdown, table_line
 from .sessions import moment
 from .table import aligned

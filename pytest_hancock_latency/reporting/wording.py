@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from ..core.attribution import COLLECTOR, DISK, QUEUED, THROTTLED, TREE_WAITED, UNSEEN, WAITED
 from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
-from ..core.judging.evidence import shown_quantile
-from ..core.judging.verdict import (
+from ..core.evidence import shown_quantile
+from ..core.quantile import format_percent, label
+from ..core.record import Record
+from ..core.sample import Progress, Sample, Slow
+from ..core.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
@@ -18,9 +21,6 @@ from ..core.judging.verdict import (
     ThroughputVerdict,
     Verdict,
 )
-from ..core.quantile import format_percent, label
-from ..core.record import Record
-from ..core.sample import Progress, Sample, Slow
 
 SIGNS: Final = {
     Outcome.WITHIN: "✓",

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact_text
 
 MS = 1_000_000

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.record import Record, counterparts, exit_code_of, record_of
+from pytest_hancock_latency.core.sample import Observations, Sample
+from pytest_hancock_latency.core.verdict import (
     ExitCode,
     FailureVerdict,
     Outcome,
     Verdict,
     worst,
 )
-from pytest_hancock_latency.core.record import Record, counterparts, exit_code_of, record_of
-from pytest_hancock_latency.core.sample import Observations, Sample
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 
 MS = 1_000_000
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.record_json import InvalidRecord, from_plain, to_plain
+from pytest_hancock_latency.core.verdict import (
     FailureVerdict,
     Outcome,
     Reason,
     RpsVerdict,
     Verdict,
 )
-from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.core.record_json import InvalidRecord, from_plain, to_plain
 
 RATE = RpsVerdict(
     200.0, Outcome.WITHIN, Reason.SHOWN, 210.0, 10**9, n=60, short=5, strained=4, short_strained=3

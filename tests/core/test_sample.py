@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency import LatencyError, NothingMeasured, nearest_rank
-from pytest_hancock_latency.core.judging.paired import Pair, log_ratios
+from pytest_hancock_latency.core.paired import Pair, log_ratios
 from pytest_hancock_latency.core.sample import Observations, Sample
 
 QUANTILES = st.sampled_from([500, 950, 990]) | st.integers(1, 999)

@@ -9,12 +9,12 @@ from random import Random
 
 import pytest
 
-from pytest_hancock_latency.core.judging.duel import Duel, DuelOutcome, DuelRule
 from pytest_hancock_latency.duel import pytest_pass
 from pytest_hancock_latency.duel.pytest_pass import PytestPasses
 from pytest_hancock_latency.duel.sides import two_sides
 from pytest_hancock_latency.duel.tournament import Key, Pass, fight
 from pytest_hancock_latency.errors import DuelError
+from pytest_hancock_latency.runs.duel import Duel, DuelOutcome, DuelRule
 
 from .conftest import Commit
 

@@ -15,10 +15,10 @@ from random import Random
 
 import pytest
 
-from pytest_hancock_latency.core.judging.duel import DuelOutcome, DuelRule
 from pytest_hancock_latency.duel.tournament import Key, Pass, fight
 from pytest_hancock_latency.duel.turns import passes_of_programs, passes_of_servers
 from pytest_hancock_latency.errors import DuelError
+from pytest_hancock_latency.runs.duel import DuelOutcome, DuelRule
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
-from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.importing import formats, results

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_limits
-from pytest_hancock_latency.core.judging.coarse import Bucket, CoarseHistogram
-from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.importing.prometheus import PrometheusQuery, prometheus_records
+from pytest_hancock_latency.judging.coarse import Bucket, CoarseHistogram
 
 from ..cli.conftest import Command, command  # noqa: F401 - a fixture
 from .answering import answering, classic, native, vector

@@ -17,8 +17,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from pytest_hancock_latency.core.budget import parse_limits
-from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.importing.prometheus import PrometheusQuery, prometheus_records
 

@@ -9,13 +9,13 @@ import pytest
 
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import index_of
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import (
     Outcome,
     Reason,
     RpsVerdict,
     ThroughputVerdict,
 )
-from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Participant, State
 from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState

@@ -12,8 +12,8 @@ import pytest
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.attribution import COLLECTOR, DISK, THROTTLED, WAITED
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring import diagnosis
 from pytest_hancock_latency.measuring.diagnosis import (
     advice_before,

@@ -8,14 +8,14 @@ from fractions import Fraction
 import pytest
 
 from pytest_hancock_latency.core.budget import Limit
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
     Reason,
     Verdict,
 )
-from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.reporting.annotations import Place, annotation_lines
 
 MS = 1_000_000

@@ -13,7 +13,11 @@ import jsonschema
 import pytest
 from lxml import html
 
-from pytest_hancock_latency.core.judging.duel import (
+from pytest_hancock_latency.core.quantile import P50
+from pytest_hancock_latency.reporting.duel_json import duel_json
+from pytest_hancock_latency.reporting.duel_report import duel_markdown, duel_text, progress_text
+from pytest_hancock_latency.reporting.html import duel_html
+from pytest_hancock_latency.runs.duel import (
     Duel,
     DueledSample,
     DuelOutcome,
@@ -21,10 +25,6 @@ from pytest_hancock_latency.core.judging.duel import (
     DuelRule,
     DuelVerdict,
 )
-from pytest_hancock_latency.core.quantile import P50
-from pytest_hancock_latency.reporting.duel_json import duel_json
-from pytest_hancock_latency.reporting.duel_report import duel_markdown, duel_text, progress_text
-from pytest_hancock_latency.reporting.html import duel_html
 
 from . import gold
 

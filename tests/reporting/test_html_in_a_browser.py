@@ -10,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pytest_hancock_latency.core.changes import ChangePoint
 from pytest_hancock_latency.core.record import Artifact
-from pytest_hancock_latency.core.trend import trend_of
 from pytest_hancock_latency.reporting.html import report_html, trend_html
+from pytest_hancock_latency.runs.change_points import ChangePoint
+from pytest_hancock_latency.runs.trend import trend_of
 
 from ..programs import needs
 from . import gold

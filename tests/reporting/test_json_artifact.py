@@ -14,11 +14,11 @@ import pytest
 from pytest_hancock_latency.core.attribution import CAUSES
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.files.artifact import read_artifact
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.reporting.artifact_schema import schema_text
 from pytest_hancock_latency.reporting.json_artifact import (
     artifact_in,

@@ -11,9 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_hancock_latency.core.advice import Advice
-from pytest_hancock_latency.core.baseline import judged_change
 from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.core.suggestion import suggest
 from pytest_hancock_latency.plugin.failing import details, headlines
 from pytest_hancock_latency.reporting.advice import advice_text
 from pytest_hancock_latency.reporting.annotations import annotation_lines
@@ -27,6 +25,8 @@ from pytest_hancock_latency.reporting.markdown import summary_markdown
 from pytest_hancock_latency.reporting.suggestions import suggestions_markers, suggestions_toml
 from pytest_hancock_latency.reporting.table import summary_text
 from pytest_hancock_latency.reporting.wording import printable
+from pytest_hancock_latency.runs.baseline import judged_change
+from pytest_hancock_latency.runs.suggestion import suggest
 
 from . import gold
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.core.record import Record, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Progress, Sample, Slow
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.reporting.picture import picture_lines
 from pytest_hancock_latency.reporting.wording import progress_line
 

@@ -8,15 +8,15 @@ from fractions import Fraction
 import pytest
 
 from pytest_hancock_latency.core.budget import Limit
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.quantile import P95
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
     Reason,
     Verdict,
 )
-from pytest_hancock_latency.core.quantile import P95
-from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.reporting.table import natural
 from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, report_text, terminal_lines
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from pytest_hancock_latency.core.budget import Limit
-from pytest_hancock_latency.core.judging.verdict import (
+from pytest_hancock_latency.core.record import Record
+from pytest_hancock_latency.core.verdict import (
     FailureVerdict,
     LimitVerdict,
     Outcome,
@@ -16,7 +17,6 @@ from pytest_hancock_latency.core.judging.verdict import (
     Reason,
     Verdict,
 )
-from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.reporting.wording import explain, headline, why_undecided
 
 MS = 1_000_000

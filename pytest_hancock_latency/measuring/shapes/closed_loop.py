@@ -11,10 +11,10 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
-from ...core.judging.sequential import LOOK_EVERY_NS, SequentialJudge
-from ...core.judging.verdict import Verdict
 from ...core.sample import Measurement, Observations, Progress, Sample
+from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
+from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
 from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
-from ...core.judging.sequential import DELETION_WINDOW_NS, SequentialJudge
-from ...core.judging.verdict import Verdict
 from ...core.quantile import P99, rank
 from ...core.sample import Measurement, Observations, Sample
+from ...core.verdict import Verdict
+from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..diagnosis import advice_on, slowest
 from ..takers.bare import Taker
 from ..takers.bracketed import BracketTaker

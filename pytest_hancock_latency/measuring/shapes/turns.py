@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
-from ...core.judging.paired import TURN, Pair, is_decided, log_ratios
-from ...core.judging.sequential import DELETION_WINDOW_NS
+from ...core.paired import TURN, Pair, is_decided, log_ratios
 from ...core.sample import Measurement, Observations, Sample
 from ...errors import hides_frame
+from ...judging.sequential import DELETION_WINDOW_NS
 from ..clock import Clock
 from ..diagnosis import slowest
 from ..plan import LONGEST_NS, Plan

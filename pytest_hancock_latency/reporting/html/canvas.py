@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Final
 
 from ...core.duration import format_exactly
-from ...core.judging.verdict import LimitVerdict
 from ...core.record import Record
+from ...core.verdict import LimitVerdict
 from .markup import Child, Element, element
 from .scales import LogScale
 

@@ -7,7 +7,7 @@ from math import exp, isfinite, log, log1p
 from typing import Any, Final
 
 from ...core.duration import format_duration
-from ...core.judging.duel import Duel, DueledSample, DuelOutcome
+from ...runs.duel import Duel, DueledSample, DuelOutcome
 from ..duel_report import (
     conclusion,
     confidence_words,

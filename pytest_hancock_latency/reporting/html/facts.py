@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...core.baseline import other_machine
+from ...runs.baseline import other_machine
 from ..sessions import commit_text, moment, when_and_what
 from ..wording import scale_lines, scale_of
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any, Final
 
-from ...core.baseline import median_change
 from ...core.duration import format_ms
-from ...core.judging.verdict import Outcome
 from ...core.record import Record
+from ...core.verdict import Outcome
+from ...runs.baseline import median_change
 from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, rows
 from ..wording import SIGNS
 from .markup import Child, Element, element

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ...core.baseline import judged_change, other_machine
-from ...core.judging.verdict import WORST_FIRST
 from ...core.record import Artifact, Record, counterparts
+from ...core.verdict import WORST_FIRST
+from ...runs.baseline import judged_change, other_machine
 from ..table import count_line
 from .facts import facts, facts_of_baseline
 from .markup import Element, document, element, packaged

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...core.duration import format_duration, format_exactly
-from ...core.judging.verdict import LimitVerdict
 from ...core.record import Record
 from ...core.sample import Slow
+from ...core.verdict import LimitVerdict
 from ..advice import advice_text
 from ..wording import causes_text, explain
 from .canvas import figure, limits_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ...core.duration import format_duration, format_exactly
-from ...core.judging.verdict import Outcome
-from ...core.trend import SHOWN, SampleTrend, Trend, TrendChange, TrendPoint
+from ...core.verdict import Outcome
+from ...runs.trend import SHOWN, SampleTrend, Trend, TrendChange, TrendPoint
 from ..sessions import moment
 from ..trend_report import CHANGED, heading_text, since_text
 from ..wording import change_words

@@ -11,9 +11,9 @@ import pytest
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.sample import Progress, Sample
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring.plan import Plan, TimePool
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop

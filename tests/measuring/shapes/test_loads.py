@@ -19,7 +19,7 @@ from flask import Response
 
 from pytest_hancock_latency import DurationError, LatencyError, ManualClock, Sample, Sampler, Warmup
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.verdict import Outcome
+from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Load
 from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loop

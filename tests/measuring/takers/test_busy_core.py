@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.core.judging.verdict import Outcome
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.sample import Sample
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring.clock import system_clock
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request

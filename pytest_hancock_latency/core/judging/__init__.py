@@ -1,1 +1,0 @@
-"""How verdicts are reached: evidence, and the judges that weigh it."""

@@ -1,0 +1,227 @@
+"""Verdicts: within, exceeded or inconclusive, each with its evidence.
+
+This module defines the outcomes, their order from worst to best, and the exit codes. Whether a
+record fails its run is decided by `core.record.Record.fails`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+from typing import Final
+
+from .budget import Limit
+from .evidence import METHOD, VERSION
+
+
+class Outcome(StrEnum):
+    """The result of judging a budget; each member equals its string.
+
+    >>> Outcome.WITHIN == "within"
+    True
+    """
+
+    WITHIN = "within"
+    EXCEEDED = "exceeded"
+    INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not judged"
+    """There is no budget, or the test itself failed."""
+
+    @property
+    def rank(self) -> int:
+        """The position in `WORST_FIRST`: 0 for the worst outcome."""
+        return WORST_FIRST.index(self)
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the evidence should be read: exceeded or inconclusive."""
+        return self in (Outcome.EXCEEDED, Outcome.INCONCLUSIVE)
+
+
+WORST_FIRST: Final = (
+    Outcome.EXCEEDED,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_JUDGED,
+    Outcome.WITHIN,
+)
+"""The order in which records are sorted, counted or combined."""
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of several outcomes; within if there are none."""
+    return min(outcomes, key=lambda outcome: outcome.rank, default=Outcome.WITHIN)
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line and of a Locust run; pytest has its own."""
+
+    HELD = 0
+    """No budget was exceeded, and no strict budget was left undecided."""
+    EXCEEDED = 1
+    USAGE = 2
+    """Invalid input, or nothing was measured and judged, which is never a pass."""
+    INCONCLUSIVE = 3
+    """With ``--strict``, or for a strict budget."""
+
+
+class Reason(StrEnum):
+    """Why a limit has its outcome."""
+
+    SHOWN = "shown"
+    """The evidence suffices."""
+    FEW = "few"
+    """Nothing contradicts the limit, but there are too few observations to show it."""
+    NEAR = "near"
+    """The exceedance rate is too near the allowed one to tell."""
+    STALL = "stall"
+    """There are enough exceedances, but nearly all fell into one short period."""
+    SHORT = "short"
+    """The counts would pass, but the sample is shorter than `least_time`."""
+    MACHINE = "machine"
+    """Attributed latency would pass, but the machine took too much time for raw latency to."""
+    BUCKET = "bucket"
+    """The limit lies inside a bucket of another program, whose observations would decide it."""
+    BETWEEN = "between"
+    """Shown to be above the acceptable limit, but not above the one for investigation."""
+    STOPPED = "stopped"
+    """Measuring ended because another part of the budget was decided."""
+    POOLED = "pooled"
+    """The run has too few observations, but its last runs together suffice."""
+    LOAD = "load"
+    """The users' wait times allow no more requests/s, however fast the responses are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Counts over one limit of the last runs together, including the present one."""
+
+    runs: int
+    n: int
+    over: int
+    """Observations over the limit. If the present run is slower than the earlier ones, these are
+    counted as if they had been as slow."""
+    span_ns: int = 0
+    """Time from the start of the first run to that of the present one; 0 if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitVerdict:
+    """The verdict on one limit: k of n, raw and attributed.
+
+    The quantile and its bounds are in the record, under the label of the limit.
+
+    >>> verdict = judge(measure(len, "abc"), {"p50": "1s", "p95": "2s"}).verdict
+    >>> [(part.limit.label, part.over, part.n) for part in verdict.limits]
+    [('p50', 0, 1000), ('p95', 0, 1000)]
+    """
+
+    limit: Limit
+    outcome: Outcome
+    reason: Reason
+    n: int
+    over: int
+    """Observations whose raw latency is above the limit."""
+    over_attributed: int
+    """Observations whose attributed latency is above the limit as well."""
+    needed: int | None = None
+    """Approximate number of observations that would settle it; None if more would not."""
+    investigate_ns: int | None = None
+    """The separate, higher limit for *exceeded*, if there is one."""
+    pooled: Pooled | None = None
+    """The last runs that show *within*, if the present one alone does not."""
+
+    @property
+    def excused(self) -> int:
+        """Observations over the limit only because of the machine."""
+        return self.over - self.over_attributed
+
+
+@dataclass(frozen=True, slots=True)
+class FailureVerdict:
+    """The verdict on the share of requests that failed."""
+
+    allowed: Fraction
+    outcome: Outcome
+    failed: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughputVerdict:
+    """The verdict on the requests/s of a run: whether they were steady under a steady load."""
+
+    outcome: Outcome
+    per_s: float
+    """Average requests per second."""
+    fall: float
+    """Share of its initial value that the throughput lost by the end; negative if it rose."""
+    least_fall: float
+    most_fall: float
+    """The fall lies between these two at 95 % confidence."""
+    judged_ns: int
+    """How long the load was steady."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpsVerdict:
+    """The verdict on the minimum requests/s of a load: how many intervals had fewer.
+
+    An interval is one second, or longer if the limit is below ten requests per second.
+    """
+
+    least_per_s: float
+    """The limit."""
+    outcome: Outcome
+    reason: Reason
+    per_s: float
+    """Average answered requests per second."""
+    stretch_ns: int
+    n: int
+    """Intervals of steady load, from the end of the ramp-up."""
+    short: int
+    """Intervals with fewer requests than the limit requires."""
+    strained: int = 0
+    """Intervals in which the load generator was short of CPU: they cannot lead to *exceeded*."""
+    short_strained: int = 0
+    """Intervals that are both short and strained."""
+    needed: int | None = None
+    """Approximate number of intervals that would settle it; None if more would not."""
+    reachable_per_s: float | None = None
+    """Requests per second if responses took no time, given the users' wait times; None if unknown
+    or unlimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a budget: exceeded if any part is, within if every part is.
+
+    >>> judge(measure(len, "abc"), {"p50": "1s"}).verdict.outcome
+    <Outcome.WITHIN: 'within'>
+    """
+
+    limits: tuple[LimitVerdict, ...]
+    failures: FailureVerdict
+    n: int
+    elapsed_ns: int
+    throughput: ThroughputVerdict | None = None
+    """The verdict on sustained load; None if it was not judged."""
+    least_time_ns: int = 0
+    """The minimum time that the sample must span for *within*."""
+    rps: RpsVerdict | None = None
+    """The verdict on minimum requests/s; None if the budget does not limit them."""
+    method: str = METHOD
+    version: int = VERSION
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of all parts."""
+        parts = (*self.limits, self.failures, self.rps, self.throughput)
+        return worst(part.outcome for part in parts if part is not None)
+
+    @property
+    def decisive(self) -> LimitVerdict | None:
+        """The limit that best explains the outcome: the highest one with the same outcome."""
+        same = [part for part in self.limits if part.outcome is self.outcome]
+        return same[-1] if same else None

@@ -1,0 +1,1 @@
+"""What judges one run: its limits, its failures, its throughput, from observations or counts."""

@@ -1,0 +1,296 @@
+"""Judging existing counts: histograms of an artifact, of shards, or of Locust workers.
+
+Evidence from counts is valid at any stopping time, so also at this one. Where a histogram is
+ambiguous, the conservative choice is made: an observation in the bucket of the limit counts as over
+it for *within*, and as not over it for *exceeded*. Without counts by time, a single stall of the
+machine cannot be distinguished from slow code, so callers pass these counts along if they have
+them.
+
+A `RunningTally` adds up counts that arrive in pieces, from one or more processes, in any order. A
+piece contains the number of latencies per bucket in one window of 250 ms. Pieces add up to a
+histogram, to the exceedances of each limit in each window (a single stall must not decide), and to
+the timeline of the run. Memory grows with windows and buckets, not with requests.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from ..core.budget import LatencyBudget, Limit
+from ..core.duration import NS_PER_S
+from ..core.evidence import boundaries
+from ..core.histogram import Histogram, index_of, middle
+from ..core.timeline import STRETCHES, Timeline
+from ..core.verdict import LimitVerdict, Outcome, Reason, Verdict
+from .limit_judge import Counts, Table, failure_verdict, limit_verdict, survives_deletion
+from .sequential import DELETION_WINDOW_NS, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """Observations in each deletion window, and how many of them were over one limit.
+
+    Windows in which the load generator waited for a CPU are left out: the generator itself may have
+    been slow there.
+    """
+
+    totals: Sequence[int]
+    exceeding: Sequence[int]
+
+
+class CountsOver(Protocol):
+    """Observations of which it is known how many are over a limit."""
+
+    @property
+    def n(self) -> int:
+        """Number of observations."""
+
+    def surely_over(self, limit_ns: int) -> int:
+        """Return the number of observations that were certainly above the limit."""
+
+    def maybe_over(self, limit_ns: int) -> int:
+        """Return the number of observations that may have been above the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All counts of one sample."""
+
+    raw: CountsOver
+    attributed: CountsOver
+    """The same histogram as ``raw`` if nothing was attributed."""
+    failed: int = 0
+    elapsed_ns: int = 0
+    over_time: Mapping[Limit, OverTime] = field(default_factory=dict)
+    """Empty if the counts by time are unknown."""
+
+
+def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
+    """Return the verdict on a tally; valid whenever counting stopped."""
+    alpha = policy.alpha_of_part(budget)
+    tables = [boundaries(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
+    failures = boundaries(budget.errors, policy.alpha_within, alpha)
+    n = tally.raw.n
+    return Verdict(
+        limits=tuple(
+            _judge_limit(limit, table, tally, policy.least, budget.least_time_ns)
+            for limit, table in zip(budget.limits, tables, strict=True)
+        ),
+        failures=failure_verdict(failures, budget.errors, tally.failed, n + tally.failed),
+        n=n,
+        elapsed_ns=tally.elapsed_ns,
+        least_time_ns=budget.least_time_ns,
+    )
+
+
+def _judge_limit(
+    limit: Limit, table: Table, tally: Tally, least: int, least_time_ns: int
+) -> LimitVerdict:
+    """Return the verdict on one limit of a tally."""
+    limit_ns = limit.limit_ns
+    windows = tally.over_time.get(limit)
+    if windows is None:
+        n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
+    else:
+        n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
+    counts = Counts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
+    outcome = otherwise = None
+    if n_attributed and table.shows_exceeded(n_attributed, over_attributed):
+        if _is_no_single_stall(limit, table, windows):
+            outcome = Outcome.EXCEEDED
+        otherwise = Reason.STALL
+    if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
+        if tally.elapsed_ns >= least_time_ns:
+            outcome = Outcome.WITHIN
+        otherwise = otherwise or Reason.SHORT
+    return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
+
+
+def _is_no_single_stall(limit: Limit, table: Table, windows: OverTime | None) -> bool:
+    """Whether *exceeded* still holds without the worst two windows, if windows are known."""
+    if windows is None or not limit.allowed:
+        return True
+    return survives_deletion(table, windows.totals, windows.exceeding)
+
+
+BucketCounts = Mapping[int, int]
+"""The number of latencies by bucket."""
+_NEVER: Final = -(2**62)
+"""A window before all others, so that nothing is dropped."""
+
+
+class RunningTally:
+    """Running counts of one kind of request."""
+
+    def __init__(self, limits: Iterable[Limit] = ()) -> None:
+        """limits: all limits that the counts will be judged by."""
+        self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
+        self._from = _NEVER
+        self._begin()
+
+    def _begin(self) -> None:
+        self._counts: dict[int, int] = defaultdict(int)
+        self._totals: dict[int, int] = defaultdict(int)
+        self._over: dict[Limit, dict[int, int]] = {e: defaultdict(int) for e in self._edges}
+        self._failed_in: dict[int, int] = defaultdict(int)
+        self.failures: dict[str, int] = defaultdict(int)
+        self._course = _Course()
+
+    def forget(self, until: int) -> None:
+        """Start over: pieces of windows before this one are ignored, even if they arrive later."""
+        self._from = until
+        self._begin()
+
+    def add(self, window: int, counts: BucketCounts) -> None:
+        """Add a piece. window: number of the window in which the requests started."""
+        if window < self._from:
+            return
+        add_counts(self._counts, counts)
+        self._totals[window] += sum(counts.values())
+        for limit, edge in self._edges.items():
+            over = sum(count for index, count in counts.items() if index > edge)
+            if over:
+                self._over[limit][window] += over
+        self._course.add(window, counts)
+
+    def add_failures(self, window: int, kinds: Mapping[str, int]) -> None:
+        """Add the number of failed requests by kind."""
+        if window < self._from:
+            return
+        for kind, count in kinds.items():
+            self.failures[kind] += count
+            self._failed_in[window] += count
+
+    @property
+    def requests(self) -> int:
+        """Number of answered and failed requests."""
+        return sum(self._totals.values()) + sum(self.failures.values())
+
+    @property
+    def elapsed_ns(self) -> int:
+        """Time from the first window with a request to the last one, both included."""
+        windows = self.per_window.keys()
+        return (max(windows) - min(windows) + 1) * DELETION_WINDOW_NS if windows else 0
+
+    @property
+    def started_unix_s(self) -> float | None:
+        """Start of the first window with a request; windows are based on wall-clock time."""
+        windows = self.per_window.keys()
+        return min(windows) * DELETION_WINDOW_NS / NS_PER_S if windows else None
+
+    @property
+    def ended_unix_s(self) -> float | None:
+        """End of the last window with a request."""
+        windows = self.per_window.keys()
+        return (max(windows) + 1) * DELETION_WINDOW_NS / NS_PER_S if windows else None
+
+    @property
+    def per_window(self) -> dict[int, int]:
+        """Return the requests in each window, including failed ones."""
+        requests = dict(self._totals)
+        for window, count in self._failed_in.items():
+            requests[window] = requests.get(window, 0) + count
+        return requests
+
+    @property
+    def answered_per_window(self) -> Mapping[int, int]:
+        """Return the requests in each window that did not fail."""
+        return self._totals
+
+    @property
+    def histogram(self) -> Histogram:
+        """Return the histogram of all latencies."""
+        return Histogram(self._counts)
+
+    def tally(self, starved: Container[int] = ()) -> Tally:
+        """Return the counts as they can be judged.
+
+        starved: windows in which the load generator waited for a CPU.
+        """
+        histogram = self.histogram
+        windows = self._totals
+        return Tally(
+            raw=histogram,
+            attributed=histogram,
+            failed=sum(self.failures.values()),
+            elapsed_ns=self.elapsed_ns,
+            over_time={limit: self._over_time(limit, starved) for limit in self._edges}
+            if windows
+            else {},
+        )
+
+    def timeline(self) -> Timeline | None:
+        """Return the timeline of the run; None before the first latency."""
+        return self._course.timeline()
+
+    def _over_time(self, limit: Limit, starved: Container[int]) -> OverTime:
+        """Return the windows with observations, and one empty window for each gap between them."""
+        over, totals, exceeding, before = self._over[limit], [], [], None
+        for window in sorted(self._totals):
+            if window in starved:
+                continue
+            if before is not None and window > before + 1:
+                totals.append(0)
+                exceeding.append(0)
+            totals.append(self._totals[window])
+            exceeding.append(over.get(window, 0))
+            before = window
+        return OverTime(totals, exceeding)
+
+
+class _Course:
+    """Histograms of intervals that double in length whenever there are too many."""
+
+    def __init__(self) -> None:
+        self._windows = 1
+        """Number of windows in one interval."""
+        self._stretches: dict[int, dict[int, int]] = {}
+
+    def add(self, window: int, counts: BucketCounts) -> None:
+        add_counts(self._stretches.setdefault(window // self._windows, {}), counts)
+        while self._length > STRETCHES:
+            self._double()
+
+    @property
+    def _length(self) -> int:
+        return max(self._stretches) - min(self._stretches) + 1
+
+    def _double(self) -> None:
+        merged: dict[int, dict[int, int]] = {}
+        for at, counts in self._stretches.items():
+            add_counts(merged.setdefault(at // 2, {}), counts)
+        self._windows, self._stretches = 2 * self._windows, merged
+
+    def timeline(self) -> Timeline | None:
+        if not self._stretches:
+            return None
+        first = min(self._stretches)
+        parts = [self._stretches.get(first + i, {}) for i in range(self._length)]
+        n = tuple(sum(part.values()) for part in parts)
+        empty = (0,) * len(parts)
+        return Timeline(
+            stretch_ns=self._windows * DELETION_WINDOW_NS,
+            n=n,
+            median_ns=tuple(_median(part) for part in parts),
+            max_ns=tuple(middle(max(part)) if part else 0 for part in parts),
+            excused=empty,
+            collected=empty,
+        )
+
+
+def add_counts(counts: dict[int, int], piece: BucketCounts) -> None:
+    """Add a piece to counts by bucket, or by window, in place."""
+    for index, count in piece.items():
+        counts[index] = counts.get(index, 0) + count
+
+
+def _median(counts: BucketCounts) -> int:
+    remaining = (sum(counts.values()) + 1) // 2
+    for index in sorted(counts):
+        remaining -= counts[index]
+        if remaining <= 0:
+            return middle(index)
+    return 0

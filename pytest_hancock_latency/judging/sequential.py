@@ -1,0 +1,137 @@
+"""Judging a sample while it is being measured.
+
+After every look, the judge returns how many more observations the budget needs at least to pass.
+The measuring loop makes that many in one go and only then looks again, so a pass still comes at the
+first possible n. Evidence for *exceeded* is checked every `LOOK_EVERY_NS`: it takes about half a
+second anyway. The order of the checks, for each limit:
+
+    attributed count shows exceeded, even without the worst half second  →  exceeded, stop
+    raw count shows within                                               →  within, it stays so
+    attributed count shows within, raw count does not                    →  inconclusive (machine)
+
+Sources: the evidence is that of `evidence`; deleting the worst two adjacent windows of 250 ms is a
+leave-one-out guard against a single stall of the host, which the thread's own counters may miss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.budget import LatencyBudget, Limit
+from ..core.evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
+from ..core.sample import Observations
+from ..core.verdict import Outcome, Verdict
+from .limit_judge import LimitJudge, failure_verdict, failures_need, too_many_failures
+
+LOOK_EVERY_NS: Final = 20_000_000
+"""Evidence for *exceeded* takes half a second anyway; looking costs about a millisecond."""
+DELETION_WINDOW_NS: Final = 250_000_000
+"""A stall of the host usually lasts less than two such windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How certain a verdict must be, and how many observations it may take."""
+
+    least: int = 50
+    """Minimum number of observations for *within*."""
+    most: int = 20_000
+    gates: int = 1
+    """Number of gates in the build that share the false-alarm probability."""
+    alpha_within: float = ALPHA_WITHIN
+    window_ns: int = DELETION_WINDOW_NS
+    """Length of the deletion windows; shorter for short loads."""
+    share: float = 1.0
+    """Share of the gate's false-alarm probability that this sample may spend."""
+
+    @property
+    def alpha_exceeded(self) -> float:
+        """False-alarm probability for the whole budget of one sample."""
+        return alpha_of_gate(self.gates) * self.share
+
+    def alpha_of_part(self, budget: LatencyBudget) -> float:
+        """Return the false-alarm probability for each part that can be exceeded by chance."""
+        return self.alpha_exceeded / budget.parts
+
+
+class SequentialJudge:
+    """Judges one sample against one budget, look by look."""
+
+    def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
+        self.budget = budget
+        self._policy = policy
+        alpha = policy.alpha_of_part(budget)
+        self._limits = [
+            LimitJudge(
+                limit,
+                boundaries(limit.allowed, policy.alpha_within, alpha),
+                policy.least,
+                budget.least_time_ns,
+            )
+            for limit in budget.limits
+        ]
+        self._failures = boundaries(budget.errors, policy.alpha_within, alpha)
+
+    @property
+    def undecided(self) -> tuple[Limit, ...]:
+        """The limits that are not decided yet."""
+        return tuple(judge.limit for judge in self._limits if not judge.settled)
+
+    @property
+    def lacks_only_time(self) -> bool:
+        """Whether a count shows *exceeded*, but could still be a single stall."""
+        return any(limit.is_concentrated for limit in self._limits)
+
+    def would_exceed(self, most: int) -> bool:
+        """Whether `most` observations would show a limit *exceeded* at the current rate."""
+        return any(limit.would_exceed(min(most, self._policy.most)) for limit in self._limits)
+
+    def least_to_pass(self) -> int:
+        """The fewest observations with which the whole budget can be within."""
+        return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
+
+    def with_room(self) -> int:
+        """The observations that a pass takes with a few of them over each limit."""
+        return max(self._policy.least, *(limit.with_room() for limit in self._limits))
+
+    def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
+        """Update from all observations so far; return how many more make a pass possible.
+
+        0 means that there is nothing left to decide, or that the maximum number of observations is
+        reached.
+
+        room: observations that fit into the time, including those so far; by default the
+            maximum.
+        """
+        room = self._policy.most if room is None else min(room, self._policy.most)
+        n = len(observations)
+        window = observations.start_ns // self._policy.window_ns
+        for limit in self._limits:
+            limit.look(observations, window, room)
+        if self._broken(n, failed):
+            return 0
+        steps = [limit.next_look() for limit in self._limits if not limit.settled]
+        more = failures_need(self._failures, self.budget.errors, failed, n + failed)
+        if 0 < more <= room - n:  # more calls decide whether too many requests fail
+            steps.append(more)
+        if n >= self._policy.most:
+            return min(steps) if steps and self.lacks_only_time else 0
+        return min([*steps, self._policy.most - n]) if steps else 0
+
+    def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
+        """Return the verdict on all observations; call it once measuring has ended."""
+        self.look(observations, failed)  # observations after the last look count as well
+        n = len(observations)
+        stopped = self._broken(n, failed)
+        return Verdict(
+            limits=tuple(judge.verdict(stopped=stopped) for judge in self._limits),
+            failures=failure_verdict(self._failures, self.budget.errors, failed, n + failed),
+            n=n,
+            elapsed_ns=elapsed_ns,
+            least_time_ns=self.budget.least_time_ns,
+        )
+
+    def _broken(self, n: int, failed: int) -> bool:
+        exceeded = any(limit.outcome is Outcome.EXCEEDED for limit in self._limits)
+        return exceeded or too_many_failures(self._failures, failed, n + failed)

@@ -1,0 +1,163 @@
+"""Whether a load reaches the minimum requests/s of its budget.
+
+The load after its ramp-up is divided into intervals of one second or, for low limits, of as many
+quarters of a second as ten requests take at the limit. An interval is short if it has fewer
+answered requests than the limit requires. "At least 200/s" implies two things, and both must be
+shown:
+
+    within      the average reaches the limit, and at least half of the intervals do
+    exceeded    the average misses it, and more than half of the intervals do, even without any two
+                adjacent ones
+
+"Half of the intervals" is a statement about a share, as p50 is, so the evidence for p50 applies.
+
+The server is not blamed for delays elsewhere. Intervals in which the load generator was short of
+CPU cannot contribute to *exceeded*. Users that spend most of their time waiting make few requests
+however fast the responses are: if even instant responses would not reach the limit, nothing is
+exceeded, and the load has to grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from ..core.duration import NS_PER_S
+from ..core.evidence import boundaries
+from ..core.verdict import Outcome, Reason, RpsVerdict
+from .limit_judge import Table, survives_deletion
+from .sequential import Policy
+from .throughput_trend import Steady
+
+_SHORT: Final = Fraction(1, 2)
+"""The share of intervals that may be short."""
+_LEAST_REQUESTS: Final = 10
+"""Requests in an interval at the limit; with fewer, the median is far from the mean."""
+_DELETED: Final = 2
+"""Adjacent intervals that *exceeded* must hold without, see `survives_deletion`."""
+_FARTHEST: Final = 86_400
+"""Intervals beyond which a forecast is useless: a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """Intervals of a load, and how many requests the limit requires in each."""
+
+    requests: Sequence[int]
+    required: float
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    @property
+    def are_short(self) -> list[int]:
+        """1 for each interval with fewer requests than required, 0 for the others."""
+        return [int(requests < self.required) for requests in self.requests]
+
+    @property
+    def short(self) -> int:
+        """The number of short intervals."""
+        return sum(self.are_short)
+
+    @property
+    def miss(self) -> bool:
+        """Whether the intervals miss the limit on average."""
+        return sum(self.requests) < self.required * len(self)
+
+    def show_within(self, table: Table) -> bool:
+        """Whether the intervals reach the limit, on average and in at least half of them."""
+        return not self.miss and table.shows_within(len(self), self.short)
+
+    def show_exceeded(self, table: Table) -> bool:
+        """Whether they miss it, on average and in most of them, even without any adjacent two."""
+        return self.miss and survives_deletion(table, [1] * len(self), self.are_short)
+
+
+def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
+    steady: Steady,
+    least_per_s: float,
+    policy: Policy,
+    alpha: float,
+    strained: Container[int] = (),
+    reachable_per_s: float | None = None,
+) -> RpsVerdict:
+    """Whether the answered requests of a load reach this rate.
+
+    Args:
+        steady: answered requests by window, and the span in which the load did not change.
+        least_per_s: the limit.
+        policy: how certain *within* must be.
+        alpha: probability of a false *exceeded*.
+        strained: windows in which the load generator was short of CPU.
+        reachable_per_s: requests/s if responses took no time; None if unlimited.
+    """
+    shortest_ns = max(NS_PER_S, _LEAST_REQUESTS / least_per_s * NS_PER_S)
+    windows = ceil(shortest_ns / steady.window_ns)
+    stretch_ns = windows * steady.window_ns
+    number = max(0, steady.end - steady.begin) // windows
+    requests = _requests(steady, windows, number)
+    hit = [_is_hit(steady.begin + at * windows, windows, strained) for at in range(number)]
+    required = least_per_s * stretch_ns / NS_PER_S
+    every = _Stretches(requests, required)
+    calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], required)
+    table = boundaries(_SHORT, policy.alpha_within, alpha)
+    needed = _needed(every, calm, table)
+    is_small = reachable_per_s is not None and reachable_per_s < least_per_s
+    reason = _reason(every, calm, table, is_small=is_small, needed=needed)
+    outcome = Outcome.INCONCLUSIVE
+    if reason is Reason.SHOWN:
+        outcome = Outcome.WITHIN if every.show_within(table) else Outcome.EXCEEDED
+    return RpsVerdict(
+        least_per_s=least_per_s,
+        outcome=outcome,
+        reason=reason,
+        per_s=sum(requests) / max(1, number) / stretch_ns * NS_PER_S,
+        stretch_ns=stretch_ns,
+        n=number,
+        short=every.short,
+        strained=sum(hit),
+        short_strained=every.short - calm.short,
+        needed=needed if reason is Reason.FEW else None,
+        reachable_per_s=reachable_per_s,
+    )
+
+
+def _requests(steady: Steady, windows: int, number: int) -> list[int]:
+    """Return the requests in each interval of `windows` windows, oldest first."""
+    requests = [0] * number
+    for window, count in steady.counts.items():
+        at = (window - steady.begin) // windows
+        if 0 <= at < number:
+            requests[at] += count
+    return requests
+
+
+def _is_hit(begin: int, windows: int, strained: Container[int]) -> bool:
+    return any(window in strained for window in range(begin, begin + windows))
+
+
+def _reason(
+    every: _Stretches, calm: _Stretches, table: Table, *, is_small: bool, needed: int | None
+) -> Reason:
+    if every.show_within(table):
+        return Reason.SHOWN
+    if every.miss and is_small:
+        return Reason.LOAD
+    if calm.show_exceeded(table):
+        return Reason.SHOWN
+    if every.show_exceeded(table):
+        return Reason.MACHINE
+    return Reason.NEAR if needed is None else Reason.FEW
+
+
+def _needed(every: _Stretches, calm: _Stretches, table: Table) -> int | None:
+    """Estimate how many intervals would settle it at the current rates."""
+    if not len(every):
+        return table.within_from(0)
+    if not calm.miss:
+        return None if every.miss else table.within_at_rate(len(every), every.short, _FARTHEST)
+    more = table.exceeded_at_rate(len(calm), calm.short, _FARTHEST)
+    return None if more is None else more + _DELETED

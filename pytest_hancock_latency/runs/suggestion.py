@@ -1,0 +1,88 @@
+"""Suggested budgets: limits that the measured code meets with an explained margin.
+
+A limit is the upper bound of its quantile at 95 % confidence, plus a margin, rounded up to two
+significant digits. The default margin is a quarter: code whose quantile is at 0.8 of its limit is
+expected to pass (docs/verdict.md), and 1 / 0.8 is 1.25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from ..core.evidence import ALPHA_WITHIN, boundaries
+from ..core.quantile import MAXIMUM, label, parse_quantile
+from ..core.record import EARLY, Record, quantiles_of
+from ..errors import ArtifactError
+
+MARGIN: Final = Fraction(1, 4)
+_DIGITS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedLimit:
+    """A limit and the bound it is derived from."""
+
+    percentile: str
+    limit_ns: int
+    bound_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Limits for one sample, and the percentiles with too few observations."""
+
+    name: str
+    record: Record
+    limits: Sequence[SuggestedLimit]
+    unknown: Sequence[tuple[str, int]]
+    """Pairs of a percentile and the minimum number of observations that it needs."""
+
+
+def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
+    """Suggest limits for p50, p95, p99 and the percentiles of a record, where data suffices.
+
+    Raises:
+        ArtifactError: the record has no bounds.
+    """
+    limits: list[SuggestedLimit] = []
+    unknown: list[tuple[str, int]] = []
+    if record.n and not record.bounds_ns:
+        raise ArtifactError(f"{record.title} has no bounds: {EARLY}")
+    for quantile in sorted(_quantiles(record)):
+        _, bound_ns = record.bounds_ns.get(label(quantile), (None, None))
+        if bound_ns is None:
+            table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
+            unknown.append((label(quantile), table.within_from(0)))
+            continue
+        lowest_ns = limits[-1].limit_ns if limits else 1
+        limit_ns = max(lowest_ns, rounded_up(bound_ns * (1 + margin)))
+        limits.append(SuggestedLimit(label(quantile), limit_ns, bound_ns))
+    return Suggestion(record.budget_name or record.test, record, limits, unknown)
+
+
+def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:
+    """Combine suggestions into limits in ns by percentile: one budget for several samples.
+
+    A percentile that is unknown for any of them has no limit.
+    """
+    of_each = [{limit.percentile: limit.limit_ns for limit in s.limits} for s in suggestions]
+    return {
+        percentile: max(limits[percentile] for limits in of_each)
+        for percentile in of_each[0]
+        if all(percentile in limits for limits in of_each)
+    }
+
+
+def rounded_up(ns: Fraction) -> int:
+    """Round up to two significant digits."""
+    whole = -(-ns.numerator // ns.denominator)
+    unit = 10 ** max(0, len(str(whole)) - _DIGITS)
+    return int(-(-whole // unit) * unit)
+
+
+def _quantiles(record: Record) -> frozenset[Fraction]:
+    own = {parse_quantile(name) for name in record.quantiles_ns}
+    return (quantiles_of(None) | own) - {MAXIMUM}

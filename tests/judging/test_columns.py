@@ -1,0 +1,85 @@
+"""Counts of long columns: the same as those of pieces, in less memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.histogram import index_of, indexes_of
+from pytest_hancock_latency.judging.columns import (
+    MOST_FAILURES,
+    OTHER_FAILURES,
+    ColumnTally,
+    Occurrences,
+)
+from pytest_hancock_latency.judging.counts import RunningTally
+
+LIMITS = parse_terms({"p50": 10, "p99": 50}).budget().limits
+REQUESTS = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 2**40)), min_size=1)
+
+
+@given(st.lists(REQUESTS, min_size=1, max_size=4))
+def test_columns_are_counted_like_pieces(parts: list[list[tuple[int, int]]]) -> None:
+    pieces, columns = RunningTally(LIMITS), ColumnTally(LIMITS)
+    for requests in parts:
+        for window, latency_ns in requests:
+            pieces.add(window, {index_of(latency_ns): 1})
+        windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
+        columns.add(indexes_of(latencies), windows)
+    assert pieces.tally() == columns.tally()
+    exact, grouped = pieces.timeline(), columns.timeline()
+    assert exact
+    assert grouped
+    assert (exact.stretch_ns, exact.n) == (grouped.stretch_ns, grouped.n)
+    assert exact.median_ns == pytest.approx(grouped.median_ns, rel=0.004)
+    assert exact.max_ns == pytest.approx(grouped.max_ns, rel=0.004)
+    assert (pieces.elapsed_ns, pieces.started_unix_s, pieces.ended_unix_s) == (
+        columns.elapsed_ns,
+        columns.started_unix_s,
+        columns.ended_unix_s,
+    )
+
+
+def test_without_starts_there_is_only_a_histogram() -> None:
+    tally = ColumnTally(LIMITS)
+    tally.add(np.array([5, 5, 7]), None)
+    assert {5: 2, 7: 1} == tally.tally().raw.counts
+    assert {} == tally.tally().over_time
+    assert (0, None, None, None) == (
+        tally.elapsed_ns,
+        tally.started_unix_s,
+        tally.ended_unix_s,
+        tally.timeline(),
+    )
+
+
+def test_a_failed_request_extends_the_run() -> None:
+    tally = ColumnTally(LIMITS)
+    tally.add(np.array([5]), np.array([8]))
+    tally.add_failures({"HTTP 503": 2}, np.array([3, 4]))
+    assert (2, 6 * 250_000_000) == (tally.tally().failed, tally.elapsed_ns)
+    assert (0.75, 2.25) == (tally.started_unix_s, tally.ended_unix_s)
+
+
+def test_failures_with_endless_texts_are_counted_together() -> None:
+    tally = ColumnTally()
+    for number in range(MOST_FAILURES + 7):
+        tally.add_failures({f"port {number}": 1}, None)
+    assert MOST_FAILURES + 1 == len(tally.failures)
+    assert 7 == tally.failures[OTHER_FAILURES]
+
+
+@given(st.lists(st.lists(st.integers(-20, 20))))
+def test_occurrences_are_those_of_all_values(columns: list[list[int]]) -> None:
+    occurrences = Occurrences()
+    for column in columns:
+        occurrences.add(np.array(column, np.int64))
+    values, counts = np.unique(
+        np.array([value for column in columns for value in column], np.int64), return_counts=True
+    )
+    assert (values.tolist(), counts.tolist()) == tuple(
+        column.tolist() for column in occurrences.columns()
+    )

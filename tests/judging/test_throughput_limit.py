@@ -1,0 +1,130 @@
+"""At least so many requests a second: within, exceeded or neither, and what never convicts."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.verdict import Outcome, Reason, RpsVerdict
+from pytest_hancock_latency.judging.sequential import Policy
+from pytest_hancock_latency.judging.throughput_limit import judge_rps
+from pytest_hancock_latency.judging.throughput_trend import Steady
+
+ALPHA = 0.01 / 200
+WINDOW_NS = 250_000_000
+S = 1_000_000_000
+
+
+def judged(
+    per_window: list[int],
+    least: float = 200.0,
+    strained: set[int] | None = None,
+    reachable: float | None = None,
+) -> RpsVerdict:
+    """A load with these requests in each quarter of a second."""
+    steady = Steady(dict(enumerate(per_window)), 0, len(per_window), WINDOW_NS)
+    return judge_rps(steady, least, Policy(), ALPHA, strained or set(), reachable)
+
+
+def poisson(generator: random.Random, mean: float) -> int:
+    at, number = generator.expovariate(mean), 0
+    while at < 1:
+        at, number = at + generator.expovariate(mean), number + 1
+    return number
+
+
+def test_six_seconds_without_a_short_one_are_within() -> None:
+    assert (Outcome.INCONCLUSIVE, 6) == (judged([50] * 20).outcome, judged([50] * 20).needed)
+    verdict = judged([50] * 24)
+    assert (Outcome.WITHIN, Reason.SHOWN) == (verdict.outcome, verdict.reason)
+    assert (200.0, 6, 0, S) == (verdict.per_s, verdict.n, verdict.short, verdict.stretch_ns)
+
+
+def test_nineteen_short_seconds_are_exceeded_and_eighteen_are_not_yet() -> None:
+    early = judged([49] * 60)
+    assert (Outcome.INCONCLUSIVE, Reason.FEW, 19) == (early.outcome, early.reason, early.needed)
+    assert Outcome.INCONCLUSIVE is judged([49] * 72).outcome
+    assert Outcome.EXCEEDED is judged([49] * 76).outcome
+
+
+def test_what_is_not_a_whole_interval_is_left_out() -> None:
+    assert 6 == judged([50] * 27).n
+
+
+def test_before_the_end_of_the_ramp_up_nothing_is_known() -> None:
+    verdict = judge_rps(Steady({0: 50}, 40, 40, WINDOW_NS), 200.0, Policy(), ALPHA)
+    assert (Outcome.INCONCLUSIVE, Reason.FEW, 0) == (verdict.outcome, verdict.reason, verdict.n)
+
+
+def test_requests_outside_of_the_steady_load_do_not_count() -> None:
+    counts = dict.fromkeys(range(-40, 0), 500) | dict.fromkeys(range(100), 40)
+    assert 160.0 == judge_rps(Steady(counts, 0, 100, WINDOW_NS), 200.0, Policy(), ALPHA).per_s
+
+
+def test_a_slow_rate_is_judged_by_intervals_of_ten_requests() -> None:
+    verdict = judged([1, 0, 0, 0, 0] * 200, least=0.7)
+    assert (14_500_000_000, 17) == (verdict.stretch_ns, verdict.n)
+    assert Outcome.WITHIN is verdict.outcome
+
+
+def test_one_long_stall_exceeds_nothing_and_does_not_keep_from_a_pass() -> None:
+    assert Outcome.WITHIN is judged([60] * 200 + [0] * 8 + [60] * 200).outcome
+
+
+def test_an_average_that_reaches_the_limit_is_not_exceeded_however_uneven_it_is() -> None:
+    verdict = judged(([40] * 12 + [100] * 4) * 40)
+    assert verdict.per_s > 200
+    assert (Outcome.INCONCLUSIVE, Reason.NEAR) == (verdict.outcome, verdict.reason)
+
+
+def test_seconds_short_of_cpu_exceed_nothing() -> None:
+    verdict = judged([30] * 240, strained=set(range(0, 240, 4)))
+    assert (Outcome.INCONCLUSIVE, Reason.MACHINE) == (verdict.outcome, verdict.reason)
+    assert (60, 60, 60) == (verdict.short, verdict.strained, verdict.short_strained)
+
+
+def test_the_other_seconds_exceed_all_the_same() -> None:
+    verdict = judged([30] * 240, strained=set(range(80)))
+    assert (Outcome.EXCEEDED, 20) == (verdict.outcome, verdict.strained)
+
+
+def test_seconds_short_of_cpu_count_for_a_pass() -> None:
+    assert Outcome.WITHIN is judged([60] * 240, strained=set(range(240))).outcome
+
+
+def test_users_that_wait_too_long_to_reach_the_limit_exceed_nothing() -> None:
+    verdict = judged([8] * 240, reachable=33.4)
+    assert (Outcome.INCONCLUSIVE, Reason.LOAD) == (verdict.outcome, verdict.reason)
+    assert Outcome.EXCEEDED is judged([8] * 240, reachable=400.0).outcome
+    assert Outcome.EXCEEDED is judged([8] * 240, reachable=200.0).outcome
+
+
+@given(st.lists(st.integers(0, 120), max_size=300), st.sets(st.integers(0, 299)))
+def test_a_verdict_never_contradicts_the_average_next_to_it(
+    per_window: list[int], strained: set[int]
+) -> None:
+    verdict = judged(per_window, strained=strained)
+    assert verdict.short_strained <= min(verdict.short, verdict.strained)
+    assert max(verdict.short, verdict.strained) <= verdict.n
+    if verdict.outcome is Outcome.WITHIN:
+        assert verdict.per_s >= 200
+    if verdict.outcome is Outcome.EXCEEDED and not verdict.strained:
+        assert verdict.per_s < 200
+
+
+@pytest.mark.parametrize(("mean", "expected"), [(57.0, Outcome.WITHIN), (44.0, Outcome.EXCEEDED)])
+def test_an_eighth_above_or_below_the_limit_is_shown_in_a_minute(
+    mean: float, expected: Outcome
+) -> None:
+    generator = random.Random(1)
+    runs = [[poisson(generator, mean) for _ in range(240)] for _ in range(100)]
+    assert [expected] * 100 == [judged(run).outcome for run in runs]
+
+
+def test_a_load_just_at_the_limit_is_not_called_exceeded() -> None:
+    generator = random.Random(2)
+    runs = [[poisson(generator, 50) for _ in range(1200)] for _ in range(100)]
+    assert Outcome.EXCEEDED not in [judged(run).outcome for run in runs]

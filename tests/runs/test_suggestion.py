@@ -1,0 +1,64 @@
+"""Suggested limits: above what was seen by an explained margin, and never a guess."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.sample import Observations, Sample
+from pytest_hancock_latency.runs.suggestion import rounded_up, suggest
+
+MS = 1_000_000
+
+
+def record(latencies_ms: list[float]) -> Record:
+    wall = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
+    return record_of(Sample("", Observations(wall, wall, wall)), "test_it.py::test_health")
+
+
+@pytest.mark.parametrize(
+    ("ns", "rounded"), [(1, 1), (99, 99), (100, 100), (101, 110), (1_234_567, 1_300_000)]
+)
+def test_limits_are_rounded_up_to_two_digits(ns: int, rounded: int) -> None:
+    assert rounded_up(Fraction(ns)) == rounded
+
+
+def test_a_limit_is_the_upper_bound_of_its_quantile_and_a_quarter() -> None:
+    suggestion = suggest(record([4.0] * 354))
+    assert [limit.percentile for limit in suggestion.limits] == ["p50", "p95", "p99"]
+    for limit in suggestion.limits:
+        assert limit.limit_ns == rounded_up(limit.bound_ns * Fraction(5, 4))
+        assert limit.bound_ns == pytest.approx(4 * MS, rel=1e-3)
+
+
+def test_a_percentile_that_too_little_is_known_of_is_left_out() -> None:
+    suggestion = suggest(record([4.0] * 100))
+    assert [limit.percentile for limit in suggestion.limits] == ["p50", "p95"]
+    assert suggestion.unknown == [("p99", 354)]
+
+
+@given(st.lists(st.floats(0.01, 1000), min_size=6, max_size=400))
+def test_limits_never_get_smaller_and_make_a_budget(latencies_ms: list[float]) -> None:
+    suggestion = suggest(record(latencies_ms), Fraction(0))
+    terms = {limit.percentile: f"{limit.limit_ns}ns" for limit in suggestion.limits}
+    assert parse_terms(terms).budget().limits
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"budget_name": "GET /health", "name": "warm"}, "GET /health"),
+        ({"name": "warm"}, "test_it.py::test_health"),
+        ({}, "test_it.py::test_health"),
+    ],
+)
+def test_a_budget_is_called_by_the_nearest_name(changes: dict[str, str], name: str) -> None:
+    named = replace(record([1.0]), **changes)
+    assert suggest(named).name == name
