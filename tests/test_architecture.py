@@ -1,6 +1,6 @@
 """The rooms of the packages and the walls between them.
 
-core ← measuring      core ← reporting      core, measuring, reporting ← plugin, locust_gate, cli
+core ← judging ← runs ← reporting ← files ← edges      judging ← measuring ← edges
 
 Who may import whom is checked by import-linter, whose contracts are in pyproject.toml. What it
 cannot see is checked here, from the syntax of each file; every such rule finds a planted breach.

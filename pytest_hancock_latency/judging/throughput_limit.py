@@ -27,9 +27,11 @@ from typing import Final
 
 from ..core.duration import NS_PER_S
 from ..core.evidence import boundaries
+from ..core.histogram import middle
 from ..core.verdict import Outcome, Reason, RpsVerdict
+from .counts import RunningTally
 from .limit_judge import Table, survives_deletion
-from .sequential import Policy
+from .sequential import DELETION_WINDOW_NS, Policy
 from .throughput_trend import Steady
 
 _SHORT: Final = Fraction(1, 2)
@@ -38,6 +40,8 @@ _LEAST_REQUESTS: Final = 10
 """Requests in an interval at the limit; with fewer, the median is far from the mean."""
 _DELETED: Final = 2
 """Adjacent intervals that *exceeded* must hold without, see `survives_deletion`."""
+_SATURATED: Final = 0.99
+"""Share of waiting above which only the responses limit the rate."""
 _FARTHEST: Final = 86_400
 """Intervals beyond which a forecast is useless: a day."""
 
@@ -123,6 +127,46 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
         needed=needed if reason is Reason.FEW else None,
         reachable_per_s=reachable_per_s,
     )
+
+
+def waiting_share(tallies: Sequence[RunningTally], users: int) -> float:
+    """Return the share of all users' time that they spend waiting for responses.
+
+    By Little's law: responses per second times their latency is the number of waiting users.
+    Source: Little 1961, "A proof for the queuing formula L = λW".
+
+    Args:
+        tallies: the requests of a closed loop, each request in exactly one of them.
+        users: the number of users that make them.
+
+    Returns:
+        A share, without the time of failed requests; 1 if unknown, so that it limits no rate.
+    """
+    windows = [window for tally in tallies for window in tally.per_window]
+    if not windows or not users:
+        return 1.0
+    elapsed_ns = (max(windows) - min(windows) + 1) * DELETION_WINDOW_NS
+    waited_ns = sum(
+        middle(index) * count
+        for tally in tallies
+        for index, count in tally.histogram.counts.items()
+    )
+    return waited_ns / (elapsed_ns * users)
+
+
+def reachable_per_s(steady: Steady, waiting: float) -> float | None:
+    """Return the requests/s that the same users would make if responses took no time.
+
+    Args:
+        steady: answered requests by window.
+        waiting: the share of their time that the users wait, see `waiting_share`.
+
+    Returns:
+        Requests per second; None if only the responses limit the rate.
+    """
+    if waiting >= _SATURATED or not steady.length_ns:
+        return None
+    return steady.requests / (steady.length_ns / NS_PER_S) / (1 - waiting)
 
 
 def _requests(steady: Steady, windows: int, number: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Final
 from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
-from ..core.histogram import Histogram, index_of, middle
+from ..core.histogram import Histogram, index_of
 from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
@@ -19,7 +19,7 @@ from ..core.verdict import RpsVerdict, Verdict
 from ..judging.counts import RunningTally, add_counts, judge_counts
 from ..judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from ..judging.sequential import DELETION_WINDOW_NS, Policy
-from ..judging.throughput_limit import judge_rps
+from ..judging.throughput_limit import judge_rps, reachable_per_s, waiting_share
 from ..judging.throughput_trend import Steady, judge_throughput
 from .diagnosis import about_alike, about_omission, about_send_lag
 from .listener import RequestCounts, label_of
@@ -32,8 +32,6 @@ _OF_REQUESTS: Final = re.compile(r"[A-Z*]+ ")
 AGGREGATED: Final = "Aggregated"
 """Name of the budget for all requests together, as in Locust's own tables."""
 MANY_NAMES: Final = Advice.of("many-names", names=MOST_NAMES)
-_SATURATED: Final = 0.99
-"""Share of waiting above which only the responses limit the rate."""
 _GUIDE_LIMITS: Final = (*ACCEPTABLE.limits, *INVESTIGATE.limits)
 
 
@@ -180,22 +178,8 @@ class RunJudge:
         return self._kinds[label_]
 
     def _waiting_share(self, state: RunState) -> float:
-        """Return the share of all users' time spent waiting for responses, without failures.
-
-        1 if unknown, so that it does not limit the rate.
-        By Little's law: responses per second times their latency is the number of waiting users.
-        """
-        tallies = [kind.tally for kind in self._apart if kind.loop == "closed"]
-        windows = [window for tally in tallies for window in tally.per_window]
-        if not windows or not state.users:
-            return 1.0
-        elapsed_ns = (max(windows) - min(windows) + 1) * DELETION_WINDOW_NS
-        waited_ns = sum(
-            middle(index) * count
-            for tally in tallies
-            for index, count in tally.histogram.counts.items()
-        )
-        return waited_ns / (elapsed_ns * state.users)
+        closed = [kind.tally for kind in self._apart if kind.loop == "closed"]
+        return waiting_share(closed, state.users)
 
     def _record(
         self,
@@ -261,9 +245,7 @@ def _judge_rps(
     counts = kind.tally.answered_per_window
     begin = state.until if state.steady_from is None else state.steady_from
     steady = Steady(counts, begin, state.until, DELETION_WINDOW_NS)
-    reachable = None
-    if kind.loop == "closed" and waiting < _SATURATED and steady.length_ns:
-        reachable = steady.requests / (steady.length_ns / NS_PER_S) / (1 - waiting)
+    reachable = reachable_per_s(steady, waiting) if kind.loop == "closed" else None
     return judge_rps(
         steady,
         terms.least_per_s,

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.core.verdict import Outcome, Reason, RpsVerdict
+from pytest_hancock_latency.judging.counts import RunningTally
 from pytest_hancock_latency.judging.sequential import Policy
-from pytest_hancock_latency.judging.throughput_limit import judge_rps
+from pytest_hancock_latency.judging.throughput_limit import (
+    judge_rps,
+    reachable_per_s,
+    waiting_share,
+)
 from pytest_hancock_latency.judging.throughput_trend import Steady
 
 ALPHA = 0.01 / 200
@@ -128,3 +134,30 @@ def test_a_load_just_at_the_limit_is_not_called_exceeded() -> None:
     generator = random.Random(2)
     runs = [[poisson(generator, 50) for _ in range(1200)] for _ in range(100)]
     assert Outcome.EXCEEDED not in [judged(run).outcome for run in runs]
+
+
+def test_users_who_wait_half_of_the_time_could_make_twice_as_many_requests() -> None:
+    tally = RunningTally()
+    for window in range(40):  # ten seconds of 10 requests/s, each half a second long, by ten users
+        tally.add(window, {index_of(S // 2): 5 if window % 2 else 0})
+    waiting = waiting_share([tally], 10)
+    assert waiting == pytest.approx(0.5, rel=0.02)
+    steady = Steady(tally.answered_per_window, 0, 40, WINDOW_NS)
+    assert reachable_per_s(steady, waiting) == pytest.approx(20, rel=0.02)
+
+
+@pytest.mark.parametrize(("tallies", "users"), [([], 10), ([RunningTally()], 10)])
+def test_without_requests_the_share_of_waiting_is_unknown(
+    tallies: list[RunningTally], users: int
+) -> None:
+    assert waiting_share(tallies, users) == 1.0
+
+
+def test_without_users_the_share_of_waiting_is_unknown() -> None:
+    tally = RunningTally()
+    tally.add(0, {index_of(S): 1})
+    assert waiting_share([tally], 0) == 1.0
+
+
+def test_users_who_only_wait_have_no_reachable_rate() -> None:
+    assert reachable_per_s(Steady({0: 50}, 0, 1, WINDOW_NS), 0.99) is None
