@@ -18,11 +18,7 @@ from time import perf_counter
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from hancock_app.observability.metrics import Metrics
-
-# Keys of the WSGI environ that the application shares with the edge.
-REQUEST_ID = "hancock.request_id"
-HEADERS = "hancock.headers"  # a list of headers that every response of this request gets
-STREAMED = "hancock.streamed"  # present if the body is still being produced after the view returns
+from hancock_app.request_environ import HEADERS, REQUEST_ID, STREAMED
 
 # The route label of requests that match no route: with one label per path, each typo would add one.
 UNMATCHED = "unmatched"

@@ -9,7 +9,7 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from hancock_app.edge import REQUEST_ID
+from hancock_app.request_environ import REQUEST_ID
 
 _log = logging.getLogger("hancock")
 

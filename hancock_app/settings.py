@@ -10,17 +10,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
+from hancock_app.backends import Endpoint
 from hancock_app.webhooks.keys import key_of
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A model server, the model to request from it, and its API key (not sent when empty)."""
-
-    url: str
-    model: str
-    key: str = field(default="", repr=False)
-
 
 # Servers with a well-known address; `openai_compatible` is any other server, without defaults.
 PRESETS = {

@@ -14,8 +14,8 @@ from itertools import chain
 import msgspec
 from flask import Response, request
 
-from hancock_app.edge import REQUEST_ID, STREAMED
 from hancock_app.errors import ApiError, ErrorReply
+from hancock_app.request_environ import REQUEST_ID, STREAMED
 
 CONTENT_TYPE = "text/event-stream"
 

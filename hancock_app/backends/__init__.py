@@ -7,6 +7,7 @@ any other object with the methods of `Backend`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 # The audience of the answer: general, an analyst, a security officer, a developer.
@@ -40,6 +41,15 @@ class Checkable(Protocol):
     def check(self) -> None:
         """Raise a `BackendFailure` unless a question would be answered."""
         ...
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model server, the model to request from it, and its API key (not sent when empty)."""
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
 
 
 class BackendFailure(Exception):

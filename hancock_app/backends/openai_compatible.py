@@ -12,8 +12,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from hancock_app.backends import BackendFailure, BackendTimeout, BackendUnavailable, Mode
-from hancock_app.settings import Endpoint
+from hancock_app.backends import BackendFailure, BackendTimeout, BackendUnavailable, Endpoint, Mode
 
 # The system prompt of each mode.
 INSTRUCTIONS: dict[Mode, str] = {

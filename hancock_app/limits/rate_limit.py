@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from wsgiref.types import WSGIEnvironment
 
-from hancock_app.edge import HEADERS
 from hancock_app.errors import ApiError
 from hancock_app.limits.moving_window import Admission, Window
 from hancock_app.observability.metrics import Metrics
+from hancock_app.request_environ import HEADERS
 
 # The setting is in requests per minute.
 SPAN_S = 60

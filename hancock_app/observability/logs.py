@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import has_request_context, request
 
-from hancock_app.edge import REQUEST_ID
+from hancock_app.request_environ import REQUEST_ID
 
 # The fields that `hancock.access` adds. Extra fields of other libraries could contain anything.
 _EXTRA_FIELDS = ("request_id", "method", "route", "status", "ms", "client")

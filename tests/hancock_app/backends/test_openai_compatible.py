@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 
 from hancock_app import Settings, create_app
-from hancock_app.backends import MODES, BackendFailure, BackendTimeout, BackendUnavailable
+from hancock_app.backends import (
+    MODES,
+    BackendFailure,
+    BackendTimeout,
+    BackendUnavailable,
+    Endpoint,
+)
 from hancock_app.backends.openai_compatible import INSTRUCTIONS, OpenAICompatible, RetryPolicy
-from hancock_app.settings import Endpoint
 
 PATIENT_S = 60.0
 HURRIED_S = 0.2
