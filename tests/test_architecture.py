@@ -79,13 +79,13 @@ def sources() -> dict[str, ast.Module]:
 def test_the_imports_keep_every_contract() -> None:
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert 0 == run.returncode, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout + run.stderr
     assert "0 broken" in run.stdout
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_no_file_breaks_a_rule(rule: Rule) -> None:
-    assert [] == [breach for path, tree in sources().items() for breach in rule(path, tree)]
+    assert [breach for path, tree in sources().items() for breach in rule(path, tree)] == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_no_file_breaks_a_rule(rule: Rule) -> None:
     ],
 )
 def test_a_planted_breach_is_found(rule: Rule, path: str, text: str) -> None:
-    assert 1 == len(list(rule(path, ast.parse(text))))
+    assert len(list(rule(path, ast.parse(text)))) == 1
 
 
 def test_no_module_imports_numpy_while_it_is_loaded() -> None:

@@ -39,23 +39,23 @@ def begin(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[st
 def test_a_run_is_judged_and_its_artifacts_are_written(tmp_path: Path) -> None:
     load = begin(tmp_path, "--time", "2s", "--users", "3")
     output, errors = load.communicate(timeout=120)
-    assert 0 == load.returncode, errors
+    assert load.returncode == 0, errors
     assert "GET /health" in output
     artifact = json.loads((tmp_path / "performance-latency.json").read_text(encoding="utf-8"))
-    assert ["GET /health"] == [sample["test"] for sample in artifact["samples"]]
+    assert [sample["test"] for sample in artifact["samples"]] == ["GET /health"]
 
 
 @pytest.mark.long
 def test_an_exceeded_budget_sets_the_exit_code(tmp_path: Path) -> None:
     load = begin(tmp_path, "--time", "4s", "--profile", "MixedUser", HANCOCK_RATE_LIMIT="1")
     output, _ = load.communicate(timeout=120)
-    assert 1 == load.returncode, output
+    assert load.returncode == 1, output
 
 
 def test_a_hancock_that_does_not_start_is_one_line(tmp_path: Path) -> None:
     load = begin(tmp_path, HANCOCK_RATE_LIMIT="lots")
     _, errors = load.communicate(timeout=120)
-    assert 2 == load.returncode
+    assert load.returncode == 2
     # gunicorn exits with 3 or 1, whichever of its workers fails first.
     assert re.fullmatch(
         r"Hancock does not answer at http://127\.0\.0\.1:\d+/health: gunicorn exited with [13]",
@@ -72,7 +72,7 @@ def test_a_stopped_run_reports_and_stops_the_server(tmp_path: Path) -> None:
             break
     load.send_signal(signal.SIGTERM)
     output, _ = load.communicate(timeout=120)  # ends only once the server's pipe is closed, too
-    assert 130 == load.returncode
+    assert load.returncode == 130
     assert "GET /health" in output
 
 

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
     built = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False)
-    assert 0 == built.returncode, built.stdout + built.stderr
+    assert built.returncode == 0, built.stdout + built.stderr
     (path,) = folder.glob("*.whl")
     return zipfile.ZipFile(path)
 
@@ -110,7 +110,7 @@ def test_every_entry_point_leads_somewhere(target: str) -> None:
 
 
 def test_the_licence_travels_with_the_wheel(wheel: zipfile.ZipFile, metadata: Message) -> None:
-    assert "MIT" == metadata["License-Expression"]
+    assert metadata["License-Expression"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8") == dist_info(wheel, "licenses/LICENSE")
 
 
@@ -122,7 +122,7 @@ def test_the_plugin_alone_needs_pytest_and_numpy(metadata: Message) -> None:
 def test_the_lock_is_readable_by_any_pip_anywhere() -> None:
     """Names, versions and markers: no index, no host, no path, no option."""
     pinned = re.compile(r"[a-z0-9._-]+(\[[a-z0-9,-]+\])?==[0-9][^\s/:@]*( ; [^/@]+)?")
-    assert [] == [line for line in lock_lines() if not pinned.fullmatch(line)]
+    assert [line for line in lock_lines() if not pinned.fullmatch(line)] == []
 
 
 def test_the_lock_has_a_hash_for_every_requirement() -> None:
@@ -132,7 +132,7 @@ def test_the_lock_has_a_hash_for_every_requirement() -> None:
         for line, following in zip(lines, [*lines[1:], ""], strict=True)
         if line[0] not in "# " and not following.startswith("    --hash=sha256:")
     ]
-    assert [] == without
+    assert without == []
 
 
 def test_the_lock_pins_whatever_the_project_asks_for() -> None:

@@ -130,12 +130,12 @@ def test_the_closest_tests_come_first(script: ModuleType) -> None:
         ("tests/test_limit.py::test_runs_another_line", 0.1, {PATH: [9]}),
         ("tests/test_limit.py::test_runs_the_line", 0.2, {PATH: [3]}),
     )
-    assert [
+    assert chosen(script, coverage, 3) == [
         "tests/test_limit.py::test_runs_the_line",
         "tests/test_any.py::test_runs_the_line",
         "tests/test_limit.py::test_runs_another_line",
         "tests/test_user.py::test_imports",
-    ] == chosen(script, coverage, 3)
+    ]
 
 
 def test_tests_that_take_too_long_together_are_left_out(script: ModuleType) -> None:
@@ -174,14 +174,14 @@ def test_equivalent_mutants_are_left_out_of_the_score_and_accepted_ones_lower_it
     ]
     score = script.score_of(results, {row.place: row for row in rows})
     assert script.Score(tried=5, killed=2, equivalent=1, accepted=1) == score
-    assert (2, 50.0) == (score.survived, score.percent)
+    assert (score.survived, score.percent) == (2, 50.0)
 
 
 def test_a_result_that_was_cut_off_is_tried_again(script: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     whole = json.dumps(vars(result(script, "return 2", "killed")))
     file.write_text(f"{whole}\n{whole[:20]}", encoding="utf-8")
-    assert 1 == len(script.read_results(file))
+    assert len(script.read_results(file)) == 1
     assert f"{whole}\n" == file.read_text(encoding="utf-8")
 
 
@@ -195,7 +195,7 @@ def test_every_survivor_with_a_reason_is_a_change_to_the_code_of_today(script: M
     paths = {path for path, _, _ in listed}
     lines = {path: " ".join((ROOT / path).read_text(encoding="utf-8").split()) for path in paths}
     gone = [place for place in listed if " ".join(place[1].split()) not in lines[place[0]]]
-    assert [] == gone
+    assert gone == []
     assert all(row["reason"] for rows in tables.values() for row in rows)
 
 
@@ -232,15 +232,15 @@ def test_mutants_are_tried_and_survivors_tried_again_after_new_tests(project: Pa
         return done.stdout, trials
 
     text, trials = tried()
-    assert 4 == len(trials)
+    assert len(trials) == 4
     assert "package/limit.py:6: return latency < limit  →  return latency <= limit" in text
     assert text.endswith("mutants: surviving, % 50; 1 of 1 goals missed\n")
-    assert [] == tried()[1]
-    assert [True] * 3 == [line.startswith("survived") for line in tried("--control", "3")[1]]
+    assert tried()[1] == []
+    assert [line.startswith("survived") for line in tried("--control", "3")[1]] == [True] * 3
     test_file = project / "tests" / "test_limit.py"
     more = "def test_under():\n    assert [is_under(n, 2) for n in (1, 2, 3)] == [1, 0, 0]\n"
     before = test_file.read_text(encoding="utf-8").replace("is_over\n", "is_over, is_under\n", 1)
     test_file.write_text(before + more, encoding="utf-8")
     text, trials = tried("--again")
-    assert 2 == len(trials)
+    assert len(trials) == 2
     assert text.endswith("mutants: surviving, % 0; 0 of 1 goals missed\n")

@@ -30,7 +30,7 @@ def figures(script: str, tmp_path: Path, *arguments: str) -> dict[str, Any]:
     status, said = run(script, *arguments, "--json", str(written))
     plain = json.loads(written.read_text(encoding="utf-8"))
     last = said.splitlines()[-1]
-    assert 0 == status
+    assert status == 0
     assert last.startswith(f"{Path(script).stem}: ")
     assert all(goal["name"] in last for goal in plain["goals"])
     return plain["figures"]
@@ -39,13 +39,13 @@ def figures(script: str, tmp_path: Path, *arguments: str) -> dict[str, Any]:
 def test_operating_characteristics(tmp_path: Path) -> None:
     made = figures("operating_characteristics.py", tmp_path, "--trials", "1", "--groups", "build")
     assert {0.3, 0.5, 0.7, 0.9} == {row["ratio"] for row in made["rows"]}
-    assert 0 == made["build_alarm"]["ours"]
+    assert made["build_alarm"]["ours"] == 0
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones() -> None:
     command = [sys.executable, str(BENCHMARKS / "operating_characteristics.py"), "--groups", "x"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert "no such group: x; there are iid, clear pass, noise, trace, build" in done.stderr
 
 
@@ -53,7 +53,7 @@ def test_deciding_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     arguments = ("--latencies", "2", "--runs", "1", "--results", str(results))
     made = figures("deciding.py", tmp_path, *arguments)
-    assert ["half", "over"] == [row["side"] for row in made["rows"]]
+    assert [row["side"] for row in made["rows"]] == ["half", "over"]
     assert made == figures("deciding.py", tmp_path, *arguments)
 
 
@@ -66,8 +66,10 @@ def test_overhead(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_busy_machine(tmp_path: Path) -> None:
     made = figures("busy_machine.py", tmp_path, "--runs", "1", "--spinners", "1")
-    assert {"unchanged": 5, "computing": 1, "sleeping": 1} == {
-        row["handler"]: row["gates"] for row in made["rows"]
+    assert {row["handler"]: row["gates"] for row in made["rows"]} == {
+        "unchanged": 5,
+        "computing": 1,
+        "sleeping": 1,
     }
 
 
@@ -78,16 +80,16 @@ def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
     first = figures("busy_waits.py", tmp_path, *options)
     again = figures("busy_waits.py", tmp_path, *options)
     assert first == again
-    assert {
+    assert {cell: len(rows) for cell, rows in first["rows"].items()} == {
         "pool p95 spinners-1 unchanged-0.5": 1,
         "pool p95 spinners-1 computing-3": 1,
-    } == {cell: len(rows) for cell, rows in first["rows"].items()}
+    }
 
 
 def test_artifact_cost(tmp_path: Path) -> None:
     made = figures("artifact_cost.py", tmp_path, "--gates", "20")
     rows = made["rows"]
-    assert [354, 3_550, 20_000] == [row["observations"] for row in rows]
+    assert [row["observations"] for row in rows] == [354, 3_550, 20_000]
     assert rows[0]["total"] < 1_000_000
     assert made["session"]["written"] <= 3
 
@@ -106,15 +108,15 @@ def test_a_missed_goal_sets_the_exit_code_if_requested(
 
     goals = [at_most("held", 1, 2), at_most("missed", 3, 2)]
     by_default, with_check = parser("").parse_args([]), parser("").parse_args(["--check"])
-    assert 0 == conclude("script", {}, goals, by_default)
-    assert 1 == conclude("script", {}, goals, with_check)
-    assert 0 == conclude("script", {}, goals[:1], with_check)
+    assert conclude("script", {}, goals, by_default) == 0
+    assert conclude("script", {}, goals, with_check) == 1
+    assert conclude("script", {}, goals[:1], with_check) == 0
 
 
 def test_locust_listener(tmp_path: Path) -> None:
     made = figures("locust_listener.py", tmp_path, "--listener", "1", "--pace", "1")
     assert {"ours", "empty", "added"} == set(made["listener"])
-    assert 0 < made["pace"]["with"]
+    assert made["pace"]["with"] > 0
 
 
 def test_versus_asserts(tmp_path: Path) -> None:
@@ -148,8 +150,8 @@ def test_dueling_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_trend_characteristics(tmp_path: Path) -> None:
     pytest.importorskip("ruptures")
     made = figures("trend_characteristics.py", tmp_path, "--trials", "2", "--recorded")
-    assert [2, 2, 2, 2, 200] == [len(rows) for rows in made["rows"]["ours"].values()]
-    assert 2 >= sum(row["false"] for row in made["rows"]["ours"]["recorded"])
+    assert [len(rows) for rows in made["rows"]["ours"].values()] == [2, 2, 2, 2, 200]
+    assert sum(row["false"] for row in made["rows"]["ours"]["recorded"]) <= 2
 
 
 def test_importing(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_importing(tmp_path: Path) -> None:
 def test_pooled_characteristics(tmp_path: Path) -> None:
     pytest.importorskip("ruptures")
     made = figures("pooled_characteristics.py", tmp_path, "--trials", "2")
-    assert 0 == sum(row["before"] for row in made["rows"] if row["kind"] == "unchanged, 2")
+    assert sum(row["before"] for row in made["rows"] if row["kind"] == "unchanged, 2") == 0
 
 
 def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -169,7 +171,8 @@ def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
     chosen = ("--tools", "ours,by hand", "--tasks", "flask", "--conditions", "twice", "--runs", "1")
     options = (*chosen, "--results", str(results))
     made = figures("versus/compare_tools.py", tmp_path, *options)
-    assert {("flask", "ours"): 1, ("flask", "by hand"): 1} == {
-        (row["task"], row["tool"]): row["twice fails"] for row in made["rows"]
+    assert {(row["task"], row["tool"]): row["twice fails"] for row in made["rows"]} == {
+        ("flask", "ours"): 1,
+        ("flask", "by hand"): 1,
     }
     assert made == figures("versus/compare_tools.py", tmp_path, *options)

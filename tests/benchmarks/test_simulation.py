@@ -43,7 +43,7 @@ def test_the_gate_is_undecided_when_observations_end_too_early() -> None:
     import operating_characteristics
 
     samples = (Recorded(1.0) for _ in range(353))
-    assert "undecided" == operating_characteristics.gate(samples, {0.99: 10.0})
+    assert operating_characteristics.gate(samples, {0.99: 10.0}) == "undecided"
 
 
 def test_the_gate_takes_no_more_than_it_needs() -> None:
@@ -51,7 +51,7 @@ def test_the_gate_takes_no_more_than_it_needs() -> None:
 
     samples = iter([Recorded(1.0)] * 400)
     operating_characteristics.gate(samples, {0.99: 10.0})
-    assert 400 - 354 == len(list(samples))
+    assert len(list(samples)) == 400 - 354
 
 
 @pytest.mark.parametrize("ratio", [0.9, 1.5])
@@ -88,7 +88,7 @@ def test_a_replay_goes_round_and_round_in_time() -> None:
     for name in NAMES:
         columns = replay(name, np.random.default_rng(1)).columns
         ends = columns.start + columns.wall
-        assert 20_000 == len(columns.wall)
+        assert len(columns.wall) == 20_000
         assert (columns.start[1:] >= ends[:-1]).all(), name
         assert len(recording(name)) <= 20_000
 

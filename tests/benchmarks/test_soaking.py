@@ -63,13 +63,13 @@ def test_a_short_spike_is_no_growth() -> None:
 
 
 def test_requests_are_counted_from_the_metrics_without_their_own_route() -> None:
-    assert {"GET /health 200": 12, "GET unmatched 404": 3} == served(METRICS)
+    assert served(METRICS) == {"GET /health 200": 12, "GET unmatched 404": 3}
 
 
 def test_a_request_that_only_one_side_counted_is_shown_with_both_counts() -> None:
     clients = sent([{"GET /health 200": 10}, {"GET /health 200": 1, "GET /search 404": 3}])
-    assert {"GET /health 200": (11, 12)} == differences(clients, served(METRICS))
-    assert {} == differences(Counter(served(METRICS)), served(METRICS))
+    assert differences(clients, served(METRICS)) == {"GET /health 200": (11, 12)}
+    assert differences(Counter(served(METRICS)), served(METRICS)) == {}
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs /proc of Linux")
@@ -90,9 +90,9 @@ def test_a_short_soak_holds_all_goals_but_those_of_growth(tmp_path: Path) -> Non
     done = subprocess.run(
         [*command, *files], capture_output=True, text=True, timeout=170, check=False
     )
-    assert 0 == done.returncode, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     plain = json.loads(figures.read_text(encoding="utf-8"))
-    assert 8 == len(plain["goals"])
+    assert len(plain["goals"]) == 8
     assert {"pytest", "locust"} == set(plain["figures"]["sessions"])
     assert plain["figures"]["requests"] > 100
     assert picture.read_text(encoding="utf-8").lstrip().startswith("<?xml")

@@ -43,7 +43,7 @@ def test_imports_are_resolved(structure: ModuleType, statement: str, expected: s
 
 def test_a_package_imports_relative_to_itself(structure: ModuleType) -> None:
     module = structure.Module("hancock_app/core/__init__.py", "from .small import name")
-    assert "hancock_app.core" == module.name
+    assert module.name == "hancock_app.core"
     assert "hancock_app.core.small" in set(module.imports())
 
 
@@ -57,7 +57,7 @@ def test_a_sliver_is_small_and_has_at_most_one_importer(structure: ModuleType) -
         "hancock_app/larger.py": "from .twice import x\n" + "x = 1\n" * 39,
     }
     modules = structure.modules_of(texts)
-    assert ["hancock_app/alone.py", "hancock_app/once.py"] == structure.slivers(modules)
+    assert structure.slivers(modules) == ["hancock_app/alone.py", "hancock_app/once.py"]
 
 
 def test_names_that_are_bound_are_counted(structure: ModuleType) -> None:
@@ -97,7 +97,7 @@ def test_a_module_is_tested_by_its_name_or_by_that_of_its_folder(structure: Modu
         "tests/test_clock.py": "",
         "tests/ledger.py": "",
     }
-    assert ["hancock_app/ledger.py"] == structure.untested(texts)
+    assert structure.untested(texts) == ["hancock_app/ledger.py"]
 
 
 @pytest.mark.skipif(WITHOUT_GIT, reason="needs a git repository")
@@ -105,7 +105,7 @@ def test_a_revision_is_compared_with_another() -> None:
     command = [sys.executable, str(SCRIPT), "--at", "HEAD", "--against", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["HEAD", "HEAD"] == rows[0]
+    assert rows[0] == ["HEAD", "HEAD"]
     assert rows[1][0] == "files"
     assert rows[1][1] == rows[1][2]
     assert ["changed", "lines,", "anywhere", "+0", "−0"] in rows
@@ -115,5 +115,5 @@ def test_a_revision_is_compared_with_another() -> None:
 def test_an_unknown_revision_is_one_line() -> None:
     command = [sys.executable, str(SCRIPT), "--at", "no-such-revision"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert 2 == done.returncode
-    assert "structure: fatal: not a valid object name: no-such-revision\n" == done.stderr
+    assert done.returncode == 2
+    assert done.stderr == "structure: fatal: not a valid object name: no-such-revision\n"

@@ -46,7 +46,7 @@ def test_a_configuration_is_valid_by_the_schema_of_its_server(tmp_path: Path, na
     file.write_text(BLOCKS[name], encoding="utf-8")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", *SCHEMAS[name], file]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert 0 == checked.returncode, checked.stdout
+    assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.long
@@ -74,7 +74,7 @@ def test_a_baseline_is_compared_with_where_there_is_one(
     for step in ("gate", "keep the baseline", "gate"):
         command = ["bash", "-e", "-c", scripts[step]]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert 0 == ran.returncode, ran.stdout + ran.stderr
+        assert ran.returncode == 0, ran.stdout + ran.stderr
         reports.append((tmp_path / "artifacts" / "latency-report.html").read_text())
     assert ["median before" in report for report in reports] == [False, False, True]
 

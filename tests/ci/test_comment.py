@@ -96,14 +96,14 @@ def comment(number: int, body: str, kind: str = "Bot") -> dict[str, Any]:
 
 
 def test_the_table_is_posted_where_there_is_none(github: GitHub) -> None:
-    assert ["posted to pull request 7"] == github.post()
+    assert github.post() == ["posted to pull request 7"]
     assert [("POST", COMMENTS, f"{MARKER}\n{TABLE}")] == github.written
 
 
 def test_the_table_that_is_there_is_updated(github: GitHub) -> None:
     page = [comment(1, "nice"), comment(2, f"{MARKER}\nold"), comment(3, "unrelated")]
     github.answers[f"GET {COMMENTS}"] = json.dumps(page)
-    assert ["updated comment 2 of pull request 7"] == github.post()
+    assert github.post() == ["updated comment 2 of pull request 7"]
     path = "repos/we/ours/issues/comments/2"
     assert [("PATCH", path, f"{MARKER}\n{TABLE}")] == github.written
 
@@ -111,7 +111,7 @@ def test_the_table_that_is_there_is_updated(github: GitHub) -> None:
 def test_the_table_is_found_on_a_later_page(github: GitHub) -> None:
     pages = [[comment(1, "nice")], [comment(2, f"{MARKER}\nold")]]
     github.answers[f"GET {COMMENTS}"] = "".join(map(json.dumps, pages))
-    assert ["updated comment 2 of pull request 7"] == github.post()
+    assert github.post() == ["updated comment 2 of pull request 7"]
     assert "--paginate" in github.asked[0][0]
 
 
@@ -125,30 +125,30 @@ def test_other_comments_of_the_bot_and_quotations_of_the_table_are_left_alone(
         comment(4, "<!-- hancock-latency py311 -->\nanother table"),
     ]
     github.answers[f"GET {COMMENTS}"] = json.dumps(page)
-    assert ["posted to pull request 7"] == github.post()
+    assert github.post() == ["posted to pull request 7"]
 
 
 def test_a_table_with_a_name_is_one_of_its_own(github: GitHub) -> None:
     page = [comment(1, f"{MARKER}\nold"), comment(2, "<!-- hancock-latency py311 -->\nold")]
     github.answers[f"GET {COMMENTS}"] = json.dumps(page)
-    assert ["updated comment 2 of pull request 7"] == github.post(name="py311")
+    assert github.post(name="py311") == ["updated comment 2 of pull request 7"]
 
 
 @pytest.mark.parametrize("head", ["them/theirs", None], ids=["a fork", "a fork that is gone"])
 def test_a_fork_gets_no_comment_and_github_is_not_asked(github: GitHub, head: str | None) -> None:
     github.event("pull_request", pull_request=request(head))
-    assert [
+    assert github.post() == [
         "no comment: a pull request from a fork has a token that may only read; "
         "the table is in the job summary"
-    ] == github.post()
-    assert [] == github.asked
+    ]
+    assert github.asked == []
 
 
 @pytest.mark.parametrize("event", ["push", "pull_request_target", "schedule"])
 def test_other_events_are_left_alone(github: GitHub, event: str) -> None:
     github.event(event, pull_request=request("we/ours"))
     assert [f"no comment: {event} is no pull request"] == github.post()
-    assert [] == github.asked
+    assert github.asked == []
 
 
 def test_without_a_table_there_is_no_comment(github: GitHub) -> None:
@@ -161,16 +161,16 @@ def test_without_a_table_there_is_no_comment(github: GitHub) -> None:
 
 def test_a_refusal_of_github_is_a_warning(github: GitHub) -> None:
     github.answers[f"GET {COMMENTS}"] = None
-    assert [
+    assert github.post() == [
         "::warning title=latency table not posted::"
         "HTTP 403: Resource not accessible by integration (100%25 sure)"
-    ] == github.post()
+    ]
 
 
 def test_a_machine_without_gh_is_a_warning(github: GitHub, tmp_path: Path) -> None:
-    assert [
+    assert github.post(path=str(tmp_path / "nowhere")) == [
         "::warning title=latency table not posted::gh: No such file or directory"
-    ] == github.post(path=str(tmp_path / "nowhere"))
+    ]
 
 
 def test_a_table_that_github_would_refuse_for_its_length_is_cut_at_a_line(github: GitHub) -> None:
@@ -199,7 +199,7 @@ def test_the_run_of_a_fork_is_posted_by_a_second_workflow(github: GitHub) -> Non
     github.event("workflow_run", workflow_run=RUN)
     found = [{"number": 6, "head": {"sha": "old"}}, {"number": 7, "head": {"sha": "ab12"}}]
     github.answers["GET repos/we/ours/pulls"] = json.dumps(found)
-    assert ["posted to pull request 7"] == github.post()
+    assert github.post() == ["posted to pull request 7"]
     fields = ["--raw-field", "state=open", "--raw-field", "head=them:fix&state=closed"]
     assert github.asked[0][0][-4:] == fields
 
@@ -207,6 +207,6 @@ def test_the_run_of_a_fork_is_posted_by_a_second_workflow(github: GitHub) -> Non
 def test_a_run_that_is_no_longer_the_newest_posts_nothing(github: GitHub) -> None:
     github.event("workflow_run", workflow_run=RUN)
     github.answers["GET repos/we/ours/pulls"] = json.dumps([{"number": 7, "head": {"sha": "new"}}])
-    assert [
+    assert github.post() == [
         "no comment: the run belongs to no open pull request, or not to its newest commit"
-    ] == github.post()
+    ]

@@ -77,7 +77,7 @@ class Job:
         """The output of a command, which has to succeed."""
         started = self.start(command)
         output, errors = started.communicate()
-        assert 0 == started.returncode, output + errors
+        assert started.returncode == 0, output + errors
         return output
 
     def measures(self, started_unix_s: float) -> str:
@@ -103,7 +103,7 @@ def test_the_runs_of_earlier_jobs_are_fetched_and_the_new_one_is_pushed(remote: 
     names.append(second.measures(2e8))
     second.does("keep")
     assert names == on_branch(remote)
-    assert "" == git(second.clone, "status", "--short")
+    assert git(second.clone, "status", "--short") == ""
 
 
 @pytest.mark.long
@@ -114,7 +114,7 @@ def test_jobs_that_push_at_once_lose_nothing(remote: Path) -> None:
     names = [job.measures(at * 1e8) for at, job in enumerate(jobs)]
     pushing = [job.start("keep") for job in jobs]
     outputs = [process.communicate() for process in pushing]
-    assert [("", "")] * 3 == outputs
+    assert outputs == [("", "")] * 3
     assert names == on_branch(remote)
 
 
@@ -125,12 +125,12 @@ def test_each_gate_has_a_folder_of_its_own(remote: Path) -> None:
         job.does("get")
         job.measures(1e8)
         job.does("keep")
-    assert ["py 3.12", "run-19730303T094640"] == sorted(
+    assert sorted(
         re.split(r"[/.]run|\.000Z", path)[0].removesuffix("/") for path in on_branch(remote)
-    )
+    ) == ["py 3.12", "run-19730303T094640"]
     again = Job(remote, "again", NAME="py 3.12")
     again.does("get")
-    assert 1 == len(list(again.folder.glob("run-*")))
+    assert len(list(again.folder.glob("run-*"))) == 1
 
 
 @pytest.mark.long
@@ -161,10 +161,10 @@ def test_a_push_that_is_refused_is_a_warning(remote: Path) -> None:
     job = Job(remote, "job")
     job.does("get")
     job.measures(1e8)
-    assert (
+    assert job.does("keep") == (
         "::warning::this run is not in the history: cannot push to the branch latency-history, for "
         "which the job needs the permission contents: write\n"
-    ) == job.does("keep")
+    )
 
 
 @pytest.mark.long
@@ -172,21 +172,21 @@ def test_a_job_without_a_sample_pushes_nothing(remote: Path) -> None:
     job = Job(remote, "job")
     job.does("get")
     job.does("keep")
-    assert "main" == git(remote, "branch", "--format=%(refname:short)")
+    assert git(remote, "branch", "--format=%(refname:short)") == "main"
 
 
 def test_an_input_that_means_nothing_ends_the_action(remote: Path) -> None:
     started = Job(remote, "job", HISTORY="cahe").start("get")
     output, _ = started.communicate()
-    assert 2 == started.returncode
-    assert "::error::history: 'cahe' is not one of none, cache, branch\n" == output
+    assert started.returncode == 2
+    assert output == "::error::history: 'cahe' is not one of none, cache, branch\n"
 
 
 @pytest.mark.long
 def test_the_trend_is_in_the_log_and_a_page_among_the_artifacts(remote: Path) -> None:
     job = Job(remote, "job")
-    assert ("no history: this run has no samples, and there is no earlier one\n") == job.does(
-        "show"
+    assert job.does("show") == (
+        "no history: this run has no samples, and there is no earlier one\n"
     )
     job.measures(1e8)
     assert job.does("show").startswith("1 run")

@@ -60,25 +60,25 @@ def unpinned(text: str) -> list[str]:
 def test_there_is_something_to_check() -> None:
     names = ("benchmark", "ci", "docs", "fuzz", "long", "mutants", "release", "soak")
     assert [f"{name}.yml" for name in names] == [path.name for path in WORKFLOWS]
-    assert 2 == len(ACTIONS)
+    assert len(ACTIONS) == 2
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=relative)
 def test_every_workflow_is_valid(path: Path) -> None:
     checked = check("vendor.github-workflows", path)
-    assert 0 == checked.returncode, checked.stdout
+    assert checked.returncode == 0, checked.stdout
 
 
 @pytest.mark.parametrize("path", ACTIONS, ids=relative)
 def test_every_action_is_valid(path: Path) -> None:
     checked = check("vendor.github-actions", path)
-    assert 0 == checked.returncode, checked.stdout
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_an_invalid_workflow_is_found(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yml"
     broken.write_text("on: push\njobs: {gate: {steps: [{rum: make}]}}\n")
-    assert 1 == check("vendor.github-workflows", broken).returncode
+    assert check("vendor.github-workflows", broken).returncode == 1
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
@@ -90,17 +90,17 @@ def test_no_workflow_runs_what_strangers_wrote_with_the_rights_of_the_project(pa
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
 def test_values_reach_scripts_only_by_the_environment(path: Path) -> None:
-    assert [] == interpolations(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert interpolations(yaml.safe_load(path.read_text(encoding="utf-8"))) == []
 
 
 def test_an_interpolation_is_found() -> None:
     step = {"run": "echo ${{ github.head_ref }}"}
-    assert ["${{ github.head_ref }}"] == interpolations({"runs": {"steps": [step]}})
+    assert interpolations({"runs": {"steps": [step]}}) == ["${{ github.head_ref }}"]
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=relative)
 def test_every_action_of_another_repository_is_pinned_by_its_commit(path: Path) -> None:
-    assert [] == unpinned(path.read_text(encoding="utf-8"))
+    assert unpinned(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_reference_without_commit_or_version_is_found(reference: str) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=relative)
 def test_shellcheck_finds_nothing(path: Path) -> None:
     checked = subprocess.run([SHELLCHECK, path], capture_output=True, text=True, check=False)
-    assert "" == checked.stdout
+    assert checked.stdout == ""
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def gate(project: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_gate_runs_the_tests_that_are_named_and_keeps_every_artifact(project: Path) -> None:
     ran = gate(project, TESTS="test_one.py", PYTEST_ARGS="-p hancock_latency\n-v")
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_one.py::test_it PASSED" in ran.stdout
     assert "test_two" not in ran.stdout
     assert {
@@ -166,7 +166,7 @@ def test_the_gate_runs_every_test_where_none_is_named(project: Path) -> None:
 
 
 def test_the_gate_ends_as_pytest_does(project: Path) -> None:
-    assert 4 == gate(project, TESTS="test_none.py").returncode
+    assert gate(project, TESTS="test_none.py").returncode == 4
 
 
 def test_a_file_of_budgets_reaches_the_plugin(project: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_file_of_budgets_reaches_the_plugin(project: Path) -> None:
 
 def test_the_folder_of_the_history_reaches_the_plugin(project: Path) -> None:
     ran = gate(project, RUN='echo "$HANCOCK_LATENCY_HISTORY"', HISTORY_FOLDER="history")
-    assert "history\n" == ran.stdout
+    assert ran.stdout == "history\n"
 
 
 def test_the_words_of_an_input_are_not_run(project: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_words_of_an_input_are_not_run(project: Path) -> None:
 
 def test_another_command_may_be_the_gate(project: Path) -> None:
     ran = gate(project, RUN='echo "$HANCOCK_LATENCY_ARTIFACTS" | tee said\nfalse\necho never')
-    assert (1, "artifacts\n") == (ran.returncode, ran.stdout)
+    assert (ran.returncode, ran.stdout) == (1, "artifacts\n")
 
 
 @pytest.mark.long
@@ -215,7 +215,7 @@ def test_the_duel_fetches_the_branch_and_writes_its_files(
     ran = subprocess.run(
         ["bash", DUEL], cwd=clone, env=environ, capture_output=True, text=True, check=False
     )
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 sample compared" in ran.stdout
     names = {path.name for path in (clone / "artifacts").iterdir()}
     assert {"duel.json", "duel.md", "duel.html"} == names

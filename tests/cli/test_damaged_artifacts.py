@@ -350,7 +350,7 @@ def test_an_internal_error_is_never_mistaken_for_a_verdict(
 @pytest.mark.parametrize("seed", range(4))
 def test_no_damage_ends_in_a_traceback(tmp_path: Path, seed: int) -> None:
     runs = Runs(tmp_path, random.Random(seed), Counter())
-    assert [] == [fault for _ in range(100) for fault in runs.run(in_process)]
+    assert [fault for _ in range(100) for fault in runs.run(in_process)] == []
 
 
 def test_the_check_accepts_what_the_published_schema_accepts(artifact: Any) -> None:

@@ -77,7 +77,7 @@ def test_what_cannot_be_told_matters_under_strict(
 @pytest.mark.usefixtures("slower")
 def test_no_pass_begins_after_the_time(command: Command) -> None:
     ended = command("duel", "HEAD~1", "--time", "1ms", "--", "-q")
-    assert 0 == ended.code
+    assert ended.code == 0
     assert "(1 pass, " in ended.out
 
 
@@ -105,10 +105,10 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
         process.send_signal(signal.SIGINT)
         assert process.stdout
         text = process.stdout.read()
-    assert 130 == process.returncode
+    assert process.returncode == 130
     assert "note: interrupted after 1 pass: samples that were not settled cannot be told" in text
-    assert [] == list(temporary.iterdir())
-    assert 1 == len(git(repository, "worktree", "list").splitlines())
+    assert list(temporary.iterdir()) == []
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_every_format_is_written_and_a_percentile_compared(
 ) -> None:
     files = [f"--{name}=duel.{name}" for name in ("json", "markdown", "html")]
     ended = command("duel", "HEAD~1", "--quantile", "p90", "--passes=2", *files, "--", "-q")
-    assert 0 == ended.code
+    assert ended.code == 0
     titles = [
         sample["title"] for sample in json.loads((repository / "duel.json").read_text())["samples"]
     ]
@@ -216,7 +216,7 @@ def test_a_duel_that_was_killed_is_cleaned_up_by_the_next_one(
         assert process.stderr
         process.stderr.readline()
         process.kill()
-    assert 1 == len(list(temporary.iterdir()))
-    assert 0 == command("duel", "HEAD~1", "--passes=2", "--", "-q").code
-    assert [] == list(temporary.iterdir())
-    assert 1 == len(git(repository, "worktree", "list").splitlines())
+    assert len(list(temporary.iterdir())) == 1
+    assert command("duel", "HEAD~1", "--passes=2", "--", "-q").code == 0
+    assert list(temporary.iterdir()) == []
+    assert len(git(repository, "worktree", "list").splitlines()) == 1

@@ -54,7 +54,7 @@ def test_equal_counts_get_an_equal_verdict_as_long_as_the_version_stays(
     allowed: Fraction, within_from: list[int], exceeded_until: list[int]
 ) -> None:
     table = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED / 3)
-    assert 1 == VERSION
+    assert VERSION == 1
     assert within_from == [table.within_from(k) for k in (0, 1, 5, 20)]
     assert exceeded_until == [table.exceeded_until(k) for k in (4, 10, 30, 100)]
 
@@ -171,8 +171,8 @@ def test_where_nothing_may_exceed_the_first_exceedance_decides() -> None:
     assert table.within_from(1) > 10**15
     assert table.exceeded_until(0) == 0
     assert table.exceeded_until(1) > 10**15
-    assert (1, None) == tuple(table.within_at_rate(9, k, 10**6) for k in (0, 1))
-    assert (None, 9) == tuple(table.exceeded_at_rate(9, k, 10**6) for k in (0, 1))
+    assert tuple(table.within_at_rate(9, k, 10**6) for k in (0, 1)) == (1, None)
+    assert tuple(table.exceeded_at_rate(9, k, 10**6) for k in (0, 1)) == (None, 9)
 
 
 def test_the_chance_of_a_false_alarm_is_shared_by_all_gates_of_a_large_build() -> None:
@@ -196,8 +196,8 @@ def test_no_higher_percentile_is_shown_than_the_counts_allow(n: int) -> None:
 @pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])
 def test_no_observation_shows_nothing(allowed: Fraction) -> None:
     table = boundaries(allowed, ALPHA_WITHIN, ALPHA_EXCEEDED)
-    assert (False, False) == (table.shows_within(0, 0), table.shows_exceeded(0, 0))
-    assert -1 == table.most_within(0)
+    assert (table.shows_within(0, 0), table.shows_exceeded(0, 0)) == (False, False)
+    assert table.most_within(0) == -1
 
 
 @pytest.mark.parametrize("allowed", [*RATES, Fraction(0)])

@@ -37,7 +37,7 @@ def told(profile: Profile, **facts: Any) -> list[str]:
     ids=["4 cores, 16 GB", "2 cores, 7 GB", "16 GiB", "Windows", "a container on a large host"],
 )
 def test_a_runner_as_the_guide_has_it_meets_the_profile_ci(facts: dict[str, Any]) -> None:
-    assert [] == told(CI, **facts)
+    assert told(CI, **facts) == []
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_every_mismatch_is_reported() -> None:
 
 
 def test_a_profile_asks_only_for_what_it_names() -> None:
-    assert [] == told(Profile(python="3"), cores=None, memory_bytes=None, architecture=None)
+    assert told(Profile(python="3"), cores=None, memory_bytes=None, architecture=None) == []
 
 
 def test_a_version_is_compared_by_its_parts() -> None:
-    assert ["python: expected 3.1, found 3.12.8"] == told(Profile(python="3.1"))
+    assert told(Profile(python="3.1")) == ["python: expected 3.1, found 3.12.8"]
 
 
 def test_a_profile_is_read_as_it_is_written() -> None:
@@ -87,7 +87,7 @@ def test_a_profile_is_read_as_it_is_written() -> None:
         "python": "3.12",
         "architecture": "x86_64",
     }
-    assert CI == parse_profile(entry)
+    assert parse_profile(entry) == CI
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,11 @@ def test_a_text_of_the_library_with_our_layout_has_equal_counts(latencies: list[
 
 
 def test_the_bytes_inside_the_compression_are_fixed() -> None:
-    assert GOLD_PAYLOAD == payload_of(encode(GOLD)).hex()
+    assert payload_of(encode(GOLD)).hex() == GOLD_PAYLOAD
 
 
 def test_a_text_that_was_written_once_stays_readable() -> None:
-    assert GOLD == decode(GOLD_TEXT)
+    assert decode(GOLD_TEXT) == GOLD
 
 
 def test_a_bucket_that_is_counted_as_empty_is_not_there() -> None:
@@ -134,7 +134,7 @@ def test_every_text_starts_with_the_prefix() -> None:
 
 
 def test_space_around_a_text_does_not_matter() -> None:
-    assert GOLD == decode(f"\n {GOLD_TEXT}\r\n")
+    assert decode(f"\n {GOLD_TEXT}\r\n") == GOLD
 
 
 @pytest.mark.parametrize("cookie", [0x1C849303, 0x1C849313, 0x1C849393])
@@ -146,7 +146,7 @@ def test_the_histogram_of_a_million_observations_is_a_short_text() -> None:
     latencies = np.random.default_rng(7).lognormal(15, 0.4, 1_000_000).astype(np.int64)
     text = encode(Histogram.of(latencies))
     assert len(text) < 8_000
-    assert 1_000_000 == decode(text).n
+    assert decode(text).n == 1_000_000
 
 
 def test_the_largest_values_and_counts_fit() -> None:

@@ -41,7 +41,7 @@ def test_the_middle_of_a_bucket_is_as_near_as_stated(ns: int) -> None:
 def test_the_stated_error_is_not_larger_than_need_be() -> None:
     # The first bucket of two latencies is that of 2048 and 2049, and its middle is 2048.
     assert Fraction(1, 2049) == Fraction(2049 - middle(index_of(2049)), 2049)
-    assert RELATIVE_ERROR == Fraction(1, 2048)
+    assert Fraction(1, 2048) == RELATIVE_ERROR
 
 
 @given(st.integers(0, 50_000))
@@ -80,9 +80,9 @@ def test_the_true_number_over_a_limit_lies_between_the_sure_and_the_possible(
 
 def test_nothing_in_the_bucket_of_a_limit_is_over_its_largest_latency() -> None:
     histogram = histogram_of([5000, 9000])
-    assert (5000, 5003) == (lowest(index_of(5000)), highest(index_of(5000)))
-    assert (1, 1) == (histogram.surely_over(5003), histogram.maybe_over(5003))
-    assert (1, 2) == (histogram.surely_over(5002), histogram.maybe_over(5002))
+    assert (lowest(index_of(5000)), highest(index_of(5000))) == (5000, 5003)
+    assert (histogram.surely_over(5003), histogram.maybe_over(5003)) == (1, 1)
+    assert (histogram.surely_over(5002), histogram.maybe_over(5002)) == (1, 2)
 
 
 def test_the_ends_are_those_of_the_outer_buckets() -> None:
@@ -96,7 +96,7 @@ def test_an_empty_histogram_has_no_ends() -> None:
 
 def test_observations_before_a_bucket_are_counted_without_it() -> None:
     histogram = histogram_of([3, 3, 5])
-    assert [0, 0, 2, 2, 3] == [histogram.before(index) for index in (0, 3, 4, 5, 6)]
+    assert [histogram.before(index) for index in (0, 3, 4, 5, 6)] == [0, 0, 2, 2, 3]
 
 
 def test_an_empty_histogram_has_no_quantile() -> None:

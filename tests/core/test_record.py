@@ -147,6 +147,9 @@ def test_samples_that_share_a_budget_have_no_counterpart_of_another_title(
 
 
 def test_exit_codes_are_those_of_the_documentation() -> None:
-    assert {"HELD": 0, "EXCEEDED": 1, "USAGE": 2, "INCONCLUSIVE": 3} == {
-        code.name: code.value for code in ExitCode
+    assert {code.name: code.value for code in ExitCode} == {
+        "HELD": 0,
+        "EXCEEDED": 1,
+        "USAGE": 2,
+        "INCONCLUSIVE": 3,
     }

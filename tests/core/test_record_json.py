@@ -69,7 +69,7 @@ def test_an_early_verdict_had_no_least_time() -> None:
     del plain["verdict"]["least_time_ns"]
     verdict = from_plain(plain).verdict
     assert verdict is not None
-    assert 0 == verdict.least_time_ns
+    assert verdict.least_time_ns == 0
 
 
 def test_a_quantile_with_an_unknown_name_is_refused() -> None:
@@ -77,5 +77,5 @@ def test_a_quantile_with_an_unknown_name_is_refused() -> None:
     plain["quantiles_ns"]["often"] = 1
     with pytest.raises(InvalidRecord) as refused:
         from_plain(plain)
-    assert "quantiles_ns" == refused.value.field
+    assert refused.value.field == "quantiles_ns"
     assert str(refused.value) == "'often' is not a percentile: write p99, p99_9 or '99.9%'"

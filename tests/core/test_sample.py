@@ -39,8 +39,8 @@ def test_attributed_latency_has_quantiles_of_its_own(wall: list[int], quantile: 
 
 def test_any_percentile_is_an_attribute() -> None:
     sample = sample_of([n * 1_000_000 for n in range(1, 1001)])
-    assert (420.0, 420_000_000) == (sample.p42_ms, sample.p42_ns)
-    assert (999.0, 1000.0) == (sample.p99_9_ms, sample.max_ms)
+    assert (sample.p42_ms, sample.p42_ns) == (420.0, 420_000_000)
+    assert (sample.p99_9_ms, sample.max_ms) == (999.0, 1000.0)
     with pytest.raises(AttributeError, match=r"^'Sample' object has no attribute 'p50_s'$"):
         _ = sample.p50_s
 
@@ -50,8 +50,8 @@ def test_samples_are_compared_if_they_were_measured_in_turns_with_each_other() -
     fast, slow = (np.full(100, ns, dtype=np.int64) for ns in (1000, 2000))
     one = replace(sample_of([1]), pair=Pair(key, fast))
     other = replace(sample_of([1]), pair=Pair(key, slow))
-    assert (True, False) == (bool(one.faster_than(other)), bool(other.faster_than(one)))
-    assert 0.5 == one.faster_than(other).ratio
+    assert (bool(one.faster_than(other)), bool(other.faster_than(one))) == (True, False)
+    assert one.faster_than(other).ratio == 0.5
     stranger = replace(sample_of([1]), pair=Pair(object(), slow))
     for first, second in ((one, sample_of([1])), (sample_of([1]), one), (one, stranger)):
         with pytest.raises(LatencyError) as refused:
@@ -69,7 +69,7 @@ def test_without_a_verdict_a_sample_is_within_only_if_all_is_switched_off(off: b
 
 def test_nothing_has_no_quantile_and_takes_no_time() -> None:
     nothing = sample_of([])
-    assert (0, 0) == (nothing.n, nothing.observations.span_ns)
+    assert (nothing.n, nothing.observations.span_ns) == (0, 0)
     with pytest.raises(NothingMeasured) as refused:
         nothing.quantile_ns("p99")
     assert str(refused.value) == "cannot compute p99 of 's': it has no observations"
@@ -77,7 +77,7 @@ def test_nothing_has_no_quantile_and_takes_no_time() -> None:
 
 def test_a_sample_spans_the_time_to_the_end_of_its_last_observation() -> None:
     wall, start = np.array([50, 3]), np.array([10, 20])
-    assert 60 == Observations(wall, wall, start).span_ns
+    assert Observations(wall, wall, start).span_ns == 60
 
 
 def test_the_ratio_of_a_turn_is_that_of_the_medians_of_its_calls() -> None:

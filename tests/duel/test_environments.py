@@ -59,9 +59,9 @@ def imported(side: Side) -> str:
 def test_base_may_be_an_installed_version(commit: Commit) -> None:
     commit({"measured_code.py": "def f():\n    return 'head'\n", "tests/test_f.py": TEST})
     with two_sides("measured_code==1.0", ["tests"]) as (base, head):
-        assert ("1.0", "head") == (imported(base), imported(head))
-        assert "measured_code==1.0" == base.version
-        assert TEST == (base.root / "tests/test_f.py").read_text()
+        assert (imported(base), imported(head)) == ("1.0", "head")
+        assert base.version == "measured_code==1.0"
+        assert (base.root / "tests/test_f.py").read_text() == TEST
 
 
 @pytest.mark.usefixtures("packages")
@@ -74,8 +74,8 @@ def test_both_may_be_installed_versions_with_the_tests_of_the_folder(
     monkeypatch.chdir(folder)
     versions = ("measured_code==1.0", "measured_code==2.0")
     with two_sides(versions[0], [], head=versions[1]) as (base, head):
-        assert ("1.0", "2.0") == (imported(base), imported(head))
-        assert [TEST, TEST] == [(side.root / "test_f.py").read_text() for side in (base, head)]
+        assert (imported(base), imported(head)) == ("1.0", "2.0")
+        assert [(side.root / "test_f.py").read_text() for side in (base, head)] == [TEST, TEST]
 
 
 def test_an_installed_version_has_no_tests_of_its_own() -> None:
@@ -84,7 +84,7 @@ def test_an_installed_version_has_no_tests_of_its_own() -> None:
         two_sides("measured_code==1.0", [], own_tests=True),
     ):
         pass
-    assert "measured_code==1.0 has no tests of its own: leave out --tests=own" == str(refused.value)
+    assert str(refused.value) == "measured_code==1.0 has no tests of its own: leave out --tests=own"
 
 
 @pytest.mark.usefixtures("packages")
@@ -126,7 +126,7 @@ def test_each_side_may_have_an_environment_of_its_own(commit: Commit) -> None:
     commit({"version": "2.0"})
     environments = Environments("separate", install)
     with two_sides("HEAD~1", [], environments=environments) as (base, head):
-        assert ("1.0", "2.0") == (imported(base), imported(head))
+        assert (imported(base), imported(head)) == ("1.0", "2.0")
         assert len(str(base.python)) == len(str(head.python))
 
 

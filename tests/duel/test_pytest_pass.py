@@ -63,12 +63,12 @@ def test_a_pass_gives_the_ratio_of_the_medians(versions: Commit) -> None:
     assert exp(result.ratios[F]) < 1.9
     base_ns, head_ns = result.latencies_ns[F]
     assert head_ns / base_ns == pytest.approx(exp(result.ratios[F]), rel=0.5)
-    assert ({}, {}) == (result.left_out, result.remarks)
+    assert (result.left_out, result.remarks) == ({}, {})
 
 
 def test_each_side_measures_its_own_code(versions: Commit) -> None:
     versions({"test_it.py": BOTH}, work=40_000)  # type: ignore[call-arg]
-    assert 2 < exp(one_pass().ratios[F])
+    assert exp(one_pass().ratios[F]) > 2
 
 
 def test_every_closed_loop_takes_turns_and_other_loads_are_left_out(versions: Commit) -> None:
@@ -108,16 +108,16 @@ def test_loads(sample):
     tests = [("test_whole", ""), ("test_exceeded", "x"), ("test_exceeded", "y")]
     tests += [("test_rounds", ""), ("test_await", "")]
     assert [Key(f"test_it.py::{test}", name) for test, name in tests] == [*result.ratios]
-    assert {"test_it.py::test_whole": 0.1} == {
-        key.test: float(share) for key, share in result.regressions.items()
+    assert {key.test: float(share) for key, share in result.regressions.items()} == {
+        "test_it.py::test_whole": 0.1
     }
-    assert {
+    assert {key.title: why for key, why in result.left_out.items()} == {
         "test_it.py::test_loads": "a burst: not measured in turns",
         "test_it.py::test_loads [rate]": "an arrival rate: not measured in turns",
         "test_it.py::test_loads [f]": "pairs: not measured in turns",
         "test_it.py::test_loads [<lambda>]": "pairs: not measured in turns",
-    } == {key.title: why for key, why in result.left_out.items()}
-    assert {} == result.remarks
+    }
+    assert result.remarks == {}
 
 
 def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> None:
@@ -126,7 +126,7 @@ def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> Non
     versions({"test_it.py": marked})
     result = one_pass()
     assert {F} == result.ratios.keys()
-    assert {} == result.remarks
+    assert result.remarks == {}
 
 
 def test_slow_calls_get_fewer_turns(
@@ -158,16 +158,16 @@ def test_inner(pytester):
 """
     versions({"test_it.py": BOTH, "test_inner.py": test})
     result = one_pass()
-    assert {} == result.remarks
+    assert result.remarks == {}
     assert {F} == result.ratios.keys()
-    assert ({}, {}) == (result.left_out, result.remarks)
+    assert (result.left_out, result.remarks) == ({}, {})
 
 
 def test_what_is_settled_is_not_measured_again(versions: Commit) -> None:
     versions({"test_it.py": BOTH + "\n\ndef test_g(sample):\n    sample(f)\n"})
     result = one_pass(settled=frozenset([F]))
     assert [Key("test_it.py::test_g", "")] == [*result.ratios]
-    assert {} == result.left_out
+    assert result.left_out == {}
 
 
 @pytest.mark.parametrize("extra_first", [True, False])
@@ -185,7 +185,7 @@ def test_tests_in_another_order_on_each_side_release_each_other(commit: Commit) 
     commit({"test_it.py": a + b})
     commit({"test_it.py": b + a})
     result = one_pass(own_tests=True)
-    assert 2 == len(result.ratios) + len(result.left_out)
+    assert len(result.ratios) + len(result.left_out) == 2
 
 
 def test_a_request_that_fails_on_one_side_releases_the_other(versions: Commit) -> None:
@@ -207,7 +207,7 @@ def test_failing(sample):
     failing = Key("test_it.py::test_failing", "")
     assert {F} == result.ratios.keys()
     assert {failing: "a side did not finish it"} == result.left_out
-    assert ["head: test_it.py::test_failing failed: ValueError: not today"] == [*result.remarks]
+    assert [*result.remarks] == ["head: test_it.py::test_failing failed: ValueError: not today"]
 
 
 def test_a_side_that_is_killed_releases_the_other(versions: Commit) -> None:
@@ -228,7 +228,7 @@ def test_never_reached(sample):
     assert [F, Key("test_it.py::test_killed", "")] == [*result.ratios]
     never = Key("test_it.py::test_never_reached", "")
     assert {never: "head did not measure it"} == result.left_out
-    assert ["head was killed by SIGKILL"] == [*result.remarks]
+    assert [*result.remarks] == ["head was killed by SIGKILL"]
 
 
 @pytest.mark.long
@@ -248,7 +248,7 @@ def test_hanging(sample):
     versions({"test_it.py": BOTH + "\n" + test})
     result = one_pass()
     assert {F} == result.ratios.keys()
-    assert ["base did not answer for 3 s and was stopped"] == [*result.remarks]
+    assert [*result.remarks] == ["base did not answer for 3 s and was stopped"]
 
 
 def test_code_of_neither_side_is_noticed(versions: Commit, repository: Path) -> None:
@@ -268,15 +268,15 @@ def test_a_duel_goes_on_until_every_sample_is_settled(versions: Commit) -> None:
     (only,) = result.samples
     assert DuelOutcome.SLOWER is only.verdict.outcome
     assert only.verdict.passes == result.passes == len(only.log_ratios)
-    assert "test_it.py::test_f" == only.title
+    assert only.title == "test_it.py::test_f"
 
 
 @pytest.mark.long
 def test_a_duel_ends_after_its_greatest_number_of_passes(versions: Commit) -> None:
     versions({"test_it.py": BOTH, "pytest.ini": "[pytest]\n"})
     result = duel(DuelRule(passes=2))
-    assert 2 == result.passes
-    assert [DuelOutcome.CANNOT_TELL] == [each.verdict.outcome for each in result.samples]
+    assert result.passes == 2
+    assert [each.verdict.outcome for each in result.samples] == [DuelOutcome.CANNOT_TELL]
 
 
 def test_a_base_that_does_not_import_is_one_line(commit: Commit) -> None:

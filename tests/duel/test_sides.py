@@ -42,7 +42,7 @@ def test_base_is_a_commit_a_tag_or_a_branch(repository: Path, two_commits: str, 
     git(repository, "branch", "old-branch", two_commits)
     version = two_commits if name == "commit" else name
     with two_sides(version, ["tests"]) as (base, head):
-        assert ("old", "new") == (imported(base), imported(head))
+        assert (imported(base), imported(head)) == ("old", "new")
         assert two_commits[:9] in base.version
 
 
@@ -51,13 +51,13 @@ def test_base_may_be_a_folder(two_commits: str, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "measured_code.py").write_text("def f():\n    return 'released'\n")
     with two_sides(str(folder), ["tests"]) as (base, head):
-        assert ("released", "new") == (imported(base), imported(head))
-        assert TEST == (base.root / "tests/test_f.py").read_text()
+        assert (imported(base), imported(head)) == ("released", "new")
+        assert (base.root / "tests/test_f.py").read_text() == TEST
 
 
 def test_head_may_be_a_commit_too(two_commits: str) -> None:
     with two_sides("HEAD", ["tests"], head=two_commits) as (base, head):
-        assert ("new", "old") == (imported(base), imported(head))
+        assert (imported(base), imported(head)) == ("new", "old")
 
 
 def test_head_is_the_working_folder_with_what_is_not_committed(
@@ -67,20 +67,20 @@ def test_head_is_the_working_folder_with_what_is_not_committed(
     (repository / "added.py").write_text("def f():\n    return 'uncommitted'\n")
     (repository / "pytest.ini").unlink()
     with two_sides("HEAD", ["tests"]) as (base, head):
-        assert ("new", "uncommitted") == (imported(base), imported(head))
+        assert (imported(base), imported(head)) == ("new", "uncommitted")
         assert not (head.root / "pytest.ini").exists()
         assert head.version.endswith("with 3 changed files")
 
 
 def test_both_sides_run_the_tests_of_head(two_commits: str) -> None:
     with two_sides(two_commits, ["tests/test_f.py::test_f"]) as (base, _head):
-        assert TEST == (base.root / "tests/test_f.py").read_text()
-        assert OLD == (base.root / "measured_code.py").read_text()
+        assert (base.root / "tests/test_f.py").read_text() == TEST
+        assert (base.root / "measured_code.py").read_text() == OLD
 
 
 def test_each_side_may_run_its_own_tests(two_commits: str) -> None:
     with two_sides(two_commits, ["tests"], own_tests=True) as (base, _head):
-        assert "old test" == (base.root / "tests/test_f.py").read_text()
+        assert (base.root / "tests/test_f.py").read_text() == "old test"
 
 
 @pytest.mark.parametrize("argument", ["package/test_g.py", "package", "."])
@@ -88,16 +88,16 @@ def test_tests_next_to_the_code_are_copied_without_it(commit: Commit, argument: 
     commit({"package/g.py": OLD, "conftest.py": "old"})
     commit({"package/g.py": NEW, "package/test_g.py": TEST, "conftest.py": "new"})
     with two_sides("HEAD~1", [argument]) as (base, _head):
-        assert OLD == (base.root / "package/g.py").read_text()
-        assert TEST == (base.root / "package/test_g.py").read_text()
-        assert "new" == (base.root / "conftest.py").read_text()
+        assert (base.root / "package/g.py").read_text() == OLD
+        assert (base.root / "package/test_g.py").read_text() == TEST
+        assert (base.root / "conftest.py").read_text() == "new"
 
 
 def test_code_in_a_src_folder_is_found(commit: Commit) -> None:
     commit({"src/measured_code.py": OLD})
     commit({"src/measured_code.py": NEW})
     with two_sides("HEAD~1", []) as (base, head):
-        assert ("old", "new") == (imported(base), imported(head))
+        assert (imported(base), imported(head)) == ("old", "new")
 
 
 def test_a_duel_below_the_root_runs_there_on_both_sides(
@@ -107,8 +107,8 @@ def test_a_duel_below_the_root_runs_there_on_both_sides(
     commit({"service/measured_code.py": NEW})
     monkeypatch.chdir(repository / "service")
     with two_sides("HEAD~1", []) as (base, head):
-        assert ("service", "service") == (base.cwd.name, head.cwd.name)
-        assert ("old", "new") == (imported(base), imported(head))
+        assert (base.cwd.name, head.cwd.name) == ("service", "service")
+        assert (imported(base), imported(head)) == ("old", "new")
 
 
 def test_paths_and_environments_are_of_the_same_size(two_commits: str) -> None:
@@ -123,7 +123,7 @@ def test_paths_and_environments_are_of_the_same_size(two_commits: str) -> None:
 
 def test_both_are_compiled_before_the_first_pass(two_commits: str) -> None:
     with two_sides(two_commits, ["tests"]) as sides:
-        assert [1, 1] == [len(list(side.root.glob("__pycache__/measured_*.pyc"))) for side in sides]
+        assert [len(list(side.root.glob("__pycache__/measured_*.pyc"))) for side in sides] == [1, 1]
 
 
 def test_both_sides_are_measured_by_the_package_of_the_coordinator(commit: Commit) -> None:
@@ -134,7 +134,7 @@ def test_both_sides_are_measured_by_the_package_of_the_coordinator(commit: Commi
             command = [sys.executable, "-c", code]
             environ = side.environment(os.environ, 1, 5)
             done = subprocess.check_output(command, cwd=side.root / "..", env=environ, text=True)
-            assert "latency_budget" == done.strip()
+            assert done.strip() == "latency_budget"
 
 
 def test_the_plugin_is_found_where_only_the_coordinator_has_it(commit: Commit) -> None:
@@ -147,7 +147,7 @@ def test_the_plugin_is_found_where_only_the_coordinator_has_it(commit: Commit) -
         command = [sys.executable, "-S", "-c", code]  # -S: without what is installed
         environ = base.environment(os.environ, 1, 5)
         found = subprocess.check_output(command, cwd=base.cwd, env=environ, text=True)
-    assert "['pytest_hancock_latency.plugin']" == found.strip()
+    assert found.strip() == "['pytest_hancock_latency.plugin']"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -155,10 +155,10 @@ def test_nothing_is_left_behind(
     repository: Path, two_commits: str, own_temporary_folder: Path, error: type[BaseException]
 ) -> None:
     with pytest.raises(error), two_sides(two_commits, ["tests"]):  # noqa: PT012 - is interrupted
-        assert 3 == len(git(repository, "worktree", "list").splitlines())
+        assert len(git(repository, "worktree", "list").splitlines()) == 3
         raise error
-    assert [] == list(own_temporary_folder.iterdir())
-    assert 1 == len(git(repository, "worktree", "list").splitlines())
+    assert list(own_temporary_folder.iterdir()) == []
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
 
 
 def test_an_unknown_version_is_refused(
@@ -170,7 +170,7 @@ def test_an_unknown_version_is_refused(
         f"'nowhere' is not a commit, branch or tag of the repository {repository}, a folder, or a "
         "version such as package==1.4"
     )
-    assert [] == list(own_temporary_folder.iterdir())
+    assert list(own_temporary_folder.iterdir()) == []
 
 
 def test_outside_of_a_repository_only_folders_are_versions(

@@ -76,8 +76,8 @@ def test_a_project_adds_its_own_fields(
     monkeypatch.setenv("RUNNER_NAME", "runner-3")
     run(pytester, "artifact_fields", "--latency-json=latency.json")
     artifact = json.loads((pytester.path / "latency.json").read_text(encoding="utf-8"))
-    assert "runner-3" == artifact["machine"]["runner"]
-    assert {"name": "search", "version": "1.4.2"} == artifact["service"]
+    assert artifact["machine"]["runner"] == "runner-3"
+    assert artifact["service"] == {"name": "search", "version": "1.4.2"}
 
 
 def test_each_record_is_posted(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_each_record_is_posted(pytester: pytest.Pytester, monkeypatch: pytest.Mo
         monkeypatch.setenv("LATENCY_ENDPOINT", server.address)
         result = run(pytester, "posted_records")
     ((path, kind, record),) = server.posted
-    assert ("/records", "application/json") == (path, kind)
+    assert (path, kind) == ("/records", "application/json")
     assert SORTING.format("posted_records") == record["test"]
     assert record["outcome"] in ("within", "exceeded", "inconclusive")
     assert {"p50", "p95", "p99", "max"} == set(record["quantiles_ns"])
@@ -132,8 +132,8 @@ def test_the_metrics_are_ones_that_prometheus_reads(
     sample = {"test": SORTING.format("openmetrics"), "sample": ""}
     limits = {s.labels["quantile"]: s.value for s in families["latency_limit_seconds"].samples}
     latencies = {s.labels["quantile"]: s for s in families["latency_seconds"].samples}
-    assert {"p50": 0.005, "p95": 0.02, "p99": 0.05} == limits
+    assert limits == {"p50": 0.005, "p95": 0.02, "p99": 0.05}
     assert {"p50", "p95", "p99", "max"} == set(latencies)
     assert sample | {"quantile": "p50"} == latencies["p50"].labels
     assert latencies["p50"].value > 0
-    assert 1 == sum(s.value for s in families["latency_verdict"].samples)
+    assert sum(s.value for s in families["latency_verdict"].samples) == 1

@@ -43,7 +43,7 @@ def test_the_budgets_of_the_page_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "budgets.toml"
     path.write_text(BUDGETS, encoding="utf-8")
     budgets = read_budgets(path)
-    assert ["GET /health", "Aggregated"] == list(budgets)
+    assert list(budgets) == ["GET /health", "Aggregated"]
     assert budgets["Aggregated"].least_per_s == 200
 
 

@@ -85,7 +85,7 @@ def test_ctrl_c_in_mid_run_leaves_every_artifact_with_all_that_had_finished(
     remains = interrupted(tmp_path, 0.2, workers)
     assert_nothing_is_lost(remains)
     assert remains.exit_code == pytest.ExitCode.INTERRUPTED
-    assert 0 == remains.unfinished_files
+    assert remains.unfinished_files == 0
     assert not journal_path(tmp_path / "out" / JSON).exists()
     counted = f"{len(remains.kept)} within"
     assert counted in remains.output
@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_is_one_line_an_artifact_and_keeps_the_last_whole_o
     assert [each["test"] for each in samples] == [
         f"test_it.py::test_gate[{number}]" for number in range(len(samples))
     ]
-    assert [] == list(small_disk.glob(".*"))
+    assert list(small_disk.glob(".*")) == []
 
 
 def assert_all_refused(suite: Suite, errors: list[str], why: str, kept: int) -> None:

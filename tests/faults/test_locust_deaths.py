@@ -43,8 +43,8 @@ def test_a_worker_that_dies_or_comes_late_loses_nothing_that_it_reported(tmp_pat
     for process in (doomed, kept, late):
         process.communicate(timeout=30)
     workers = ran.artifact["locust"]["participants"]
-    assert ["finished", "finished", "lost"] == sorted(each["state"] for each in workers), str(ran)
-    assert [False, False, True] == sorted(each["late"] for each in workers)
+    assert sorted(each["state"] for each in workers) == ["finished", "finished", "lost"], str(ran)
+    assert sorted(each["late"] for each in workers) == [False, False, True]
     assert all(each["requests"] for each in workers)
     assert sum(each["requests"] for each in workers) == all_requests(ran.artifact)
     assert "3 workers: 2 finished, 1 lost, 1 joined late\n" in ran.out

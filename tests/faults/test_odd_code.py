@@ -144,8 +144,9 @@ def test_multiprocessing(sample):
     )
     result = suite.run(ARTIFACT, "-W", "ignore::DeprecationWarning")
     result.assert_outcomes(passed=2)
-    assert {"test_forking": 20, "test_multiprocessing": 6} == {
-        name: record.n for name, record in records(suite).items()
+    assert {name: record.n for name, record in records(suite).items()} == {
+        "test_forking": 20,
+        "test_multiprocessing": 6,
     }
 
 
@@ -166,7 +167,7 @@ def test_forking(sample):
     )
     suite.run(ARTIFACT)
     assert {"test_before", "test_forking"} == set(records(suite))
-    assert 6 == records(suite)["test_forking"].n
+    assert records(suite)["test_forking"].n == 6
 
 
 def test_a_wall_clock_that_jumps_changes_no_latency(suite: Suite) -> None:
@@ -182,7 +183,7 @@ time.time = lambda: _true() + next(_jumps)
     record = records(suite)["test_before"]
     assert record.outcome == "within"
     assert record.quantiles_ns["max"] < 10**9
-    assert 1 == len(list((suite.path / "history").iterdir()))
+    assert len(list((suite.path / "history").iterdir())) == 1
 
 
 @pytest.mark.timeout(900)
@@ -215,7 +216,7 @@ def test_many(sample):
 """
     )
     suite.run(ARTIFACT, "--latency-time=10min").assert_outcomes(passed=1)
-    assert 10_000_000 == records(suite)["test_many"].histogram.n
+    assert records(suite)["test_many"].histogram.n == 10_000_000
     assert (suite.path / "artifact.json").stat().st_size < 200_000
 
 

@@ -42,8 +42,8 @@ def test_a_journal_without_its_artifact_is_read_in_its_place(tmp_path: Path) -> 
     journal.append([journal_line(record("t::a"))], header)
     journal.append([journal_line(record("t::b"))], header)
     read = read_artifact(path)
-    assert SESSION == read.session
-    assert ["t::a", "t::b"] == [r.test for r in read.records]
+    assert read.session == SESSION
+    assert [r.test for r in read.records] == ["t::a", "t::b"]
     assert read == read_artifact(journal_path(path))
 
 
@@ -52,13 +52,13 @@ def test_a_line_that_was_being_written_is_left_out(tmp_path: Path) -> None:
     Journal(path).append([journal_line(record("t::a")), journal_line(record("t::b"))], header)
     whole = journal_path(path).read_text(encoding="utf-8")
     journal_path(path).write_text(whole[:-20], encoding="utf-8")
-    assert ["t::a"] == [r.test for r in read_artifact(path).records]
+    assert [r.test for r in read_artifact(path).records] == ["t::a"]
 
 
 def test_a_rerun_counts_by_its_last_line(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     Journal(path).append([journal_line(record("t::a", 1)), journal_line(record("t::a", 7))], header)
-    assert [7] == [r.n for r in read_artifact(path).records]
+    assert [r.n for r in read_artifact(path).records] == [7]
 
 
 def test_an_artifact_that_is_newer_than_a_journal_is_read_itself(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_artifact_that_is_newer_than_a_journal_is_read_itself(tmp_path: Path)
     Journal(path).append([journal_line(record("t::old"))], header)
     os.utime(journal_path(path), (1, 1))
     path.write_text(json_text([record("t::new")], SESSION), encoding="utf-8")
-    assert ["t::new"] == [r.test for r in read_artifact(path).records]
+    assert [r.test for r in read_artifact(path).records] == ["t::new"]
 
 
 def test_a_journal_that_somebody_removed_is_restarted_with_everything(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_journal_that_somebody_removed_is_restarted_with_everything(tmp_path: 
     journal_path(path).unlink()
     path.parent.rmdir()
     journal.append([journal_line(record("t::b"))], header)
-    assert ["t::a", "t::b"] == [r.test for r in read_artifact(path).records]
+    assert [r.test for r in read_artifact(path).records] == ["t::a", "t::b"]
 
 
 def test_a_journal_with_a_torn_line_is_restarted_with_everything(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_journal_with_a_torn_line_is_restarted_with_everything(tmp_path: Path)
     with journal_path(path).open("a", encoding="utf-8") as file:
         file.write('{"test": "t::b", "na')
     journal.append([journal_line(record("t::b"))], header)
-    assert ["t::a", "t::b"] == [r.test for r in read_artifact(path).records]
+    assert [r.test for r in read_artifact(path).records] == ["t::a", "t::b"]
 
 
 def test_a_removed_journal_is_gone(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_removed_journal_is_gone(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.append([journal_line(record("t::a"))], header)
     journal.remove()
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_a_renderer_that_fails_costs_its_own_file_until_it_succeeds(tmp_path: Pa
     writer.write(broken, lambda: str(1 // 0))
     writer.write(whole, lambda: "text")
     assert not broken.exists()
-    assert "text" == whole.read_text(encoding="utf-8")
+    assert whole.read_text(encoding="utf-8") == "text"
     assert [
         f"ERROR: cannot render {broken}: ZeroDivisionError: integer division or modulo by zero"
     ] == writer.error_lines
     writer.write(broken, lambda: "page")
-    assert [] == writer.error_lines
+    assert writer.error_lines == []
 
 
 def test_a_file_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_switch_is_read_in_all_usual_spellings(value: object, expected: bool) 
 def test_a_value_other_than_on_or_off_is_refused() -> None:
     with pytest.raises(LatencyError) as caught:
         parse_switch("maybe")
-    assert "'maybe' must be on or off" == str(caught.value)
+    assert str(caught.value) == "'maybe' must be on or off"
 
 
 def test_the_lines_of_a_journal_are_the_samples_of_the_artifact() -> None:

@@ -53,11 +53,11 @@ def test_each_session_adds_a_run(
             ["written: history history/run-*.json"]
         )
     history = read_history(pytester.path / "history")
-    assert ([], 2) == (list(history.damaged), len(history.runs))
+    assert (list(history.damaged), len(history.runs)) == ([], 2)
     (record,) = history.runs[0].artifact.records
-    assert "test_it.py::test_it" == record.test
+    assert record.test == "test_it.py::test_it"
     assert record.histogram is not None
-    assert () == record.measurement.slowest
+    assert record.measurement.slowest == ()
     assert record.timeline is None
 
 
@@ -65,7 +65,7 @@ def test_a_session_without_a_sample_adds_nothing(
     run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
 ) -> None:
     run("--latency-history=history", "-k", "nothing")
-    assert [] == list((pytester.path / "history").iterdir())
+    assert list((pytester.path / "history").iterdir()) == []
 
 
 def test_the_oldest_runs_are_deleted(
@@ -75,7 +75,7 @@ def test_the_oldest_runs_are_deleted(
         add(pytester.path / "history", started)
     run("--latency-history=history", "--latency-history-keep=2")
     first, _latest = read_history(pytester.path / "history").runs
-    assert 3e8 == first.started_unix_s
+    assert first.started_unix_s == 3e8
 
 
 def test_at_least_the_latest_run_is_kept(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_any_test(
 ) -> None:
     (pytester.path / "file").write_text("")
     ran = run("--latency-history=file/history")
-    assert pytest.ExitCode.USAGE_ERROR == ran.ret
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
     ran.stderr.fnmatch_lines(["ERROR: cannot write the latency artifact */file/history/run-*"])
 
 
@@ -120,7 +120,7 @@ def test_a_damaged_run_is_named_and_the_others_are_read(tmp_path: Path) -> None:
 def test_runs_are_in_the_order_of_their_start(tmp_path: Path) -> None:
     for started in (3e8, 1e8, 2e8):
         add(tmp_path, started)
-    assert [1e8, 2e8, 3e8] == [run.started_unix_s for run in read_history(tmp_path).runs]
+    assert [run.started_unix_s for run in read_history(tmp_path).runs] == [1e8, 2e8, 3e8]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_sessions_at_the_same_time_lose_nothing_even_if_one_is_killed(
     for session in sessions:
         session.communicate(b"\n")
     history = read_history(pytester.path / "history")
-    assert ([], 2) == (list(history.damaged), len(history.runs))
+    assert (list(history.damaged), len(history.runs)) == ([], 2)
 
 
 SLOW = """
@@ -188,7 +188,7 @@ def test_the_last_runs_decide_a_limit_if_asked(
     )
     latest = read_history(pytester.path / "history").runs[-1].artifact.records[0]
     assert latest.verdict
-    assert (60, "pooled") == (latest.n, latest.verdict.limits[0].reason)
+    assert (latest.n, latest.verdict.limits[0].reason) == (60, "pooled")
 
 
 def test_the_last_runs_decide_nothing_unless_asked(
@@ -211,7 +211,7 @@ def test_pooling_needs_ruptures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pytest_hancock_latency.files.history.find_spec", lambda _: None)
     with pytest.raises(SettingError) as raised:
         earlier_runs({"run": tmp_path / "run-1.json"})
-    assert (
+    assert str(raised.value) == (
         "--latency-pool-history looks for changes with ruptures, which is not installed: "
         "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
-    ) == str(raised.value)
+    )

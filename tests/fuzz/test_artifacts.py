@@ -54,12 +54,12 @@ def faults(content: bytes, command: tuple[str, ...]) -> list[str]:
 
 @fuzzed("artifacts", st.randoms(use_true_random=False), slower=3)
 def test_damage_of_any_kind_ends_by_one_line(tmp_path: Path, dice: random.Random) -> None:
-    assert [] == Runs(tmp_path, dice, Counter()).run(in_process)
+    assert Runs(tmp_path, dice, Counter()).run(in_process) == []
 
 
 @fuzzed("artifacts", damaged_value(st.just(WHOLE)), st.sampled_from(COMMANDS), slower=3)
 def test_damaged_values_end_by_one_line(value: object, command: tuple[str, ...]) -> None:
-    assert [] == faults(json.dumps(value).encode(), command)
+    assert faults(json.dumps(value).encode(), command) == []
 
 
 latencies_ms = st.lists(st.floats(0.0001, 1e6), min_size=1, max_size=30)

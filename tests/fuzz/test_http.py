@@ -111,7 +111,7 @@ def test_a_valid_question_is_answered_with_200(question: str, streamed: bool) ->
     client = APP.test_client()
     asked = client.post("/v1/ask", json={"question": question})
     chatted = client.post("/v1/chat", json={"message": question, "stream": streamed})
-    assert (200, 200) == (asked.status_code, chatted.status_code)
+    assert (asked.status_code, chatted.status_code) == (200, 200)
     assert asked.get_json()["answer"]
 
 

@@ -36,7 +36,7 @@ def is_read_or_refused(answer: object, unit: str = "s") -> None:
         assert isinstance(series.name, str)
         for bucket in series.buckets:
             assert bucket.count > 0
-            assert 0 <= bucket.above_ns
+            assert bucket.above_ns >= 0
             assert bucket.most_ns is None or bucket.above_ns <= bucket.most_ns
 
 

@@ -65,13 +65,13 @@ def test_no_header_is_accepted_that_is_not_the_signature(
     header: str, body: bytes, standard_only: bool
 ) -> None:
     environ = {"HTTP_X_HANCOCK_SIGNATURE": header}
-    assert 401 == status_of(environ, body, standard_only=standard_only)
+    assert status_of(environ, body, standard_only=standard_only) == 401
 
 
 @fuzzed("webhooks", bodies)
 def test_what_was_signed_is_accepted(body: bytes) -> None:
     for secret in (SECRET, OLD_SECRET):
-        assert 200 == status_of({"HTTP_X_HANCOCK_SIGNATURE": sign(secret, body)}, body)
+        assert status_of({"HTTP_X_HANCOCK_SIGNATURE": sign(secret, body)}, body) == 200
 
 
 @fuzzed("webhooks", bodies, bodies, st.data())
@@ -98,7 +98,7 @@ def test_no_three_headers_are_accepted_that_were_not_signed(
         f"{PREFIX}TIMESTAMP": timestamp,
         f"{PREFIX}SIGNATURE": signature,
     }
-    assert 401 == status_of(environ, body)
+    assert status_of(environ, body) == 401
 
 
 ids = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=256)
@@ -133,7 +133,7 @@ def test_a_replay_is_refused(id_: str, body: bytes) -> None:
     try:
         signatures.claim(signatures.check(environ, body))
     except ApiError as error:
-        assert 409 == error.code
+        assert error.code == 409
     else:
         raise AssertionError("accepted twice")
 

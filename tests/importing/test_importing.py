@@ -145,15 +145,15 @@ def test_a_format_has_latencies_names_and_failures(
 ) -> None:
     record = next(record for record in imported(tmp_path, text, settings) if record.test == name)
     assert ({failure: 1}, 1) == (record.failures, record.n)
-    assert 12_000_000 == pytest.approx(record.quantiles_ns["p50"], rel=0.0005)
+    assert pytest.approx(record.quantiles_ns["p50"], rel=0.0005) == 12_000_000
     assert record.measurement.elapsed_ns
-    assert ["imported"] == [advice.kind for advice in record.measurement.advice]
+    assert [advice.kind for advice in record.measurement.advice] == ["imported"]
 
 
 def test_a_csv_needs_neither_name_nor_time_nor_condition(tmp_path: Path) -> None:
     settings = ImportSettings("csv", CsvColumns("duration", "s"))
     (record,) = imported(tmp_path, CSV, settings)
-    assert ("results", 2, {}) == (record.test, record.n, record.failures)
+    assert (record.test, record.n, record.failures) == ("results", 2, {})
     assert record.timeline is None
 
 
@@ -188,24 +188,24 @@ def test_budgets_are_found_by_name_and_pattern(tmp_path: Path) -> None:
     settings = ImportSettings("csv", CsvColumns("ms", name="url"))
     budgets = {"/items/*": "p50=10ms", "/health": "p50=1s"}
     records = {record.test: record for record in imported(tmp_path, text, settings, budgets)}
-    assert ["/health", "/items/*", "/other"] == list(records)
-    assert (60, Outcome.WITHIN) == (records["/items/*"].n, records["/items/*"].outcome)
-    assert "no budget with its name" == records["/other"].not_judged
+    assert list(records) == ["/health", "/items/*", "/other"]
+    assert (records["/items/*"].n, records["/items/*"].outcome) == (60, Outcome.WITHIN)
+    assert records["/other"].not_judged == "no budget with its name"
 
 
 def test_names_without_end_are_judged_together(tmp_path: Path) -> None:
     text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(MOST_NAMES + 20))
     settings = ImportSettings("csv", CsvColumns("ms", name="url"))
     records = {record.test: record.n for record in imported(tmp_path, text, settings)}
-    assert MOST_NAMES + 1 == len(records)
-    assert 20 == records[OTHERS]
+    assert len(records) == MOST_NAMES + 1
+    assert records[OTHERS] == 20
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "access.gz"
     path.write_bytes(gzip.compress(HEY.encode()))
     (record,) = imported_records(path, ImportSettings(), {}, parse_limits("p50=1s"))
-    assert "access" == record.test
+    assert record.test == "access"
 
 
 def test_many_blocks_and_chunks_are_the_same_as_one(
@@ -403,8 +403,9 @@ def test_a_csv_is_read_as_the_csv_module_does(
     path = tmp_path / "results"
     path.write_bytes(text.encode())
     settings = ImportSettings("csv", CsvColumns("ms", name="url"))
-    assert [("/a", 1), ("/b", 1)] == [
-        (record.test, record.n) for record in imported_records(path, settings, {}, None)
+    assert [(record.test, record.n) for record in imported_records(path, settings, {}, None)] == [
+        ("/a", 1),
+        ("/b", 1),
     ]
 
 
@@ -425,7 +426,7 @@ def test_k6_says_when_a_request_ended(tmp_path: Path, text: str, started_unix_s:
 @pytest.mark.parametrize("text", [HEY, OHA], ids=["hey", "oha"])
 def test_relative_times_are_not_taken_for_times_since_1970(tmp_path: Path, text: str) -> None:
     (record,) = imported(tmp_path, text)
-    assert (None, None) == (record.measurement.started_unix_s, record.measurement.ended_unix_s)
+    assert (record.measurement.started_unix_s, record.measurement.ended_unix_s) == (None, None)
     assert record.timeline
 
 
@@ -472,7 +473,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     with path.open() as file:
         monkeypatch.setattr("sys.stdin", file)
         (record,) = imported_records(Path("-"), ImportSettings(), {}, parse_limits("p50=1s"))
-    assert 1 == record.n
+    assert record.n == 1
 
 
 def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Path) -> None:  # noqa: F811
@@ -480,7 +481,7 @@ def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Pa
     path.write_text(rows(1000, range(0, 1000, 10)))
     asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
     ended = command(*asked, "--budget", "p99=50ms", "-o", artifact)
-    assert (1, "") == (ended.code, ended.err)
+    assert (ended.code, ended.err) == (1, "")
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
         "sample     n  p50  p95  p99  limits (ms)  verdict\n"
@@ -513,5 +514,5 @@ def test_the_artifact_says_when_the_run_began_if_the_times_do(
     path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
     path.write_text("ts,ms\n" + "".join(f"{start + at},5\n" for at in range(60)))
     asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
-    assert 0 == command(*asked, "--budget", "p50=50ms", "-o", artifact).code
+    assert command(*asked, "--budget", "p50=50ms", "-o", artifact).code == 0
     assert session == read_artifact(artifact).session

@@ -43,7 +43,7 @@ def test_the_query_is_sent_as_it_is() -> None:
         prometheus_records(
             PrometheusQuery(f"{url}/", 'm{a="é+b"} - m offset 1d'), {}, parse_limits("p50=1s")
         )
-    assert ['/api/v1/query m{a="é+b"} - m offset 1d'] == queries
+    assert queries == ['/api/v1/query m{a="é+b"} - m offset 1d']
 
 
 @pytest.mark.parametrize(
@@ -60,21 +60,24 @@ def test_the_query_is_sent_as_it_is() -> None:
 def test_counts_at_the_limits_decide(answer: object, outcome: Outcome) -> None:
     (record,) = judged(answer)
     assert outcome is record.outcome
-    assert ["imported"] == [advice.kind for advice in record.measurement.advice]
+    assert [advice.kind for advice in record.measurement.advice] == ["imported"]
 
 
 def test_a_quantile_is_the_upper_edge_of_its_bucket() -> None:
     (record,) = judged(vector(native([FAST, SLOW])))
-    assert {"p50": 8_520_000, "p95": 272_600_000, "p99": 272_600_000, "max": 272_600_000} == (
-        record.quantiles_ns
-    )
-    assert (7_812_500, 8_520_000) == record.bounds_ns["p50"]
+    assert (record.quantiles_ns) == {
+        "p50": 8_520_000,
+        "p95": 272_600_000,
+        "p99": 272_600_000,
+        "max": 272_600_000,
+    }
+    assert record.bounds_ns["p50"] == (7_812_500, 8_520_000)
 
 
 def test_a_quantile_above_all_edges_is_the_highest_edge() -> None:
     (record,) = judged(vector(*classic({**EDGES, "+Inf": "1200"})))
-    assert 100_000_000 == record.quantiles_ns["p99"]
-    assert (100_000_000, None) == record.bounds_ns["p99"]
+    assert record.quantiles_ns["p99"] == 100_000_000
+    assert record.bounds_ns["p99"] == (100_000_000, None)
 
 
 def test_names_are_the_values_of_all_labels_and_budgets_are_found_by_pattern() -> None:
@@ -85,11 +88,11 @@ def test_names_are_the_values_of_all_labels_and_budgets_are_found_by_pattern() -
         native([FAST]),
     )
     records = judged(answer, {"GET /items/*": "p50=50ms", "GET /health": "p50=50ms"})
-    assert [
+    assert [(record.test, record.n, record.outcome, record.budget_name) for record in records] == [
         ("GET /health", 900, Outcome.WITHIN, "GET /health"),
         ("GET /items/*", 1000, Outcome.WITHIN, "GET /items/*"),
         ("http_seconds", 900, Outcome.NOT_JUDGED, None),
-    ] == [(record.test, record.n, record.outcome, record.budget_name) for record in records]
+    ]
 
 
 def test_the_unit_is_that_of_the_observations() -> None:
@@ -188,7 +191,7 @@ def test_the_command_judges_and_writes_an_artifact(
     with answering(vector(native([FAST, SLOW], route="/ask"))) as (url, _):
         asked = ("gate", "--from", "prometheus", "--url", url, "--query", "m")
         ended = command(*asked, "--budget", "p99=100ms", "-o", artifact)
-    assert (1, "") == (ended.code, ended.err)
+    assert (ended.code, ended.err) == (1, "")
     assert ended.out == (
         "latency budgets (latencies in ms, raw, by nearest rank)\n\n"
         "sample     n   p50  p95  p99  limits (ms)  verdict\n"
@@ -199,12 +202,12 @@ def test_the_command_judges_and_writes_an_artifact(
         "advice for /ask: measured by another tool, which does not know what the machine did: "
         "exceeded can be due to the machine or the network (imported)\n"
     )
-    assert 0 == command("show", artifact, "/ask").code
-    assert 0 == command("compare", artifact, artifact).code
-    assert (
+    assert command("show", artifact, "/ask").code == 0
+    assert command("compare", artifact, artifact).code == 0
+    assert command("gate", artifact, "--budget", "p99=1s").err == (
         "hancock-latency: /ask has no histogram: Prometheus has only the counts of its own "
         "buckets\n"
-    ) == command("gate", artifact, "--budget", "p99=1s").err
+    )
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,9 @@ def wait_for(url: str, name: str, log: Path) -> None:
 def test_native_histograms_have_the_counts_at_any_limit(collected: Collected) -> None:
     query = "sum by (route) (http_native_seconds)"
     records = collected.records(query, "p50=30ms,p99=150ms")
-    assert [Outcome.WITHIN, Outcome.EXCEEDED] == [record.outcome for record in records.values()]
+    assert [record.outcome for record in records.values()] == [Outcome.WITHIN, Outcome.EXCEEDED]
     for route, record in records.items():
-        assert COUNT == record.n
+        assert record.n == COUNT
         assert record.verdict
         for judged in record.verdict.limits:
             bucket = bucket_of(judged.limit.limit_ns / 1e9, SCHEMA)
@@ -163,7 +163,7 @@ def test_a_quantile_of_a_native_histogram_is_in_its_bucket(collected: Collected)
 def test_classic_buckets_are_judged_at_their_edges(collected: Collected) -> None:
     query = "sum by (route, le) (http_seconds_bucket)"
     records = collected.records(query, "p50=25ms,p99=100ms")
-    assert [Outcome.WITHIN, Outcome.EXCEEDED] == [record.outcome for record in records.values()]
+    assert [record.outcome for record in records.values()] == [Outcome.WITHIN, Outcome.EXCEEDED]
     for route, record in records.items():
         assert record.verdict
         for judged in record.verdict.limits:
@@ -185,7 +185,7 @@ def test_classic_buckets_are_not_judged_between_edges(collected: Collected) -> N
 def test_counts_without_a_request_are_not_a_pass(collected: Collected) -> None:
     query = "http_seconds_bucket - http_seconds_bucket"
     records = collected.records(query, "p50=25ms").values()
-    assert [(0, True), (0, True)] == [(record.n, record.fails) for record in records]
+    assert [(record.n, record.fails) for record in records] == [(0, True), (0, True)]
 
 
 def test_a_wrong_query_is_told_in_the_words_of_prometheus(collected: Collected) -> None:

@@ -46,30 +46,30 @@ def test_columns_are_counted_like_pieces(parts: list[list[tuple[int, int]]]) -> 
 def test_without_starts_there_is_only_a_histogram() -> None:
     tally = ColumnTally(LIMITS)
     tally.add(np.array([5, 5, 7]), None)
-    assert {5: 2, 7: 1} == tally.tally().raw.counts
-    assert {} == tally.tally().over_time
-    assert (0, None, None, None) == (
+    assert tally.tally().raw.counts == {5: 2, 7: 1}
+    assert tally.tally().over_time == {}
+    assert (
         tally.elapsed_ns,
         tally.started_unix_s,
         tally.ended_unix_s,
         tally.timeline(),
-    )
+    ) == (0, None, None, None)
 
 
 def test_a_failed_request_extends_the_run() -> None:
     tally = ColumnTally(LIMITS)
     tally.add(np.array([5]), np.array([8]))
     tally.add_failures({"HTTP 503": 2}, np.array([3, 4]))
-    assert (2, 6 * 250_000_000) == (tally.tally().failed, tally.elapsed_ns)
-    assert (0.75, 2.25) == (tally.started_unix_s, tally.ended_unix_s)
+    assert (tally.tally().failed, tally.elapsed_ns) == (2, 6 * 250_000_000)
+    assert (tally.started_unix_s, tally.ended_unix_s) == (0.75, 2.25)
 
 
 def test_failures_with_endless_texts_are_counted_together() -> None:
     tally = ColumnTally()
     for number in range(MOST_FAILURES + 7):
         tally.add_failures({f"port {number}": 1}, None)
-    assert MOST_FAILURES + 1 == len(tally.failures)
-    assert 7 == tally.failures[OTHER_FAILURES]
+    assert len(tally.failures) == MOST_FAILURES + 1
+    assert tally.failures[OTHER_FAILURES] == 7
 
 
 @given(st.lists(st.lists(st.integers(-20, 20))))

@@ -30,8 +30,8 @@ def judged(
 
 
 def test_the_limits_are_those_of_the_guide() -> None:
-    assert "p50 100 ms, p99 500 ms, errors 0.1 %" == describe(ACCEPTABLE)
-    assert "p50 500 ms, p99 2 s, errors 1 %" == describe(INVESTIGATE)
+    assert describe(ACCEPTABLE) == "p50 100 ms, p99 500 ms, errors 0.1 %"
+    assert describe(INVESTIGATE) == "p50 500 ms, p99 2 s, errors 1 %"
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,9 @@ def test_a_declining_pace_is_exceeded() -> None:
 
 
 def test_a_limit_says_where_exceeded_begins() -> None:
-    assert [500 * NS_PER_MS, 2000 * NS_PER_MS] == [
-        part.investigate_ns for part in judged([50]).limits
+    assert [part.investigate_ns for part in judged([50]).limits] == [
+        500 * NS_PER_MS,
+        2000 * NS_PER_MS,
     ]
 
 
@@ -90,8 +91,8 @@ def test_a_closed_loop_gets_the_requests_that_a_stall_kept_back() -> None:
     closed, interval_ns = Histogram(counts), 20 * NS_PER_MS
     corrected = as_if_open(closed, interval_ns)
     assert 250 == corrected.n == closed.n + omitted_requests(closed, interval_ns)
-    assert 5 == round(closed.quantile_ns(P99) / NS_PER_MS)
-    assert 960 == round(corrected.quantile_ns(P99) / NS_PER_MS)
+    assert round(closed.quantile_ns(P99) / NS_PER_MS) == 5
+    assert round(corrected.quantile_ns(P99) / NS_PER_MS) == 960
 
 
 def test_a_request_that_would_have_been_sent_at_the_very_end_of_a_stall_counts() -> None:
@@ -103,4 +104,4 @@ def test_without_a_stall_nothing_is_added() -> None:
     closed = Histogram({index_of(5 * NS_PER_MS): 200})
     assert closed == as_if_open(closed, 20 * NS_PER_MS)
     assert closed == as_if_open(closed, 0)
-    assert 0 == omitted_requests(closed, 0)
+    assert omitted_requests(closed, 0) == 0

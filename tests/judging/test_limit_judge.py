@@ -34,22 +34,22 @@ def look(
 
 def test_before_the_first_look_nothing_is_counted() -> None:
     verdict = judge_of().verdict(stopped=False)
-    assert (0, 0, 0) == (verdict.n, verdict.over, verdict.over_attributed)
+    assert (verdict.n, verdict.over, verdict.over_attributed) == (0, 0, 0)
     assert Outcome.INCONCLUSIVE is verdict.outcome
 
 
 def test_a_maximum_that_holds_so_far_is_looked_at_again_after_each_observation() -> None:
     judge = judge_of(MAXIMUM)
     look(judge, [FAST] * 5)
-    assert 1 == judge.next_look()
+    assert judge.next_look() == 1
 
 
 def test_the_next_look_is_where_the_limit_can_pass_at_the_earliest() -> None:
     judge = judge_of()
     look(judge, [FAST] * 30)
-    assert 40 == judge.next_look()
+    assert judge.next_look() == 40
     look(judge, [FAST] * 30 + [SLOW])
-    assert 118 - 31 == judge.next_look()
+    assert judge.next_look() == 118 - 31
 
 
 @pytest.mark.parametrize(

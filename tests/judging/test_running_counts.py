@@ -45,23 +45,23 @@ def test_counts_by_window_add_up_to_the_histogram() -> None:
     tally = added([(10, {FAST: 3, SLOW: 1}), (12, {SLOW: 2})]).tally()
     over_time = tally.over_time[LIMIT]
     assert Histogram({FAST: 3, SLOW: 3}) == tally.raw
-    assert [4, 0, 2] == over_time.totals
-    assert [1, 0, 2] == over_time.exceeding
-    assert 750 * NS_PER_MS == tally.elapsed_ns
+    assert over_time.totals == [4, 0, 2]
+    assert over_time.exceeding == [1, 0, 2]
+    assert tally.elapsed_ns == 750 * NS_PER_MS
 
 
 def test_the_bucket_of_the_limit_does_not_count_as_over_it() -> None:
     tally = added([(0, {index_of(LIMIT.limit_ns): 5})]).tally()
-    assert [0] == tally.over_time[LIMIT].exceeding
+    assert tally.over_time[LIMIT].exceeding == [0]
 
 
 def test_failures_are_counted_by_kind_and_separately() -> None:
     tally = added([(0, {FAST: 2})])
     tally.add_failures(0, {"HTTP 503": 2})
     tally.add_failures(3, {"HTTP 503": 1, "ConnectionRefusedError": 1})
-    assert {"HTTP 503": 3, "ConnectionRefusedError": 1} == tally.failures
-    assert (2, 4) == (tally.tally().raw.n, tally.tally().failed)
-    assert (6, {0: 4, 3: 2}) == (tally.requests, tally.per_window)
+    assert tally.failures == {"HTTP 503": 3, "ConnectionRefusedError": 1}
+    assert (tally.tally().raw.n, tally.tally().failed) == (2, 4)
+    assert (tally.requests, tally.per_window) == (6, {0: 4, 3: 2})
 
 
 def test_what_is_forgotten_stays_forgotten_when_it_arrives_late() -> None:
@@ -72,14 +72,14 @@ def test_what_is_forgotten_stays_forgotten_when_it_arrives_late() -> None:
     tally.add_failures(15, {"HTTP 503": 1})
     tally.add(20, {FAST: 2})
     assert Histogram({FAST: 2}) == tally.histogram
-    assert {} == tally.failures
+    assert tally.failures == {}
 
 
 def test_a_single_stall_does_not_exceed_a_limit() -> None:
     budget = LatencyBudget((LIMIT,))
     stalled: list[Piece] = [(at, {FAST: 10}) for at in range(20)]
     verdict = judge_counts(added([*stalled, (7, {SLOW: 40})]).tally(), budget, Policy())
-    assert (Outcome.INCONCLUSIVE, Reason.STALL) == (verdict.outcome, verdict.limits[0].reason)
+    assert (verdict.outcome, verdict.limits[0].reason) == (Outcome.INCONCLUSIVE, Reason.STALL)
 
 
 def test_the_same_slowness_spread_over_the_run_exceeds_the_limit() -> None:
@@ -113,7 +113,7 @@ def test_the_course_never_has_more_intervals_than_can_be_shown(windows: int) -> 
 def test_the_course_shows_when_it_was_slow() -> None:
     timeline = added([(0, {FAST: 9}), (1, {FAST: 4, SLOW: 5}), (3, {SLOW: 1})]).timeline()
     assert timeline is not None
-    assert (9, 9, 0, 1) == timeline.n
+    assert timeline.n == (9, 9, 0, 1)
     fast_ns, slow_ns = timeline.median_ns[0], timeline.max_ns[1]
     assert (fast_ns, slow_ns, 0, slow_ns) == timeline.median_ns
     assert (fast_ns, slow_ns, 0, slow_ns) == timeline.max_ns
@@ -123,5 +123,5 @@ def test_the_course_shows_when_it_was_slow() -> None:
 def test_nothing_counted_has_neither_course_nor_length() -> None:
     tally = RunningTally([LIMIT])
     assert tally.timeline() is None
-    assert (0, 0) == (tally.elapsed_ns, tally.requests)
-    assert {} == tally.tally().over_time
+    assert (tally.elapsed_ns, tally.requests) == (0, 0)
+    assert tally.tally().over_time == {}

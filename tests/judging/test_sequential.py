@@ -245,7 +245,7 @@ def test_bounds_hold_the_quantile_between_two_observations() -> None:
 
 
 def test_without_a_time_a_verdict_says_none() -> None:
-    assert 0 == judge_of(p50=10).verdict(seen([FAST])).elapsed_ns
+    assert judge_of(p50=10).verdict(seen([FAST])).elapsed_ns == 0
 
 
 def test_nothing_measured_is_never_within() -> None:

@@ -43,36 +43,36 @@ def poisson(generator: random.Random, mean: float) -> int:
 
 
 def test_six_seconds_without_a_short_one_are_within() -> None:
-    assert (Outcome.INCONCLUSIVE, 6) == (judged([50] * 20).outcome, judged([50] * 20).needed)
+    assert (judged([50] * 20).outcome, judged([50] * 20).needed) == (Outcome.INCONCLUSIVE, 6)
     verdict = judged([50] * 24)
-    assert (Outcome.WITHIN, Reason.SHOWN) == (verdict.outcome, verdict.reason)
-    assert (200.0, 6, 0, S) == (verdict.per_s, verdict.n, verdict.short, verdict.stretch_ns)
+    assert (verdict.outcome, verdict.reason) == (Outcome.WITHIN, Reason.SHOWN)
+    assert (verdict.per_s, verdict.n, verdict.short, verdict.stretch_ns) == (200.0, 6, 0, S)
 
 
 def test_nineteen_short_seconds_are_exceeded_and_eighteen_are_not_yet() -> None:
     early = judged([49] * 60)
-    assert (Outcome.INCONCLUSIVE, Reason.FEW, 19) == (early.outcome, early.reason, early.needed)
+    assert (early.outcome, early.reason, early.needed) == (Outcome.INCONCLUSIVE, Reason.FEW, 19)
     assert Outcome.INCONCLUSIVE is judged([49] * 72).outcome
     assert Outcome.EXCEEDED is judged([49] * 76).outcome
 
 
 def test_what_is_not_a_whole_interval_is_left_out() -> None:
-    assert 6 == judged([50] * 27).n
+    assert judged([50] * 27).n == 6
 
 
 def test_before_the_end_of_the_ramp_up_nothing_is_known() -> None:
     verdict = judge_rps(Steady({0: 50}, 40, 40, WINDOW_NS), 200.0, Policy(), ALPHA)
-    assert (Outcome.INCONCLUSIVE, Reason.FEW, 0) == (verdict.outcome, verdict.reason, verdict.n)
+    assert (verdict.outcome, verdict.reason, verdict.n) == (Outcome.INCONCLUSIVE, Reason.FEW, 0)
 
 
 def test_requests_outside_of_the_steady_load_do_not_count() -> None:
     counts = dict.fromkeys(range(-40, 0), 500) | dict.fromkeys(range(100), 40)
-    assert 160.0 == judge_rps(Steady(counts, 0, 100, WINDOW_NS), 200.0, Policy(), ALPHA).per_s
+    assert judge_rps(Steady(counts, 0, 100, WINDOW_NS), 200.0, Policy(), ALPHA).per_s == 160.0
 
 
 def test_a_slow_rate_is_judged_by_intervals_of_ten_requests() -> None:
     verdict = judged([1, 0, 0, 0, 0] * 200, least=0.7)
-    assert (14_500_000_000, 17) == (verdict.stretch_ns, verdict.n)
+    assert (verdict.stretch_ns, verdict.n) == (14_500_000_000, 17)
     assert Outcome.WITHIN is verdict.outcome
 
 
@@ -83,18 +83,18 @@ def test_one_long_stall_exceeds_nothing_and_does_not_keep_from_a_pass() -> None:
 def test_an_average_that_reaches_the_limit_is_not_exceeded_however_uneven_it_is() -> None:
     verdict = judged(([40] * 12 + [100] * 4) * 40)
     assert verdict.per_s > 200
-    assert (Outcome.INCONCLUSIVE, Reason.NEAR) == (verdict.outcome, verdict.reason)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.NEAR)
 
 
 def test_seconds_short_of_cpu_exceed_nothing() -> None:
     verdict = judged([30] * 240, strained=set(range(0, 240, 4)))
-    assert (Outcome.INCONCLUSIVE, Reason.MACHINE) == (verdict.outcome, verdict.reason)
-    assert (60, 60, 60) == (verdict.short, verdict.strained, verdict.short_strained)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.MACHINE)
+    assert (verdict.short, verdict.strained, verdict.short_strained) == (60, 60, 60)
 
 
 def test_the_other_seconds_exceed_all_the_same() -> None:
     verdict = judged([30] * 240, strained=set(range(80)))
-    assert (Outcome.EXCEEDED, 20) == (verdict.outcome, verdict.strained)
+    assert (verdict.outcome, verdict.strained) == (Outcome.EXCEEDED, 20)
 
 
 def test_seconds_short_of_cpu_count_for_a_pass() -> None:
@@ -103,7 +103,7 @@ def test_seconds_short_of_cpu_count_for_a_pass() -> None:
 
 def test_users_that_wait_too_long_to_reach_the_limit_exceed_nothing() -> None:
     verdict = judged([8] * 240, reachable=33.4)
-    assert (Outcome.INCONCLUSIVE, Reason.LOAD) == (verdict.outcome, verdict.reason)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, Reason.LOAD)
     assert Outcome.EXCEEDED is judged([8] * 240, reachable=400.0).outcome
     assert Outcome.EXCEEDED is judged([8] * 240, reachable=200.0).outcome
 

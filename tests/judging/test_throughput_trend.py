@@ -107,23 +107,23 @@ def test_a_fall_is_declining_if_its_chance_is_at_most_alpha(correlation: float, 
         verdict = judge_throughput(by_second(counts), alpha)
         assert verdict is not None
         outcomes.append(verdict.outcome)
-    assert [Outcome.EXCEEDED, Outcome.INCONCLUSIVE] == outcomes
+    assert outcomes == [Outcome.EXCEEDED, Outcome.INCONCLUSIVE]
 
 
 def test_only_the_steady_part_of_a_load_is_judged() -> None:
     counts = dict.fromkeys(range(100, 340), 10)
     around = dict.fromkeys(range(90, 100), 500) | dict.fromkeys(range(340, 350), 500)
     load = Steady(counts | around, 100, 340, WINDOW_NS)
-    assert (2400, 60_000_000_000) == (load.requests, load.length_ns)
-    assert [40] * 60 == load.stretches()
+    assert (load.requests, load.length_ns) == (2400, 60_000_000_000)
+    assert load.stretches() == [40] * 60
     verdict = judge_throughput(load, ALPHA)
     assert verdict is not None
-    assert (40.0, 0.0) == (verdict.per_s, verdict.fall)
+    assert (verdict.per_s, verdict.fall) == (40.0, 0.0)
 
 
 def test_windows_that_fill_no_interval_are_left_out_at_the_beginning() -> None:
     counts = {100: 999} | dict.fromkeys(range(101, 221), 30)
-    assert [60] * 60 == Steady(counts, 100, 221, WINDOW_NS).stretches()
+    assert Steady(counts, 100, 221, WINDOW_NS).stretches() == [60] * 60
 
 
 def test_a_growing_pace_falls_by_less_than_nothing() -> None:
@@ -134,7 +134,7 @@ def test_a_growing_pace_falls_by_less_than_nothing() -> None:
 
 
 def test_a_few_requests_are_one_interval() -> None:
-    assert [3] == Steady({2: 1, 7: 2}, 0, 10, WINDOW_NS).stretches()
+    assert Steady({2: 1, 7: 2}, 0, 10, WINDOW_NS).stretches() == [3]
 
 
 def test_a_load_that_has_not_begun_has_no_length() -> None:
@@ -156,8 +156,8 @@ def test_nothing_is_said_where_nothing_was_requested() -> None:
 def test_a_constant_pace_is_steady() -> None:
     verdict = judge_throughput(steady([10] * 240), ALPHA)
     assert verdict is not None
-    assert (Outcome.WITHIN, 40.0, 0.0) == (verdict.outcome, verdict.per_s, verdict.fall)
-    assert 60_000_000_000 == verdict.judged_ns
+    assert (verdict.outcome, verdict.per_s, verdict.fall) == (Outcome.WITHIN, 40.0, 0.0)
+    assert verdict.judged_ns == 60_000_000_000
 
 
 def test_a_pace_that_halves_slowly_is_declining() -> None:
@@ -196,14 +196,14 @@ def test_a_pace_that_falls_in_its_second_half_alone_is_not_called_declining() ->
     first = [1000 - 4 * at for at in range(20)]  # loses 8 %, and a tenth would count
     verdict = judge_throughput(by_second([*first, *(920 - 15 * at for at in range(20))]), ALPHA)
     assert verdict is not None
-    assert 0.2 < verdict.fall
+    assert verdict.fall > 0.2
     assert Outcome.INCONCLUSIVE is verdict.outcome
 
 
 def test_few_requests_leave_much_to_chance() -> None:
     generator = random.Random(5)
     found = [outcome([poisson(generator, 2) for _ in range(140)]) for _ in range(50)]
-    assert 30 <= found.count(Outcome.INCONCLUSIVE)
+    assert found.count(Outcome.INCONCLUSIVE) >= 30
     assert Outcome.EXCEEDED not in found
 
 
@@ -211,7 +211,7 @@ def test_a_steady_pace_with_chance_in_it_is_never_called_declining() -> None:
     generator = random.Random(7)
     found = [outcome([poisson(generator, 30) for _ in range(240)]) for _ in range(100)]
     assert Outcome.EXCEEDED not in found
-    assert 90 <= found.count(Outcome.WITHIN)
+    assert found.count(Outcome.WITHIN) >= 90
 
 
 def test_phases_of_a_machine_are_not_called_declining() -> None:
@@ -222,4 +222,4 @@ def test_phases_of_a_machine_are_not_called_declining() -> None:
         phases = [generator.choice((30, 40)) for _ in range(6)]
         counts = [poisson(generator, mean) for mean in phases for _ in range(40)]
         found.append(outcome(counts))
-    assert 2 >= found.count(Outcome.EXCEEDED)
+    assert found.count(Outcome.EXCEEDED) <= 2

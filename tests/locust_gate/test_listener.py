@@ -42,16 +42,16 @@ def test_the_bucket_is_that_of_the_histogram(ms: float) -> None:
 
 
 def test_a_clock_that_ran_backwards_counts_as_nothing() -> None:
-    assert {("GET", "/it", WINDOW): {0: 1}} == heard(-0.5).take().latencies
+    assert heard(-0.5).take().latencies == {("GET", "/it", WINDOW): {0: 1}}
 
 
 def test_the_window_is_that_of_the_start() -> None:
     (cell,) = heard(5.0, start_time=AT_S + 0.25).take().latencies
-    assert ("GET", "/it", WINDOW + 1) == cell
+    assert cell == ("GET", "/it", WINDOW + 1)
 
 
 def test_a_client_that_tells_no_start_is_counted_all_the_same() -> None:
-    assert 1 == len(heard(5.0, start_time=None).take().latencies)
+    assert len(heard(5.0, start_time=None).take().latencies) == 1
 
 
 def test_a_request_without_a_latency_is_not_counted() -> None:
@@ -60,8 +60,8 @@ def test_a_request_without_a_latency_is_not_counted() -> None:
 
 def test_a_failure_has_no_latency() -> None:
     increment = heard(5.0, exception=ConnectionRefusedError("111"), response=Answer(0)).take()
-    assert {} == increment.latencies
-    assert {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}} == increment.failures
+    assert increment.latencies == {}
+    assert increment.failures == {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}}
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_failures_are_distinguished_by_status_or_class(expected: str, response: 
 def test_an_open_loop_counts_from_the_intended_start() -> None:
     increment = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     ((cell, counts),) = increment.latencies.items()
-    assert ("GET", "/it", WINDOW - 3) == cell
+    assert cell == ("GET", "/it", WINDOW - 3)
     assert abs(next(iter(counts)) - index_of(755_000_000)) <= 1
     ((cell, lags),) = increment.send_lags.items()
-    assert ("GET", "/it", WINDOW - 3) == cell
+    assert cell == ("GET", "/it", WINDOW - 3)
     assert abs(next(iter(lags)) - index_of(750_000_000)) <= 1
 
 
@@ -114,7 +114,7 @@ def test_an_increment_is_the_same_after_its_plain_form() -> None:
 @pytest.mark.parametrize("response_time", [1e300, float("nan"), float("-inf"), "12", [1], -1e12])
 def test_an_invalid_latency_is_a_failure(response_time: Any) -> None:
     increment = heard(response_time).take()
-    assert ({}, {("GET", "/it", WINDOW): {INVALID: 1}}) == (increment.latencies, increment.failures)
+    assert (increment.latencies, increment.failures) == ({}, {("GET", "/it", WINDOW): {INVALID: 1}})
 
 
 @pytest.mark.parametrize("start_time", [float("nan"), float("inf"), 1e300, "now"])
@@ -129,7 +129,7 @@ def test_a_request_with_an_invalid_start_is_counted(start_time: Any) -> None:
 
 def test_a_failure_without_a_latency_is_counted() -> None:
     increment = heard(None, exception=ConnectionError()).take()
-    assert {("GET", "/it", WINDOW): {"ConnectionError": 1}} == increment.failures
+    assert increment.failures == {("GET", "/it", WINDOW): {"ConnectionError": 1}}
 
 
 @pytest.mark.parametrize(

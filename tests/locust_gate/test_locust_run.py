@@ -46,7 +46,7 @@ def test_a_load_within_its_budget_passes_and_is_a_record(
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*p99.9 5*", "GET /it (*::test_load)*p95 10*within"])
     (sample,) = json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"]
-    assert ("GET /it", "within") == (sample["name"], sample["outcome"])
+    assert (sample["name"], sample["outcome"]) == ("GET /it", "within")
     assert sample["test"].endswith("::test_load")
 
 
@@ -102,7 +102,7 @@ def test_in_mode_off_a_load_runs_for_a_second_and_nothing_is_judged(
     )
     result = run(suite, monkeypatch, "--latency=off", "--latency-json=a.json", ms="20")
     result.assert_outcomes(passed=1)
-    assert [] == json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"]
+    assert json.loads(Path(suite.path, "a.json").read_text(encoding="utf-8"))["samples"] == []
 
 
 def test_a_load_that_measures_nothing_fails(

@@ -20,13 +20,13 @@ def test_participants_are_distinguished_by_what_became_of_them() -> None:
     everybody.finish("a")
     everybody.end()
     assert {
+        p["id"]: (p["state"], p["late"], p["requests"])
+        for p in map(Participant.to_plain, everybody)
+    } == {
         "a": ("finished", False, 5),
         "b": ("lost", False, 7),
         "c": ("without gate", False, 0),
         "d": ("lost", True, 1),
-    } == {
-        p["id"]: (p["state"], p["late"], p["requests"])
-        for p in map(Participant.to_plain, everybody)
     }
 
 

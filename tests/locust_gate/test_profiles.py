@@ -53,7 +53,7 @@ def test_every_command_of_the_guide_works(line: str, paths: set[str], tmp_path: 
         ran = command(line, host, tmp_path)
         assert paths == set(counted_by(host)), str(ran)
     assert {f"GET /{path}" for path in paths} == {s["test"] for s in ran.artifact["samples"]}
-    assert 0 == ran.exit_code
+    assert ran.exit_code == 0
 
 
 def test_key_and_secret_of_the_environment_are_used(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_locust_knows_every_option_that_kubernetes_gives_it(job: str, tmp_path: 
         known.add_argument(option, action="store_true")
     switches = [argument.partition("=")[0] for argument in arguments_of(job)]
     _, unknown = known.parse_known_args(switches)
-    assert ["ReadOnlyUser"] == unknown
+    assert unknown == ["ReadOnlyUser"]
 
 
 def test_master_and_workers_expect_each_other() -> None:

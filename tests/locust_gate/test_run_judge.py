@@ -39,14 +39,14 @@ def failed(count: int) -> RequestCounts:
 def test_a_budget_of_the_file_judges_the_request_of_its_name(expected: str, ms: float) -> None:
     found = record(counted(ms))
     assert ("GET /it", "GET /it", expected) == (found.test, found.budget_name, found.outcome)
-    assert 200 == found.n
+    assert found.n == 200
 
 
 def test_a_request_that_no_budget_names_is_judged_by_the_guide() -> None:
     found = record(counted(9.9, name="/other"))
     assert found.budget_name is None
     assert found.verdict is not None
-    assert ["p50", "p99"] == [part.limit.label for part in found.verdict.limits]
+    assert [part.limit.label for part in found.verdict.limits] == ["p50", "p99"]
 
 
 def test_one_failure_breaks_a_budget_that_allows_none() -> None:
@@ -54,7 +54,7 @@ def test_one_failure_breaks_a_budget_that_allows_none() -> None:
     assert Added(200, 0) == run_judge.add(counted(5))
     assert Added(1, 0) == run_judge.add(failed(1))
     (found,) = run_judge.records(RunState())
-    assert ("exceeded", {"HTTP 503": 1}) == (found.outcome, found.failures)
+    assert (found.outcome, found.failures) == ("exceeded", {"HTTP 503": 1})
 
 
 def test_what_came_before_the_end_of_the_ramp_can_be_left_out() -> None:
@@ -62,9 +62,9 @@ def test_what_came_before_the_end_of_the_ramp_can_be_left_out() -> None:
     run_judge.add(counted(50, windows=10))
     run_judge.forget(20)
     assert run_judge.add(counted(50, windows=10)).requests == 0
-    assert [] == run_judge.records(RunState())
+    assert run_judge.records(RunState()) == []
     assert run_judge.add(counted(5)).requests == 100
-    assert ["within"] == [each.outcome for each in run_judge.records(RunState())]
+    assert [each.outcome for each in run_judge.records(RunState())] == ["within"]
 
 
 def test_a_declining_pace_is_exceeded_where_the_guide_judges() -> None:
@@ -74,23 +74,23 @@ def test_a_declining_pace_is_exceeded_where_the_guide_judges() -> None:
     (found,) = run_judge.records(RunState(steady_from=0, until=200))
     assert found.verdict is not None
     assert found.verdict.throughput is not None
-    assert ("exceeded", "exceeded") == (found.outcome, found.verdict.throughput.outcome.value)
+    assert (found.outcome, found.verdict.throughput.outcome.value) == ("exceeded", "exceeded")
 
 
 def test_an_open_loop_says_so_with_its_send_lag() -> None:
     made = counted(5)
     made.send_lags = {("GET", "/it", 0): {index_of(60 * MS): 200}}
     found = record(made)
-    assert "open" == found.measurement.loop
+    assert found.measurement.loop == "open"
     assert found.measurement.send_lag_ns == pytest.approx(60 * MS, rel=0.0005)
-    assert ["saturated-generator"] == [advice.kind for advice in found.measurement.advice]
+    assert [advice.kind for advice in found.measurement.advice] == ["saturated-generator"]
 
 
 def test_a_record_says_how_many_processes_its_requests_came_from() -> None:
     load = RunState(
         participants=(Participant("a", requests=3), Participant("b"), Participant("c", requests=1))
     )
-    assert 2 == record(counted(5), state=load).workers
+    assert record(counted(5), state=load).workers == 2
 
 
 def test_strict_can_be_said_by_the_option_or_by_the_budget() -> None:
@@ -117,12 +117,12 @@ def test_only_the_verdict_sets_the_exit_code_of(
 
 
 def test_nothing_measured_never_passes() -> None:
-    assert 2 == exit_code_of([])
+    assert exit_code_of([]) == 2
     only_few_failures = RunJudge({})
     only_few_failures.add(failed(2))
     found = only_few_failures.records(RunState())
-    assert "inconclusive" == found[0].outcome
-    assert 2 == exit_code_of(found)
+    assert found[0].outcome == "inconclusive"
+    assert exit_code_of(found) == 2
 
 
 def test_a_request_outside_of_the_run_s_time_is_counted_at_its_edge() -> None:
@@ -185,7 +185,7 @@ def test_failed_requests_do_not_help_to_reach_a_rate() -> None:
     found = rate_of(made, ">= 20", STEADY)
     assert found.verdict is not None
     assert found.verdict.rps is not None
-    assert ("exceeded", 16.0) == (found.verdict.rps.outcome, found.verdict.rps.per_s)
+    assert (found.verdict.rps.outcome, found.verdict.rps.per_s) == ("exceeded", 16.0)
 
 
 @pytest.mark.parametrize("why", ["starved", "busy"])
@@ -194,7 +194,7 @@ def test_a_generator_short_of_cpu_exceeds_no_rate(why: str) -> None:
     found = rate_of(counted(5, windows=240), ">= 40", strained)
     assert found.verdict is not None
     assert found.verdict.rps is not None
-    assert ("inconclusive", "machine") == (found.outcome, found.verdict.rps.reason)
+    assert (found.outcome, found.verdict.rps.reason) == ("inconclusive", "machine")
 
 
 @pytest.mark.parametrize(("expected", "users"), [("inconclusive", 10), ("exceeded", 1)])
@@ -210,9 +210,9 @@ def test_all_requests_together_have_a_budget_of_their_own() -> None:
     added = run_judge.add(counted(5, windows=240))
     more = run_judge.add(counted(5, windows=240, name="/other"))
     found = {each.test: each for each in run_judge.records(STEADY)}
-    assert (1200, 1200, 2400) == (added.requests, more.requests, run_judge.requests)
-    assert ["Aggregated", "GET /it", "GET /other"] == list(found)
-    assert (2400, "within") == (found[AGGREGATED].n, found[AGGREGATED].outcome)
+    assert (added.requests, more.requests, run_judge.requests) == (1200, 1200, 2400)
+    assert list(found) == ["Aggregated", "GET /it", "GET /other"]
+    assert (found[AGGREGATED].n, found[AGGREGATED].outcome) == (2400, "within")
 
 
 def test_requests_that_a_pattern_matches_are_one_sample() -> None:
@@ -221,8 +221,8 @@ def test_requests_that_a_pattern_matches_are_one_sample() -> None:
         run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
     run_judge.add(counted(5, windows=1))
     found = {each.test: each for each in run_judge.records(RunState())}
-    assert ["GET /it", ITEMS] == list(found)
-    assert (5 * (MOST_NAMES + 50), ITEMS) == (found[ITEMS].n, found[ITEMS].budget_name)
+    assert list(found) == ["GET /it", ITEMS]
+    assert (found[ITEMS].n, found[ITEMS].budget_name) == (5 * (MOST_NAMES + 50), ITEMS)
     assert run_judge.unmatched == ()
 
 
@@ -265,11 +265,11 @@ def test_names_that_differ_only_by_ids_are_reported_once() -> None:
         run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
     run_judge.add(counted(5, windows=1))
     lines = advice_lines(run_judge.records(RunState()))
-    assert [
+    assert lines == [
         "advice for GET /items/0: 21 names look alike: give them the same name=, as in "
         "get(url, name='/items/[id]'), or one budget, [budgets.\"GET /items/*\"] "
         "(alike-names)"
-    ] == lines
+    ]
 
 
 def test_windows_in_which_the_generator_starved_exceed_no_limit() -> None:

@@ -35,7 +35,7 @@ def test_no_request_is_lost(tmp_path: Path, processes: tuple[str, ...]) -> None:
             load = (*load, "--master-bind-port", port, "--master-port", port)
         ran = run("waiting.py", *load, host=host, folder=tmp_path, KINDS=kinds)
         counted = counted_by(host)
-    assert 100 < sum(counted.values()), str(ran)
+    assert sum(counted.values()) > 100, str(ran)
     assert sum(counted.values()) == all_requests(ran.artifact), str(ran)
     assert {"HTTP 503": counted["fail"]} == ran.sample("GET /gone")["failures"]
     workers = ran.artifact["locust"]["participants"]
@@ -79,7 +79,7 @@ def test_every_artifact_is_written(tmp_path: Path) -> None:
         "latency-report.html",
         "benchmark-junit.xml",
     } == {path.name for path in (tmp_path / "artifacts").iterdir()}
-    assert ["Reporter"] == ran.artifact["locust"]["user_classes"]
+    assert ran.artifact["locust"]["user_classes"] == ["Reporter"]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_invalid_options_end_the_run_before_it_begins(
     ran = run("reported.py", *ONE, "-t", "30s", *options, host=NOWHERE, folder=tmp_path)
     (said,) = (line for line in ran.err.splitlines() if line.startswith("latency budgets: "))
     assert message in said
-    assert (2, False) == (ran.exit_code, "Ramping" in ran.err), str(ran)
+    assert (ran.exit_code, "Ramping" in ran.err) == (2, False), str(ran)
 
 
 def test_a_run_stops_as_soon_as_a_budget_is_certainly_exceeded(tmp_path: Path) -> None:
     load = (*ONE, "-t", "60s", "--latency-abort", "Reporter")
     ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="700")
-    assert 1 == ran.exit_code
+    assert ran.exit_code == 1
     assert ran.artifact["samples"][0]["measurement"]["elapsed_ns"] < 10_000_000_000
     assert (
         "stopping because a latency budget is exceeded: GET /it: p50 700 ms > 500 ms" in ran.err
@@ -125,7 +125,7 @@ def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
         load = (*ONE, "-t", "1s", "--latency-budgets", "budgets.toml", "Reporter")
         ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS=ms)
         outcomes[ms] = ran.sample("GET /it")["outcome"]
-    assert {"144": "within", "146": "exceeded"} == outcomes
+    assert outcomes == {"144": "within", "146": "exceeded"}
 
 
 @pytest.mark.long
@@ -136,9 +136,9 @@ def test_requests_per_second_and_patterns_are_judged_in_a_run(tmp_path: Path) ->
     )
     load = (*ONE, "-t", "8s", "--latency-budgets", "budgets.toml", "Reporter")
     ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="0.2", EVERY_S="0.01")
-    assert 0 == ran.exit_code, str(ran)
+    assert ran.exit_code == 0, str(ran)
     within, total = ran.sample("GET /i*"), ran.sample("Aggregated")
-    assert ("within", "within") == (within["outcome"], within["verdict"]["rps"]["outcome"]), ran
+    assert (within["outcome"], within["verdict"]["rps"]["outcome"]) == ("within", "within"), ran
     assert within["n"] == total["n"]
     assert "Aggregated: inconclusive requests/s: " in ran.out
     assert "/s, however fast the responses are: add users or shorten the waits" in ran.out
@@ -172,7 +172,7 @@ def test_the_gate_may_be_added_to_a_locustfile_that_does_not_import_it(tmp_path:
     beside = Path(locust_gate_path())
     files = ("-f", f"plain.py,{beside}", "--headless", *ONE, "-t", "1s")
     ran = Ran(locust(*files, "Reporter", folder=tmp_path), tmp_path)
-    assert 0 == ran.exit_code, str(ran)
+    assert ran.exit_code == 0, str(ran)
     assert "GET /it" in ran.out
 
 
@@ -247,11 +247,11 @@ def test_each_run_adds_a_file_to_the_history(tmp_path: Path, processes: tuple[st
         load += [*processes, "--master-bind-port", port, "--master-port", port]
     ran = run("reported.py", *load, "Reporter", host=NOWHERE, folder=tmp_path)
     history = read_history(tmp_path / "history")
-    assert ([], 1) == (history.damaged, len(history.runs)), str(ran)
+    assert (history.damaged, len(history.runs)) == ([], 1), str(ran)
     (record,) = history.runs[0].artifact.records
     (sample,) = ran.artifact["samples"]
     assert (sample["test"], sample["n"]) == (record.test, record.n)
-    assert ((), None) == (record.measurement.slowest, record.timeline)
+    assert (record.measurement.slowest, record.timeline) == ((), None)
 
 
 @pytest.mark.long
@@ -271,4 +271,4 @@ def test_the_oldest_runs_in_the_history_are_deleted(tmp_path: Path) -> None:
 def test_a_run_without_a_request_adds_nothing_to_the_history(tmp_path: Path) -> None:
     load = (*ONE, "-t", "1s", "--latency-history", "history", "Reporter")
     run("reported.py", *load, host=NOWHERE, folder=tmp_path, MS="")
-    assert [] == list((tmp_path / "history").glob("*"))
+    assert list((tmp_path / "history").glob("*")) == []

@@ -21,7 +21,7 @@ def settings(folder: Path, environ: dict[str, str] | None = None, **said: object
 
 def test_without_options_there_are_no_budgets_and_artifacts(tmp_path: Path) -> None:
     found = settings(tmp_path)
-    assert ({}, {}, False, False) == (found.budgets, found.artifacts, found.strict, found.abort)
+    assert (found.budgets, found.artifacts, found.strict, found.abort) == ({}, {}, False, False)
 
 
 def test_the_command_line_is_stronger_than_the_environment(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_variable_of_the_guide_asks_for_two_artifacts(tmp_path: Path) -> Non
 def test_budgets_come_from_the_working_directory(tmp_path: Path) -> None:
     text = '[tool.hancock-latency.budgets."GET /it"]\np95 = 10\n'
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-    assert ["GET /it"] == list(settings(tmp_path).budgets)
+    assert list(settings(tmp_path).budgets) == ["GET /it"]
 
 
 @pytest.mark.parametrize(

@@ -39,28 +39,28 @@ def records(ms: float = 5, advice: tuple[Advice, ...] = ()):
 
 
 def test_a_run_without_requests_is_reported() -> None:
-    assert [
+    assert summary_lines([], []) == [
         "",
         "latency budgets",
         "no requests were made: nothing was measured, so nothing passes",
-    ] == summary_lines([], [])
+    ]
 
 
 def test_the_end_shows_table_evidence_advice_and_workers() -> None:
     workers = [Participant("a", state=State.FINISHED), Participant("b", 5.0, State.LOST)]
     found = records(700, advice=(Advice.of("clock"),))
-    assert [
+    assert summary_lines(found, workers)[:6] == [
         "",
         "latency budgets",
         "sample     n  p50  p95  p99  limits (ms)                     verdict",
         "GET /it  400  700  700  700  p50 500, p99 500, errors 0.1 %  exceeded p50",
         "1 exceeded (latencies in ms, raw, by nearest rank)",
         "GET /it: exceeded p50: 400 of 400 over 500 ms (100 %, allowed 50 %); p50 ≥ 700 ms",
-    ] == summary_lines(found, workers)[:6]
-    assert [
+    ]
+    assert summary_lines(found, workers)[-2:] == [
         "advice for GET /it: the clock is coarser than 1 µs: short latencies are rounded (clock)",
         "2 workers: 1 finished, 1 lost, 1 joined late",
-    ] == (summary_lines(found, workers)[-2:])
+    ]
     assert "judged by built-in limits, because no budget has their name: GET /it" in (
         summary_lines(found, workers)
     )
@@ -74,16 +74,16 @@ def test_a_budget_that_no_request_matched_is_one_line() -> None:
 def test_the_tab_has_a_cell_for_every_column() -> None:
     (row,) = table(records())
     assert [column["key"] for column in structure()] == list(row)
-    assert ("GET /it", "400", "✅ within") == (row["sample"], row["n"], row["verdict"])
+    assert (row["sample"], row["n"], row["verdict"]) == ("GET /it", "400", "✅ within")
 
 
 def test_junit_has_a_failure_for_what_is_exceeded() -> None:
     (suite,) = ElementTree.fromstring(junit_text([*records(700), *records(5)]))
-    assert ("2", "1") == (suite.get("tests"), suite.get("failures"))
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     slow, quick = suite
     failure = slow.find("failure")
     assert failure is not None
-    assert "p50 700 ms > 500 ms, 400 of 400 over" == failure.get("message")
+    assert failure.get("message") == "p50 700 ms > 500 ms, 400 of 400 over"
     assert quick.find("failure") is None
 
 
@@ -117,8 +117,9 @@ def test_a_steady_throughput_is_not_mentioned() -> None:
     paced = replace(record, verdict=replace(record.verdict, throughput=pace))
     assert explain(record) == explain(paced)
     assert (
-        "within requests/s: steady (a fall of −5 % to 5 % at 95 % confidence); "
-        "120/s on average over 60 s" == (about_throughput(pace))
+        (about_throughput(pace))
+        == "within requests/s: steady (a fall of −5 % to 5 % at 95 % confidence); "
+        "120/s on average over 60 s"
     )
 
 
@@ -189,12 +190,12 @@ def test_a_rate_that_is_not_within_is_explained(expected: str, rate: RpsVerdict)
 
 def test_a_rate_that_is_within_is_listed_with_the_other_counts() -> None:
     found = with_rate(replace(RATE, outcome=Outcome.WITHIN, per_s=231.0, short=2))
-    assert [
+    assert explain(found) == [
         "within: p50 0 of 400 over 100 ms, p99 0 of 400 over 500 ms, "
         "requests/s 231, below 200/s in 2 of 58 s; measured for 10 s"
-    ] == explain(found)
+    ]
     (row,) = rows([found])
-    assert "p50 100, p99 500, errors 0.1 %, ≥ 200/s" == row.limits
+    assert row.limits == "p50 100, p99 500, errors 0.1 %, ≥ 200/s"
 
 
 def test_every_format_shows_a_rate() -> None:
@@ -203,10 +204,10 @@ def test_every_format_shows_a_rate() -> None:
     assert all(evidence in text for text in (summary_text([found]), report_html([found])))
     assert evidence in summary_markdown([found])
     properties = dict(junit_properties(found))
-    assert ("143.270000", "200.000000") == (
+    assert (
         properties["latency.rps"],
         properties["latency.limit_rps"],
-    )
+    ) == ("143.270000", "200.000000")
 
 
 def test_a_rate_survives_the_json_artifact() -> None:
@@ -233,10 +234,10 @@ def with_rate(rate: RpsVerdict) -> Record:
 
 def test_what_lies_between_the_two_limits_is_explained() -> None:
     (record,) = records(300)
-    assert [
+    assert explain(record) == [
         "inconclusive p50: 400 of 400 over 100 ms (100 %, allowed 50 %); more than acceptable, but "
         "not shown to be more than 500 ms"
-    ] == explain(record)
+    ]
 
 
 def test_names_of_requests_cannot_steer_the_terminal() -> None:

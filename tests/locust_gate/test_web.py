@@ -52,14 +52,14 @@ def test_the_page_the_tab_and_the_report_have_the_verdict_so_far(run: Run, tmp_p
     wait_for(lambda: "exceeded p50" in run.asked("/latency"), "a verdict on the page")
     statistics = json.loads(run.asked("/stats/requests"))
     (tab,) = statistics["extended_stats"]
-    assert ("latency-budgets", "GET /it", "❌ exceeded p50") == (
+    assert (
         tab["key"],
         tab["data"][0]["sample"],
         tab["data"][0]["verdict"],
-    )
+    ) == ("latency-budgets", "GET /it", "❌ exceeded p50")
     assert "<svg" in run.asked("/latency/report")
     ran = Ran(run.process, tmp_path)
-    assert 1 == ran.exit_code, str(ran)
+    assert ran.exit_code == 1, str(ran)
 
 
 def test_the_tab_can_be_opened_in_a_browser_and_fills_while_the_test_runs(run: Run) -> None:

@@ -8,7 +8,7 @@ from pytest_hancock_latency import ManualClock
 
 
 def test_it_begins_at_zero() -> None:
-    assert 0 == ManualClock()()
+    assert ManualClock()() == 0
 
 
 def test_it_stands_still_until_it_is_moved() -> None:

@@ -64,10 +64,14 @@ def test_a_container_that_was_throttled_is_told_so(throttled_ms: float, percent:
 
 def test_the_five_slowest_observations_are_shown_slowest_first() -> None:
     found = slowest(observed([3, 9, 1, 7, 5, 8, 2]), ())
-    assert [(1, 9), (5, 8), (3, 7), (4, 5), (0, 3)] == [
-        (slow.position, slow.wall_ns // MS) for slow in found
+    assert [(slow.position, slow.wall_ns // MS) for slow in found] == [
+        (1, 9),
+        (5, 8),
+        (3, 7),
+        (4, 5),
+        (0, 3),
     ]
-    assert (100 * MS, 9 * MS - 1) == (found[0].start_ns, found[0].attributed_ns)
+    assert (found[0].start_ns, found[0].attributed_ns) == (100 * MS, 9 * MS - 1)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -77,7 +81,7 @@ def test_fewer_than_five_are_all_shown(n: int) -> None:
 
 def test_what_the_machine_took_of_an_observation_is_a_cause_beyond_a_tenth_of_it() -> None:
     measured = observed([10, 20], {WAITED: [1, 2.1], DISK: [1.5, 0]})
-    assert [(WAITED,), (DISK,)] == [slow.causes for slow in slowest(measured, ())]
+    assert [slow.causes for slow in slowest(measured, ())] == [(WAITED,), (DISK,)]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,7 @@ def test_a_collection_during_an_observation_is_a_cause(
 
 
 def test_the_pace_is_the_median_of_the_warm_up() -> None:
-    assert (0, 3) == (pace_ns(()), pace_ns((9, 1, 3)))
+    assert (pace_ns(()), pace_ns((9, 1, 3))) == (0, 3)
 
 
 def judge_of(least: int) -> SequentialJudge:
@@ -133,15 +137,15 @@ def test_a_first_call_that_took_more_than_ten_times_the_median_is_named() -> Non
         (observed([101, *[10] * 9]), (MS,)),
         (observed([10, 101, *[10] * 9]), ()),
     ):
-        assert [] == kinds(advice_on(measured, warmup, ()))
+        assert kinds(advice_on(measured, warmup, ())) == []
 
 
 def test_a_machine_that_changes_its_speed_by_more_than_half_is_named() -> None:
     measured = observed([10])
     probes = [100] * 10 + [210] * 10
     assert Advice.of("unsteady-speed", factor=2.1) in advice_on(measured, (), probes)
-    assert [] == kinds(advice_on(measured, (), probes[1:]))
-    assert [] == kinds(advice_on(measured, (), [100] * 10 + [200] * 10))
+    assert kinds(advice_on(measured, (), probes[1:])) == []
+    assert kinds(advice_on(measured, (), [100] * 10 + [200] * 10)) == []
 
 
 @pytest.mark.parametrize(
@@ -161,6 +165,6 @@ def test_what_traces_every_line_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys, "gettrace", lambda: print)
     monkeypatch.setattr(sys, "getprofile", lambda: print)
     monkeypatch.setattr(sys, "monitoring", None, raising=False)
-    assert ["sys.settrace", "sys.setprofile"] == diagnosis.tracers()
+    assert diagnosis.tracers() == ["sys.settrace", "sys.setprofile"]
     advice = advice_on(observed([10]), (), ())
     assert Advice.of("tracer", tools="sys.settrace and sys.setprofile") in advice

@@ -41,19 +41,19 @@ def test_the_memory_of_a_container_is_what_its_group_may_use(
 
 def test_a_governor_is_named(tmp_path: Path) -> None:
     (tmp_path / "scaling_governor").write_text("powersave\n")
-    assert "powersave" == governor(tmp_path / "scaling_governor")
+    assert governor(tmp_path / "scaling_governor") == "powersave"
 
 
 def test_what_the_machine_does_not_tell_is_null(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    assert [None] * 3 == [container_memory_bytes(gone), governor(gone), free_disk_bytes(gone)]
+    assert [container_memory_bytes(gone), governor(gone), free_disk_bytes(gone)] == [None] * 3
 
 
 @pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="this system has no load average")
 def test_the_load_is_three_averages() -> None:
     found = load()
     assert found is not None
-    assert 3 == len(found)
+    assert len(found) == 3
     assert all(average >= 0 for average in found)
 
 

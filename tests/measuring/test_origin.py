@@ -151,7 +151,7 @@ def test_a_real_repository_is_read(tmp_path: Path) -> None:
     assert clean is not None
     assert changed is not None
     assert clean == still_clean == {"id": clean["id"], "branch": "trunk", "dirty": False}
-    assert 40 == len(clean["id"])
+    assert len(clean["id"]) == 40
     assert {**clean, "dirty": True} == changed
 
 

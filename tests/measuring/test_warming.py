@@ -82,8 +82,8 @@ def test_every_shape_of_one_caller_warms_up_as_planned_and_keeps_it(
 def test_both_functions_of_a_pair_are_warmed_up() -> None:
     service = Service()
     one, other = service.sampler(UNTIL_STEADY).pairs(service, service, pairs=2)
-    assert SLOW + QUICK + QUICK == one.measurement.warmup_ns
-    assert QUICK + QUICK == other.measurement.warmup_ns
+    assert one.measurement.warmup_ns == SLOW + QUICK + QUICK
+    assert other.measurement.warmup_ns == QUICK + QUICK
 
 
 def test_of_a_long_warm_up_the_last_calls_are_kept() -> None:

@@ -125,7 +125,7 @@ def test_a_session_that_is_killed_keeps_every_finished_record(
     session.send_signal(number)
     session.wait(timeout=60)
     records = read_artifact(suite.path / "artifact.json").records
-    assert ["test_it.py::test_fast", "test_it.py::test_slow"] == [each.test for each in records]
+    assert [each.test for each in records] == ["test_it.py::test_fast", "test_it.py::test_slow"]
 
 
 def _wait_for(path: Path) -> None:

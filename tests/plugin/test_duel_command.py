@@ -51,7 +51,7 @@ def test_a_slower_head_sets_the_exit_code_of_pytest(
 
 def test_a_version_that_does_not_exist_is_an_error_of_usage(slower: pytest.Pytester) -> None:
     ran = slower.runpytest_subprocess("-p", "hancock_latency", "--latency-duel", "nowhere")
-    assert pytest.ExitCode.USAGE_ERROR == ran.ret
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
     ran.stderr.fnmatch_lines(
         [
             "ERROR: 'nowhere' is not a commit, branch or tag of the repository "

@@ -71,9 +71,12 @@ def test_a_job_summary_that_cannot_be_written_is_one_line_and_fails_nothing(
     suite.write(FAST)
     result = suite.run()
     assert result.ret == pytest.ExitCode.OK
-    assert 1 == result.outlines.count(
-        f"cannot write the job summary {suite.path / 'nowhere' / 'summary.md'}: "
-        "No such file or directory"
+    assert (
+        result.outlines.count(
+            f"cannot write the job summary {suite.path / 'nowhere' / 'summary.md'}: "
+            "No such file or directory"
+        )
+        == 1
     )
 
 
@@ -112,11 +115,11 @@ def test_a_session_that_only_reports_warns(actions: Suite) -> None:
 
 def test_both_can_be_switched_off(actions: Suite, summary: Path) -> None:
     actions.write(SLOW)
-    assert [] == commands(actions.run("--latency-github=off"))
+    assert commands(actions.run("--latency-github=off")) == []
     assert summary.read_text(encoding="utf-8") == "earlier\n"
 
 
 def test_elsewhere_there_are_no_annotations(suite: Suite) -> None:
     assert "GITHUB_ACTIONS" not in os.environ
     suite.write(SLOW)
-    assert [] == commands(suite.run())
+    assert commands(suite.run()) == []

@@ -64,8 +64,8 @@ def test_without_properties_the_strict_schema_accepts_every_outcome(
     suite: Suite, workers: tuple[str, ...]
 ) -> None:
     tree = junit(suite, "--latency-junit=off", *workers)
-    assert 6 == len(tree.findall(".//testcase"))
-    assert [] == faults("strict", tree)
+    assert len(tree.findall(".//testcase")) == 6
+    assert faults("strict", tree) == []
 
 
 def test_with_properties_the_lenient_schema_accepts_every_outcome(
@@ -73,8 +73,8 @@ def test_with_properties_the_lenient_schema_accepts_every_outcome(
 ) -> None:
     tree = junit(suite, *workers)
     verdicts = tree.xpath(".//property[contains(@name, 'verdict')]/@value")
-    assert ["exceeded", "inconclusive", "inconclusive", "within"] == sorted(verdicts)
-    assert [] == faults("lenient", tree)
+    assert sorted(verdicts) == ["exceeded", "inconclusive", "inconclusive", "within"]
+    assert faults("lenient", tree) == []
 
 
 def test_with_properties_the_strict_schema_refuses_and_nothing_else_is_the_reason(
@@ -84,7 +84,7 @@ def test_with_properties_the_strict_schema_refuses_and_nothing_else_is_the_reaso
     assert faults("strict", tree)
     for properties in tree.findall(".//testcase/properties"):
         properties.getparent().remove(properties)
-    assert [] == faults("strict", tree)
+    assert faults("strict", tree) == []
 
 
 @pytest.mark.parametrize("grammar", ["strict", "lenient"])
@@ -119,9 +119,9 @@ def test_odd_names_of_samples_leave_a_document_and_a_summary(
     suite.write(ODD_NAMES)
     run = suite.run("--junitxml=junit.xml", *workers)
     names = etree.parse(suite.path / "junit.xml").xpath(".//property/@name")
-    assert [
+    assert [name for name in names if name.endswith(".verdict")] == [
         r"latency.half \ud800.verdict",
         r"latency.nul \x00 esc \x1b[31m.verdict",
         r"latency.rtl \u202e.verdict",
-    ] == [name for name in names if name.endswith(".verdict")]
+    ]
     run.stdout.fnmatch_lines(["=* latency budgets =*", r"test_it.py::test_odd [[]half \ud800] *"])

@@ -52,10 +52,10 @@ def test_another_machine_is_one_line_under_the_table_and_a_list_in_the_artifact(
     result = suite.run("--latency-profile=other", "--latency-json=artifact.json")
     result.assert_outcomes(passed=1)
     line = f'this machine does not match hardware profile "other": {described()}'
-    assert 1 == result.outlines.count(line)
+    assert result.outlines.count(line) == 1
     profile = json.loads((suite.path / "artifact.json").read_text())["profile"]
     assert (profile["name"], profile["met"]) == ("other", False)
-    assert ["python", "architecture"] == [one["what"] for one in profile["mismatches"]]
+    assert [one["what"] for one in profile["mismatches"]] == ["python", "architecture"]
     assert {"what", "expected", "found"} == set(profile["mismatches"][0])
 
 

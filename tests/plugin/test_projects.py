@@ -100,7 +100,7 @@ def recipe(heading: str, budget: str = "@FAST") -> str:
 def test_every_recipe_is_run() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     assert len(recipes()) == PAGE.read_text(encoding="utf-8").count("```python")
-    assert [] == [heading for heading in recipes() if f'recipe("{heading}"' not in here]
+    assert [heading for heading in recipes() if f'recipe("{heading}"' not in here] == []
 
 
 FASTAPI = """

@@ -57,7 +57,7 @@ def test_a_sample_has_the_last_answer_and_no_other_stays_alive(plan: Plan, check
     assert [sample.answer] == list(Answer.alive)
     assert sample.answer.alive_before == 0
     del sample
-    assert [] == list(Answer.alive)
+    assert list(Answer.alive) == []
 
 
 def test_a_sample_of_a_coroutine_has_the_last_answer() -> None:

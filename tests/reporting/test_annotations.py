@@ -65,7 +65,7 @@ WARNING = (
 
 
 def test_exceeded_is_an_error_and_inconclusive_a_warning_and_within_is_silent() -> None:
-    assert [ERROR, WARNING] == annotation_lines([WITHIN, UNSURE, EXCEEDED], PLACES)
+    assert annotation_lines([WITHIN, UNSURE, EXCEEDED], PLACES) == [ERROR, WARNING]
 
 
 def test_what_fails_no_test_is_no_error() -> None:
@@ -79,7 +79,7 @@ def test_inconclusive_is_an_error_where_it_fails_the_test() -> None:
 
 
 def test_what_was_not_judged_is_silent() -> None:
-    assert [] == annotation_lines([EXCEEDED.without_verdict("the test itself failed")], PLACES)
+    assert annotation_lines([EXCEEDED.without_verdict("the test itself failed")], PLACES) == []
 
 
 def test_a_test_whose_place_is_unknown_has_none() -> None:

@@ -103,23 +103,23 @@ def test_the_page_has_each_pass_as_a_point() -> None:
     first = page.cssselect("#samples section")[0]
     points = [point.findtext("title") for point in first.cssselect("circle")]
     assert [f"pass {n}: +10.0 %" for n in range(1, 9)] == points[:8]
-    assert "pass 9: +10.0 %, not counted" == points[8]
-    assert ["Not compared"] == [h.text for h in page.cssselect("main > section h2")]
+    assert points[8] == "pass 9: +10.0 %, not counted"
+    assert [h.text for h in page.cssselect("main > section h2")] == ["Not compared"]
 
 
 def test_the_page_says_what_happened_to_the_duel() -> None:
     page = html.fromstring(duel_html(replace(DUEL, is_interrupted=True), SESSION))
     notes = [dt.getnext().text for dt in page.cssselect("dt") if dt.text == "note"]
-    assert [
+    assert notes == [
         "interrupted after 8 passes: samples that were not settled cannot be told",
         "base was killed by SIGKILL",
-    ] == notes
+    ]
 
 
 def test_a_duel_without_a_known_interval_has_a_picture_too() -> None:
     page = html.fromstring(duel_html(replace(DUEL, samples=(ALLOWED,)), SESSION))
-    assert 1 == len(page.cssselect("circle"))
-    assert [] == page.cssselect(".band")
+    assert len(page.cssselect("circle")) == 1
+    assert page.cssselect(".band") == []
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_a_shell_is_told_of_slower_samples_and_if_strict_of_undecided_ones(
 
 @pytest.mark.parametrize("advise", [False, True])
 def test_an_interrupted_duel_ends_as_a_shell_expects(advise: bool) -> None:
-    assert 130 == replace(DUEL, is_interrupted=True).exit_code(advise=advise)
+    assert replace(DUEL, is_interrupted=True).exit_code(advise=advise) == 130

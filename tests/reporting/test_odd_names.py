@@ -76,7 +76,7 @@ def test_output_for_readers_has_no_terminal_control_characters(
     render: Callable[[Record], str],
 ) -> None:
     text = render(odd())
-    assert [] == [c for c in text.replace("\n", "") if not c.isprintable()]
+    assert [c for c in text.replace("\n", "") if not c.isprintable()] == []
     shown = [SHOWN, SHOWN.replace("\\", "\\\\").replace("[", "\\["), r"a\u001b[31m\u0000\U0000009b"]
     assert any(each in text for each in shown)
 
@@ -94,7 +94,7 @@ def test_only_unprintable_characters_are_escaped(name: str, shown: str) -> None:
 
 
 def test_advice_of_an_odd_kind_is_escaped() -> None:
-    assert SHOWN == advice_text(Advice.of(ODD))
+    assert advice_text(Advice.of(ODD)) == SHOWN
 
 
 def test_the_name_of_a_suggested_budget_is_the_name_itself() -> None:

@@ -54,8 +54,8 @@ def test_each_latency_is_in_the_bucket_that_holds_it(latencies_ns: list[int]) ->
 
 
 def test_latencies_in_a_narrow_span_have_the_finest_buckets() -> None:
-    assert 8 == exponential(Histogram.of(np.array([10_000_000, 12_000_000])))["scale"]
-    assert 2 == exponential(Histogram.of(np.array([1, 10**12])))["scale"]
+    assert exponential(Histogram.of(np.array([10_000_000, 12_000_000])))["scale"] == 8
+    assert exponential(Histogram.of(np.array([1, 10**12])))["scale"] == 2
 
 
 def test_every_sample_has_its_histogram_with_names_and_times() -> None:

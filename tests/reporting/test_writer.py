@@ -54,7 +54,7 @@ def pipe(tmp_path: Path) -> Path:
 def test_a_pipe_gets_the_text_and_stays_a_pipe(pipe: Path) -> None:
     text = reading(pipe)
     write_whole(pipe, "é\n")
-    assert "é\n" == text()
+    assert text() == "é\n"
     assert pipe.is_fifo()
 
 
@@ -91,7 +91,7 @@ def test_a_symlink_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     link.symlink_to("there/target")
     write_whole(link, "after")
     assert link.is_symlink()
-    assert "after" == target.read_text()
+    assert target.read_text() == "after"
     assert [target] == list(target.parent.iterdir())
 
 
@@ -101,7 +101,7 @@ def test_a_symlink_to_nothing_makes_its_target(tmp_path: Path) -> None:
     check_writable(link)
     write_whole(link, "text")
     assert link.is_symlink()
-    assert "text" == (tmp_path / "folder" / "target").read_text()
+    assert (tmp_path / "folder" / "target").read_text() == "text"
 
 
 def test_a_symlink_to_a_device_leaves_both(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_file_that_somebody_has_open_under_a_descriptor_is_refused(tmp_path: P
         for each in (name, link):
             with pytest.raises(OSError, match="it is a descriptor of an open file"):
                 write_whole(each, "text")
-    assert "what else goes there" == path.read_text()
+    assert path.read_text() == "what else goes there"
 
 
 def test_a_pipe_gets_one_artifact_and_no_journal(tmp_path: Path, pipe: Path) -> None:
@@ -163,8 +163,8 @@ def test_a_pipe_gets_one_artifact_and_no_journal(tmp_path: Path, pipe: Path) -> 
         Journal(pipe).append(["line\n"], lambda: "header\n")
     writer.finish()
     writer.finish()
-    assert "text 2" == text()
-    assert [] == writer.error_lines
+    assert text() == "text 2"
+    assert writer.error_lines == []
     assert [pipe] == list(tmp_path.iterdir())
 
 
@@ -173,4 +173,4 @@ def test_a_file_that_was_left_unfinished_is_not_followed(tmp_path: Path) -> None
     other.write_text("of somebody else")
     (tmp_path / f".a.json.{os.getpid()}").symlink_to(other)
     write_whole(path, "text")
-    assert ("text", "of somebody else") == (path.read_text(), other.read_text())
+    assert (path.read_text(), other.read_text()) == ("text", "of somebody else")

@@ -117,4 +117,4 @@ def test_a_kind_of_machine_is_its_cpu_its_cores_and_its_python(
 
 def test_a_change_from_nothing_has_no_share() -> None:
     change = Change(before_ns=0, after_ns=5)
-    assert (0.0, 0) == (change.share, change.percent)
+    assert (change.share, change.percent) == (0.0, 0)

@@ -107,7 +107,7 @@ def test_one_pass_shows_nothing(value: float) -> None:
 
 def test_no_pass_at_all_shows_nothing() -> None:
     verdict = judge_duel([], DuelRule(), ended=True)
-    assert (DuelOutcome.CANNOT_TELL, 0, 1.0) == (verdict.outcome, verdict.passes, verdict.ratio)
+    assert (verdict.outcome, verdict.passes, verdict.ratio) == (DuelOutcome.CANNOT_TELL, 0, 1.0)
     assert verdict.settled
 
 
@@ -140,14 +140,14 @@ def test_a_change_gets_its_name(change: float, outcome: DuelOutcome) -> None:
 
 def test_noise_that_hides_the_change_cannot_be_told() -> None:
     verdict = judge_duel(passes(0.04, sd=0.2), DuelRule())
-    assert (DuelOutcome.CANNOT_TELL, 30) == (verdict.outcome, verdict.passes)
+    assert (verdict.outcome, verdict.passes) == (DuelOutcome.CANNOT_TELL, 30)
     assert verdict.settled
 
 
 def test_what_may_yet_be_faster_is_not_settled_as_not_slower() -> None:
     values = passes(-0.03, count=12)
     verdict = judge_duel(values, DuelRule())
-    assert (DuelOutcome.CANNOT_TELL, False) == (verdict.outcome, verdict.settled)
+    assert (verdict.outcome, verdict.settled) == (DuelOutcome.CANNOT_TELL, False)
     assert DuelOutcome.NOT_SLOWER is judge_duel(values, DuelRule(), ended=True).outcome
     assert DuelOutcome.NOT_SLOWER is judge_duel(values, DuelRule(passes=12)).outcome
 
@@ -177,7 +177,7 @@ def test_identical_code_is_hardly_ever_called_slower_or_faster(kind: str) -> Non
             noise = 0.012 * random.choice([-1, 1], 30) + noise / 5
         outcome = judge_duel(noise.tolist(), DuelRule()).outcome
         wrong += outcome in (DuelOutcome.SLOWER, DuelOutcome.FASTER)
-    assert 0 == wrong
+    assert wrong == 0
 
 
 def test_at_the_margin_itself_false_alarms_keep_to_their_level() -> None:
@@ -210,8 +210,11 @@ def test_a_duel_of_nothing_is_refused(compared: int, most: int) -> None:
 
 
 def test_outcomes_are_ordered_from_worst_to_best() -> None:
-    assert ["slower", "cannot tell", "not slower", "faster"] == [
-        outcome.value for outcome in sorted(DuelOutcome, key=lambda outcome: outcome.rank)
+    assert [outcome.value for outcome in sorted(DuelOutcome, key=lambda outcome: outcome.rank)] == [
+        "slower",
+        "cannot tell",
+        "not slower",
+        "faster",
     ]
 
 
@@ -263,15 +266,15 @@ def test_the_ratio_of_a_pass_ignores_a_quarter_of_its_turns_on_either_side() -> 
 
 
 def test_one_pass_does_not_say_how_many_it_takes() -> None:
-    assert 30 == passes_to_settle([0.5], DuelRule())
+    assert passes_to_settle([0.5], DuelRule()) == 30
 
 
 def test_what_is_settled_takes_one_more_pass_at_least() -> None:
-    assert 11 == passes_to_settle([0.5] * 10, DuelRule())
+    assert passes_to_settle([0.5] * 10, DuelRule()) == 11
 
 
 def test_noise_that_hides_the_change_takes_all_passes() -> None:
-    assert 30 == passes_to_settle(passes(0.04, count=5, sd=0.2), DuelRule())
+    assert passes_to_settle(passes(0.04, count=5, sd=0.2), DuelRule()) == 30
 
 
 def test_a_great_change_is_no_outlier() -> None:

@@ -101,7 +101,7 @@ def test_failures_times_slowest_and_advice_are_put_together() -> None:
 
 def test_the_five_slowest_observations_of_all_are_kept() -> None:
     (merged,) = merge([record([number * MS] * 9) for number in (3, 7, 1, 6, 2, 5, 4)])
-    assert [7, 6, 5, 4, 3] == [slow.wall_ns // MS for slow in merged.measurement.slowest]
+    assert [slow.wall_ns // MS for slow in merged.measurement.slowest] == [7, 6, 5, 4, 3]
 
 
 def test_different_budgets_for_the_same_sample_are_refused() -> None:

@@ -90,7 +90,7 @@ def advice_of(record: Record) -> list[tuple[str, dict[str, Any]]]:
 def test_runs_are_added_until_they_show_the_limit_to_be_within() -> None:
     history = [run(day=day) for day in range(9)]
     record = judged(run(over=1, day=9), *history)
-    assert (Outcome.WITHIN, Reason.POOLED) == (limit_of(record).outcome, limit_of(record).reason)
+    assert (limit_of(record).outcome, limit_of(record).reason) == (Outcome.WITHIN, Reason.POOLED)
     assert Pooled(6, 600, 1, 5 * DAY_S * 10**9) == limit_of(record).pooled
     figures = {"limit": "p99", "runs": 6, "n": 600, "span_ns": 5 * DAY_S * 10**9}
     assert [("pooled-within", figures)] == advice_of(record)
@@ -100,12 +100,12 @@ def test_the_span_of_runs_without_a_start_is_unknown() -> None:
     (record,) = run().records
     undated = Artifact({"machine": MACHINE}, [replace(record, measurement=Measurement())])
     for present, earlier in ((undated, run()), (run(), undated)):
-        assert 0 == limit_of(judged(present, *[earlier] * 9)).pooled.span_ns
+        assert limit_of(judged(present, *[earlier] * 9)).pooled.span_ns == 0
 
 
 def test_the_counts_of_the_present_run_stay_its_own() -> None:
     part = limit_of(judged(run(), *[run()] * 5))
-    assert (100, 0) == (part.n, part.over)
+    assert (part.n, part.over) == (100, 0)
 
 
 def test_runs_that_do_not_suffice_are_said() -> None:
@@ -135,8 +135,8 @@ def test_no_run_before_a_change_is_added() -> None:
     history = [run() for _ in range(9)]
     record = judged(run(), *history, changes=change_at_7)
     assert Outcome.INCONCLUSIVE is record.outcome
-    assert 3 == advice_of(record)[0][1]["runs"]
-    assert [10] == [len(medians) for medians in asked]
+    assert advice_of(record)[0][1]["runs"] == 3
+    assert [len(medians) for medians in asked] == [10]
 
 
 def test_after_a_change_at_the_present_run_no_other_is_added() -> None:
@@ -153,7 +153,7 @@ def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
         return []
 
     judged(run(), *[run() for _ in range(70)], changes=ask)
-    assert [61] == asked
+    assert asked == [61]
 
 
 def test_a_single_run_shows_nothing_here_that_it_has_not_shown_itself() -> None:
@@ -162,11 +162,11 @@ def test_a_single_run_shows_nothing_here_that_it_has_not_shown_itself() -> None:
 
 def test_at_most_thirty_runs_are_added_up() -> None:
     record = judged(run(n=2), *[run(n=2)] * 70)
-    assert ("pooled-few", 30, 60) == (
+    assert (
         advice_of(record)[0][0],
         advice_of(record)[0][1]["runs"],
         advice_of(record)[0][1]["n"],
-    )
+    ) == ("pooled-few", 30, 60)
 
 
 def test_earlier_runs_count_as_if_they_had_been_as_slow_as_the_present_one() -> None:
@@ -190,7 +190,7 @@ def test_earlier_runs_do_not_count_as_faster_if_the_present_one_is() -> None:
 def test_runs_go_back_to_one_that_was_exceeded() -> None:
     record = judged(run(), *[run()] * 9, run(over=90), run())
     assert Outcome.INCONCLUSIVE is record.outcome
-    assert 2 == advice_of(record)[0][1]["runs"]
+    assert advice_of(record)[0][1]["runs"] == 2
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_limit_that_the_last_runs_show_to_be_exceeded_is_said_only() -> None:
     record = judged(run(over=4), *[run(over=4)] * 9)
     assert Outcome.INCONCLUSIVE is record.outcome
     ((kind, figures),) = advice_of(record)
-    assert "pooled-exceeded" == kind
+    assert kind == "pooled-exceeded"
     assert figures["over"] > 0.02 * figures["n"]
 
 
@@ -285,7 +285,7 @@ def test_a_warning_that_a_decided_limit_would_stay_undecided_is_dropped() -> Non
     )
     record = replace(present.records[0], measurement=Measurement(advice=warnings))
     kinds = [kind for kind, _ in advice_of(judged(Artifact({}, [record]), *[run()] * 9))]
-    assert ["pooled-within", "takes-long"] == kinds
+    assert kinds == ["pooled-within", "takes-long"]
 
 
 def test_the_runs_survive_json() -> None:

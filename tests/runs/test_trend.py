@@ -90,7 +90,7 @@ def test_markdown_has_both_tables(slower: Trend) -> None:
 def test_json_has_every_run_and_change(slower: Trend) -> None:
     plain = json.loads(trend_json(slower))
     (sample,) = plain["samples"]
-    assert (8, "trend", 8) == (plain["runs"], plain["kind"], len(sample["points"]))
+    assert (plain["runs"], plain["kind"], len(sample["points"])) == (8, "trend", 8)
     (change,) = sample["changes"]
     assert change == {
         "before_run": 4,
@@ -129,21 +129,21 @@ def test_the_schema_describes_every_field(slower: Trend, schema: dict[str, Any])
 
 def test_commits_of_a_change_are_named_if_both_are_known(slower: Trend) -> None:
     ((change,),) = [sample.changes for sample in slower.samples]
-    assert "0000004ab..0000005ab" == change.commits
+    assert change.commits == "0000004ab..0000005ab"
     unknown = replace(change.before, commit="")
     assert "" == replace(change, before=unknown).commits == replace(change, after=unknown).commits
 
 
 def test_the_latest_run_is_the_last_one(slower: Trend) -> None:
     (sample,) = slower.samples
-    assert 7 == sample.latest.run
+    assert sample.latest.run == 7
 
 
 def test_a_change_counts_from_its_first_run_on(slower: Trend) -> None:
     (sample,) = slower.samples
     (change,) = sample.changes
     assert [change] == sample.changes_since(change.after.run)
-    assert [] == sample.changes_since(change.after.run + 1)
+    assert sample.changes_since(change.after.run + 1) == []
 
 
 def test_each_kind_of_machine_is_looked_at_by_itself() -> None:
@@ -156,20 +156,20 @@ def test_each_kind_of_machine_is_looked_at_by_itself() -> None:
         return []
 
     trend_of(artifacts, find)
-    assert [6, 6] == [len(values) for values in series]
-    assert [1, 1] == [len(set(values)) for values in series]
+    assert [len(values) for values in series] == [6, 6]
+    assert [len(set(values)) for values in series] == [1, 1]
 
 
 def test_the_page_shows_changes_machines_and_verdicts(slower: Trend) -> None:
     page = html.fromstring(trend_html(slower, 20))
-    assert "+10.0 %" == page.cssselect("#overview td")[0].text
-    assert ["+10.0 % 0000004ab..0000005ab"] == [
-        mark.findtext("title") for mark in page.cssselect("svg line.change")
+    assert page.cssselect("#overview td")[0].text == "+10.0 %"
+    assert [mark.findtext("title") for mark in page.cssselect("svg line.change")] == [
+        "+10.0 % 0000004ab..0000005ab"
     ]
-    assert 3 == len(page.cssselect("svg polyline"))
+    assert len(page.cssselect("svg polyline")) == 3
     on_two = trend_of([run(0, 1), run(1, 1, "another CPU")], step_at())  # type: ignore[arg-type]
     marks = html.fromstring(trend_html(on_two, 20)).cssselect("svg line.machine-change")
-    assert ["now on another CPU, 2 cores, Python 3.12.1"] == [m.findtext("title") for m in marks]
+    assert [m.findtext("title") for m in marks] == ["now on another CPU, 2 cores, Python 3.12.1"]
 
 
 @pytest.mark.parametrize("count", [1, 3, 60, 500])
@@ -217,7 +217,7 @@ def test_a_step_is_found_where_it_is() -> None:
 def test_what_is_no_change_is_not_reported(values: list[float]) -> None:
     from pytest_hancock_latency.runs.change_points import change_points
 
-    assert [] == change_points(values)
+    assert change_points(values) == []
 
 
 @needs_ruptures
@@ -227,8 +227,8 @@ def test_a_change_needs_runs_on_either_side() -> None:
     draw = Random(1)
     flat = [1e6 * draw.lognormvariate(0, 0.01) for _ in range(30)]
     slow = [1.5 * value for value in flat]
-    assert [] == change_points(flat + slow[: LEAST_RUNS // 2])
-    assert [30] == [found.at for found in change_points(flat + slow[:LEAST_RUNS])]
+    assert change_points(flat + slow[: LEAST_RUNS // 2]) == []
+    assert [found.at for found in change_points(flat + slow[:LEAST_RUNS])] == [30]
 
 
 @pytest.fixture
@@ -251,22 +251,22 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_the_suffix_of_the_file_chooses_the_format(folder: Path, name: str, begin: str) -> None:
     path = folder.parent / name
-    assert 0 == main(["trend", str(folder), "-o", str(path)])
+    assert main(["trend", str(folder), "-o", str(path)]) == 0
     assert path.read_text(encoding="utf-8").startswith(begin)
 
 
 def test_a_number_of_runs_below_one_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert 2 == main(["trend", str(folder), "--last", "0"])
-    assert "hancock-latency: --last 0 must be at least 1\n" == capsys.readouterr().err
+    assert main(["trend", str(folder), "--last", "0"]) == 2
+    assert capsys.readouterr().err == "hancock-latency: --last 0 must be at least 1\n"
 
 
 def test_without_ruptures_a_note_says_that_changes_were_not_looked_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert 0 == main(["trend", str(folder)])
+    assert main(["trend", str(folder)]) == 0
     assert capsys.readouterr().out.endswith(
         "note: changes were not looked for: pip install 'pytest-hancock-latency[trend]', with "
         "Python 3.13 or older\n"

@@ -27,7 +27,7 @@ def test_the_limit_is_admitted_and_no_more(window: MemoryWindow) -> None:
 
 
 def test_a_limit_of_nothing_admits_nothing(window: MemoryWindow) -> None:
-    assert (False, 0, 0.0) == window.take("a", 0, 60)
+    assert window.take("a", 0, 60) == (False, 0, 0.0)
 
 
 def test_clients_are_counted_separately(window: MemoryWindow) -> None:

@@ -122,21 +122,21 @@ def test_an_observation_is_the_time_of_the_call_with_its_own_counters(
     kernel.spend(3 * MS, cpu=MS, wait=MS)
     take(taker, lambda: kernel.spend(7 * MS, cpu=7 * MS))
     found = taker.circumstances()
-    assert [5 * MS, 7 * MS] == found.wall.tolist()
-    assert [13 * MS, 21 * MS] == found.start.tolist()
-    assert [2 * MS, 7 * MS] == found.thread_cpu.tolist()
-    assert [MS, 0] == found.run_queue.tolist()
-    assert [MS // 2, 0] == found.siblings_cpu.tolist()
-    assert [2_500_000 // 2, 3_500_000] == found.own_work.tolist()
+    assert found.wall.tolist() == [5 * MS, 7 * MS]
+    assert found.start.tolist() == [13 * MS, 21 * MS]
+    assert found.thread_cpu.tolist() == [2 * MS, 7 * MS]
+    assert found.run_queue.tolist() == [MS, 0]
+    assert found.siblings_cpu.tolist() == [MS // 2, 0]
+    assert found.own_work.tolist() == [2_500_000 // 2, 3_500_000]
     assert [False, False] == found.blocked.tolist() == found.unseen.tolist()
-    assert [False, False] == found.queued.tolist()
+    assert found.queued.tolist() == [False, False]
 
 
 def test_starts_are_relative_to_the_start_of_measuring(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree)
     kernel.clock.advance(3 * MS)
     take(taker, lambda: kernel.spend(MS, cpu=MS))
-    assert [3 * MS] == taker.observations().start_ns.tolist()
+    assert taker.observations().start_ns.tolist() == [3 * MS]
 
 
 def test_what_one_call_of_a_loop_spends_is_not_of_the_next(kernel: Kernel, tree: Tree) -> None:
@@ -155,7 +155,7 @@ def test_what_one_call_of_a_loop_spends_is_not_of_the_next(kernel: Kernel, tree:
 def test_measuring_ends_with_the_call_during_which_time_is_up(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree)
     take(taker, lambda: kernel.spend(MS, cpu=MS), count=10, until=kernel.clock() + 3 * MS)
-    assert 3 == len(taker)
+    assert len(taker) == 3
 
 
 def test_taking_ends_early_where_an_accounting_window_has_to_be_closed(
@@ -164,7 +164,7 @@ def test_taking_ends_early_where_an_accounting_window_has_to_be_closed(
     taker = taker_of(kernel, tree)
     tree.is_started, tree.due = True, kernel.clock() + 2 * MS
     take(taker, lambda: kernel.spend(MS, cpu=MS), count=10)
-    assert 2 == len(taker)
+    assert len(taker) == 2
 
 
 def test_a_refused_answer_ends_the_loop_and_is_no_observation(kernel: Kernel, tree: Tree) -> None:
@@ -172,8 +172,8 @@ def test_a_refused_answer_ends_the_loop_and_is_no_observation(kernel: Kernel, tr
         taker, answers = taker_of(kernel, tree, follows=follows), iter("aabaa")
         request = Request(lambda answers=answers: next(answers), check=lambda got: got == "a")  # type: ignore[misc]
         taker.take(request, 5, NEVER)
-        assert (2, {"check: returned False": 1}) == (len(taker), taker.failures)
-        assert "b" == taker.answer
+        assert (len(taker), taker.failures) == (2, {"check: returned False": 1})
+        assert taker.answer == "b"
 
 
 def test_what_a_check_spends_is_not_of_the_next_call(kernel: Kernel, tree: Tree) -> None:
@@ -186,8 +186,8 @@ def test_what_a_check_spends_is_not_of_the_next_call(kernel: Kernel, tree: Tree)
 
         taker.take(Request(lambda: kernel.spend(MS, cpu=MS), check=check), 3, NEVER)
         found = taker.circumstances()
-        assert [MS] * 3 == found.thread_cpu.tolist()
-        assert [0] * 3 == found.run_queue.tolist()
+        assert found.thread_cpu.tolist() == [MS] * 3
+        assert found.run_queue.tolist() == [0] * 3
         assert not found.blocked.any()
 
 
@@ -215,9 +215,9 @@ def test_a_reading_is_made_at_most_five_times(kernel: Kernel, tree: Tree) -> Non
     taker = taker_of(kernel, tree)
     interruptions = kernel.interruptions = [60 * US] * 5 + [0, 70 * US]
     take(taker, lambda: kernel.spend(MS, cpu=MS))
-    assert 1 == len(taker.circumstances().start)
-    assert [60 * US] == list(taker._columns["gap_before"])
-    assert [70 * US] == interruptions  # the one of 0 was the reading after the call
+    assert len(taker.circumstances().start) == 1
+    assert list(taker._columns["gap_before"]) == [60 * US]
+    assert interruptions == [70 * US]  # the one of 0 was the reading after the call
 
 
 def test_waits_are_followed_after_a_call_that_blocked_for_long(kernel: Kernel, tree: Tree) -> None:
@@ -225,14 +225,14 @@ def test_waits_are_followed_after_a_call_that_blocked_for_long(kernel: Kernel, t
     tree.followed = Followed(wait=7, cpu=9 * MS, unseen=False, programs_cpu=4 * MS)
     call = lambda: kernel.spend(SHORTEST_FOLLOWED_NS, cpu=MS, blocks=1)  # noqa: E731
     take(taker, call, count=10)
-    assert 1 == len(taker)
+    assert len(taker) == 1
     take(taker, call, count=2)
     found = taker.circumstances()
-    assert [True] * 3 == found.blocked.tolist()
-    assert [True, False, False] == found.unseen.tolist()
-    assert [0, 7, 7] == found.tree_wait.tolist()
-    assert [MS, 10 * MS, 10 * MS] == found.tree_cpu.tolist()
-    assert [MS // 2, 5 * MS // 2, 5 * MS // 2] == found.own_work.tolist()
+    assert found.blocked.tolist() == [True] * 3
+    assert found.unseen.tolist() == [True, False, False]
+    assert found.tree_wait.tolist() == [0, 7, 7]
+    assert found.tree_cpu.tolist() == [MS, 10 * MS, 10 * MS]
+    assert found.own_work.tolist() == [MS // 2, 5 * MS // 2, 5 * MS // 2]
 
 
 def test_what_a_followed_call_may_have_waited_for_unseen_is_unseen(
@@ -241,27 +241,27 @@ def test_what_a_followed_call_may_have_waited_for_unseen_is_unseen(
     taker = taker_of(kernel, tree, follows=True)
     tree.followed = Followed(wait=0, cpu=0, unseen=True)
     take(taker, lambda: kernel.spend(MS, blocks=1))
-    assert [True] == taker.circumstances().unseen.tolist()
+    assert taker.circumstances().unseen.tolist() == [True]
 
 
 def test_the_follower_is_told_the_cpu_time_of_the_other_threads(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree, follows=True)
     take(taker, lambda: kernel.spend(5 * MS, cpu=MS, others_cpu=3 * MS, blocks=1), count=2)
-    assert [3 * MS, 3 * MS] == tree.others_cpu
+    assert tree.others_cpu == [3 * MS, 3 * MS]
 
 
 def test_nothing_is_followed_unless_a_taker_is_told_to(kernel: Kernel, tree: Tree) -> None:
     counters: Any = (kernel, lambda: kernel.switches)
     taker = BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree)  # type: ignore[arg-type]
     take(taker, lambda: kernel.spend(MS, cpu=MS))
-    assert [] == tree.others_cpu
+    assert tree.others_cpu == []
 
 
 def test_a_call_that_blocks_for_a_moment_is_not_followed(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree)
     take(taker, lambda: kernel.spend(SHORTEST_FOLLOWED_NS - 1, blocks=1), count=3)
-    assert (3, True) == (len(taker), tree.is_started)
-    assert [] == tree.others_cpu
+    assert (len(taker), tree.is_started) == (3, True)
+    assert tree.others_cpu == []
 
 
 def test_after_fifty_calls_that_do_not_block_the_tree_is_no_longer_read(
@@ -271,7 +271,7 @@ def test_after_fifty_calls_that_do_not_block_the_tree_is_no_longer_read(
     take(taker, lambda: kernel.spend(MS, cpu=MS), count=100)
     assert 50 == len(taker) == len(tree.others_cpu)
     take(taker, lambda: kernel.spend(MS, cpu=MS), count=10)
-    assert (60, 50) == (len(taker), len(tree.others_cpu))
+    assert (len(taker), len(tree.others_cpu)) == (60, 50)
 
 
 def test_a_window_that_is_timed_elsewhere_has_the_same_readings(kernel: Kernel, tree: Tree) -> None:
@@ -279,11 +279,11 @@ def test_a_window_that_is_timed_elsewhere_has_the_same_readings(kernel: Kernel, 
     with taker.window():
         kernel.spend(5 * MS, cpu=2 * MS, others_cpu=MS, wait=3 * MS, blocks=2)
     found = taker.circumstances()
-    assert [5 * MS] == found.wall.tolist()
-    assert [2 * MS] == found.thread_cpu.tolist()
-    assert [3 * MS] == found.run_queue.tolist()
-    assert [MS] == found.siblings_cpu.tolist()
-    assert [True] == found.blocked.tolist()
+    assert found.wall.tolist() == [5 * MS]
+    assert found.thread_cpu.tolist() == [2 * MS]
+    assert found.run_queue.tolist() == [3 * MS]
+    assert found.siblings_cpu.tolist() == [MS]
+    assert found.blocked.tolist() == [True]
 
 
 def test_a_clock_of_the_process_behind_that_of_the_thread_is_no_work_of_others(
@@ -291,13 +291,13 @@ def test_a_clock_of_the_process_behind_that_of_the_thread_is_no_work_of_others(
 ) -> None:
     taker = taker_of(kernel, tree)
     take(taker, lambda: kernel.spend(MS, cpu=MS, others_cpu=-US))
-    assert [0] == taker.circumstances().siblings_cpu.tolist()
+    assert taker.circumstances().siblings_cpu.tolist() == [0]
 
 
 def test_the_wait_so_far_is_read_from_the_scheduler(kernel: Kernel, tree: Tree) -> None:
     kernel.wait = 123
     kernel.read = lambda: kernel.pread(0, 96, 0)  # type: ignore[attr-defined]
-    assert 123 == taker_of(kernel, tree).waited_ns()
+    assert taker_of(kernel, tree).waited_ns() == 123
 
 
 def test_excuses_of_a_call_that_blocked_are_provisional_while_its_window_is_open(
@@ -306,9 +306,9 @@ def test_excuses_of_a_call_that_blocked_are_provisional_while_its_window_is_open
     taker = taker_of(kernel, tree)
     take(taker, lambda: kernel.spend(MS, cpu=MS))
     take(taker, lambda: kernel.spend(MS, blocks=1))
-    assert [False, True] == np.asarray(taker.observations().provisional).tolist()
+    assert np.asarray(taker.observations().provisional).tolist() == [False, True]
     tree.closed = 1
-    assert [False, False] == np.asarray(taker.observations().provisional).tolist()
+    assert np.asarray(taker.observations().provisional).tolist() == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -328,4 +328,4 @@ def test_calls_of_twenty_microseconds_are_worth_a_bracket(
     warmup: tuple[int, ...], has_maximum: bool, why: str | None
 ) -> None:
     assert why == why_bare(Plan(), warmup, has_maximum=has_maximum)
-    assert "attribution is off" == why_bare(Plan(attribution=False), warmup, has_maximum=True)
+    assert why_bare(Plan(attribution=False), warmup, has_maximum=True) == "attribution is off"

@@ -121,9 +121,9 @@ def test_a_window_has_nothing_of_what_was_counted_before_it(
         count(at=number * WINDOW_NS, times=number + 1)
         work.close_window()
     windows = work.windows()
-    assert [165 * MS, 165 * MS] == windows.foreign[:2].tolist()
-    assert [0.66, 0.66] == pytest.approx(windows.consumed[:2].tolist())
-    assert [5 * MS, 5 * MS] == windows.throttled[:2].tolist()
+    assert windows.foreign[:2].tolist() == [165 * MS, 165 * MS]
+    assert pytest.approx(windows.consumed[:2].tolist()) == [0.66, 0.66]
+    assert windows.throttled[:2].tolist() == [5 * MS, 5 * MS]
     assert [calm, calm] == windows.calm[:2].tolist()
     assert [False, False] == windows.busy_children[:2].tolist() == work.unseen
 

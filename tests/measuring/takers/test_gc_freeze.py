@@ -44,33 +44,33 @@ def sample(after_ms: int = 0) -> None:
 
 def test_the_first_sample_has_a_full_collection(collected: list[int]) -> None:
     sample()
-    assert [2] == collected
+    assert collected == [2]
 
 
 def test_samples_soon_after_collect_young_objects_only(collected: list[int]) -> None:
     sample()
     sample(900)
-    assert [2, 1] == collected
+    assert collected == [2, 1]
 
 
 def test_a_full_collection_follows_after_twenty_times_its_length(collected: list[int]) -> None:
     sample()
     sample(1000)
-    assert [2, 2] == collected
+    assert collected == [2, 2]
 
 
 def test_objects_from_before_are_frozen_during_a_sample_only(collected: list[int]) -> None:
-    assert 0 == gc.get_freeze_count()
+    assert gc.get_freeze_count() == 0
     with Collector(CLOCK):
-        assert 0 < gc.get_freeze_count()
-    assert 0 == gc.get_freeze_count()
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_what_other_code_has_frozen_stays_frozen(collected: list[int]) -> None:
     gc.freeze()
     try:
         sample()
-        assert 0 < gc.get_freeze_count()
+        assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
 
@@ -84,7 +84,7 @@ def test_collections_during_a_sample_are_noted_by_their_starts() -> None:
         gc.collect(0)
     gc.collect(0)
     assert {15 - 3, 25 - 3} <= {*collector.since(3)}
-    assert 25 - 3 == collector.since(3)[-1]
+    assert collector.since(3)[-1] == 25 - 3
 
 
 def test_how_long_a_collection_takes_does_not_change_its_start() -> None:
@@ -102,11 +102,11 @@ def test_how_long_a_collection_takes_does_not_change_its_start() -> None:
     finally:
         gc.callbacks.remove(take_long)
         gc.enable()
-    assert (5, 12) == collector.since(0)
+    assert collector.since(0) == (5, 12)
 
 
 def test_another_clock_has_a_collection_of_its_own(collected: list[int]) -> None:
     sample()
     with Collector(ManualClock()):
         pass
-    assert [2, 2] == collected
+    assert collected == [2, 2]

@@ -20,13 +20,13 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
 
 
 def test_the_work_of_a_probe_is_fixed() -> None:
-    assert [1, 6, 31, 156] == [host_speed.spin(spins) for spins in range(4)]
+    assert [host_speed.spin(spins) for spins in range(4)] == [1, 6, 31, 156]
 
 
 def test_the_first_probe_is_due_at_once(probe: Probe) -> None:
-    assert -1 == probe.last
-    assert 8 * MS == probe.run_if_due()
-    assert (0, [70_000]) == (probe.last, list(probe.durations))
+    assert probe.last == -1
+    assert probe.run_if_due() == 8 * MS
+    assert (probe.last, list(probe.durations)) == (0, [70_000])
 
 
 def test_the_next_probe_is_due_after_five_milliseconds(probe: Probe) -> None:
@@ -34,8 +34,8 @@ def test_the_next_probe_is_due_after_five_milliseconds(probe: Probe) -> None:
     assert isinstance(clock, ManualClock)
     probe.run_if_due()
     clock.advance(5 * MS - 1)
-    assert 8 * MS == probe.run_if_due()
-    assert 0 == probe.last
+    assert probe.run_if_due() == 8 * MS
+    assert probe.last == 0
     clock.advance(1)
-    assert 13 * MS == probe.run_if_due()
-    assert 1 == probe.last
+    assert probe.run_if_due() == 13 * MS
+    assert probe.last == 1

@@ -175,10 +175,10 @@ def test_every_connection_in_the_kernel_s_table_is_read(
     monkeypatch.setattr(waiting_tree, "PROC", str(tmp_path))
     sockets = waiting_tree._Sockets()
     sockets._read_tcp()
-    assert ("socket:[12]", 8080) == sockets.peer_of("socket:[11]")
-    assert "socket:[11]" == sockets.client_of("socket:[12]")
+    assert sockets.peer_of("socket:[11]") == ("socket:[12]", 8080)
+    assert sockets.client_of("socket:[12]") == "socket:[11]"
     assert sockets.client_of("socket:[11]") is None
-    assert (None, 0) == sockets.peer_of("socket:[13]")
+    assert sockets.peer_of("socket:[13]") == (None, 0)
 
 
 def test_an_ipv4_address_of_an_ipv6_socket_is_that_of_the_ipv4_socket() -> None:
