@@ -242,7 +242,6 @@ def _start(side: Side, arguments: Sequence[str], seed: int) -> SideProcess:
         "pytest",
         "-p",
         "hancock_latency",
-        *arguments,
     ]
     log_path = side.root.parent / f"{side.name}.log"
     with theirs, log_path.open("wb") as log_file:

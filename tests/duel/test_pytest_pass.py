@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from math import exp
 from pathlib import Path
 from random import Random
@@ -42,8 +43,12 @@ def versions(commit: Commit) -> Commit:
     return head  # type: ignore[return-value]
 
 
-def one_pass(*, own_tests: bool = False, settled: frozenset[Key] = frozenset()) -> Pass:
-    arguments = ["-q"]
+def one_pass(
+    arguments: Sequence[str] = ("-q",),
+    *,
+    own_tests: bool = False,
+    settled: frozenset[Key] = frozenset(),
+) -> Pass:
     with two_sides("HEAD~1", arguments, own_tests=own_tests) as sides:
         return PytestPasses(sides, arguments)(settled, Random(1))
 
@@ -127,6 +132,22 @@ def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> Non
     result = one_pass()
     assert {F} == result.ratios.keys()
     assert result.remarks == {}
+
+
+def test_each_side_gets_every_argument_once(versions: Commit, tmp_path: Path) -> None:
+    written = tmp_path / "options"
+    conftest = f"""\
+def pytest_addoption(parser):
+    parser.addoption("--label", action="append", default=[])
+
+def pytest_sessionstart(session):
+    option = session.config.option
+    with open({str(written)!r}, "a") as file:
+        print(option.label, option.verbose, option.file_or_dir, file=file)
+"""
+    versions({"conftest.py": conftest, "test_it.py": BOTH})
+    one_pass(["-v", "--label", "x", "test_it.py"])
+    assert written.read_text().splitlines() == ["['x'] 1 ['test_it.py']"] * 2
 
 
 def test_slow_calls_get_fewer_turns(
