@@ -42,7 +42,6 @@ examples:
   hancock-latency duel ../release-1.4 --matters 10% -- tests/test_api.py
   hancock-latency duel markupsafe==2.0.1 --head markupsafe==3.0.2 -- tests/test_escape.py
   hancock-latency duel --url http://stable:8000/health --url http://canary:8000/health
-  hancock-latency duel --command "python old.py" --command "python new.py"
 
 exit codes: 0, 1 a sample is slower, 2 invalid usage or nothing was compared, 3 with --strict if
 a sample cannot be told, 130 interrupted
@@ -60,7 +59,7 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_versions(parser)
-    _add_servers_and_programs(parser)
+    _add_servers(parser)
     _add_rule(parser)
     _add_outputs(parser)
     parser.set_defaults(run=_run, pytest_arguments=[])
@@ -90,15 +89,9 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         help="auto: a virtual environment for each side if their requirements differ "
         "(default: %(default)s)",
     )
-    group.add_argument(
-        "--install",
-        metavar="COMMAND",
-        help="shell command that installs a side's packages in its environment (default: uv or "
-        "pip with what the project declares, extras dev and test included)",
-    )
 
 
-def _add_servers_and_programs(parser: argparse.ArgumentParser) -> None:
+def _add_servers(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("instead of versions")
     group.add_argument(
         "--url",
@@ -116,13 +109,6 @@ def _add_servers_and_programs(parser: argparse.ArgumentParser) -> None:
         help="header of each request; may be given several times",
     )
     group.add_argument("--body", metavar="TEXT|@FILE", help="body of each request")
-    group.add_argument(
-        "--command",
-        metavar="COMMAND",
-        action="append",
-        default=[],
-        help="compare two programs, from start to end: base, then head",
-    )
 
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:
@@ -200,37 +186,36 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_what_is_compared(options: argparse.Namespace) -> None:
-    """Exactly one of: a base, two URLs, two commands."""
-    modes = [name for name in ("base", "url", "command") if getattr(options, name)]
-    if len(modes) != 1:
-        raise DuelError("give one of: BASE, --url twice, --command twice (see duel --help)")
-    for name in ("url", "command"):
-        if getattr(options, name) and len(getattr(options, name)) != _PAIR:
-            raise DuelError(f"give --{name} twice: first base's, then head's")
-    if modes != ["base"] and options.pytest_arguments:
-        raise DuelError(f"pytest arguments are for versions: --{modes[0]} runs no tests")
+    """Check that there is either a base or two URLs.
+
+    Raises:
+        DuelError: there is not.
+    """
+    if bool(options.base) == bool(options.url):
+        raise DuelError("give either BASE or --url twice (see duel --help)")
+    if not options.url:
+        return
+    if len(options.url) != _PAIR:
+        raise DuelError("give --url twice: first base's, then head's")
+    if options.pytest_arguments:
+        raise DuelError("pytest arguments are for versions: --url runs no tests")
 
 
 def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
     """What runs a pass, and the names of base and head."""
     quantiles = _quantiles(options)
     if options.url:
-        from ..duel.turns import passes_of_servers
+        from ..duel.server_pass import ServerPass
 
         base, head = options.url
-        run_pass = passes_of_servers(
+        run_pass = ServerPass(
             (base, head),
-            method=options.method,
-            headers=_headers(options.header),
-            body=_body(options.body),
-            quantiles=quantiles,
+            options.method,
+            _headers(options.header),
+            _body(options.body),
+            quantiles,
         )
         return run_pass, (base, head)
-    if options.command:
-        from ..duel.turns import passes_of_programs
-
-        base, head = options.command
-        return passes_of_programs((base, head), quantiles=quantiles), (base, head)
     from ..duel.environments import Environments
     from ..duel.pytest_pass import opponents
 
@@ -241,7 +226,7 @@ def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, 
             quantiles,
             head=options.head,
             own_tests=options.tests == "own",
-            environments=Environments(options.env, options.install),
+            environments=Environments(options.env),
         )
     )
 

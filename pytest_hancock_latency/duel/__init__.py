@@ -3,7 +3,7 @@
     sides       the two versions, each in a folder of its own, with the same tests
     line        how the processes of a pass talk to the coordinator
     pytest_pass a pass: both go through the suite together, and meet at each sample
-    turns       a pass of two servers or two programs, measured from this process
+    server_pass a pass of two servers, measured from this process
     tournament  passes until every sample is settled
 
 The rule is in `runs.duel`, the report in `reporting.duel_report`.

@@ -39,14 +39,11 @@ class Environments:
     """How the sides get their packages."""
 
     choice: Choice = "auto"
-    install: str | None = None
-    """Shell command that installs a side's packages, run in its folder with its environment active;
-    None for what the project declares."""
 
     def are_separate(self, roots: Sequence[Path]) -> bool:
         """Whether each side gets an environment of its own. roots: of the sides as committed."""
         if self.choice == "auto":
-            return self.install is not None or len({repr(declared(root)) for root in roots}) > 1
+            return len({repr(declared(root)) for root in roots}) > 1
         return self.choice == "separate"
 
     def make(self, folder: Path, root: Path) -> Path:
@@ -61,15 +58,13 @@ class Environments:
             [uv, "venv", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
         )
         _run([*creating, str(folder)], root)
-        if self.install is not None:
-            _run(["sh", "-c", self.install], root, folder)
-        elif arguments := _declared_arguments(root, uv is not None):
-            _run([*_installer(uv, python), *arguments], root, folder)
+        if arguments := _declared_arguments(root, uv is not None):
+            _run([*_installer(uv, python), *arguments], root)
         missing = [
             f"{name}=={version(name)}" for name in _NEEDED if not is_importable(python, name)
         ]
         if missing:
-            _run([*_installer(uv, python), *missing], root, folder)
+            _run([*_installer(uv, python), *missing], root)
         return python
 
 
@@ -137,11 +132,8 @@ def is_importable(python: Path, name: str) -> bool:
     return done.returncode == 0
 
 
-def _run(command: Sequence[str], cwd: Path, environment: Path | None = None) -> None:
+def _run(command: Sequence[str], cwd: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if environment is not None:
-        environ["VIRTUAL_ENV"] = str(environment)
-        environ["PATH"] = os.pathsep.join([str(environment / "bin"), environ.get("PATH", "")])
     try:
         done = subprocess.run(
             command,

@@ -1,7 +1,7 @@
 """Passes until every sample is settled, or until there is no more time for them.
 
-What a pass is depends on what is compared: two versions in pytest (`pytest_pass`), two servers or
-two programs (`turns`). Each gives the ratios of one pass, by `Key`.
+What a pass is depends on what is compared: two versions in pytest (`pytest_pass`) or two servers
+(`server_pass`). Each gives the ratios of one pass, by `Key`.
 """
 
 from __future__ import annotations

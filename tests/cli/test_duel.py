@@ -151,15 +151,12 @@ def test_what_is_wrong_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give one of: BASE, --url twice, --command twice (see duel --help)"),
-        (
-            ("HEAD", "--url", "x"),
-            "give one of: BASE, --url twice, --command twice (see duel --help)",
-        ),
+        ((), "give either BASE or --url twice (see duel --help)"),
+        (("HEAD", "--url", "x"), "give either BASE or --url twice (see duel --help)"),
         (("--url", "http://x"), "give --url twice: first base's, then head's"),
         (
-            ("--command", "a", "--command", "b", "--", "tests"),
-            "pytest arguments are for versions: --command runs no tests",
+            ("--url", "http://x", "--url", "http://y", "--", "tests"),
+            "pytest arguments are for versions: --url runs no tests",
         ),
         (
             ("--url", "http://x", "--url", "http://y", "--header", "x"),
