@@ -38,8 +38,8 @@ head's tests, and share the packages of this environment unless their requiremen
 _EXAMPLES: Final = """\
 examples:
   hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
-  hancock-latency duel origin/main --advise --markdown duel.md -- tests -k latency
-  hancock-latency duel ../release-1.4 --matters 10% -- tests/test_api.py
+  hancock-latency duel origin/main --no-fail --markdown duel.md -- tests -k latency
+  hancock-latency duel ../release-1.4 --equivalence-margin 10% -- tests/test_api.py
   hancock-latency duel markupsafe==2.0.1 --head markupsafe==3.0.2 -- tests/test_escape.py
   hancock-latency duel --url http://stable:8000/health --url http://canary:8000/health
 
@@ -114,16 +114,16 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
 def _add_rule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rule")
     group.add_argument(
-        "--noise",
+        "--noise-threshold",
         metavar="SHARE",
         default="2%",
-        help="slower and faster mean: by more than this (default: 2%%)",
+        help="smallest change reported as slower or faster (default: 2%%)",
     )
     group.add_argument(
-        "--matters",
+        "--equivalence-margin",
         metavar="SHARE",
         default="5%",
-        help="not slower means: by less than this (default: 5%%)",
+        help="largest slowdown that counts as not slower (default: 5%%)",
     )
     group.add_argument(
         "--quantile",
@@ -138,7 +138,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
         help="maximum number of passes (default: %(default)s)",
     )
     group.add_argument("--time", metavar="DURATION", help="begin no pass after this time")
-    group.add_argument("--advise", action="store_true", help="exit with 0 if a sample is slower")
+    group.add_argument("--no-fail", action="store_true", help="exit with 0 if a sample is slower")
     group.add_argument(
         "--strict", action="store_true", help="exit with 3 if a sample cannot be told"
     )
@@ -164,8 +164,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _run(options: argparse.Namespace) -> int:
     _check_what_is_compared(options)
     rule = DuelRule(
-        noise=parse_share("--noise", options.noise),
-        matters=parse_share("--matters", options.matters),
+        noise_threshold=parse_share("--noise-threshold", options.noise_threshold),
+        equivalence_margin=parse_share("--equivalence-margin", options.equivalence_margin),
         passes=options.passes,
     )
     longest = options.time
@@ -182,7 +182,7 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED
     put(duel_text(duel), None)
     _write(options, duel, session)
-    return duel.exit_code(advise=options.advise, strict=options.strict)
+    return duel.exit_code(no_fail=options.no_fail, strict=options.strict)
 
 
 def _check_what_is_compared(options: argparse.Namespace) -> None:

@@ -36,7 +36,7 @@ def duel_instead(config: pytest.Config, base: str) -> int:
     except DuelError as error:
         raise pytest.UsageError(str(error)) from None
     print(duel_text(duel), end="")
-    return duel.exit_code(advise=settings.mode is not Mode.GATE, strict=settings.strict)
+    return duel.exit_code(no_fail=settings.mode is not Mode.GATE, strict=settings.strict)
 
 
 def _others(arguments: Sequence[object]) -> Iterator[str]:

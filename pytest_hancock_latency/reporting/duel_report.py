@@ -94,11 +94,12 @@ def conclusion(duel: Duel) -> str:
 
 def meanings(duel: Duel) -> list[tuple[str, str]]:
     """The outcomes that this duel has, and what they mean."""
-    noise, matters = format_percent(duel.rule.noise), format_percent(duel.rule.matters)
+    noise = format_percent(duel.rule.noise_threshold)
+    margin = format_percent(duel.rule.equivalence_margin)
     texts = {
         DuelOutcome.SLOWER: f"by more than {noise} %, or by more than its budget allows",
         DuelOutcome.CANNOT_TELL: "too few passes, or they differ too much",
-        DuelOutcome.NOT_SLOWER: f"slower by less than {matters} %, if at all",
+        DuelOutcome.NOT_SLOWER: f"slower by less than {margin} %, if at all",
         DuelOutcome.FASTER: f"by more than {noise} %",
     }
     return [(str(outcome), text) for outcome, text in texts.items() if duel.count(outcome)]

@@ -70,29 +70,32 @@ class DuelOutcome(StrEnum):
 class DuelRule:
     """The settings of a duel, for one of its samples.
 
-    Invariants: 0 ≤ noise < matters < 1, at least one sample is compared, at least two passes.
+    Invariants: 0 ≤ noise threshold < equivalence margin < 1, at least one sample is compared, at
+    least two passes.
 
     Raises:
         SettingError: an invariant does not hold.
     """
 
-    noise: Fraction = Fraction(2, 100)
-    """What identical code can differ by on a bad day: *slower* and *faster* are beyond it."""
-    matters: Fraction = Fraction(5, 100)
-    """What is worth a word: *not slower* is below it."""
+    noise_threshold: Fraction = Fraction(2, 100)
+    """Smallest change that is reported as *slower* or *faster*. Identical code can differ by 2 % on
+    a bad day."""
+    equivalence_margin: Fraction = Fraction(5, 100)
+    """Largest slowdown that still counts as *not slower*."""
     regression: Fraction | None = None
-    """What the budget of the sample allows; replaces the noise of *slower*."""
+    """Slowdown that the sample's budget allows; replaces the noise threshold of *slower*."""
     compared: int = 1
-    """Samples of the duel, which share the chance that any of them is called slower by chance."""
+    """Number of samples in the duel. They share the chance that any is called slower by chance."""
     passes: int = MOST_PASSES
-    """The greatest number of passes."""
+    """Maximum number of passes."""
     mixture_precision: float = MIXTURE_PRECISION
 
     def __post_init__(self) -> None:
-        if not 0 <= self.noise < self.matters < 1:
+        if not 0 <= self.noise_threshold < self.equivalence_margin < 1:
             raise SettingError(
-                f"the noise, {format_percent(self.noise)} %, must be less than what matters, "
-                f"{format_percent(self.matters)} %, and both from 0 % to below 100 %"
+                f"the noise threshold ({format_percent(self.noise_threshold)} %) must be less than "
+                f"the equivalence margin ({format_percent(self.equivalence_margin)} %), and both "
+                "must be at least 0 % and below 100 %"
             )
         if self.compared < 1 or self.passes < LEAST_VALUES:
             raise SettingError(
@@ -103,19 +106,19 @@ class DuelRule:
     @property
     def slower_above(self) -> float:
         """Log ratio above which a sample is slower."""
-        return log1p(self.noise if self.regression is None else self.regression)
+        return log1p(self.noise_threshold if self.regression is None else self.regression)
 
     @property
     def faster_below(self) -> float:
         """Log ratio below which a sample is faster."""
-        return -log1p(self.noise)
+        return -log1p(self.noise_threshold)
 
     @property
     def not_slower_below(self) -> float:
         """Log ratio below which a sample is not slower."""
         if self.regression is None:
-            return log1p(self.matters)
-        return log1p(self.regression + self.matters - self.noise)
+            return log1p(self.equivalence_margin)
+        return log1p(self.regression + self.equivalence_margin - self.noise_threshold)
 
     @property
     def enough_to_convict(self) -> float:
@@ -185,11 +188,11 @@ class Duel:
         """The samples by their outcomes, and by their ratios among those of one outcome."""
         return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
 
-    def exit_code(self, *, advise: bool = False, strict: bool = False) -> int:
-        """What it means for a shell. advise: *slower* is 0. strict: *cannot tell* is not 0."""
+    def exit_code(self, *, no_fail: bool = False, strict: bool = False) -> int:
+        """What it means for a shell. no_fail: *slower* is 0. strict: *cannot tell* is not 0."""
         if self.is_interrupted:
             return INTERRUPTED
-        if self.count(DuelOutcome.SLOWER) and not advise:
+        if self.count(DuelOutcome.SLOWER) and not no_fail:
             return ExitCode.EXCEEDED
         if self.count(DuelOutcome.CANNOT_TELL) and strict:
             return ExitCode.INCONCLUSIVE

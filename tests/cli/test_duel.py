@@ -46,7 +46,7 @@ def slower(commit: Commit, temporary: Path) -> None:  # noqa: F811
     ("option", "exit_code"),
     [
         pytest.param((), 1, marks=pytest.mark.long),
-        pytest.param(("--advise",), 0, marks=pytest.mark.long),
+        pytest.param(("--no-fail",), 0, marks=pytest.mark.long),
     ],
 )
 def test_a_slower_head_is_found_and_sets_the_exit_code(
@@ -119,10 +119,14 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
             "'nowhere' is not a folder (and {here} is not in a git repository), or a version such "
             "as package==1.4",
         ),
-        ((".", "--noise", "x"), "--noise='x' is not a share: write a string such as '0.1%'"),
         (
-            (".", "--noise", "6%"),
-            "the noise, 6 %, must be less than what matters, 5 %, and both from 0 % to below 100 %",
+            (".", "--noise-threshold", "x"),
+            "--noise-threshold='x' is not a share: write a string such as '0.1%'",
+        ),
+        (
+            (".", "--noise-threshold", "6%"),
+            "the noise threshold (6 %) must be less than the equivalence margin (5 %), and both "
+            "must be at least 0 % and below 100 %",
         ),
         (
             (".", "--passes", "1"),

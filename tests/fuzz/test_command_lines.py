@@ -24,7 +24,7 @@ COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest", "trend")
 OPTIONS = (
     *("--format", "--baseline", "-o", "--output", "--strict", "--budget", "--budgets", "--unit"),
     *("--from", "--latency-column", "--name-column", "--time-column", "--ok", "--log-format"),
-    *("--columns", "--group-by", "--last", "--quantile", "--noise", "--help", "--version", "--"),
+    *("--columns", "--group-by", "--last", "--quantile", "--help", "--version", "--"),
     *("--url", "--query", "--percentile", "--headroom", "--sort", "--nowhere", "-x"),
 )
 VALUES = (
@@ -99,8 +99,8 @@ def test_any_command_line_ends_by_a_documented_exit_code(arguments: list[str]) -
 
 DUEL = (
     *("HEAD~1", "--head", "--tests", "own", "--env", "--url", "--method", "--header"),
-    *("a:b", "--body", "--noise", "--matters", "--quantile", "p90", "--passes", "3"),
-    *("--time", "--advise", "--strict", "--json", "--html", "--", "tests"),
+    *("a:b", "--body", "--noise-threshold", "--equivalence-margin", "--quantile", "p90"),
+    *("--passes", "3", "--time", "--no-fail", "--strict", "--json", "--html", "--", "tests"),
 )
 
 

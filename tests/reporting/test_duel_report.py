@@ -135,7 +135,7 @@ def test_the_progress_says_how_long_it_still_takes(settled: int, text: str) -> N
 
 @pytest.mark.parametrize(
     ("options", "with_slower", "without"),
-    [({}, 1, 0), ({"advise": True}, 0, 0), ({"strict": True}, 1, 3)],
+    [({}, 1, 0), ({"no_fail": True}, 0, 0), ({"strict": True}, 1, 3)],
 )
 def test_a_shell_is_told_of_slower_samples_and_if_strict_of_undecided_ones(
     options: dict[str, bool], with_slower: int, without: int
@@ -144,6 +144,6 @@ def test_a_shell_is_told_of_slower_samples_and_if_strict_of_undecided_ones(
     assert (with_slower, without) == (DUEL.exit_code(**options), undecided.exit_code(**options))
 
 
-@pytest.mark.parametrize("advise", [False, True])
-def test_an_interrupted_duel_ends_as_a_shell_expects(advise: bool) -> None:
-    assert replace(DUEL, is_interrupted=True).exit_code(advise=advise) == 130
+@pytest.mark.parametrize("no_fail", [False, True])
+def test_an_interrupted_duel_ends_as_a_shell_expects(no_fail: bool) -> None:
+    assert replace(DUEL, is_interrupted=True).exit_code(no_fail=no_fail) == 130

@@ -182,20 +182,20 @@ def test_identical_code_is_hardly_ever_called_slower_or_faster(kind: str) -> Non
 
 def test_at_the_margin_itself_false_alarms_keep_to_their_level() -> None:
     wrong = sum(
-        judge_duel(passes(0.02, seed=seed), DuelRule(matters=Fraction(9, 10))).outcome
+        judge_duel(passes(0.02, seed=seed), DuelRule(equivalence_margin=Fraction(9, 10))).outcome
         is DuelOutcome.SLOWER
         for seed in range(1000)
     )
     assert wrong <= 15  # 1 % is promised
 
 
-@pytest.mark.parametrize(("noise", "matters"), [(5, 5), (-1, 5), (2, 100)])
-def test_margins_in_the_wrong_order_are_refused(noise: int, matters: int) -> None:
+@pytest.mark.parametrize(("threshold", "margin"), [(5, 5), (-1, 5), (2, 100)])
+def test_margins_in_the_wrong_order_are_refused(threshold: int, margin: int) -> None:
     with pytest.raises(SettingError) as refused:
-        DuelRule(noise=Fraction(noise, 100), matters=Fraction(matters, 100))
+        DuelRule(noise_threshold=Fraction(threshold, 100), equivalence_margin=Fraction(margin, 100))
     assert str(refused.value) == (
-        f"the noise, {noise} %, must be less than what matters, {matters} %, "
-        "and both from 0 % to below 100 %"
+        f"the noise threshold ({threshold} %) must be less than the equivalence margin "
+        f"({margin} %), and both must be at least 0 % and below 100 %"
     )
 
 
