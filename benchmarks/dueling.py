@@ -238,31 +238,31 @@ def outcomes(row: dict[str, Any]) -> dict[str, str]:
 
 
 def counts(rows: Sequence[dict[str, Any]], series: str) -> tuple[int, int, int]:
-    """Duels that found what was planted, wrong convictions, and samples that could not be told."""
+    """Duels that found what was planted, wrong alarms, and inconclusive samples."""
     right = "faster" if series == "-10" else "slower"
-    found = wrong = unknown = 0
+    found = wrong = inconclusive = 0
     for row in rows_of(rows, series):
         for title, outcome in outcomes(row).items():
             is_planted = PLANTED in title and series not in ("self", "busy")
             found += is_planted and outcome == right
             wrong += outcome in ("slower", "faster") and not (is_planted and outcome == right)
-            unknown += outcome == "cannot tell"
-    return found, wrong, unknown
+            inconclusive += outcome == "inconclusive"
+    return found, wrong, inconclusive
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each series, then one for each other tool."""
-    yield "| duels | found | wrong | cannot tell | seconds (median) | passes |"
+    yield "| duels | found | wrong | inconclusive | seconds (median) | passes |"
     yield "|---|---|---|---|---|---|"
     for series in RUNS:
         duels = rows_of(rows, series)
         if series == "others" or not duels:
             continue
-        found, wrong, unknown = counts(rows, series)
+        found, wrong, inconclusive = counts(rows, series)
         samples = sum(len(row["outcomes"]) for row in duels)
         of = f"{found} of {len(duels)}" if series in LEAST_FOUND else "nothing planted"
         yield (
-            f"| {len(duels)} × {series} | {of} | {wrong} of {samples} | {unknown} | "
+            f"| {len(duels)} × {series} | {of} | {wrong} of {samples} | {inconclusive} | "
             f"{median(row['seconds'] for row in duels):.0f} | "
             f"{median(row['passes'] for row in duels):g} |"
         )

@@ -44,7 +44,7 @@ examples:
   hancock-latency duel --url http://stable:8000/health --url http://canary:8000/health
 
 exit codes: 0, 1 a sample is slower, 2 invalid usage or nothing was compared, 3 with --strict if
-a sample cannot be told, 130 interrupted
+a sample is inconclusive, 130 interrupted
 """
 
 
@@ -140,7 +140,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--time", metavar="DURATION", help="begin no pass after this time")
     group.add_argument("--no-fail", action="store_true", help="exit with 0 if a sample is slower")
     group.add_argument(
-        "--strict", action="store_true", help="exit with 3 if a sample cannot be told"
+        "--strict", action="store_true", help="exit with 3 if a sample is inconclusive"
     )
 
 

@@ -83,7 +83,7 @@ def read_history(folder: Path) -> History:
 
 
 class EarlierRuns:
-    """The last runs of a history, with which undecided limits of the present run are decided."""
+    """The last runs of a history, with which inconclusive limits of the present run are decided."""
 
     def __init__(self, own: Path) -> None:
         """own: the file of the present run, in the same folder."""
@@ -92,7 +92,7 @@ class EarlierRuns:
     def added_to(self, record: Record, machine: Callable[[], Sequence[str]]) -> Record:
         """Return the record with limits that its last runs decide, and advice about them.
 
-        machine: returns the kind of this machine; called if a limit is undecided.
+        machine: returns the kind of this machine; called if a limit is inconclusive.
         """
         if not has_open_limits(record):
             return record

@@ -184,7 +184,7 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
         return LimitVerdict(
             limit, outcome, Reason.SHOWN, counts.n, counts.over, counts.over_attributed
         )
-    reason = _why_undecided(limit, counts)
+    reason = _why_inconclusive(limit, counts)
     if otherwise is not None and reason is not Reason.MACHINE:
         reason = otherwise
     more = _needed(table, limit, counts)
@@ -219,7 +219,7 @@ def survives_deletion(
     return all(table.shows_exceeded(n - deleted, k - over) for over, deleted in fewest.items())
 
 
-def _why_undecided(limit: Limit, counts: Counts) -> Reason:
+def _why_inconclusive(limit: Limit, counts: Counts) -> Reason:
     """Return why: the machine, a limit too near, or too few observations."""
     hopeless = _HOPELESS * float(limit.allowed) * counts.n
     if counts.over_attributed <= hopeless < counts.over:

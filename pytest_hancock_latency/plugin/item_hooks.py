@@ -22,11 +22,11 @@ from ..core.sample import Measurement, Sample
 from ..errors import hides_frame
 from ..measuring.plan import TimePool
 from ..reporting.junit import is_ours, junit_properties
-from ..reporting.wording import TOO_FEW, headline, printable, why_undecided
+from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
 from .baseline import Baseline
 from .body_as_request import measured
 from .duel_side import DuelSide
-from .failing import BudgetExceeded, details, headlines, shorten, warn_undecided
+from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .live import Live
 from .report_hooks import RECORDS
@@ -51,7 +51,7 @@ class ItemHooks:
         duel: DuelSide | None = None,
         add_earlier_runs: Callable[[Record], Record] | None = None,
     ) -> None:
-        """add_earlier_runs: decides what a record leaves undecided by the runs before it."""
+        """add_earlier_runs: decides what a record leaves inconclusive by the runs before it."""
         self._add_earlier_runs = add_earlier_runs
         self._duel = duel
         self._config = config
@@ -189,15 +189,15 @@ class ItemHooks:
         self._fail_if_unmeasured(item)
         failing = [record for record in item.stash[_FINISHED] if record.fails]
         if not failing:
-            self._warn_if_undecided(item)
+            self._warn_if_inconclusive(item)
         if failing and self._settings.mode is Mode.GATE:
             raise BudgetExceeded(headlines(failing), details(failing))
 
-    def _warn_if_undecided(self, item: pytest.Item) -> None:
-        """Warn, because a passed test with an undecided budget should not look protected."""
+    def _warn_if_inconclusive(self, item: pytest.Item) -> None:
+        """Warn, because a passed test with an inconclusive budget should not look protected."""
         for record in item.stash[_FINISHED]:
-            if why_undecided(record) == TOO_FEW:
-                warn_undecided(f"{printable(record.title)}: {headline(record)}", item)
+            if why_inconclusive(record) == TOO_FEW:
+                warn_inconclusive(f"{printable(record.title)}: {headline(record)}", item)
 
     def _fail_if_unmeasured(self, item: pytest.Item) -> None:
         settings, sampler = item.stash.get(ITEM_SETTINGS, None), item.stash.get(SAMPLER, None)

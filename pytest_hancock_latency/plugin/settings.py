@@ -69,7 +69,7 @@ class Settings:
     history_keep: int = KEPT_RUNS
     """Number of runs to keep in the history."""
     pool_history: bool = False
-    """Whether the last runs of the history may decide what this run leaves undecided."""
+    """Whether the last runs of the history may decide what this run leaves inconclusive."""
 
 
 @dataclass(frozen=True, slots=True)

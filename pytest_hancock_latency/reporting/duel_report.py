@@ -19,7 +19,7 @@ _LEAST_REACH: Final = log(1.10)
 """The drawing shows at least this much on either side, so that small changes look small."""
 _EMOJI: Final = {
     DuelOutcome.SLOWER: "❌",
-    DuelOutcome.CANNOT_TELL: "❔",
+    DuelOutcome.INCONCLUSIVE: "❔",
     DuelOutcome.NOT_SLOWER: "✅",
     DuelOutcome.FASTER: "🚀",
 }
@@ -47,14 +47,14 @@ def duel_text(duel: Duel) -> str:
 
 
 def duel_markdown(duel: Duel) -> str:
-    """What became slower, by how much and how certain; what could not be told; then the table."""
+    """What became slower, by how much and how certain; what is inconclusive; then the table."""
     lines = ["### Latency: head compared with base", "", f"{conclusion(duel)} ({_passes(duel)})"]
     lines += ["", f"base: {as_markdown(duel.base)}<br>head: {as_markdown(duel.head)}", ""]
     slower = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.SLOWER]
     lines += [f"- **{as_markdown(s.title)}** is slower: {_sentence(s)}" for s in slower]
-    unknown = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.CANNOT_TELL]
-    lines += [f"- {as_markdown(s.title)} cannot be told: {_sentence(s)}" for s in unknown]
-    if slower or unknown:
+    inconclusive = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.INCONCLUSIVE]
+    lines += [f"- {as_markdown(s.title)} is inconclusive: {_sentence(s)}" for s in inconclusive]
+    if slower or inconclusive:
         lines.append("")
     headings = [heading for heading in _HEADINGS if heading]
     lines += [
@@ -98,7 +98,7 @@ def meanings(duel: Duel) -> list[tuple[str, str]]:
     margin = format_percent(duel.rule.equivalence_margin)
     texts = {
         DuelOutcome.SLOWER: f"by more than {noise} %, or by more than its budget allows",
-        DuelOutcome.CANNOT_TELL: "too few passes, or they differ too much",
+        DuelOutcome.INCONCLUSIVE: "too few passes, or they differ too much",
         DuelOutcome.NOT_SLOWER: f"slower by less than {margin} %, if at all",
         DuelOutcome.FASTER: f"by more than {noise} %",
     }
@@ -107,8 +107,10 @@ def meanings(duel: Duel) -> list[tuple[str, str]]:
 
 def notes(duel: Duel) -> list[str]:
     """What a reader has to know about this duel."""
-    interrupted = f"interrupted after {_passes(duel)}: samples that were not settled cannot be told"
-    return [*([interrupted] if duel.is_interrupted else []), *duel.remarks]
+    if not duel.is_interrupted:
+        return list(duel.remarks)
+    interrupted = f"interrupted after {_passes(duel)}: unsettled samples are inconclusive"
+    return [interrupted, *duel.remarks]
 
 
 def interval_words(verdict: DuelVerdict) -> str:

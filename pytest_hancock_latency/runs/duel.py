@@ -11,7 +11,7 @@ M_n(μ0) is the evidence against a mean μ0 of x (`core.evidence_of_mean`), and 
     slower      log M_n(log 1.02) ≥ log(samples / 0.01)  and S > 0    slower by more than 2 %
     faster      the mirror image                                      faster by more than 2 %
     not slower  log M_n(log 1.05) ≥ log(1 / 0.05)        and S < 0    slower by less than 5 %
-    cannot tell none of them, after the last pass
+    inconclusive  none of them, after the last pass
 
 A pass that is far from the median of all of them is moved closer before that: see `FARTHEST`.
 """
@@ -56,7 +56,7 @@ class DuelOutcome(StrEnum):
     """What is known about a change of latency; from worst to best."""
 
     SLOWER = "slower"
-    CANNOT_TELL = "cannot tell"
+    INCONCLUSIVE = "inconclusive"
     NOT_SLOWER = "not slower"
     FASTER = "faster"
 
@@ -189,12 +189,12 @@ class Duel:
         return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
 
     def exit_code(self, *, no_fail: bool = False, strict: bool = False) -> int:
-        """What it means for a shell. no_fail: *slower* is 0. strict: *cannot tell* is not 0."""
+        """What it means for a shell. no_fail: *slower* is 0. strict: *inconclusive* is not 0."""
         if self.is_interrupted:
             return INTERRUPTED
         if self.count(DuelOutcome.SLOWER) and not no_fail:
             return ExitCode.EXCEEDED
-        if self.count(DuelOutcome.CANNOT_TELL) and strict:
+        if self.count(DuelOutcome.INCONCLUSIVE) and strict:
             return ExitCode.INCONCLUSIVE
         return ExitCode.HELD
 
@@ -243,7 +243,7 @@ def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) 
             return _verdict(counted, rule, outcome, settled=True)
     settled = ended or most == rule.passes
     counted = _restrained(values[:most])
-    return _verdict(counted, rule, DuelOutcome.CANNOT_TELL, settled=settled)
+    return _verdict(counted, rule, DuelOutcome.INCONCLUSIVE, settled=settled)
 
 
 def passes_to_settle(values: Sequence[float], rule: DuelRule) -> int:

@@ -62,7 +62,7 @@ def has_open_limits(record: Record) -> bool:
 def with_earlier_runs(
     record: Record, machine: Sequence[str], history: Sequence[Artifact], changes: FindChanges
 ) -> Record:
-    """Return the record with undecided limits decided by its last runs, and advice about them.
+    """Return the record with inconclusive limits decided by its last runs, and advice about them.
 
     machine: the kind that it was measured on. history: earlier runs, in order of their start.
     changes: finds changes in medians of attributed latency.
@@ -210,5 +210,5 @@ def _span_ns(record: Record, first: _Run) -> int:
 
 
 def _expects_too_few(advice: Advice, decided: Container[Figure]) -> bool:
-    """Whether this is a warning that a limit will stay undecided, which the last runs decided."""
+    """Whether this warns that a limit will stay inconclusive, which the last runs decided."""
     return advice.kind in ("cap-samples", "cap-time") and advice.figures.get("limit") in decided

@@ -65,12 +65,12 @@ def test_a_slower_head_is_found_and_sets_the_exit_code(
     [pytest.param((), 0, marks=pytest.mark.long), (("--strict",), 3)],
 )
 @pytest.mark.long
-def test_what_cannot_be_told_matters_under_strict(
+def test_an_inconclusive_sample_sets_the_exit_code_under_strict(
     command: Command, option: tuple[str, ...], exit_code: int
 ) -> None:
     ended = command("duel", "HEAD~1", "--passes", "2", *option, "--", "-q")
     assert exit_code == ended.code
-    assert "1 sample compared: 1 cannot tell\n" in ended.out
+    assert "1 sample compared: 1 inconclusive\n" in ended.out
 
 
 @pytest.mark.long
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
         assert process.stdout
         text = process.stdout.read()
     assert process.returncode == 130
-    assert "note: interrupted after 1 pass: samples that were not settled cannot be told" in text
+    assert "note: interrupted after 1 pass: unsettled samples are inconclusive" in text
     assert list(temporary.iterdir()) == []
     assert len(git(repository, "worktree", "list").splitlines()) == 1
 
@@ -198,7 +198,7 @@ def test_every_format_is_written_and_a_percentile_compared(
     ]
     assert {"test_it.py::test_f", "test_it.py::test_f p90"} == set(titles)
     for name in ("markdown", "html"):
-        assert "cannot tell" in (repository / f"duel.{name}").read_text()
+        assert "inconclusive" in (repository / f"duel.{name}").read_text()
 
 
 @pytest.mark.long

@@ -297,7 +297,7 @@ def test_a_duel_ends_after_its_greatest_number_of_passes(versions: Commit) -> No
     versions({"test_it.py": BOTH, "pytest.ini": "[pytest]\n"})
     result = duel(DuelRule(passes=2))
     assert result.passes == 2
-    assert [each.verdict.outcome for each in result.samples] == [DuelOutcome.CANNOT_TELL]
+    assert [each.verdict.outcome for each in result.samples] == [DuelOutcome.INCONCLUSIVE]
 
 
 def test_a_base_that_does_not_import_is_one_line(commit: Commit) -> None:

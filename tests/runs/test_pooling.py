@@ -1,4 +1,4 @@
-"""Limits that a run leaves undecided, judged by the last runs together."""
+"""Limits that a run leaves inconclusive, judged by the last runs together."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_runs_that_do_not_suffice_are_said() -> None:
     assert [("pooled-few", figures)] == advice_of(record)
 
 
-def test_a_present_run_with_more_over_than_allowed_stays_undecided() -> None:
+def test_a_present_run_with_more_over_than_allowed_stays_inconclusive() -> None:
     assert Outcome.INCONCLUSIVE is judged(run(over=2), *[run(1000)] * 5).outcome
 
 
@@ -278,7 +278,7 @@ def test_within_is_shown_by_its_own_counts_and_no_last_runs_speak_against_it(
         assert sum(c.over for c in counts[:runs]) <= allowed * sum(c.n for c in counts[:runs])
 
 
-def test_a_warning_that_a_decided_limit_would_stay_undecided_is_dropped() -> None:
+def test_a_warning_that_a_decided_limit_would_stay_inconclusive_is_dropped() -> None:
     present = run()
     warnings = tuple(
         Advice.of(kind, limit=limit) for kind in ("cap-samples", "takes-long") for limit in ("p99",)

@@ -250,7 +250,7 @@ class Measuring:
 
     def _progress(self, judge: SequentialJudge, now: int) -> Progress:
         observations = self.taker.observations()
-        return Progress(self._name, observations, judge.undecided, now - self._begin)
+        return Progress(self._name, observations, judge.inconclusive, now - self._begin)
 
     def _look(self) -> tuple[int, int]:
         """Return how many observations to take next, and when to look again at the latest.

@@ -23,7 +23,7 @@ from .markup import Element, document, element
 
 _CLASS: Final = {
     DuelOutcome.SLOWER: "is-exceeded",
-    DuelOutcome.CANNOT_TELL: "is-inconclusive",
+    DuelOutcome.INCONCLUSIVE: "is-inconclusive",
     DuelOutcome.NOT_SLOWER: "is-within",
     DuelOutcome.FASTER: "is-within",
 }

@@ -118,7 +118,7 @@ def test_the_most_observations_are_overrun_by_up_to_a_second_to_tell_slow_code_f
     assert sample.measurement.elapsed_ns <= 1300 * MS
 
 
-def test_a_stall_that_fills_the_most_observations_stays_undecided() -> None:
+def test_a_stall_that_fills_the_most_observations_stays_inconclusive() -> None:
     def stalls(call: int) -> int:
         return 5 * MS if call <= 60 else MS // 10
 
@@ -298,11 +298,11 @@ class Notes:
         self.ended += 1
 
 
-def test_a_watcher_receives_undecided_limits_a_few_times_per_second() -> None:
+def test_a_watcher_receives_inconclusive_limits_a_few_times_per_second() -> None:
     notes = Notes()
     measured(Service(10 * MS), p50=20, p99=30, watcher=notes)
     assert 10 <= len(notes.shown) <= 15
-    assert [limit.label for limit in notes.shown[-1].undecided] == ["p99"]
+    assert [limit.label for limit in notes.shown[-1].inconclusive] == ["p99"]
     assert len(notes.shown[0].observations) > 20
     assert notes.ended == 1
 
@@ -320,7 +320,7 @@ def test_a_watcher_is_notified_of_the_end_when_a_request_raises() -> None:
         (
             Plan(time_limit_ns=1000 * MS, attribution=False),
             "p99 needs 354 observations, but only about 100 fit into 1 s, so it will stay "
-            "undecided; raise time_limit or --latency-time, "
+            "inconclusive; raise time_limit or --latency-time, "
             "limit a lower percentile, or use sample.burst(…, concurrency=8)",
         ),
         (
