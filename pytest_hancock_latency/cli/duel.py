@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.budget import parse_share
 from ..core.duration import parse_duration
 from ..core.quantile import P50, parse_quantile
-from ..duel.tournament import RunPass, fight
+from ..duel.run_duel import RunPass, run_duel
 from ..errors import DuelError, SettingError, read_as
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
@@ -175,8 +175,8 @@ def _run(options: argparse.Namespace) -> int:
     session = _session()
     try:
         with _ending_by_signals(), ExitStack() as stack:
-            run_pass, versions = _opponents(options, stack)
-            duel = fight(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
+            run_pass, versions = _prepare(options, stack)
+            duel = run_duel(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
     except KeyboardInterrupt:
         print("hancock-latency: interrupted before the first pass had ended", file=sys.stderr)
         return INTERRUPTED
@@ -201,8 +201,8 @@ def _check_what_is_compared(options: argparse.Namespace) -> None:
         raise DuelError("pytest arguments are for versions: --url runs no tests")
 
 
-def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
-    """What runs a pass, and the names of base and head."""
+def _prepare(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
+    """Return what runs a pass, and the names of base and head."""
     quantiles = _quantiles(options)
     if options.url:
         from ..duel.server_pass import ServerPass
@@ -217,10 +217,10 @@ def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, 
         )
         return run_pass, (base, head)
     from ..duel.environments import Environments
-    from ..duel.pytest_pass import opponents
+    from ..duel.pytest_pass import prepare_versions
 
     return stack.enter_context(
-        opponents(
+        prepare_versions(
             options.base,
             options.pytest_arguments,
             quantiles,

@@ -20,7 +20,7 @@ from ..measuring.clock import system_clock
 from ..measuring.plan import Plan
 from ..measuring.request import Request
 from ..measuring.shapes.turns import InTurns, Turns, measure_in_turns
-from .tournament import BASE, HEAD, Key, Pass
+from .run_duel import BASE, HEAD, PassResult, SampleKey
 
 _TURNS: Final = Turns(longest_s=4.0)
 _WARMUP: Final = 5
@@ -56,10 +56,13 @@ class ServerPass:
         base_path, head_path = (httpx.URL(url).raw_path.decode("ascii") for url in self.urls)
         return f"{self.method} {base_path if base_path == head_path else 'URL'}"
 
-    def __call__(self, settled: Container[Key], draw: Random) -> Pass:
-        """Run one pass."""
-        result = Pass()
-        keys = [Key(self.title, "", quantile) for quantile in self.quantiles]
+    def __call__(self, settled: Container[SampleKey], random: Random) -> PassResult:
+        """Run one pass.
+
+        Args:
+            settled: Quantiles that are not compared any more.
+            random: Draws the order of the servers in each pair of turns.
+        """
         with ExitStack() as stack:
             base, head = (self._request(url, stack) for url in self.urls)
             measured = measure_in_turns(
@@ -67,21 +70,28 @@ class ServerPass:
                 turns=_TURNS,
                 plan=Plan(warmup=_WARMUP),
                 clock=system_clock,
-                draw=draw,
+                draw=random,
             )
-        for name, side in zip((BASE, HEAD), measured, strict=True):
-            result.remarks |= {f"{name}: {why}": None for why in side.taker.failures}
-        for key in keys:
-            if result.remarks:
-                result.left_out[key] = "a request failed"
-            elif key not in settled:
-                base_ns, head_ns = (_latency_ns(side, key.quantile) for side in measured)
-                result.ratios[key] = log(head_ns / base_ns)
-                result.latencies_ns[key] = base_ns, head_ns
-        return result
+        keys = [SampleKey(self.title, "", quantile) for quantile in self.quantiles]
+        names = zip((BASE, HEAD), measured, strict=True)
+        failures = [f"{name}: {why}" for name, side in names for why in side.taker.failures]
+        if failures:
+            left_out = dict.fromkeys(keys, "a request failed")
+            return PassResult(left_out=left_out, remarks=tuple(failures))
+        base_measured, head_measured = measured
+        latencies_ns = {
+            key: (
+                _latency_ns(base_measured, key.quantile),
+                _latency_ns(head_measured, key.quantile),
+            )
+            for key in keys
+            if key not in settled
+        }
+        ratios = {key: log(head_ns / base_ns) for key, (base_ns, head_ns) in latencies_ns.items()}
+        return PassResult(ratios, latencies_ns)
 
     def _request(self, url: str, stack: ExitStack) -> Request:
-        """The request to one server, over a connection that is closed with the stack."""
+        """Return the request to one server, over a connection that is closed with the stack."""
         httpx = _httpx()
         # Without proxies and redirects, so that the server itself is measured.
         client = stack.enter_context(
@@ -103,10 +113,10 @@ class ServerPass:
         return Request(send, url, check)
 
 
-def _latency_ns(side: InTurns, quantile: Fraction) -> float:
+def _latency_ns(measured: InTurns, quantile: Fraction) -> float:
     import numpy as np
 
-    return max(1.0, float(np.quantile(side.observations.comparable_ns, float(quantile))))
+    return max(1.0, float(np.quantile(measured.observations.comparable_ns, float(quantile))))
 
 
 def _httpx() -> Any:

@@ -81,8 +81,8 @@ class ItemHooks:
             if self._duel is not None:
                 settings = replace(settings, budget=None)
             live = Live(self._config, item.name)
-            corner = self._duel.corner(item.nodeid, settings.regression) if self._duel else None
-            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool, opponent=corner)
+            test = self._duel.test(item.nodeid, settings.regression) if self._duel else None
+            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool, duel_test=test)
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)

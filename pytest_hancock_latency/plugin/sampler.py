@@ -32,7 +32,7 @@ from ..measuring.request import (
     refuse_unfinished,
     require_function,
 )
-from ..measuring.shapes.closed_loop import ClosedLoop, Opponent, Rounds, Watcher
+from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
 from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.threads import burst
@@ -68,8 +68,8 @@ class Sampler:
     wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
     pool: TimePool = field(default_factory=TimePool)
-    opponent: Opponent | None = None
-    """The other side of a duel, with which samples take turns."""
+    duel_test: DuelTest | None = None
+    """In a duel: lets samples take turns with the other side."""
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
@@ -194,7 +194,7 @@ class Sampler:
         for one counts as latency. There is no warm-up; each call of a coroutine is a task.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
-        if self.settings.mode is Mode.OFF or self.opponent:
+        if self.settings.mode is Mode.OFF or self.duel_test:
             starts = starts[:1]
         call = called_with(function, args, kwargs)
         load = Load([call] * len(starts), self._new(name), check)
@@ -326,11 +326,11 @@ class Sampler:
         return name
 
     def _leave_out(self, name: str, shape: str) -> None:
-        if self.opponent:
-            self.opponent.leave_out(name, shape)
+        if self.duel_test:
+            self.duel_test.leave_out(name, shape)
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.opponent)
+        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.duel_test)
 
     def _warmed(self) -> tuple[int, ...] | None:
         """Latencies of the manual warm-up since the last sample; None without one."""

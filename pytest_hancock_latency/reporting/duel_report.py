@@ -130,8 +130,8 @@ def outcome_words(sample: DueledSample) -> str:
 
 def confidence_words(sample: DueledSample) -> str:
     """How certain the interval is, which depends on what decided."""
-    is_acquitted = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
-    return "at 95 % confidence" if is_acquitted else "at 99 % confidence over all samples"
+    is_not_slower = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
+    return "at 95 % confidence" if is_not_slower else "at 99 % confidence over all samples"
 
 
 def _sentence(sample: DueledSample) -> str:

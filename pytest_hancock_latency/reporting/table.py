@@ -198,7 +198,7 @@ def _counted_as(record: Record) -> str:
     if record.outcome is not Outcome.INCONCLUSIVE:
         return record.outcome
     why = why_inconclusive(record)
-    return f"inconclusive: {why}" if why else "inconclusive"
+    return f"{record.outcome}: {why}" if why else record.outcome
 
 
 def slowest_lines(records: Sequence[Record]) -> list[str]:

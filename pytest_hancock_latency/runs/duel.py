@@ -34,7 +34,7 @@ from ..core.evidence_of_mean import (
     log_evidence_of_mean,
 )
 from ..core.quantile import format_percent
-from ..core.verdict import ExitCode
+from ..core.verdict import ExitCode, Outcome
 from ..errors import SettingError
 
 FARTHEST: Final = 0.07
@@ -56,7 +56,7 @@ class DuelOutcome(StrEnum):
     """What is known about a change of latency; from worst to best."""
 
     SLOWER = "slower"
-    INCONCLUSIVE = "inconclusive"
+    INCONCLUSIVE = Outcome.INCONCLUSIVE.value
     NOT_SLOWER = "not slower"
     FASTER = "faster"
 
@@ -121,13 +121,13 @@ class DuelRule:
         return log1p(self.regression + self.equivalence_margin - self.noise_threshold)
 
     @property
-    def enough_to_convict(self) -> float:
-        """Log evidence that shows *slower* or *faster*."""
+    def evidence_for_slower(self) -> float:
+        """Log evidence needed to show *slower* or *faster*: a chance of 1 % over all samples."""
         return log(self.compared / ALPHA_BUILD)
 
     @property
-    def enough_to_acquit(self) -> float:
-        """Log evidence that shows *not slower*: a chance of 5 % for each sample."""
+    def evidence_for_not_slower(self) -> float:
+        """Log evidence needed to show *not slower*: a chance of 5 % for each sample."""
         return -log(ALPHA_WITHIN)
 
 
@@ -278,15 +278,15 @@ def _shown(values: Sequence[float], rule: DuelRule, *, is_last: bool) -> DuelOut
     def is_shown(margin: float, enough: float) -> bool:
         return log_evidence_of_mean(values, margin, rule.mixture_precision) >= enough
 
-    if mean > rule.slower_above and is_shown(rule.slower_above, rule.enough_to_convict):
+    if mean > rule.slower_above and is_shown(rule.slower_above, rule.evidence_for_slower):
         return DuelOutcome.SLOWER
-    if mean < rule.faster_below and is_shown(rule.faster_below, rule.enough_to_convict):
+    if mean < rule.faster_below and is_shown(rule.faster_below, rule.evidence_for_slower):
         return DuelOutcome.FASTER
     # A sample that may yet be shown to be faster goes on.
     if not is_last and mean <= rule.faster_below:
         return None
     margin = rule.not_slower_below
-    if mean < margin and is_shown(margin, rule.enough_to_acquit):
+    if mean < margin and is_shown(margin, rule.evidence_for_not_slower):
         return DuelOutcome.NOT_SLOWER
     return None
 
@@ -295,8 +295,8 @@ def _verdict(
     values: Sequence[float], rule: DuelRule, outcome: DuelOutcome, *, settled: bool
 ) -> DuelVerdict:
     # Where nothing is shown, the wider of both intervals reaches over both margins.
-    acquitted = outcome is DuelOutcome.NOT_SLOWER
-    enough = rule.enough_to_acquit if acquitted else rule.enough_to_convict
+    is_not_slower = outcome is DuelOutcome.NOT_SLOWER
+    enough = rule.evidence_for_not_slower if is_not_slower else rule.evidence_for_slower
     low, high = interval_of_mean(values, enough, rule.mixture_precision)
     n = len(values)
     ratio = exp(fsum(values) / n) if n else 1.0

@@ -12,8 +12,8 @@ from random import Random
 
 import pytest
 
+from pytest_hancock_latency.duel.run_duel import PassResult, SampleKey, run_duel
 from pytest_hancock_latency.duel.server_pass import ServerPass
-from pytest_hancock_latency.duel.tournament import Key, Pass, fight
 from pytest_hancock_latency.errors import DuelError
 from pytest_hancock_latency.runs.duel import DuelRule
 
@@ -51,7 +51,7 @@ def serving(latency_s: float, status: int = 200) -> Iterator[tuple[str, list[str
         server.server_close()
 
 
-def one_pass(urls: tuple[str, str]) -> Pass:
+def one_pass(urls: tuple[str, str]) -> PassResult:
     passes = ServerPass(urls, method="POST", headers={"X-Key": "k"}, body=b"{}")
     return passes(frozenset(), Random(1))
 
@@ -59,8 +59,8 @@ def one_pass(urls: tuple[str, str]) -> Pass:
 def test_a_server_that_answers_later_has_the_greater_latency() -> None:
     with serving(0.002) as (base, requests), serving(0.006) as (head, _):
         result = one_pass((f"{base}/search", f"{head}/search"))
-    assert [Key("POST /search", "")] == [*result.ratios]
-    assert exp(result.ratios[Key("POST /search", "")]) > 1.5
+    assert [SampleKey("POST /search", "")] == [*result.ratios]
+    assert exp(result.ratios[SampleKey("POST /search", "")]) > 1.5
     ports = {request.rpartition(" ")[2] for request in requests}
     assert len(ports) == 1  # the connection was kept alive
     assert {"/search k {}"} == {request.rpartition(" ")[0] for request in requests}
@@ -70,7 +70,7 @@ def test_an_answer_that_is_an_error_is_named_and_nothing_is_compared() -> None:
     with serving(0) as (base, _), serving(0, status=503) as (head, _requests):
         passes = ServerPass((base, head), method="POST", body=b"")
         with pytest.raises(DuelError) as refused:
-            fight(passes, ("base", "head"), DuelRule())
+            run_duel(passes, ("base", "head"), DuelRule())
     assert str(refused.value) == (
         "nothing was compared: head: check: answered 503 Service Unavailable; "
         "POST /: a request failed"

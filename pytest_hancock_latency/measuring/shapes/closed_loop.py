@@ -53,7 +53,7 @@ class Watcher(Protocol):
         """Called when the sample is measured or an exception ended it."""
 
 
-class Turns(Protocol):
+class DuelTurns(Protocol):
     """The turns of one side at a sample of a duel."""
 
     @property
@@ -61,26 +61,26 @@ class Turns(Protocol):
         """The warm-up by which both sides choose how to measure."""
 
     def turns(self) -> Iterator[int]:
-        """The number of calls of each turn, when it begins."""
+        """Yield the number of calls of each turn, when it begins."""
 
     quantiles: Sequence[Fraction]
-    """That are compared."""
+    """Quantiles to compare."""
 
     def finish(self, turns_ns: Sequence[float], latencies_ns: Sequence[float]) -> None:
-        """Tell the median attributed latency of each turn, and the latency at each quantile."""
+        """Report the median attributed latency of each turn, and the latency at each quantile."""
 
     def abandon(self) -> None:
-        """The sample ends without a number."""
+        """Report that the sample ends without latencies."""
 
 
-class Opponent(Protocol):
-    """The other version of the code, which measures the same samples in turns with this one."""
+class DuelTest(Protocol):
+    """A test in a duel: another version of the code measures the same samples in turns."""
 
-    def meet(self, name: str, warmup_ns: Sequence[int]) -> Turns | None:
-        """Wait for it at a sample; None where the sample is not to be measured."""
+    def wait_for_other_side(self, name: str, warmup_ns: Sequence[int]) -> DuelTurns | None:
+        """Wait until the other side reaches the sample too; None if it is not to be measured."""
 
     def leave_out(self, name: str, shape: str) -> None:
-        """Name a sample that is not measured in turns."""
+        """Report a sample that cannot be measured in turns."""
 
 
 class Measuring:
@@ -102,8 +102,8 @@ class Measuring:
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
         self._is_extended = False
-        self._opponent = loop.opponent
-        self._turns: Turns | None = None
+        self._duel_test = loop.duel_test
+        self._turns: DuelTurns | None = None
         self._first_of_turns: list[int] = []
         self._full_at = 0
         """When the maximum number of observations was reached although more were needed."""
@@ -116,8 +116,8 @@ class Measuring:
             self._stack.callback(self._watcher.done)
         self._probe = Probe(self._clock)
         warmup: Sequence[int] = self._warmup
-        if self._opponent:
-            self._turns = self._opponent.meet(self._name, warmup)
+        if self._duel_test:
+            self._turns = self._duel_test.wait_for_other_side(self._name, warmup)
             warmup = self._turns.warmup_ns if self._turns else warmup
         limits = self._judge.budget.limits if self._judge else ()
         has_maximum = any(not limit.allowed for limit in limits)
@@ -143,7 +143,7 @@ class Measuring:
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yield repeatedly how many calls to make next, and until when at the latest."""
-        if self._opponent:
+        if self._duel_test:
             yield from self._steps_in_turns()
             return
         clock = self._clock
@@ -281,10 +281,10 @@ class ClosedLoop:
         clock: Clock,
         watcher: Watcher | None = None,
         pool: TimePool | None = None,
-        opponent: Opponent | None = None,
+        duel_test: DuelTest | None = None,
     ) -> None:
-        """pool: shared by the session; by default a new one. opponent: in a duel."""
-        self.opponent = opponent
+        """pool: shared by the session; by default a new one. duel_test: in a duel."""
+        self.duel_test = duel_test
         self.plan = plan
         self.pool = pool or TimePool()
         self.clock = clock
