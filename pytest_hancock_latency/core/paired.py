@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .attribution import Nanoseconds
 
 TURN: Final = 5
-"""Observations of a turn that count: see `measuring.shapes.turns.Turns`."""
+"""Observations of a turn that count: see `measuring.shapes.turns`."""
 _ENOUGH: Final = -log(ALPHA_BUILD)
 """Log evidence that shows a difference: a chance of 1 % that it shows one that does not exist."""
 _ALIKE: Final = 0.01

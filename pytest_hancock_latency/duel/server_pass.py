@@ -19,10 +19,10 @@ from ..errors import DuelError
 from ..measuring.clock import system_clock
 from ..measuring.plan import Plan
 from ..measuring.request import Request
-from ..measuring.shapes.turns import InTurns, Turns, measure_in_turns
+from ..measuring.shapes.turns import MeasuredInTurns, TurnPlan, measure_in_turns
 from .run_duel import BASE, HEAD, PassResult, SampleKey
 
-_TURNS: Final = Turns(longest_s=4.0)
+_TURNS: Final = TurnPlan(longest_s=4.0)
 _WARMUP: Final = 5
 _TIMEOUT_S: Final = 30.0
 """Longer latencies need no duel."""
@@ -113,7 +113,7 @@ class ServerPass:
         return Request(send, url, check)
 
 
-def _latency_ns(measured: InTurns, quantile: Fraction) -> float:
+def _latency_ns(measured: MeasuredInTurns, quantile: Fraction) -> float:
     import numpy as np
 
     return max(1.0, float(np.quantile(measured.observations.comparable_ns, float(quantile))))

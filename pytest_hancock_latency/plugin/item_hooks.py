@@ -20,7 +20,7 @@ from ..core.record import Record, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Measurement, Sample
 from ..errors import hides_frame
-from ..measuring.plan import TimePool
+from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
 from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
 from .baseline import Baseline
@@ -57,7 +57,7 @@ class ItemHooks:
         self._config = config
         self._settings = settings
         self._baseline = baseline
-        self._pool = TimePool(settings.pool_ns)
+        self._shared_time = SharedTime(settings.shared_time_ns)
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
@@ -82,7 +82,9 @@ class ItemHooks:
                 settings = replace(settings, budget=None)
             live = Live(self._config, item.name)
             test = self._duel.test(item.nodeid, settings.regression) if self._duel else None
-            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool, duel_test=test)
+            item.stash[SAMPLER] = Sampler(
+                settings, watcher=live, shared_time=self._shared_time, duel_test=test
+            )
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
@@ -92,7 +94,7 @@ class ItemHooks:
         if SAMPLER in item.stash:
             earlier = item.stash[SAMPLER]
             del item.stash[SAMPLER]
-            self.sampler(item).pool_with(earlier.samples)
+            self.sampler(item).combine_with(earlier.samples)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:

@@ -16,7 +16,7 @@ from ..core.sample import Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..measuring.clock import Clock, system_clock
-from ..measuring.plan import TimePool
+from ..measuring.plan import SharedTime
 from ..measuring.request import (
     Check,
     Failures,
@@ -33,7 +33,7 @@ from ..measuring.request import (
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
-from ..measuring.shapes.finished_load import judge_burst, judge_open_loop, pooled
+from ..measuring.shapes.finished_load import combined, judge_burst, judge_open_loop
 from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
@@ -67,7 +67,7 @@ class Sampler:
     clock: Clock = system_clock
     wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
-    pool: TimePool = field(default_factory=TimePool)
+    shared_time: SharedTime = field(default_factory=SharedTime)
     duel_test: DuelTest | None = None
     """In a duel: lets samples take turns with the other side."""
     samples: list[Sample] = field(default_factory=list)
@@ -330,7 +330,9 @@ class Sampler:
             self.duel_test.leave_out(name, shape)
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.duel_test)
+        return ClosedLoop(
+            self.settings.plan, self.clock, self.watcher, self.shared_time, self.duel_test
+        )
 
     def _warmed(self) -> tuple[int, ...] | None:
         """Latencies of the manual warm-up since the last sample; None without one."""
@@ -338,14 +340,14 @@ class Sampler:
         self.warmed.clear()
         return warmed
 
-    def pool_with(self, earlier: list[Sample]) -> None:
+    def combine_with(self, earlier: list[Sample]) -> None:
         """Judge together with earlier attempts, because a rerun adds evidence."""
         self._earlier = earlier
 
     def _keep(self, sample: Sample) -> Sample:
         for earlier in self._earlier:
             if earlier.name == sample.name:
-                sample = pooled(earlier, sample, self._judge_of)
+                sample = combined(earlier, sample, self._judge_of)
         sample = self._timed(sample)
         self._begun.remove(sample.name)
         self.called = True

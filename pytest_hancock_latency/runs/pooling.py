@@ -30,7 +30,7 @@ from ..core.histogram import Histogram
 from ..core.quantile import P50
 from ..core.record import Artifact, Record
 from ..core.verdict import LimitVerdict, Outcome, Pooled, Reason, Verdict
-from ..judging.limit_judge import Counts
+from ..judging.limit_judge import LimitCounts
 from .baseline import kind_of_machine
 from .trend import FindChanges
 
@@ -80,7 +80,7 @@ def with_earlier_runs(
             continue
         counts = [_counts(p) for p in (part, *(run.verdict.limits[at] for run in runs))]
         edge_ns = int(part.limit.limit_ns / slower)
-        slowed = [counts[0], *(Counts(r.raw.n, r.raw.maybe_over(edge_ns), 0) for r in runs)]
+        slowed = [counts[0], *(LimitCounts(r.raw.n, r.raw.maybe_over(edge_ns), 0) for r in runs)]
         table = boundaries(part.limit.allowed, ALPHA_WITHIN, alpha_of_gate(1) / len(limits))
         if not isinstance(table, Boundaries):  # a limit that none may exceed is about one run
             continue
@@ -125,7 +125,9 @@ def with_earlier_runs(
     return replace(record, verdict=replace(verdict, limits=tuple(limits)), measurement=measurement)
 
 
-def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries) -> Pooled | None:
+def shown_within(
+    counts: Sequence[LimitCounts], allowed: Fraction, table: Boundaries
+) -> Pooled | None:
     """Return the last runs that show a limit to be *within*; None if they do not.
 
     counts: of each run, the present one first, then backwards.
@@ -140,7 +142,7 @@ def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries)
     return None
 
 
-def shown_exceeded(counts: Sequence[Counts], table: Boundaries) -> Pooled | None:
+def shown_exceeded(counts: Sequence[LimitCounts], table: Boundaries) -> Pooled | None:
     """Return the last runs that show a limit to be *exceeded*, even without the worst of them.
 
     Counts are those of attributed latency. counts: as in `shown_within`.
@@ -197,8 +199,8 @@ def _attributed(record: Record) -> Histogram:
     return record.attributed_histogram or record.histogram or Histogram()
 
 
-def _counts(part: LimitVerdict) -> Counts:
-    return Counts(part.n, part.over, part.over_attributed)
+def _counts(part: LimitVerdict) -> LimitCounts:
+    return LimitCounts(part.n, part.over, part.over_attributed)
 
 
 def _span_ns(record: Record, first: _Run) -> int:

@@ -17,7 +17,7 @@ from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
-from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
+from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
@@ -96,7 +96,7 @@ class Measuring:
         self._name = name
         self._judge = judge
         self._warmup = warmup
-        self._pool = loop.pool
+        self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
         self._stack = ExitStack()
@@ -138,7 +138,7 @@ class Measuring:
             self._turns.abandon()
         self._follower.finish()
         self._elapsed = self._clock() - self._begin
-        self._pool.charge(self._elapsed)
+        self._shared_time.charge(self._elapsed)
         self._stack.close()
 
     def steps(self) -> Iterator[tuple[int, int]]:
@@ -226,7 +226,7 @@ class Measuring:
             return min(QUICK_NS, self._plan.longest_ns)
         least_ns = max(QUICK_NS, judge.budget.least_time_ns)
         wanted_ns = max(least_ns, judge.with_room() * pace_ns(warmup))
-        granted_ns = self._pool.grant(min(wanted_ns, LONGEST_NS))
+        granted_ns = self._shared_time.grant(min(wanted_ns, LONGEST_NS))
         return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
 
     def _extend(self, judge: SequentialJudge) -> None:
@@ -234,7 +234,7 @@ class Measuring:
         self._is_extended = True
         if self._plan.time_limit_ns != AUTO_TIME:
             return
-        longest_ns = min(self._pool.grant(LONGEST_NS), self._plan.longest_ns)
+        longest_ns = min(self._shared_time.grant(LONGEST_NS), self._plan.longest_ns)
         most = len(self.taker) * longest_ns // max(1, self._clock() - self._begin)
         if judge.would_exceed(most):
             self._limit_ns = max(self._limit_ns, longest_ns)
@@ -280,13 +280,13 @@ class ClosedLoop:
         plan: Plan,
         clock: Clock,
         watcher: Watcher | None = None,
-        pool: TimePool | None = None,
+        shared_time: SharedTime | None = None,
         duel_test: DuelTest | None = None,
     ) -> None:
-        """pool: shared by the session; by default a new one. duel_test: in a duel."""
+        """shared_time: of the session; by default a new one. duel_test: in a duel."""
         self.duel_test = duel_test
         self.plan = plan
-        self.pool = pool or TimePool()
+        self.shared_time = shared_time or SharedTime()
         self.clock = clock
         self.watcher = watcher
 

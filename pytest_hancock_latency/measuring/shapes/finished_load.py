@@ -245,7 +245,7 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
     )
 
 
-def pooled(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
+def combined(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
     """Combine two samples of the same request and judge them again."""
     import numpy as np
 
