@@ -52,7 +52,7 @@ def record(
                 advice=(Advice.of("clock"),),
             ),
         ),
-        test,
+        TestRun(test),
     )
 
 
