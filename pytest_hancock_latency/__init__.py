@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .core.judging.verdict import LimitVerdict, Outcome, Verdict
     from .core.quantile import nearest_rank
     from .core.record import Record
-    from .core.sample import Sample
+    from .core.sample import LoadSample, OpenLoopSample, Sample
     from .errors import (
         BudgetError,
         DurationError,
@@ -50,6 +50,8 @@ _HOMES = {
     "LimitVerdict": "core.judging.verdict",
     "Outcome": "core.judging.verdict",
     "Record": "core.record",
+    "LoadSample": "core.sample",
+    "OpenLoopSample": "core.sample",
     "Sample": "core.sample",
     "Verdict": "core.judging.verdict",
     "nearest_rank": "core.quantile",
@@ -68,8 +70,10 @@ __all__ = [
     "DurationError",
     "LatencyError",
     "LimitVerdict",
+    "LoadSample",
     "ManualClock",
     "NothingMeasured",
+    "OpenLoopSample",
     "Outcome",
     "ProfileError",
     "QuantileError",
