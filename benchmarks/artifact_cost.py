@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import at_most, conclude, parser
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.record_json import to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.files import artifact as artifact_file
@@ -68,7 +68,7 @@ def record(n: int, seed: int) -> Record:
     )
     verdict = SequentialJudge(BUDGET, Policy()).verdict(observations, elapsed_ns=elapsed_ns)
     sample = Sample("", observations, verdict=verdict, measurement=measurement)
-    return record_of(sample, f"tests/test_some_service.py::test_an_endpoint[{seed}]")
+    return record_of(sample, TestRun(f"tests/test_some_service.py::test_an_endpoint[{seed}]"))
 
 
 def size(plain: Any) -> int:

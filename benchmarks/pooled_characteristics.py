@@ -43,7 +43,6 @@ from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.judging.counts import Tally, judge_counts
 from pytest_hancock_latency.judging.sequential import Policy
 from pytest_hancock_latency.runs.baseline import kind_of_machine
-from pytest_hancock_latency.runs.change_points import change_points
 from pytest_hancock_latency.runs.pooling import with_earlier_runs
 
 QUICK, FULL = 10, 100
@@ -128,7 +127,7 @@ def trial(kind: Kind, seed: int) -> dict[str, Any]:
     passed, told = [], []
     for run in range(RUNS):
         alone = record_of(latencies(kind, slower=run >= changed, draw=draw))
-        judged = with_earlier_runs(alone, MACHINE, history, change_points)
+        judged = with_earlier_runs(alone, MACHINE, history)
         history.append(Artifact(SESSION, [alone]))
         passed.append(judged.outcome is Outcome.WITHIN)
         advice = {a.kind for a in judged.measurement.advice}

@@ -12,12 +12,12 @@ if somebody had looked each time. *Located* is a step that is the only change, w
 where it is. *First marked* is after how many runs with the step a change was first reported within
 two runs of it; each run adds one median, as in CI.
 
-`hancock-latency trend` is judged by its very code, which uses ruptures. Apache Otava, the other
+`hancock-latency trend` is judged by its very code. Apache Otava, the other
 implementation that was considered, is judged next to it if it is installed. It requires numpy 2.2
 and clients of several databases, so it needs an environment of its own:
 
     python -m venv /tmp/otava
-    /tmp/otava/bin/pip install apache-otava ruptures pytest
+    /tmp/otava/bin/pip install apache-otava pytest
     PYTHONPATH=. /tmp/otava/bin/python benchmarks/trend_characteristics.py --full --recorded
 
 Otava has two rows: with its own defaults (p < 0.001), and with changes of at least 3 % only, as

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.quantile import nearest_rank
     from .core.record import Record
-    from .core.sample import Sample
+    from .core.sample import LoadSample, OpenLoopSample, Sample
     from .core.verdict import LimitVerdict, Outcome, Verdict
     from .errors import (
         BudgetError,
@@ -50,6 +50,8 @@ _HOMES = {
     "LimitVerdict": "core.verdict",
     "Outcome": "core.verdict",
     "Record": "core.record",
+    "LoadSample": "core.sample",
+    "OpenLoopSample": "core.sample",
     "Sample": "core.sample",
     "Verdict": "core.verdict",
     "nearest_rank": "core.quantile",
@@ -69,8 +71,10 @@ __all__ = [
     "InconclusiveWarning",
     "LatencyError",
     "LimitVerdict",
+    "LoadSample",
     "ManualClock",
     "NothingMeasured",
+    "OpenLoopSample",
     "Outcome",
     "ProfileError",
     "QuantileError",

@@ -5,7 +5,7 @@ They use the same loop, attribution and verdicts as tests.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, overload
 
@@ -18,8 +18,10 @@ from .judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .measuring.clock import system_clock
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
 from .measuring.request import (
+    AnswerT,
     Check,
     Failures,
+    FailureT,
     Function,
     Target,
     calls_with,
@@ -27,7 +29,7 @@ from .measuring.request import (
     require_function,
 )
 from .measuring.shapes.closed_loop import ClosedLoop
-from .measuring.shapes.finished_load import deletion_window_ns
+from .measuring.shapes.finished_load import SampleT, deletion_window_ns
 
 __tracebackhide__ = hides_frame
 
@@ -39,37 +41,37 @@ _OF_A_TEST: Final = (
 
 
 @overload
-def measure(
-    function: Callable[..., Awaitable[Any]],
+def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
+    function: Callable[..., Awaitable[AnswerT]],
     /,
-    *args: Any,
-    inputs: Iterable[Any] | None = ...,
+    *args: object,
+    inputs: Iterable[object] | None = ...,
     name: str = ...,
-    check: Check | None = ...,
-    failures: Failures = ...,
+    check: Callable[[AnswerT], object] | None = ...,
+    failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
     time_limit: float | str = ...,
     attribution: bool = ...,
-    **kwargs: Any,
-) -> Awaitable[Sample]: ...
+    **kwargs: object,
+) -> Coroutine[Any, Any, Sample[AnswerT | FailureT]]: ...
 
 
 @overload
 def measure(
-    function: Function,
+    function: Callable[..., AnswerT],
     /,
-    *args: Any,
-    inputs: Iterable[Any] | None = ...,
+    *args: object,
+    inputs: Iterable[object] | None = ...,
     name: str = ...,
-    check: Check | None = ...,
-    failures: Failures = ...,
+    check: Callable[[AnswerT], object] | None = ...,
+    failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
     time_limit: float | str = ...,
     attribution: bool = ...,
-    **kwargs: Any,
-) -> Sample: ...
+    **kwargs: object,
+) -> Sample[AnswerT | FailureT]: ...
 
 
 def measure(  # noqa: PLR0913 - each is a word of its own, by name only
@@ -85,7 +87,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     time_limit: float | str = "5s",
     attribution: bool = True,
     **kwargs: Any,
-) -> Any:
+) -> Sample | Coroutine[Any, Any, Sample]:
     """Call `function(*args, **kwargs)` repeatedly, one call after another.
 
     inputs: each call gets the next one after `args`, starting over after the last.
@@ -124,7 +126,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     return measured if isinstance(measured, Sample) else measured()
 
 
-def judge(sample: Sample, budget: Mapping[str, Any] | LatencyBudget) -> Sample:
+def judge(sample: SampleT, budget: Mapping[str, Any] | LatencyBudget) -> SampleT:
     """Return the sample judged by a budget, replacing any earlier verdict.
 
     budget: keywords as for `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
-
-needs_ruptures = pytest.mark.skipif(sys.version_info >= (3, 14), reason="ruptures refuses it")
 
 
 def needs(program: str, package: str) -> str:

@@ -47,5 +47,6 @@ def test_a_burst_of_loans(app: Flask, sample: Sampler) -> None:
     wanted = ["isbn-1", "isbn-2", "lost"] * 40
     burst = sample.burst([partial(lend, isbn) for isbn in wanted], concurrency=24)
 
-    assert Counter(answer.status_code for answer in burst.answers) == {201: 80, 422: 40}
-    assert [answer.status_code for answer in burst.answers[:3]] == [201, 201, 422]
+    statuses = [answer.status_code for answer in burst.answers if not isinstance(answer, Exception)]
+    assert Counter(statuses) == {201: 80, 422: 40}
+    assert statuses[:3] == [201, 201, 422]

@@ -16,7 +16,7 @@ TROUBLE = pytest.StashKey[str]()
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_latency_judged(item: pytest.Item, record: Record) -> None:
+def pytest_latency_recorded(item: pytest.Item, record: Record) -> None:
     endpoint = os.environ.get("LATENCY_ENDPOINT")
     if not endpoint or TROUBLE in item.config.stash:  # do not wait for it again
         return

@@ -37,7 +37,7 @@ examples:
   hancock-latency report artifacts/
   hancock-latency report --format html -o report.html --baseline main.json branch.json
   hancock-latency report --group-by func --columns mean,ops artifacts/performance-latency.json
-  hancock-latency report --format bencher-bmf -o bmf.json artifacts/performance-latency.json
+  hancock-latency report --format csv -o samples.csv artifacts/performance-latency.json
   hancock-latency report --strict shard-1.json shard-2.json
 
 exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +10,7 @@ from ..errors import ArtifactError
 from ..files.history import read_history
 from ..reporting.trend_json import trend_json
 from ..reporting.trend_report import trend_markdown, trend_text
-from ..runs.change_points import ChangePoint
-from ..runs.trend import FindChanges, Trend, trend_of
+from ..runs.trend import Trend, trend_of
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -21,11 +19,6 @@ if TYPE_CHECKING:
 _BY_SUFFIX: Final = {".html": "html", ".md": "markdown", ".json": "json"}
 _FORMATS: Final = ("text", "markdown", "json", "html")
 _LAST: Final = 20
-WITHOUT_RUPTURES: Final = (
-    "changes were not looked for: pip install 'pytest-hancock-latency[trend]', with Python 3.13 or "
-    "older"
-)
-"""ruptures 1.1.10 refuses to be installed on Python 3.14."""
 _DESCRIPTION: Final = """\
 Shows the runs of a history, which --latency-history=DIR of pytest and Locust adds, and where the
 median of a sample changed: by at least 3 %, on one kind of machine, shown by at least five runs on
@@ -66,33 +59,12 @@ def add_command(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.last < 1:
         raise ArtifactError(f"--last {options.last} must be at least 1")
-    trend = _trend(options.history)
+    history = read_history(options.history)
+    trend = trend_of([run.artifact for run in history.runs], history.damaged)
     suffix = options.output.suffix if options.output else ""
     kind = options.format or _BY_SUFFIX.get(suffix, "text")
     put(_rendered(trend, kind, options.last), options.output)
     return 0
-
-
-def _trend(folder: Path) -> Trend:
-    history = read_history(folder)
-    find_changes, notes = _finder()
-    notes = [*history.damaged, *notes]
-    return trend_of([run.artifact for run in history.runs], find_changes, notes)
-
-
-def _finder() -> tuple[FindChanges, list[str]]:
-    """Return what finds changes; without ruptures nothing does, and a note says so."""
-    from importlib.util import find_spec
-
-    if find_spec("ruptures") is None:
-        return _none, [WITHOUT_RUPTURES]
-    from ..runs.change_points import change_points
-
-    return change_points, []
-
-
-def _none(_: Sequence[float]) -> Sequence[ChangePoint]:
-    return ()
 
 
 def _rendered(trend: Trend, kind: str, last: int) -> str:

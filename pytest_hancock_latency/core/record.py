@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from .advice import Advice
 from .evidence import bounding_ranks
 from .histogram import Histogram, highest, lowest
 from .quantile import COLUMNS, MAXIMUM, label
@@ -35,7 +36,7 @@ def titled(owner: str, name: str) -> str:
 class Record:
     """Everything kept about one sample, as artifacts and hooks present it.
 
-    >>> def pytest_latency_judged(item, record: Record) -> None:  # in a conftest.py
+    >>> def pytest_latency_recorded(item, record: Record) -> None:  # in a conftest.py
     ...     print(record.label, record.outcome, record.quantiles_ns["p99"])
     """
 
@@ -113,6 +114,11 @@ class Record:
         why = COARSE if self.measurement.loop == FROM_PROMETHEUS else EARLY
         return f"{self.title} has no histogram: {why}"
 
+    def with_advice(self, advice: Advice) -> Record:
+        """Return the record with this advice before any other."""
+        measurement = self.measurement
+        return replace(self, measurement=replace(measurement, advice=(advice, *measurement.advice)))
+
     def without_verdict(self, why: str) -> Record:
         """Return the same measurements without a verdict."""
         return replace(self, verdict=None, not_judged=why)
@@ -160,12 +166,32 @@ def exit_code_of(records: Sequence[Record]) -> ExitCode:
     return ExitCode.INCONCLUSIVE if any(record.fails for record in records) else ExitCode.HELD
 
 
-def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
-    """Summarise a sample of the test with this node id."""
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """One run of a test, in which samples were taken."""
+
+    __test__ = False
+    """It is not a test class, although pytest might take it for one."""
+    test: str
+    """Node id of the test."""
+    strict: bool = False
+    """Whether an inconclusive sample fails the test."""
+    budget_name: str | None = None
+    """Name of the budget in the budget file, if it came from there."""
+    worker: str | None = None
+    """The pytest-xdist worker that ran the test; None without pytest-xdist."""
+    workers: int = 1
+    """The number of processes that ran tests at the same time."""
+    attempt: int = 1
+    """1, or more if the test was run again after a failure."""
+
+
+def record_of(sample: Sample, run: TestRun) -> Record:
+    """Summarise a sample that was taken in this run of a test."""
     quantiles = sorted(quantiles_of(sample.verdict)) if sample.n else []
     raw, attributed = histograms_of(sample)
     return Record(
-        test=test,
+        test=run.test,
         name=sample.name,
         n=sample.n,
         failures=dict(sample.failures),
@@ -177,8 +203,12 @@ def record_of(sample: Sample, test: str, *, strict: bool = False) -> Record:
         timeline=Timeline.of(sample.observations, sample.collections_ns),
         verdict=sample.verdict,
         not_judged=None if sample.verdict else "no budget",
-        strict=strict,
+        strict=run.strict,
         measurement=sample.measurement,
+        worker=run.worker,
+        workers=run.workers,
+        attempt=run.attempt,
+        budget_name=run.budget_name,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
@@ -19,7 +19,15 @@ from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 from .verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # type checkers know it wherever it is not installed
+
     from .attribution import Flags, Nanoseconds, Numbers
+
+    Answer_co = TypeVar("Answer_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar  # has no default before Python 3.13
+
+    Answer_co = TypeVar("Answer_co", covariant=True)
 
 ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
@@ -106,11 +114,13 @@ class Measurement:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Sample(Generic[Answer_co]):
     """The set of observations judged together, and the verdict on it.
 
     Integer nanoseconds inside, ``_ms`` floats outside: any percentile is an attribute, as in
     ``sample.p95_ms`` or ``sample.p99_9_ms``. Quantiles are of raw latency, by nearest rank.
+
+    For type checkers it is generic in the type of its answer, `Sample[int]`; that may be left out.
 
     >>> sample = measure(sorted, [3, 1, 2])
     >>> sample.p50_ms <= sample.p99_9_ms <= sample.max_ms
@@ -123,15 +133,11 @@ class Sample:
     """Failed requests by class; they have no latency in the sample."""
     verdict: Verdict | None = None
     measurement: Measurement = field(default_factory=Measurement)
-    answer: Any = None
+    answer: Answer_co = None  # type: ignore[assignment]  # only a Sample[None] is made without one
     """The last return value of the function, even if it failed its check; closed loop and pairs.
 
     ``assert sample(client.get, "/health").answer.status_code == 200``
     """
-    answers: tuple[Any, ...] = ()
-    """Return values of a burst or an open loop, in request order."""
-    uncorrected: Sample | None = None
-    """The same requests of an open loop, measured from when they were actually sent."""
     collections_ns: Sequence[int] = ()
     """Start of each garbage collection, relative to the start of measuring; if observed."""
     pair: Pair | None = None
@@ -142,9 +148,9 @@ class Sample:
     def __len__(self) -> int:
         return len(self.observations)
 
-    def without_answers(self) -> Sample:
+    def without_answers(self: Sample[Any]) -> Sample[None]:
         """Return the sample without its answers, which may be large."""
-        return replace(self, answer=None, answers=())
+        return replace(self, answer=None)
 
     @property
     def n(self) -> int:
@@ -276,6 +282,34 @@ class Sample:
         if self.observations.attributed_ns is self.observations.wall_ns:
             return self._usual
         return _usual_quantiles(self.observations.attributed_ns)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadSample(Sample[None], Generic[Answer_co]):
+    """The `Sample` of a burst or an open loop, which has all answers instead of the last one.
+
+    >>> def returned(burst: LoadSample[int]) -> list[int]:
+    ...     return [answer for answer in burst.answers if not isinstance(answer, Exception)]
+    """
+
+    answers: tuple[Answer_co | Exception, ...] = ()
+    """Return values in request order; for a request that raised an exception, the exception."""
+
+    def without_answers(self) -> LoadSample[Answer_co]:
+        """Return the sample without its answers, which may be large."""
+        return replace(self, answers=())
+
+
+@dataclass(frozen=True, eq=False)
+class OpenLoopSample(LoadSample[Answer_co]):
+    """The `LoadSample` of an open loop, with latencies measured from the intended starts.
+
+    >>> def waited_for_callers_ms(rate: OpenLoopSample[object]) -> float:
+    ...     return rate.p99_ms - rate.uncorrected.p99_ms
+    """
+
+    uncorrected: Sample[None] = field(kw_only=True)
+    """The same requests, measured from when they were actually sent."""
 
 
 def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:

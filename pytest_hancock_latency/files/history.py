@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -96,9 +95,7 @@ class EarlierRuns:
         """
         if not has_open_limits(record):
             return record
-        from ..runs.change_points import change_points
-
-        return with_earlier_runs(record, machine(), self._artifacts, change_points)
+        return with_earlier_runs(record, machine(), self._artifacts)
 
     @cached_property
     def _artifacts(self) -> list[Artifact]:
@@ -115,16 +112,11 @@ def earlier_runs(paths: Mapping[str, Path]) -> EarlierRuns:
     """Return the earlier runs of the history that one of these artifacts is added to.
 
     Raises:
-        SettingError: there is no history, or ruptures is not installed.
+        SettingError: there is no history.
     """
     if RUN not in paths:
         raise SettingError(
             "--latency-pool-history adds up the runs of a history: name its folder with "
             "--latency-history=DIR"
-        )
-    if find_spec("ruptures") is None:
-        raise SettingError(
-            "--latency-pool-history looks for changes with ruptures, which is not installed: "
-            "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
         )
     return EarlierRuns(paths[RUN])

@@ -61,9 +61,7 @@ KINDS = {
         ArtifactKind("junit", "reporting.junit:junit_text", "benchmark-junit.xml", of_pytest=False),
         ArtifactKind(RUN, "reporting.json_artifact:run_text", at_intervals=False, of_command=False),
         ArtifactKind("csv", "reporting.csv_table:csv_text"),
-        ArtifactKind("bencher-bmf", "reporting.other_tools:bencher_json"),
         ArtifactKind("otlp-json", "reporting.opentelemetry:otlp_json"),
-        ArtifactKind("pytest-benchmark-json", "reporting.other_tools:pytest_benchmark_json"),
     )
 }
 """All kinds by name, in the order of the help."""

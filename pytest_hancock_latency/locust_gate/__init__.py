@@ -5,7 +5,7 @@
 All requests that Locust reports are counted in mergeable histograms, also on workers. The master
 judges them against the budgets of the same file as pytest, with the same statistics.
 
-    request events  →  Listener  →  increments  →  Totals  →  records  →  artifacts, exit code
+    request events  →  Listener  →  increments  →  RunJudge  →  records  →  artifacts, exit code
 
 Importing this imports Locust, which patches the standard library for gevent: import it only in
 locustfiles.

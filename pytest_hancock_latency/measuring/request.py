@@ -12,12 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice, repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LatencyError, hides_frame
 
+if TYPE_CHECKING:
+    from typing import Never
+
+    from typing_extensions import TypeVar  # type checkers know it wherever it is not installed
+
+    FailureT = TypeVar("FailureT", bound=Exception, default=Never)
+else:
+    from typing import TypeVar  # has no default before Python 3.13
+
+    FailureT = TypeVar("FailureT", bound=Exception)
+
 __tracebackhide__ = hides_frame
 
+AnswerT = TypeVar("AnswerT")
 Call = Callable[[], Any]
 Check = Callable[[Any], Any]
 Function = Callable[..., Any]

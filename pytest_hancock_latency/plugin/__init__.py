@@ -35,14 +35,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; read settings only if there are any."""
-    config.addinivalue_line(
-        "markers",
-        "latency_budget(p50, p95, p99, *, max, errors, name, warmup, samples, max_samples, "
-        "time_limit, least_time, strict, regression): latency budget of a test; "
-        "numbers are milliseconds, or one budget name",
-    )
+    config.addinivalue_line("markers", _marker_line(config))
     if anything_set(config) or _controls_workers(config):
         _activation(config)
+
+
+def _marker_line(config: pytest.Config) -> str:
+    """Return the marker for ``--strict-markers`` and, with its signature, for ``--markers``."""
+    if not config.option.markers:
+        return f"{_MARKER}: latency budget of a test"
+    from .marker import signature
+
+    return (
+        f"{signature()}: latency budget of a test; limits are milliseconds or strings with a unit, "
+        "or one budget name"
+    )
 
 
 def _controls_workers(config: pytest.Config) -> bool:

@@ -22,12 +22,12 @@ def pytest_latency_machine_info(config: pytest.Config, machine: dict[str, Any]) 
     """
 
 
-def pytest_latency_judged(item: pytest.Item, record: Record) -> None:
-    """Called when a sample was judged, once per sample, in the process that ran the test.
+def pytest_latency_recorded(item: pytest.Item, record: Record) -> None:
+    """Called with the record of each sample, judged or not, in the process that ran the test.
 
     .. code-block:: python
 
-        def pytest_latency_judged(item, record):
+        def pytest_latency_recorded(item, record):
             print(item.nodeid, record.outcome, record.quantiles_ns["p99"])
     """
 

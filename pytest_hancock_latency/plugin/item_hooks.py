@@ -16,9 +16,9 @@ from unittest import TestCase
 
 import pytest
 
-from ..core.record import Record, record_of
+from ..core.record import Record, TestRun, record_of
 from ..core.record_json import to_plain
-from ..core.sample import Measurement, Sample
+from ..core.sample import Sample
 from ..errors import hides_frame
 from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
@@ -150,7 +150,10 @@ class ItemHooks:
         sampler = item.stash.get(SAMPLER, None)
         samples = sampler.samples if sampler else []
         records = [self._record(item, sampler.settings, sample) for sample in samples if sampler]
-        records += [self._complete(item, record) for record in item.stash.get(LOAD_RECORDS, [])]
+        records += [
+            replace(record, worker=self._worker, workers=self._workers, attempt=_attempt(item))
+            for record in item.stash.get(LOAD_RECORDS, [])
+        ]
         if not judged:
             records = [record.without_verdict("the test itself failed") for record in records]
         elif self._add_earlier_runs is not None:
@@ -160,32 +163,22 @@ class ItemHooks:
         for record in records:
             if self._settings.junit:
                 item.user_properties.extend(junit_properties(record))
-            self._config.hook.pytest_latency_judged(item=item, record=record)
+            self._config.hook.pytest_latency_recorded(item=item, record=record)
 
     def _record(self, item: pytest.Item, settings: ItemSettings, sample: Sample) -> Record:
-        record = record_of(sample, item.nodeid, strict=settings.strict)
-        return replace(
-            self._complete(item, record),
-            measurement=self._compared(record, settings),
+        run = TestRun(
+            test=item.nodeid,
+            strict=settings.strict,
             budget_name=settings.budget_name,
-        )
-
-    def _complete(self, item: pytest.Item, record: Record) -> Record:
-        """Return the record with the circumstances of its measurement."""
-        return replace(
-            record,
             worker=self._worker,
             workers=self._workers,
-            attempt=getattr(item, "execution_count", 1),
+            attempt=_attempt(item),
         )
-
-    def _compared(self, record: Record, settings: ItemSettings) -> Measurement:
-        """Return the measurement, with advice if the sample is slower than the baseline."""
-        measurement = record.measurement
+        record = record_of(sample, run)
         if settings.regression is None or self._baseline is None:
-            return measurement
-        advice = self._baseline.advice(record, settings.regression, settings.gates)
-        return replace(measurement, advice=(advice, *measurement.advice)) if advice else measurement
+            return record
+        slower = self._baseline.advice(record, settings.regression, settings.gates)
+        return record.with_advice(slower) if slower else record
 
     def _fail_if_needed(self, item: pytest.Item) -> None:
         self._fail_if_unmeasured(item)
@@ -218,6 +211,11 @@ class ItemHooks:
                 "nothing was measured: this test has a latency budget but never called its sample "
                 "fixture"
             )
+
+
+def _attempt(item: pytest.Item) -> int:
+    """Return 1, or more if pytest-rerunfailures runs the test again."""
+    return getattr(item, "execution_count", 1)
 
 
 def _uses_sampler(item: pytest.Item) -> bool:

@@ -9,8 +9,9 @@ from typing import Any, Final, TypedDict, Unpack, overload
 
 import pytest
 
-from ..core.budget import RPS, TESTS, Terms, parse_terms, positional_terms
+from ..core.budget import POSITIONAL, RPS, TESTS, Terms, parse_terms, positional_terms
 from ..core.pattern import breadth, matches
+from ..core.quantile import looks_like_quantile
 from ..errors import BudgetError, did_you_mean
 from ..files.budget import check_tables, read_budgets
 from .options import may_name_tests
@@ -77,6 +78,12 @@ def latency_budget(*args: Any, **kwargs: Any) -> pytest.MarkDecorator:
     """
     mark: pytest.MarkDecorator = pytest.mark.latency_budget(*args, **kwargs)
     return mark
+
+
+def signature() -> str:
+    """Return the signature of the marker as a reader would write it."""
+    keywords = [name for name in Keywords.__annotations__ if not looks_like_quantile(name)]
+    return f"{MARKER}({', '.join(POSITIONAL)}, *, max, {', '.join(keywords)})"
 
 
 MARKER: Final = "latency_budget"

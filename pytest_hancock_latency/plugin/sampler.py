@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, overload
@@ -12,14 +12,16 @@ import pytest
 
 from ..core.budget import parse_share
 from ..core.duration import NS_PER_S
-from ..core.sample import Sample
+from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..measuring.clock import Clock, system_clock
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
+    AnswerT,
     Check,
     Failures,
+    FailureT,
     Function,
     Load,
     Request,
@@ -33,17 +35,30 @@ from ..measuring.request import (
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
-from ..measuring.shapes.finished_load import combined, judge_burst, judge_open_loop
-from ..measuring.shapes.open_loop import Callers, Schedule, at_rate
+from ..measuring.shapes.finished_load import SampleT, combined, judge_burst, judge_open_loop
+from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
 from ..measuring.warming import warm_up
 from .item_settings import ItemSettings
+from .sample_options import (
+    BurstOptions,
+    ClosedLoopOptions,
+    InputOptions,
+    InputT,
+    Measured,
+    OpenLoopOptions,
+    P,
+    SampleOptions,
+    with_options,
+)
 from .settings import Mode
 
 __tracebackhide__ = hides_frame
 
 T = TypeVar("T")
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
 
 MOST_AT_ONCE: Final = 32
 CALLERS: Final = 8
@@ -77,37 +92,37 @@ class Sampler:
     """Whether the test uses the fixture; otherwise the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _begun: list[str] = field(default_factory=list)
-    _rounds: Rounds[Any] | None = None
+    _rounds: Rounds[object] | None = None
 
     def __repr__(self) -> str:
         names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
         return f"<sample of {self.settings.test}: {names}>"
 
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]  # coroutine functions come first
         self,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Awaitable[AnswerT]],
         /,
-        *args: Any,
-        inputs: Iterable[Any] | None = ...,
+        *args: object,
+        inputs: Iterable[object] | None = ...,
         name: str = ...,
-        check: Check | None = ...,
-        failures: Failures = ...,
-        **kwargs: Any,
-    ) -> Awaitable[Sample]: ...
+        check: Callable[[AnswerT], object] | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, Sample[AnswerT | FailureT]]: ...
 
     @overload
     def __call__(
         self,
-        function: Function,
+        function: Callable[..., AnswerT],
         /,
-        *args: Any,
-        inputs: Iterable[Any] | None = ...,
+        *args: object,
+        inputs: Iterable[object] | None = ...,
         name: str = ...,
-        check: Check | None = ...,
-        failures: Failures = ...,
-        **kwargs: Any,
-    ) -> Sample: ...
+        check: Callable[[AnswerT], object] | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+        **kwargs: object,
+    ) -> Sample[AnswerT | FailureT]: ...
 
     def __call__(
         self,
@@ -119,7 +134,7 @@ class Sampler:
         check: Check | None = None,
         failures: Failures = (),
         **kwargs: Any,
-    ) -> Any:
+    ) -> Measured[Sample]:
         """Call `function(*args, **kwargs)` repeatedly until there is a verdict.
 
         Warms up first, stops at a limit of the plan at the latest, and returns the `Sample`. In an
@@ -147,6 +162,54 @@ class Sampler:
         measured = self._loop().run(target, self._judge, warmed)
         return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
 
+    @overload
+    def burst(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[..., Coroutine[Any, Any, AnswerT]],
+        /,
+        *args: object,
+        requests: int,
+        concurrency: int | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, LoadSample[AnswerT]]: ...
+
+    @overload
+    def burst(
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        requests: int,
+        concurrency: int | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        **kwargs: object,
+    ) -> LoadSample[AnswerT]: ...
+
+    @overload
+    def burst(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Iterable[Callable[[], Coroutine[Any, Any, AnswerT]]],
+        /,
+        *,
+        concurrency: int | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+    ) -> Coroutine[Any, Any, LoadSample[AnswerT]]: ...
+
+    @overload
+    def burst(
+        self,
+        function: Iterable[Callable[[], AnswerT]],
+        /,
+        *,
+        concurrency: int | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+    ) -> LoadSample[AnswerT]: ...
+
     def burst(
         self,
         function: Function | Iterable[Function],
@@ -157,7 +220,7 @@ class Sampler:
         name: str = "",
         check: Check | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Measured[LoadSample]:
         """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
 
         A barrier releases the first ones together; there is no warm-up. `.answers` are in request
@@ -174,6 +237,36 @@ class Sampler:
             judge_burst(burst(load, at_once, self.settings.plan, self.clock), self._judge_of)
         )
 
+    @overload
+    def at_rate(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[..., Coroutine[Any, Any, AnswerT]],
+        /,
+        *args: object,
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, OpenLoopSample[AnswerT]]: ...
+
+    @overload
+    def at_rate(
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        **kwargs: object,
+    ) -> OpenLoopSample[AnswerT]: ...
+
     def at_rate(  # noqa: PLR0913 - each is a word of its own, by name only
         self,
         function: Function,
@@ -186,7 +279,7 @@ class Sampler:
         name: str = "",
         check: Check | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Measured[OpenLoopSample]:
         """Start calls on schedule, even if earlier ones are not answered yet: an open loop.
 
         Latency is measured from the *intended* start, that of `.uncorrected` from the actual one.
@@ -206,12 +299,83 @@ class Sampler:
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @overload
+    def options(
+        self,
+        *,
+        name: str = ...,
+        check: Check | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+    ) -> ClosedLoopOptions[FailureT]: ...
+
+    @overload
+    def options(
+        self,
+        *,
+        inputs: Iterable[InputT],
+        name: str = ...,
+        check: Check | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+    ) -> InputOptions[InputT, FailureT]: ...
+
+    @overload
+    def options(
+        self,
+        *,
+        requests: int,
+        concurrency: int | None = ...,
+        name: str = ...,
+        check: Check | None = ...,
+    ) -> BurstOptions: ...
+
+    @overload
+    def options(
+        self,
+        *,
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Check | None = ...,
+    ) -> OpenLoopOptions: ...
+
+    def options(self, **keywords: Any) -> SampleOptions:
+        """Take the keywords of a sample before its function, whose arguments are then its own.
+
+        Type checkers then check those arguments, and none of them is mistaken for a keyword of the
+        sample.
+
+        Args:
+            keywords: those of `sample()`; with `requests`, those of `burst`; with `per_second`,
+                those of `at_rate`.
+
+        Returns:
+            An object to be called like `sample`, or one with the method `burst` or `at_rate`.
+
+        Raises:
+            LatencyError: a keyword does not belong to the shape of load.
+
+        ``sample.options(name="search", check=bool)(search, "needle", limit=5)``,
+        ``sample.options(requests=120, concurrency=24).burst(search, "needle")``,
+        ``sample.options(per_second=200).at_rate(search, "needle")``
+        """
+        if "per_second" in keywords:
+            return OpenLoopOptions(with_options(self.at_rate, keywords))
+        if "requests" in keywords:
+            return BurstOptions(with_options(self.burst, keywords))
+        if "inputs" in keywords:
+            return InputOptions(with_options(self.__call__, keywords))
+        return ClosedLoopOptions(with_options(self.__call__, keywords))
+
+    @overload
     def rounds(self, *, name: str = ...) -> Rounds[int]: ...
 
     @overload
     def rounds(self, *, setup: Callable[[], T], name: str = ...) -> Rounds[T]: ...
 
-    def rounds(self, *, setup: Callable[[], Any] | None = None, name: str = "") -> Rounds[Any]:
+    def rounds(
+        self, *, setup: Callable[[], object] | None = None, name: str = ""
+    ) -> Rounds[object]:
         """Return rounds, in each of which ``with sample.observe():`` times its block once.
 
         The loop value is the number of the round or, with a setup, its return value.
@@ -237,7 +401,7 @@ class Sampler:
         )
         return self._rounds
 
-    def observe(self) -> AbstractContextManager[None]:
+    def observe(self) -> AbstractContextManager[None, None]:
         """Time a block inside ``for _ in sample.rounds():``."""
         if self._rounds is None:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
@@ -245,14 +409,14 @@ class Sampler:
 
     def pairs(
         self,
-        first: Function,
-        second: Function,
+        first: Callable[[], FirstT],
+        second: Callable[[], SecondT],
         /,
         *,
         pairs: int = 100,
         by: str | float = 0,
         names: tuple[str, str] | None = None,
-    ) -> tuple[Sample, Sample]:
+    ) -> tuple[Sample[FirstT], Sample[SecondT]]:
         """Measure two functions in turns, in random order, for `faster_than`.
 
         A turn is six calls, of which the first is not counted. It goes on until it is known whether
@@ -295,7 +459,7 @@ class Sampler:
     async def _awaiting(self, measuring: Callable[[], Awaitable[Sample]]) -> Sample:
         return self._keep(await measuring())
 
-    async def _burst_awaiting(self, load: Load, at_once: int) -> Sample:
+    async def _burst_awaiting(self, load: Load, at_once: int) -> LoadSample:
         from ..measuring.shapes.coroutines import burst_awaiting
 
         finished = await burst_awaiting(load, at_once, self.settings.plan, self.clock)
@@ -303,7 +467,7 @@ class Sampler:
 
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
-    ) -> Sample:
+    ) -> OpenLoopSample:
         from ..measuring.shapes.coroutines import at_rate_awaiting
 
         finished = await at_rate_awaiting(load, starts, self.settings.plan, self.clock)
@@ -344,7 +508,7 @@ class Sampler:
         """Judge together with earlier attempts, because a rerun adds evidence."""
         self._earlier = earlier
 
-    def _keep(self, sample: Sample) -> Sample:
+    def _keep(self, sample: SampleT) -> SampleT:
         for earlier in self._earlier:
             if earlier.name == sample.name:
                 sample = combined(earlier, sample, self._judge_of)
@@ -356,7 +520,7 @@ class Sampler:
         self.samples.append(sample.without_answers())
         return sample
 
-    def _timed(self, sample: Sample) -> Sample:
+    def _timed(self, sample: SampleT) -> SampleT:
         """Return the sample with its wall-clock times; it has just ended."""
         ended = self.wall_clock()
         started = ended - sample.measurement.elapsed_ns / NS_PER_S
@@ -410,8 +574,18 @@ class Warmup:
     def __repr__(self) -> str:
         return f"<warmup of {self._sampler.settings.test}>"
 
+    @overload
     def __call__(
-        self, function: Callable[..., Any], /, *args: Any, times: int = 5, **kwargs: Any
+        self, function: Callable[..., object], /, *args: object, times: int, **kwargs: object
+    ) -> None: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    def __call__(  # type: ignore[misc]  # mypy misses that no function of P can have `times`
+        self, function: Function, /, *args: Any, times: int = 5, **kwargs: Any
     ) -> None:
         """Call `function(*args, **kwargs)` `times` times; kept in the record, but never judged.
 

@@ -32,7 +32,7 @@ from ..core.record import Artifact, Record
 from ..core.verdict import LimitVerdict, Outcome, Pooled, Reason, Verdict
 from ..judging.limit_judge import LimitCounts
 from .baseline import kind_of_machine
-from .trend import FindChanges
+from .change_points import change_points
 
 MOST_RUNS: Final = 30
 """Runs that are added at most: in 5 s, an endpoint of 400 ms gets 12 calls, and p99 needs 354."""
@@ -60,17 +60,16 @@ def has_open_limits(record: Record) -> bool:
 
 
 def with_earlier_runs(
-    record: Record, machine: Sequence[str], history: Sequence[Artifact], changes: FindChanges
+    record: Record, machine: Sequence[str], history: Sequence[Artifact]
 ) -> Record:
     """Return the record with inconclusive limits decided by its last runs, and advice about them.
 
     machine: the kind that it was measured on. history: earlier runs, in order of their start.
-    changes: finds changes in medians of attributed latency.
     """
     verdict = record.verdict
     if verdict is None or not has_open_limits(record):
         return record
-    runs = _comparable(record, machine, history, changes)
+    runs = _comparable(record, machine, history)
     if not runs:
         return record
     slower = _slower(_attributed(record), [run.attributed for run in runs])
@@ -157,9 +156,7 @@ def shown_exceeded(counts: Sequence[LimitCounts], table: Boundaries) -> Pooled |
     return None
 
 
-def _comparable(
-    record: Record, machine: Sequence[str], history: Sequence[Artifact], changes: FindChanges
-) -> list[_Run]:
+def _comparable(record: Record, machine: Sequence[str], history: Sequence[Artifact]) -> list[_Run]:
     """Return the earlier runs that can be added to the present one, the latest first."""
     runs = list[_Run]()
     for artifact in reversed(history[-READ_RUNS:]):
@@ -173,8 +170,8 @@ def _comparable(
         started = earlier.measurement.started_unix_s
         runs.append(_Run(started, earlier.verdict, earlier.histogram, _attributed(earlier)))
     attributed = [*(run.attributed for run in reversed(runs)), _attributed(record)]
-    found = changes([max(1, histogram.quantile_ns(P50)) for histogram in attributed])
-    since = found[-1].at if found else 0
+    changes = change_points([max(1, histogram.quantile_ns(P50)) for histogram in attributed])
+    since = changes[-1].at if changes else 0
     return runs[: max(0, min(len(runs) - since, MOST_RUNS - 1))]
 
 

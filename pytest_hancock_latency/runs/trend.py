@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +10,9 @@ from ..core.quantile import P50
 from ..core.record import Artifact, Bounds, Record
 from ..core.verdict import Outcome
 from .baseline import kind_of_machine
-from .change_points import ChangePoint
+from .change_points import ChangePoint, change_points
 
 SHOWN: Final = ("p50", "p95", "p99")
-
-FindChanges = Callable[[Sequence[float]], Sequence[ChangePoint]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Trend:
     sessions: Sequence[Mapping[str, Any]]
     """The facts of each run."""
     notes: Sequence[str] = ()
-    """What a reader has to know: damaged files, or that changes were not looked for."""
+    """What a reader has to know: damaged files."""
 
     def changed_since(self, run: int) -> list[tuple[SampleTrend, TrendChange]]:
         """Return the changes from this run on; those that became slowest come first."""
@@ -98,13 +96,8 @@ class Trend:
         return sorted(changes, key=lambda pair: -pair[1].ratio)
 
 
-def trend_of(
-    artifacts: Sequence[Artifact], find_changes: FindChanges, notes: Sequence[str] = ()
-) -> Trend:
-    """Return the trend of each sample; artifacts are in order of their start.
-
-    find_changes: from medians of attributed latency in ns, all on one kind of machine.
-    """
+def trend_of(artifacts: Sequence[Artifact], notes: Sequence[str] = ()) -> Trend:
+    """Return the trend of each sample; artifacts are in order of their start."""
     points: dict[str, list[TrendPoint]] = {}
     labels: dict[str, str] = {}
     for run, artifact in enumerate(artifacts):
@@ -114,22 +107,21 @@ def trend_of(
     return Trend(
         runs=len(artifacts),
         samples=[
-            SampleTrend(title, labels[title], own, _changes(own, find_changes))
-            for title, own in points.items()
+            SampleTrend(title, labels[title], own, _changes(own)) for title, own in points.items()
         ],
         sessions=[artifact.session for artifact in artifacts],
         notes=notes,
     )
 
 
-def _changes(points: Sequence[TrendPoint], find_changes: FindChanges) -> list[TrendChange]:
+def _changes(points: Sequence[TrendPoint]) -> list[TrendChange]:
     """Look for changes on each kind of machine by itself."""
     changes = []
     for machine in dict.fromkeys(point.machine for point in points):
         same = [point for point in points if point.machine == machine and point.median_ns]
         changes += [
-            TrendChange(same[found.at - 1], same[found.at], found)
-            for found in find_changes([point.median_ns for point in same])
+            TrendChange(same[change.at - 1], same[change.at], change)
+            for change in change_points([point.median_ns for point in same])
         ]
     return sorted(changes, key=lambda change: change.after.run)
 

@@ -148,7 +148,6 @@ def test_dueling_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_trend_characteristics(tmp_path: Path) -> None:
-    pytest.importorskip("ruptures")
     made = figures("trend_characteristics.py", tmp_path, "--trials", "2", "--recorded")
     assert [len(rows) for rows in made["rows"]["ours"].values()] == [2, 2, 2, 2, 200]
     assert sum(row["false"] for row in made["rows"]["ours"]["recorded"]) <= 2
@@ -161,7 +160,6 @@ def test_importing(tmp_path: Path) -> None:
 
 
 def test_pooled_characteristics(tmp_path: Path) -> None:
-    pytest.importorskip("ruptures")
     made = figures("pooled_characteristics.py", tmp_path, "--trials", "2")
     assert sum(row["before"] for row in made["rows"] if row["kind"] == "unchanged, 2") == 0
 

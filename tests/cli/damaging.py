@@ -52,7 +52,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
         ("report", "DAMAGED", "--format", form)
         for form in ("text", "json", "markdown", "html", "junit")
     ),
-    *(("report", "DAMAGED", "--format", form) for form in ("bencher-bmf", "pytest-benchmark-json")),
     ("report", "DAMAGED", "WHOLE", "--strict"),
     ("report", "WHOLE", "--format", "html", "--baseline", "DAMAGED"),
     ("report", "DAMAGED", "--format", "html", "--baseline", "WHOLE", "-o", "OUT"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.reporting.json_artifact import artifact_of, artifact_text
@@ -41,7 +41,7 @@ def record(
         verdict=judge.verdict(observations, failures, elapsed_ns),
         measurement=Measurement(elapsed_ns=elapsed_ns),
     )
-    return record_of(sample, test)
+    return record_of(sample, TestRun(test))
 
 
 def unjudged(*latencies_ms: float, **changes: Any) -> Record:

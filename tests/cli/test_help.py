@@ -40,12 +40,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command)
     )
     micro = written(tmp_path / "micro.json", [record(*[0.001] * 400)])
     command("show", micro, "--format", "hdrhistogram", "-o", "recorded.hdr")
-    of_other_tools(tmp_path)
+    raw_results_of_tools(tmp_path)
     monkeypatch.setenv("LOG_FORMAT", "$msec $request_time $request_uri")
     return tmp_path
 
 
-def of_other_tools(folder: Path) -> None:
+def raw_results_of_tools(folder: Path) -> None:
     """Write their raw results, and a budget for each of their requests."""
     header = "timeStamp,elapsed,label,responseCode,success\n"
     (folder / "results.jtl").write_text(header + "1700000000123,12,/health,200,true\n" * 400)

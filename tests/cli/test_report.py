@@ -129,38 +129,7 @@ def test_a_baseline_that_cannot_be_read_is_one_line(command: Command, tmp_path: 
     assert ended.err == f"hancock-latency: {missing}: No such file or directory\n"
 
 
-def test_bencher_gets_one_benchmark_a_sample(command: Command) -> None:
-    ended = command("report", gold.FORMAT_1, "--format", "bencher-bmf")
-    assert (ended.code, ended.err) == (1, "")
-    assert list(json.loads(ended.out)) == [each.title for each in gold.artifact().records]
-
-
-def test_bencher_loses_no_sample_that_is_in_two_artifacts(command: Command) -> None:
-    ended = command("report", gold.FORMAT_1, gold.FORMAT_1, "--format", "bencher-bmf")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        "hancock-latency: tests/test_demo.py::test_within_near occurs twice: merge the artifacts "
-        "first\n"
-    )
-
-
-def test_pytest_benchmark_gets_one_benchmark_a_sample(command: Command) -> None:
-    ended = command("report", gold.FORMAT_1, "--format", "pytest-benchmark-json")
-    assert (ended.code, ended.err) == (1, "")
-    saved = [each["fullname"] for each in json.loads(ended.out)["benchmarks"]]
-    assert saved == [each.title for each in gold.artifact().records]
-
-
-def test_what_pytest_benchmark_needs_and_early_artifacts_lack_is_said(command: Command) -> None:
-    ended = command("report", gold.WITHOUT_HISTOGRAMS, "--format", "pytest-benchmark-json")
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        "hancock-latency: tests/test_demo.py::test_within_near has no histogram: "
-        "it was measured by an early version: measure again\n"
-    )
-
-
-@pytest.mark.parametrize("form", ["text", "markdown", "html", "bencher-bmf"])
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "csv"])
 def test_early_artifacts_are_reported_still(command: Command, form: str) -> None:
     ended = command("report", gold.WITHOUT_HISTOGRAMS, "--format", form)
     assert (ended.code, ended.err) == (1, "")

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.record import Record, counterparts, exit_code_of, record_of
+from pytest_hancock_latency.core.record import (
+    Record,
+    TestRun,
+    counterparts,
+    exit_code_of,
+    record_of,
+)
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.core.verdict import (
     ExitCode,
@@ -90,7 +96,7 @@ def test_a_record_and_its_verdict_come_from_the_same_observations() -> None:
     observations = Observations(raw, attributed, np.arange(400, dtype=np.int64) * 20 * MS)
     judge = SequentialJudge(parse_terms({"p50": 250, "p95": 300}).budget(), Policy())
     sample = Sample("", observations, verdict=judge.verdict(observations))
-    record = record_of(sample, "t")
+    record = record_of(sample, TestRun("t"))
     assert record.verdict is not None
     for part in record.verdict.limits:
         assert part.over == int((raw > part.limit.limit_ns).sum())

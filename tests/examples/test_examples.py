@@ -17,6 +17,7 @@ NEEDS = {
 }
 TESTS = {
     "artifact_fields": 1,
+    "bencher": 1,
     "fastapi_service": 2,
     "flask_service": 3,
     "openmetrics": 1,

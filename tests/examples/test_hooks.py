@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -137,3 +138,28 @@ def test_the_metrics_are_ones_that_prometheus_reads(
     assert sample | {"quantile": "p50"} == latencies["p50"].labels
     assert latencies["p50"].value > 0
     assert sum(s.value for s in families["latency_verdict"].samples) == 1
+
+
+# As published by Bencher: https://bencher.dev/bmf.json
+METRIC = {
+    "type": "object",
+    "properties": {name: {"type": "number"} for name in ("value", "lower_value", "upper_value")},
+    "required": ["value"],
+    "additionalProperties": False,
+}
+BENCHMARK = {"type": "object", "patternProperties": {".+": METRIC}}
+BMF = {"type": "object", "patternProperties": {".+": BENCHMARK}}
+
+
+def test_the_results_are_ones_that_bencher_reads(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHER_RESULTS", "bmf.json")
+    run(pytester, "bencher", "--latency-json=latency.json")
+    results = json.loads((pytester.path / "bmf.json").read_text(encoding="utf-8"))
+    jsonschema.validate(results, BMF)
+    (measures,) = results.values()
+    assert list(results) == [SORTING.format("bencher")]
+    assert set(measures) == {"latency", "p95-latency", "p99-latency", "max-latency"}
+    median = measures["latency"]
+    assert 0 < median["lower_value"] <= median["value"] <= median["upper_value"]

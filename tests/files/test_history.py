@@ -11,7 +11,6 @@ import pytest
 
 from pytest_hancock_latency.errors import ArtifactError, SettingError
 from pytest_hancock_latency.files.history import (
-    earlier_runs,
     prune,
     read_history,
     run_path,
@@ -20,7 +19,6 @@ from pytest_hancock_latency.files.options import parse_kept
 from pytest_hancock_latency.reporting.json_artifact import run_text
 from pytest_hancock_latency.reporting.writer import write_whole
 
-from ..programs import needs_ruptures
 from ..reporting import gold
 
 TEST = "def test_it(sample):\n    sample(sorted, range(100))\n"
@@ -172,7 +170,6 @@ def seven_runs(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) 
         path.with_name(path.name.replace("Z-", f"Z-{number}")).write_bytes(path.read_bytes())
 
 
-@needs_ruptures
 def test_the_last_runs_decide_a_limit_if_asked(
     run: Callable[..., pytest.RunResult], pytester: pytest.Pytester
 ) -> None:
@@ -204,14 +201,4 @@ def test_pooling_needs_a_history(run: Callable[..., pytest.RunResult]) -> None:
             "ERROR: --latency-pool-history adds up the runs of a history: name its folder with "
             "--latency-history=DIR"
         ]
-    )
-
-
-def test_pooling_needs_ruptures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_hancock_latency.files.history.find_spec", lambda _: None)
-    with pytest.raises(SettingError) as raised:
-        earlier_runs({"run": tmp_path / "run-1.json"})
-    assert str(raised.value) == (
-        "--latency-pool-history looks for changes with ruptures, which is not installed: "
-        "pip install 'pytest-hancock-latency[trend]', with Python 3.13 or older"
     )

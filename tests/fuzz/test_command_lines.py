@@ -28,7 +28,7 @@ OPTIONS = (
     *("--url", "--query", "--percentile", "--headroom", "--sort", "--nowhere", "-x"),
 )
 VALUES = (
-    *("text", "json", "markdown", "html", "junit", "bencher-bmf", "csv", "hdrhistogram", "toml"),
+    *("text", "json", "markdown", "html", "junit", "csv", "hdrhistogram", "toml"),
     *("markers", "p95=25ms,p99=50ms,errors=0.1%", "p50=10", "p99=1", "rps=1", "p95", "ns", "us"),
     *("ms", "s", "auto", "jmeter", "nginx", "duration", "status", "status<400", "rps", "param"),
     *("func", "test_health", "20%", "5", NGINX_FORMAT, "2", "out.json", "out.html", "out"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.record import record_of
+from pytest_hancock_latency.core.record import TestRun, record_of
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.core.verdict import Outcome, Reason, Verdict
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
@@ -237,7 +237,7 @@ def test_a_rate_too_near_the_allowed_one_is_named_so() -> None:
 
 def test_bounds_hold_the_quantile_between_two_observations() -> None:
     rising = [(i + 1) * MS for i in range(500)]
-    record = record_of(Sample("", seen(rising)), "test")
+    record = record_of(Sample("", seen(rising)), TestRun("test"))
     low_ns, high_ns = record.bounds_ns["p50"]
     assert low_ns is not None
     assert high_ns is not None

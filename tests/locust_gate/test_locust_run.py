@@ -79,7 +79,7 @@ def test_the_judged_hook_sees_loads_too(
 ) -> None:
     suite.makeconftest(
         """
-        def pytest_latency_judged(item, record):
+        def pytest_latency_recorded(item, record):
             print("judged", item.name, record.name, record.outcome)
         """
     )

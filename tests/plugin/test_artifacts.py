@@ -165,7 +165,7 @@ def test_other_plugins_may_add_to_the_artifact(suite: Suite) -> None:
     suite.write(
         """
 def pytest_latency_machine_info(config, machine): machine["runner"] = "r-1"
-def pytest_latency_judged(item, record): print("judged", item.name, record.outcome)
+def pytest_latency_recorded(item, record): print("judged", item.name, record.outcome)
 def pytest_latency_artifact(config, artifact): artifact["service"] = "1.4"
 """,
         "conftest.py",

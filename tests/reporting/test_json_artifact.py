@@ -14,7 +14,7 @@ import pytest
 from pytest_hancock_latency.core.attribution import CAUSES
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.files.artifact import read_artifact
@@ -61,7 +61,7 @@ def measured(n: int, seed: int = 1) -> Record:
         verdict=judge.verdict(observations, elapsed_ns=int(wall.sum())),
         measurement=Measurement(slowest=slow, warmup_ns=tuple(wall[:5].tolist())),
     )
-    return record_of(sample, f"tests/test_some_service.py::test_an_endpoint[{seed}]")
+    return record_of(sample, TestRun(f"tests/test_some_service.py::test_an_endpoint[{seed}]"))
 
 
 @pytest.mark.parametrize("path", gold.ALL, ids=lambda path: path.stem)

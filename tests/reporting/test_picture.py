@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Progress, Sample, Slow
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.reporting.picture import picture_lines
@@ -24,7 +24,7 @@ def record(wall: list[int], attributed: list[int], slow: tuple[Slow, ...] = ()) 
     measurement = Measurement(slowest=slow)
     return record_of(
         Sample("", observations, verdict=judge.verdict(observations), measurement=measurement),
-        "test",
+        TestRun("test"),
     )
 
 

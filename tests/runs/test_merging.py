@@ -13,7 +13,7 @@ from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
 from pytest_hancock_latency.core.quantile import P95, rank
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
 from pytest_hancock_latency.core.verdict import (
     Outcome,
@@ -52,7 +52,7 @@ def record(
                 advice=(Advice.of("clock"),),
             ),
         ),
-        test,
+        TestRun(test),
     )
 
 

@@ -40,10 +40,6 @@ def table(allowed: Fraction = Fraction(1, 100)) -> Boundaries:
     return made
 
 
-def no_changes(_: Sequence[float]) -> Sequence[ChangePoint]:
-    return ()
-
-
 def run(
     n: int = 100,
     over: int = 0,
@@ -74,8 +70,8 @@ def run(
     return Artifact({"machine": machine}, [record])
 
 
-def judged(present: Artifact, *history: Artifact, changes: Any = no_changes) -> Record:
-    return with_earlier_runs(present.records[0], KIND, history, changes)
+def judged(present: Artifact, *history: Artifact) -> Record:
+    return with_earlier_runs(present.records[0], KIND, history)
 
 
 def limit_of(record: Record) -> Any:
@@ -125,35 +121,38 @@ def test_last_runs_with_more_over_than_allowed_show_nothing() -> None:
     assert Outcome.WITHIN is judged(run(), *[*[run()] * 20, run(over=1), run()]).outcome
 
 
-def test_no_run_before_a_change_is_added() -> None:
-    asked = []
+def changes_are(monkeypatch: pytest.MonkeyPatch, *changes: ChangePoint) -> list[int]:
+    """Let these be the changes of any history; returns the lengths of those looked at."""
+    lengths = list[int]()
 
-    def change_at_7(medians: Sequence[float]) -> list[ChangePoint]:
-        asked.append(list(medians))
-        return [ChangePoint(7, 10.0, 11.0)]
+    def change_points(medians: Sequence[float]) -> Sequence[ChangePoint]:
+        lengths.append(len(medians))
+        return changes
 
-    history = [run() for _ in range(9)]
-    record = judged(run(), *history, changes=change_at_7)
+    monkeypatch.setattr("pytest_hancock_latency.runs.pooling.change_points", change_points)
+    return lengths
+
+
+def test_no_run_before_a_change_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = changes_are(monkeypatch, ChangePoint(7, 10.0, 11.0))
+    record = judged(run(), *[run() for _ in range(9)])
     assert Outcome.INCONCLUSIVE is record.outcome
     assert advice_of(record)[0][1]["runs"] == 3
-    assert [len(medians) for medians in asked] == [10]
+    assert lengths == [10]
 
 
-def test_after_a_change_at_the_present_run_no_other_is_added() -> None:
+def test_after_a_change_at_the_present_run_no_other_is_added(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes_are(monkeypatch, ChangePoint(9, 10.0, 11.0))
     present = run()
-    changed = judged(present, *[run()] * 9, changes=lambda _: [ChangePoint(9, 10.0, 11.0)])
-    assert present.records[0] == changed
+    assert judged(present, *[run()] * 9) == present.records[0]
 
 
-def test_the_last_sixty_runs_are_looked_at_for_changes() -> None:
-    asked = []
-
-    def ask(medians: Sequence[float]) -> list[ChangePoint]:
-        asked.append(len(medians))
-        return []
-
-    judged(run(), *[run() for _ in range(70)], changes=ask)
-    assert asked == [61]
+def test_the_last_sixty_runs_are_looked_at_for_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = changes_are(monkeypatch)
+    judged(run(), *[run() for _ in range(70)])
+    assert lengths == [61]
 
 
 def test_a_single_run_shows_nothing_here_that_it_has_not_shown_itself() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.record import Record, record_of
+from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.runs.suggestion import rounded_up, suggest
 
@@ -20,7 +20,7 @@ MS = 1_000_000
 
 def record(latencies_ms: list[float]) -> Record:
     wall = np.array([round(ms * MS) for ms in latencies_ms], dtype=np.int64)
-    return record_of(Sample("", Observations(wall, wall, wall)), "test_it.py::test_health")
+    return record_of(Sample("", Observations(wall, wall, wall)), TestRun("test_it.py::test_health"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""Valid and invalid uses of the public interface; type checkers must report lines with ``# error``.
+"""Valid and invalid uses of the public interface.
 
-Checked by mypy in tests/test_typed.py, and never run.
+The comment after each mistake names the error of mypy and the rule of basedpyright. Checked in
+tests/test_typed.py, and never run.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def accepted(sample: Sampler, warmup: Warmup) -> None:
     for _ in sample.rounds():
         with sample.observe():
             parse("1")
-    new, old = sample.pairs(parse, int)
+    new, old = sample.pairs(int, float)
     assert new.faster_than(old, by="20%")
 
 
@@ -63,15 +64,15 @@ def accepted_outside_of_pytest(record: Record) -> type[LatencyError]:
     return BudgetError
 
 
-@latency_budget(smaples=3)  # error
-@latency_budget("GET /health", p59=3)  # error
-@latency_budget(p50=[1])  # error
-@latency_budget(p50=1, strict="yes")  # error
+@latency_budget(smaples=3)  # error: call-overload, reportCallIssue
+@latency_budget("GET /health", p59=3)  # error: call-overload, reportCallIssue
+@latency_budget(p50=[1])  # error: call-overload, reportArgumentType
+@latency_budget(p50=1, strict="yes")  # error: call-overload, reportArgumentType
 def mistaken(sample: Sampler, warmup: Warmup) -> None:
     measured = sample(parse, "1")
-    assert measured.p95ms  # error
-    assert measured.p95_sm  # error
-    assert measured.verdict.outcome  # error
-    sample(parse("1"))  # error
-    sample.at_rate(parse, duration="1s")  # error
-    warmup(parse, times="3")  # error
+    assert measured.p95ms  # error: attr-defined, reportAttributeAccessIssue
+    assert measured.p95_sm  # error: attr-defined, reportAttributeAccessIssue
+    assert measured.verdict.outcome  # error: union-attr, reportOptionalMemberAccess
+    sample(parse("1"))  # error: call-overload, reportCallIssue
+    sample.at_rate(parse, duration="1s")  # error: call-overload, reportCallIssue
+    warmup(parse, times="3")  # error: call-overload, reportCallIssue

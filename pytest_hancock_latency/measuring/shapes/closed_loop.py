@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
 from functools import partial
@@ -29,7 +29,7 @@ from .coroutines import is_in_event_loop, take_awaiting
 
 __tracebackhide__ = hides_frame
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 PATIENCE_NS: Final = NS_PER_S
 """How much longer to measure if the evidence suffices but could be a single stall: two deletion
@@ -295,7 +295,7 @@ class ClosedLoop:
         target: Target,
         judge_of: Callable[[], SequentialJudge | None],
         warmed: tuple[int, ...] | None = None,
-    ) -> Sample | Callable[[], Awaitable[Sample]]:
+    ) -> Sample | Callable[[], Coroutine[Any, Any, Sample]]:
         """Measure a target; if its answers must be awaited, return a coroutine function for it.
 
         judge_of: makes the judge when measuring starts.
@@ -357,7 +357,7 @@ class ClosedLoop:
         return warming.latencies_ns
 
 
-class Rounds(Generic[T]):
+class Rounds(Generic[T_co]):
     """``for _ in rounds: with rounds.observe(): …``: times only the block."""
 
     def __init__(
@@ -366,22 +366,22 @@ class Rounds(Generic[T]):
         name: str,
         judge: SequentialJudge | None,
         done: Callable[[Sample], object],
-        setup: Callable[[int], T],
+        setup: Callable[[int], T_co],
     ) -> None:
         """setup: called with the number of each round before it; returns the value of the loop."""
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
         self._setup = setup
         self._taker: Taker | None = None
-        self.sample: Sample | None = None
+        self.sample: Sample[None] | None = None
         """The sample, once all rounds are over."""
 
-    def observe(self) -> AbstractContextManager[None]:
+    def observe(self) -> AbstractContextManager[None, None]:
         """Time the block of the ``with`` statement; use it once per round."""
         if self._taker is None:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._taker.window()
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[T_co]:
         warming = WarmingUp(self._loop.plan.warmup, self._loop.clock)
         for count, until in warming.steps():
             yield from self._rounds(warming.taker, warming.calls, count, until)
@@ -394,13 +394,13 @@ class Rounds(Generic[T]):
         self.sample = measuring.sample()
         self._done(self.sample)
 
-    def _rounds(self, taker: Taker, number: int, count: int, until: int) -> Iterator[T]:
+    def _rounds(self, taker: Taker, number: int, count: int, until: int) -> Iterator[T_co]:
         for at in range(count):
             yield from self._round(taker, number + at)
             if self._loop.clock() >= until:
                 break
 
-    def _round(self, taker: Taker, number: int) -> Iterator[T]:
+    def _round(self, taker: Taker, number: int) -> Iterator[T_co]:
         self._taker = None
         prepared = self._setup(number)
         before, self._taker = len(taker), taker

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
 from ...core.quantile import P99, rank
-from ...core.sample import Measurement, Observations, Sample
+from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Sample
 from ...core.verdict import Verdict
 from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..diagnosis import advice_on, slowest
@@ -33,6 +34,8 @@ _ON_TIME_NS: Final = 1_000_000
 """Wake-up delay of a sleeping thread on a calm machine; a later start was queued."""
 _LATE_NS: Final = 50_000_000
 """Above this p99 send lag, a load did not keep its schedule; below, it is usual jitter."""
+
+SampleT = TypeVar("SampleT", bound=Sample)
 
 JudgeOf = Callable[[int, int], SequentialJudge | None]
 """Makes a judge from the number of requests and the length of deletion windows in ns."""
@@ -155,13 +158,13 @@ class Finished:
     followed: tuple[str, ...] = ()
 
 
-def judge_burst(load: Finished, judge_of: JudgeOf) -> Sample:
+def judge_burst(load: Finished, judge_of: JudgeOf) -> LoadSample:
     """Return the judged sample of a burst."""
     measurement = Measurement(loop="burst")
-    return _sample(load, joined(load.parts, load.begin), measurement, judge_of)
+    return _sample(load, joined(load.parts, load.begin), measurement, judge_of, LoadSample)
 
 
-def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> Sample:
+def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> OpenLoopSample:
     """Return the judged sample of an open loop, which includes the uncorrected one."""
     import numpy as np
 
@@ -173,18 +176,22 @@ def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> Sam
         send_lag_ns=send_lag_ns,
         advice=_saturation(load, send_lag_ns, per_second),
     )
-    sample = _sample(load, corrected, measurement, judge_of)
-    uncorrected = joined(load.parts, load.begin).without_circumstances()
-    name = f"{load.name} uncorrected".strip()
-    return replace(sample, uncorrected=Sample(name, uncorrected))
+    from_actual_start = joined(load.parts, load.begin).without_circumstances()
+    uncorrected: Sample[None] = Sample(f"{load.name} uncorrected".strip(), from_actual_start)
+    kind = partial(OpenLoopSample, uncorrected=uncorrected)
+    return _sample(load, corrected, measurement, judge_of, kind)
 
 
 def _sample(
-    load: Finished, observations: Observations, measurement: Measurement, judge_of: JudgeOf
-) -> Sample:
+    load: Finished,
+    observations: Observations,
+    measurement: Measurement,
+    judge_of: JudgeOf,
+    kind: Callable[..., SampleT],
+) -> SampleT:
     failed, elapsed_ns = sum(load.failures.values()), load.elapsed_ns
     judge = judge_of(len(observations), deletion_window_ns(elapsed_ns))
-    return Sample(
+    return kind(
         name=load.name,
         observations=observations.without_circumstances(),
         failures=load.failures,
@@ -245,7 +252,7 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
     )
 
 
-def combined(earlier: Sample, later: Sample, judge_of: JudgeOf) -> Sample:
+def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
     """Combine two samples of the same request and judge them again."""
     import numpy as np
 

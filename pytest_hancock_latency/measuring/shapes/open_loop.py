@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ...core.duration import NS_PER_S, format_exactly, parse_duration
 from ...errors import LatencyError, did_you_mean, hides_frame
@@ -25,7 +25,8 @@ from .threads import Crew
 
 __tracebackhide__ = hides_frame
 
-ARRIVALS: Final = ("constant", "poisson")
+Arrivals = Literal["constant", "poisson"]
+ARRIVALS: Final = get_args(Arrivals)
 MOST_REQUESTS: Final = 1_000_000
 _SEED: Final = 20_220_607  # the same arrivals in every run; the value does not matter
 

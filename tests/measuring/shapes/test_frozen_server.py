@@ -62,6 +62,5 @@ def test_a_freeze_of_two_seconds_is_in_the_p99_from_the_intended_starts_only(url
 
     # At 100 requests a second, the tenth slowest of 1 000 was due 90 ms into the freeze.
     assert measured.quantile_ms("p99") == pytest.approx(1910, rel=0.05)
-    assert measured.uncorrected is not None
     assert measured.uncorrected.quantile_ms("p99") < 500
     assert not measured.failures
