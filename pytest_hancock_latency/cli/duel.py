@@ -32,8 +32,8 @@ NAME: Final = "duel"
 _PAIR: Final = 2
 _DESCRIPTION: Final = """\
 Runs the tests on two versions in turns, in fresh processes for each pass, until it is known for
-every sample whether head is slower than base. Uncommitted changes belong to head. Both sides run
-head's tests, and share the packages of this environment unless their requirements differ.
+every sample whether head is slower than base. Uncommitted changes belong to head. Both run head's
+tests, and share the packages of this environment unless their requirements differ.
 """
 _EXAMPLES: Final = """\
 examples:
@@ -71,7 +71,7 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         "base",
         metavar="BASE",
         nargs="?",
-        help="commit, branch or tag of this repository, a folder, or a version as package==1.4",
+        help="commit, branch or tag of this repository, folder, or release such as package==1.4",
     )
     group.add_argument(
         "--head", metavar="VERSION", help="the same (default: the working folder as it is)"
@@ -86,7 +86,7 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         "--env",
         choices=("auto", "shared", "separate"),
         default="auto",
-        help="auto: a virtual environment for each side if their requirements differ "
+        help="auto: a virtual environment for each version if their requirements differ "
         "(default: %(default)s)",
     )
 
@@ -98,7 +98,7 @@ def _add_servers(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         action="append",
         default=[],
-        help="compare two servers that run already: base, then head; needs httpx",
+        help="compare two running servers, base first; needs httpx",
     )
     group.add_argument("--method", metavar="NAME", default="GET", help="default: %(default)s")
     group.add_argument(
@@ -153,7 +153,11 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Our arguments, and pytest's, which come after ``--``."""
+    """Return our arguments, and those of pytest, which come after ``--``.
+
+    Args:
+        arguments: The whole command line.
+    """
     words = list(arguments)
     if words[:1] != [NAME] or "--" not in words:
         return words, []
@@ -258,7 +262,7 @@ def _body(text: str | None) -> bytes | None:
 
 
 def _session() -> dict[str, Any]:
-    """The facts that the JSON begins with."""
+    """Return the facts at the beginning of the JSON."""
     here = Path.cwd()
     return {
         "tool": "pytest-hancock-latency",

@@ -17,7 +17,12 @@ FORMAT: Final = 1
 
 
 def duel_json(duel: Duel, session: Mapping[str, Any]) -> str:
-    """The duel as JSON text. session: tool, start, machine, commit and CI run."""
+    """Render a duel as JSON.
+
+    Args:
+        duel: The duel.
+        session: Tool, start, machine, commit and CI run.
+    """
     plain = {
         "format": FORMAT,
         "kind": "duel",

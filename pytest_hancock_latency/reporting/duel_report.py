@@ -26,7 +26,7 @@ _EMOJI: Final = {
 
 
 def duel_text(duel: Duel) -> str:
-    """The table, what its words mean, and what was not compared."""
+    """Render a table, the meaning of its verdicts, and what was not compared."""
     samples = duel.worst_first
     reach = max([_LEAST_REACH, *(abs(log(edge)) for s in samples for edge in _edges(s.verdict))])
     rows = [_HEADINGS, *(_cells(sample, reach) for sample in samples)]
@@ -47,7 +47,7 @@ def duel_text(duel: Duel) -> str:
 
 
 def duel_markdown(duel: Duel) -> str:
-    """What became slower, by how much and how certain; what is inconclusive; then the table."""
+    """Render what became slower, what is inconclusive, and the table, for a pull request."""
     lines = ["### Latency: head compared with base", "", f"{conclusion(duel)} ({_passes(duel)})"]
     lines += ["", f"base: {as_markdown(duel.base)}<br>head: {as_markdown(duel.head)}", ""]
     slower = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.SLOWER]
@@ -76,7 +76,7 @@ def duel_markdown(duel: Duel) -> str:
 
 
 def progress_text(progress: DuelProgress) -> str:
-    """How far a duel is after a pass."""
+    """Return how far a duel has come after a pass."""
     settled, compared = progress.settled, progress.compared
     left = f", about {progress.left_s:.0f} s left" if settled < compared else ""
     return (
@@ -86,14 +86,14 @@ def progress_text(progress: DuelProgress) -> str:
 
 
 def conclusion(duel: Duel) -> str:
-    """How many samples have which outcome."""
+    """Return how many samples have each outcome."""
     counts = ((outcome, duel.count(outcome)) for outcome in DuelOutcome)
     words = ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
     return f"{_counted(len(duel.samples), 'sample', 'samples')} compared: {words}"
 
 
 def meanings(duel: Duel) -> list[tuple[str, str]]:
-    """The outcomes that this duel has, and what they mean."""
+    """Return the outcomes in this duel with their meanings."""
     noise = format_percent(duel.rule.noise_threshold)
     margin = format_percent(duel.rule.equivalence_margin)
     texts = {
@@ -106,7 +106,7 @@ def meanings(duel: Duel) -> list[tuple[str, str]]:
 
 
 def notes(duel: Duel) -> list[str]:
-    """What a reader has to know about this duel."""
+    """Return what went wrong in this duel."""
     if not duel.is_interrupted:
         return list(duel.remarks)
     interrupted = f"interrupted after {_passes(duel)}: unsettled samples are inconclusive"
@@ -114,14 +114,14 @@ def notes(duel: Duel) -> list[str]:
 
 
 def interval_words(verdict: DuelVerdict) -> str:
-    """``+4.0 to +8.0 %``, or ``unknown``."""
+    """Return the interval, such as ``+4.0 to +8.0 %``, or ``unknown``."""
     if not isfinite(verdict.high):
         return "unknown"
     return f"{100 * (verdict.low - 1):+.1f} to {change_words(verdict.high)}"
 
 
 def outcome_words(sample: DueledSample) -> str:
-    """The outcome, with what the budget allows."""
+    """Return the outcome, with the slowdown that the budget allows."""
     regression = sample.rule.regression
     if regression is None:
         return str(sample.verdict.outcome)
@@ -129,7 +129,7 @@ def outcome_words(sample: DueledSample) -> str:
 
 
 def confidence_words(sample: DueledSample) -> str:
-    """How certain the interval is, which depends on what decided."""
+    """Return the confidence level of the interval, which depends on the outcome."""
     is_not_slower = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
     return "at 95 % confidence" if is_not_slower else "at 99 % confidence over all samples"
 
@@ -160,7 +160,7 @@ def _cells(sample: DueledSample, reach: float) -> tuple[str, ...]:
 
 
 def _drawn(verdict: DuelVerdict, reach: float) -> str:
-    """The interval from left to right, with ``|`` where nothing changes and ``o`` at the ratio."""
+    """Draw the interval, with ``|`` at no change and ``o`` at the ratio."""
 
     def column(ratio: float) -> int:
         share = (log(ratio) / reach + 1) / 2

@@ -53,7 +53,7 @@ INTERRUPTED: Final = 130
 
 
 class DuelOutcome(StrEnum):
-    """What is known about a change of latency; from worst to best."""
+    """What a duel shows about the change of a latency, from worst to best."""
 
     SLOWER = "slower"
     INCONCLUSIVE = Outcome.INCONCLUSIVE.value
@@ -137,17 +137,17 @@ class DuelVerdict:
 
     outcome: DuelOutcome
     passes: int
-    """How many it took; later ones do not count."""
+    """Number of passes that decided; later ones do not count."""
     ratio: float
     """Head's latency divided by base's: the geometric mean over the passes, outliers restrained."""
     low: float
     high: float
-    """The interval of the ratio, at the level that decided; 0 and infinity where nothing is known.
+    """The interval of the ratio, at the level that decided; 0 and infinity if unknown.
 
     It does not contain the margin beyond which the outcome was shown.
     """
     settled: bool
-    """Whether more passes change nothing."""
+    """Whether further passes would change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,40 +156,46 @@ class DueledSample:
 
     title: str
     quantile: Fraction
-    """Of the latencies of a side in one pass; usually the median."""
+    """Quantile of a version's latencies in one pass; usually the median."""
     verdict: DuelVerdict
     rule: DuelRule
     base_ns: float
     """Median over the passes of attributed latency at the quantile."""
     head_ns: float
     log_ratios: tuple[float, ...]
-    """Of each pass, in order."""
+    """Log ratio of each pass, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """What came out of a duel."""
+    """The result of a duel."""
 
     base: str
     head: str
     samples: tuple[DueledSample, ...]
     left_out: Mapping[str, str]
-    """By the titles of samples without a number: why."""
+    """Why a sample was not compared, by its title."""
     remarks: tuple[str, ...]
+    """What went wrong while a version ran."""
     passes: int
     elapsed_s: float
     rule: DuelRule = DuelRule()
-    """For samples whose budget allows no regression."""
+    """The rule for samples whose budget allows no regression."""
     is_interrupted: bool = False
-    """Whether it was stopped before it was over."""
+    """Whether Ctrl-C stopped it early."""
 
     @property
     def worst_first(self) -> list[DueledSample]:
-        """The samples by their outcomes, and by their ratios among those of one outcome."""
+        """The samples sorted by outcome, and then by ratio."""
         return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
 
     def exit_code(self, *, no_fail: bool = False, strict: bool = False) -> int:
-        """What it means for a shell. no_fail: *slower* is 0. strict: *inconclusive* is not 0."""
+        """Return the exit code.
+
+        Args:
+            no_fail: Whether to return 0 if a sample is slower.
+            strict: Whether to return 3 if a sample is inconclusive.
+        """
         if self.is_interrupted:
             return INTERRUPTED
         if self.count(DuelOutcome.SLOWER) and not no_fail:
@@ -199,13 +205,13 @@ class Duel:
         return ExitCode.HELD
 
     def count(self, outcome: DuelOutcome) -> int:
-        """How many samples have this outcome."""
+        """Return how many samples have this outcome."""
         return sum(sample.verdict.outcome is outcome for sample in self.samples)
 
 
 @dataclass(frozen=True, slots=True)
 class DuelProgress:
-    """How far a duel is after a pass."""
+    """How far a duel has come after a pass."""
 
     passes: int
     settled: int
@@ -216,11 +222,15 @@ class DuelProgress:
 
 
 def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
-    """log( head / base ) of one pass: the interquartile mean over its pairs of turns.
+    """Return log( head / base ) of one pass: the interquartile mean over its pairs of turns.
 
-    base_ns, head_ns: the latency of each turn, pair by pair. A pair shares whatever the machine did
-    meanwhile, so its ratio has less noise than the ratio of two medians over all turns. The mean of
-    the middle half ignores pairs of which one turn was disturbed, and wastes less than the median.
+    A pair shares whatever the machine did meanwhile, so its ratio has less noise than the ratio of
+    two medians over all turns. The mean of the middle half ignores pairs of which one turn was
+    disturbed, and wastes less than the median.
+
+    Args:
+        base_ns: Latency of each turn of base.
+        head_ns: Latency of each turn of head, pair by pair.
     """
     ratios = sorted(log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
     outer = len(ratios) // 4
@@ -229,10 +239,12 @@ def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> fl
 
 
 def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) -> DuelVerdict:
-    """The verdict after these passes: the first one that any number of them gives.
+    """Judge the passes of one sample: the earliest passes that show something decide.
 
-    values: log ratio of each pass, in order; those beyond the rule's passes are not looked at.
-    ended: there will be no more passes, although the rule allows them.
+    Args:
+        values: Log ratio of each pass, in order; passes beyond the rule's maximum are ignored.
+        rule: The rule for this sample.
+        ended: Whether there will be no more passes, although the rule allows them.
     """
     most = min(len(values), rule.passes)
     for n in range(LEAST_VALUES, most + 1):
@@ -247,7 +259,12 @@ def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) 
 
 
 def passes_to_settle(values: Sequence[float], rule: DuelRule) -> int:
-    """How many passes it takes to settle a sample, if the mean and the spread stay as they are."""
+    """Return how many passes settle a sample if the mean and the spread stay as they are.
+
+    Args:
+        values: Log ratio of each pass so far.
+        rule: The rule for this sample.
+    """
     n = len(values)
     if n < LEAST_VALUES:
         return rule.passes
