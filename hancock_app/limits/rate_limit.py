@@ -34,7 +34,8 @@ class RateLimit:
     def check(self, environ: WSGIEnvironment) -> None:
         """Count the request and add the `X-RateLimit-*` headers to its response.
 
-        Raises an `ApiError` with status 429 if the client is over the limit.
+        Raises:
+            ApiError: the client is over the limit; status 429.
         """
         if not self._per_minute:
             return
