@@ -258,7 +258,9 @@ def bounds_at_ranks(
 ) -> dict[str, Bounds]:
     """Return bounds by label; the maximum has none beyond the sample.
 
-    low_at, high_at: return the attributed and raw latency at a rank, counted from 1, if known.
+    Args:
+        low_at: returns the attributed latency in ns at a rank, counted from 1.
+        high_at: returns the raw latency in ns at a rank, counted from 1; None if unknown.
     """
     bounds: dict[str, Bounds] = {}
     for quantile in quantiles:
