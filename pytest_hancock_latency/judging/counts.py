@@ -126,7 +126,11 @@ class RunningTally:
     """Running counts of one kind of request."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
-        """limits: all limits that the counts will be judged by."""
+        """Create an empty tally.
+
+        Args:
+            limits: all limits that the counts will be judged by.
+        """
         self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
         self._from = _NEVER
         self._begin()
@@ -145,7 +149,11 @@ class RunningTally:
         self._begin()
 
     def add(self, window: int, counts: BucketCounts) -> None:
-        """Add a piece. window: number of the window in which the requests started."""
+        """Add a piece.
+
+        Args:
+            window: number of the window in which the requests started.
+        """
         if window < self._from:
             return
         add_counts(self._counts, counts)
@@ -208,7 +216,8 @@ class RunningTally:
     def tally(self, starved: Container[int] = ()) -> Tally:
         """Return the counts as they can be judged.
 
-        starved: windows in which the load generator waited for a CPU.
+        Args:
+            starved: windows in which the load generator waited for a CPU.
         """
         histogram = self.histogram
         windows = self._totals

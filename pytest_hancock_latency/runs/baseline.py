@@ -70,7 +70,8 @@ def judged_change(
 ) -> Change:
     """Return the change of one sample and whether it is slower.
 
-    compared: number of samples that share the chance of a false alarm.
+    Args:
+        compared: number of samples that share the chance of a false alarm.
     """
     histograms = _attributed(before, after)
     if histograms is None:

@@ -69,8 +69,9 @@ def judged_anew(
 ) -> Record:
     """Return the record with a verdict on its histograms and every quantile of the budget.
 
-    least: minimum number of observations for a pass. rps: the verdict on requests/s, which
-    histograms do not contain.
+    Args:
+        least: minimum number of observations for a pass.
+        rps: the verdict on requests/s, which histograms do not contain.
 
     Raises:
         ArtifactError: the record has no histogram.

@@ -62,9 +62,11 @@ def has_open_limits(record: Record) -> bool:
 def with_earlier_runs(
     record: Record, machine: Sequence[str], history: Sequence[Artifact]
 ) -> Record:
-    """Return the record with undecided limits decided by its last runs, and advice about them.
+    """Return the record with inconclusive limits decided by its last runs, and advice about them.
 
-    machine: the kind that it was measured on. history: earlier runs, in order of their start.
+    Args:
+        machine: the kind of machine that it was measured on.
+        history: earlier runs, in order of their start.
     """
     verdict = record.verdict
     if verdict is None or not has_open_limits(record):
@@ -127,7 +129,8 @@ def with_earlier_runs(
 def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries) -> Pooled | None:
     """Return the last runs that show a limit to be *within*; None if they do not.
 
-    counts: of each run, the present one first, then backwards.
+    Args:
+        counts: of each run, the present one first, then backwards.
     """
     n = over = 0
     for runs, part in enumerate(counts, 1):
@@ -142,7 +145,8 @@ def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries)
 def shown_exceeded(counts: Sequence[Counts], table: Boundaries) -> Pooled | None:
     """Return the last runs that show a limit to be *exceeded*, even without the worst of them.
 
-    Counts are those of attributed latency. counts: as in `shown_within`.
+    Args:
+        counts: of attributed latency, in the order of `shown_within`.
     """
     n = over = 0
     for runs, part in enumerate(counts, 1):
