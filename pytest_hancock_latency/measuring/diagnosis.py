@@ -33,7 +33,8 @@ _FEWEST_PROBES: Final = 20
 def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slow, ...]:
     """Return the slowest observations, slowest first, each with its causes.
 
-    collections: start of each garbage collection, in ns from the start of measuring, ascending.
+    Args:
+        collections: start of each garbage collection, in ns from the start of measuring, ascending.
     """
     import numpy as np
 

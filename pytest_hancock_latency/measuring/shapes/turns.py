@@ -80,7 +80,9 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
 ) -> tuple[InTurns, InTurns]:
     """Measure both until there is enough; a failed request ends it. Whatever one raises is raised.
 
-    is_enough: from attributed latencies so far, each of shape (turns, counted).
+    Args:
+        is_enough: returns whether to stop, from both attributed latencies so far in ns, each of
+            shape (turns, counted).
     """
     warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     with ExitStack() as stack:
@@ -121,9 +123,11 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
     clock: Clock,
     judge_of: JudgeOf,
 ) -> tuple[Sample, Sample]:
-    """Measure both in turns until it is known whether one is faster than the other.
+    """Measure both in turns until it is known whether the first is faster than the second.
 
-    most: turns of each. by: what is in question is whether the first is faster by more than this.
+    Args:
+        most: maximum number of turns of each.
+        by: the question is whether the first is faster by more than this share.
     """
     limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
     turns = Turns(most=most, longest_s=limit_ns / NS_PER_S)
