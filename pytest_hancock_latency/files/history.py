@@ -85,13 +85,18 @@ class EarlierRuns:
     """The last runs of a history, with which undecided limits of the present run are decided."""
 
     def __init__(self, own: Path) -> None:
-        """own: the file of the present run, in the same folder."""
+        """Use the other files in the folder of a run.
+
+        Args:
+            own: the file of the present run, in the same folder.
+        """
         self._own = own
 
     def added_to(self, record: Record, machine: Callable[[], Sequence[str]]) -> Record:
         """Return the record with limits that its last runs decide, and advice about them.
 
-        machine: returns the kind of this machine; called if a limit is undecided.
+        Args:
+            machine: returns the kind of this machine; called if a limit is inconclusive.
         """
         if not has_open_limits(record):
             return record

@@ -142,7 +142,11 @@ def _itself(at: int) -> Callable[[Sequence[Column]], Sequence[str]]:
 
 
 def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterator[Requests]:
-    """Read a CSV file whose columns are named. default: name of requests without one."""
+    """Read a CSV file whose columns are named.
+
+    Args:
+        default: name of requests without one.
+    """
     header, lines = _header(lines)
 
     def place(option: str, column: str) -> int:
@@ -328,7 +332,11 @@ def read_gatling(lines: Iterable[str], default: str) -> Iterator[Requests]:
 
 
 def read_nginx(lines: Iterable[str], log_format: str, default: str) -> Iterator[Requests]:
-    """Read an access log. log_format: as in nginx's configuration, with ``$request_time``."""
+    """Read an access log.
+
+    Args:
+        log_format: as in nginx's configuration, with ``$request_time``.
+    """
     pattern = _nginx_pattern(log_format)
 
     def rows() -> Iterator[re.Match[str]]:
@@ -418,7 +426,8 @@ def _check(numbers: Numbers, most: float) -> None:
 def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
     """Return the columns of lines of CSV, without blank lines; none if there are no others.
 
-    rest: the lines after them, some of which a field with line ends may need.
+    Args:
+        rest: the lines after them, some of which a field with line ends may need.
 
     Raises:
         ValueError: a line has more or fewer columns than the first.

@@ -77,7 +77,9 @@ def prometheus_records(
 ) -> list[Record]:
     """Ask Prometheus, and judge each series, or all series that match the pattern of a budget.
 
-    budgets: by name or pattern. of_all: budget of all names.
+    Args:
+        budgets: terms by name or pattern.
+        of_all: terms of every name without a budget.
 
     Raises:
         ImportedFileError: there is no answer, or it has nothing that a verdict can be based on; the
@@ -126,7 +128,10 @@ def _ask(query: PrometheusQuery) -> object:
 
 
 def series_of(answer: object, unit: str = "s") -> list[Series]:
-    """Return the histograms in an answer of the HTTP API. unit: of the observed latencies.
+    """Return the histograms in an answer of the HTTP API.
+
+    Args:
+        unit: unit of the observed latencies.
 
     Raises:
         ImportedFileError: it has none, or counts that are not whole.

@@ -46,13 +46,22 @@ class Owners:
     """Finds the budget of a name, and the name or pattern that its requests are judged under."""
 
     def __init__(self, budgets: Mapping[str, Terms], of_all: Terms | None) -> None:
-        """budgets: by name or pattern. of_all: budget of every name without one."""
+        """Match names with budgets.
+
+        Args:
+            budgets: terms by name or pattern.
+            of_all: terms of every name without a budget.
+        """
         self._budgets = budgets
         self._patterns = narrowest_first(budgets)
         self._of_all = of_all
 
     def owner(self, name: str, known: Collection[str]) -> str:
-        """Return what a name is judged under. known: all owners so far."""
+        """Return what a name is judged under.
+
+        Args:
+            known: names and patterns that other requests are judged under so far.
+        """
         if name in self._budgets:
             return name
         pattern = first_match(self._patterns, name)
@@ -99,7 +108,12 @@ class Results:
     """Adds up chunks of requests, and judges them."""
 
     def __init__(self, budgets: Mapping[str, Terms], *, of_all: Terms | None = None) -> None:
-        """budgets: by name or pattern. of_all: budget of every name without one."""
+        """Create results without requests.
+
+        Args:
+            budgets: terms by name or pattern.
+            of_all: terms of every name without a budget.
+        """
         self._budgets = budgets
         self._names = _Names(Owners(budgets, of_all))
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
