@@ -64,14 +64,22 @@ def check_artifact(plain: object) -> None:
 
 
 def check_session(plain: object, place: str) -> None:
-    """Check the first line of a journal: an artifact without its samples. place: for messages."""
+    """Check the first line of a journal: an artifact without its samples.
+
+    Args:
+        place: place in the file, for messages.
+    """
     samples = ("counts", "samples")
     required = [name for name in _schema()["required"] if name not in samples]
     _check(plain, {**_schema(), "required": required}, place)
 
 
 def check_sample(plain: object, place: str) -> None:
-    """Check one sample from a line of a journal. place: for messages."""
+    """Check one sample from a line of a journal.
+
+    Args:
+        place: place in the file, for messages.
+    """
     _check(plain, _schema()["$defs"]["sample"], place)
 
 

@@ -170,7 +170,11 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
-    """Align the columns of lines. numbers: right-aligned columns."""
+    """Align the columns of lines.
+
+    Args:
+        numbers: right-aligned columns.
+    """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [_line(line, widths, numbers) for line in lines]
 

@@ -63,8 +63,11 @@ def report_text(  # noqa: PLR0913 - each is a word of its own, by name only
 ) -> str:
     """Render the text summary with the table as in a test session.
 
-    colour: whether to colour verdicts with ANSI codes.
-    every, columns: as for `terminal_lines`.
+    Args:
+        width: maximum width of the table, in characters.
+        colour: whether to colour verdicts with ANSI codes.
+        every: show all records, regardless of their number.
+        columns: additional columns.
     """
     lines = terminal_lines(records, width, every=every, columns=columns, all_by="--all")
     table = [_coloured(line) if colour else line.text for line in lines]
@@ -86,9 +89,10 @@ def terminal_lines(
 ) -> list[Line]:
     """Render the table in at most `width` columns, if names of 16 characters fit.
 
-    every: show all records, regardless of their number.
-    all_by: the option for that.
-    columns: additional columns.
+    Args:
+        every: show all records, regardless of their number.
+        columns: additional columns.
+        all_by: the option that shows all records.
     """
     shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
     # Sorted from best to worst, so each file ends up with the rank of its worst sample.

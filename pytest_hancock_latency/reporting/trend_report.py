@@ -16,7 +16,11 @@ _ALL: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
 
 
 def trend_text(trend: Trend, last: int) -> str:
-    """The history as text. last: number of runs in which changes are listed."""
+    """Render the history as text.
+
+    Args:
+        last: number of runs in which changes are listed.
+    """
     lines = [heading_text(trend, last), ""]
     changed = _changed_rows(trend, last)
     if changed:

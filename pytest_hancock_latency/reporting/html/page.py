@@ -25,8 +25,9 @@ def report_html(
 ) -> str:
     """Render the report as one self-contained HTML document.
 
-    session: facts about the session from the artifact. baseline: an earlier artifact, whose samples
-    are shown next to their counterparts.
+    Args:
+        session: facts about the session from the artifact.
+        baseline: an earlier artifact, whose samples are shown next to their counterparts.
     """
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
     ordered = by_weight(records, slower)

@@ -23,7 +23,11 @@ _LOOPS = {
 
 
 def sample_section(record: Record, anchor: str, baseline: Record | None, *, shown: bool) -> Element:
-    """Return the section of a sample. shown: whether it is expanded at first."""
+    """Return the section of a sample.
+
+    Args:
+        shown: whether it is expanded at first.
+    """
     pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
     figures = [figure(picture) for picture in pictures if picture]
     test = small_print(record.small_print)

@@ -39,9 +39,10 @@ _LEGEND: Final = (
 
 
 def trend_html(trend: Trend, last: int) -> str:
-    """The history as one HTML document that needs nothing else.
+    """Render the history as one HTML document that needs nothing else.
 
-    last: number of runs in which changes are listed.
+    Args:
+        last: number of runs in which changes are listed.
     """
     changed = trend.changed_since(trend.runs - last)
     ranks = {sample.title: at for at, (sample, _) in reversed([*enumerate(changed)])}
