@@ -62,7 +62,8 @@ def item_settings_of(
 ) -> ItemSettings:
     """Combine the terms of a test with the settings of the session.
 
-    gates: number of gates in the build.
+    Args:
+        gates: number of gates in the build.
     """
     test = item.nodeid
     if settings.mode is Mode.OFF:

@@ -59,7 +59,12 @@ class Ledger:
     def __init__(
         self, paths: Mapping[str, Path], session: Session, kept_runs: int = KEPT_RUNS
     ) -> None:
-        """paths: path of each kind of artifact to write. kept_runs: of the history."""
+        """Create an empty ledger.
+
+        Args:
+            paths: path of each kind of artifact to write.
+            kept_runs: number of runs to keep in the history.
+        """
         self._paths = paths
         self._kept_runs = kept_runs
         self._session = session

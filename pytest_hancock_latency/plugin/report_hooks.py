@@ -50,7 +50,11 @@ class ReportHooks:
         hooks: Hooks,
         local_records: Callable[[str], Sequence[Record]],
     ) -> None:
-        """local_records: returns and removes the records of a test of this process, by node id."""
+        """Prepare the hooks of a session.
+
+        Args:
+            local_records: returns and removes the records of a test of this process, by node id.
+        """
         self._ledger = ledger
         self._facts = facts
         self._github = github
