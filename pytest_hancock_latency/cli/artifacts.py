@@ -67,7 +67,10 @@ def artifact_paths(options: argparse.Namespace) -> list[Path]:
 
 
 def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
-    """Return the exit code of a command that judges. strict: inconclusive samples fail.
+    """Return the exit code of a command that judges.
+
+    Args:
+        strict: whether inconclusive samples fail.
 
     Raises:
         ArtifactError: nothing was judged, or nothing was measured.

@@ -76,7 +76,14 @@ class Watch:
         waited_ns: Callable[[], int] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        """waited_ns: returns how long this thread has waited for a CPU; by default from Linux."""
+        """Prepare to watch this process.
+
+        Args:
+            clock: time in seconds.
+            cpu: CPU time of this process in seconds.
+            waited_ns: returns how long this thread has waited for a CPU; by default from Linux.
+            unix_s: time in seconds since 1970.
+        """
         self._clock, self._cpu, self._unix_s = clock, cpu, unix_s
         self._waited_ns = waited_ns or _run_queue_reader()
         self._waited, self._noted_s = self._waited_ns(), self._unix_s()

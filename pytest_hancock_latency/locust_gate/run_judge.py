@@ -239,7 +239,11 @@ def _limits_rps(terms: Terms) -> bool:
 def _judge_rps(
     kind: _RequestKind, terms: Terms, policy: Policy, state: RunState, waiting: float
 ) -> RpsVerdict | None:
-    """Return the verdict on minimum requests/s, if limited. waiting: share of the time."""
+    """Return the verdict on minimum requests/s, if limited.
+
+    Args:
+        waiting: share of their time that the users wait for responses.
+    """
     if terms.least_per_s is None:
         return None
     counts = kind.tally.answered_per_window

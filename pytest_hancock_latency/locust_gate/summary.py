@@ -25,7 +25,9 @@ def summary_lines(
 ) -> list[str]:
     """Return the lines of the summary.
 
-    unmatched: names of budgets that no request matched. scale: factor for latency limits.
+    Args:
+        unmatched: names of budgets that no request matched.
+        scale: factor for latency limits.
     """
     lines = ["", "latency budgets"]
     if not records:

@@ -102,7 +102,11 @@ class WebView:
         return {**statistics, "extended_stats": [*tables, tab]}
 
     def page(self, report: str) -> str:
-        """Return the separate page. report: URL of the report."""
+        """Return the separate page.
+
+        Args:
+            report: URL of the report.
+        """
         lines = self._coordinator.summary_lines(self.records())
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 
