@@ -44,7 +44,7 @@ class RateLimit:
         reset_s = _reset_s(admission)
         environ[HEADERS] += (
             ("X-RateLimit-Limit", str(self._per_minute)),
-            ("X-RateLimit-Remaining", str(max(0, self._per_minute - admission.used))),
+            ("X-RateLimit-Remaining", str(max(0, self._per_minute - admission.request_count))),
             ("X-RateLimit-Reset", str(reset_s)),
         )
         if not admission.admitted:
