@@ -251,5 +251,7 @@ def bounding_ranks(quantile: Fraction, n: int) -> tuple[int, int]:
     Valid whenever sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 if unknown.
     """
     table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
-    most, least = table.most_within(n), table.least_exceeded(n)
-    return (n - least + 1 if least <= n else 0), (n - most if most >= 0 else 0)
+    highest_within, lowest_exceeded = table.most_within(n), table.least_exceeded(n)
+    low_rank = n - lowest_exceeded + 1 if lowest_exceeded <= n else 0
+    high_rank = n - highest_within if highest_within >= 0 else 0
+    return low_rank, high_rank

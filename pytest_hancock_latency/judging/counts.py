@@ -87,7 +87,7 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
 
 
 def _judge_limit(
-    limit: Limit, table: Table, tally: Tally, least: int, least_time_ns: int
+    limit: Limit, table: Table, tally: Tally, least_observations: int, least_time_ns: int
 ) -> LimitVerdict:
     """Return the verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
@@ -102,11 +102,17 @@ def _judge_limit(
         if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
-    if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
+    if (
+        outcome is None
+        and counts.n >= least_observations
+        and table.shows_within(counts.n, counts.over)
+    ):
         if tally.elapsed_ns >= least_time_ns:
             outcome = Outcome.WITHIN
         otherwise = otherwise or Reason.SHORT
-    return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
+    return limit_verdict(
+        limit, table, counts, outcome, least=least_observations, otherwise=otherwise
+    )
 
 
 def _is_no_single_stall(limit: Limit, table: Table, windows: OverTime | None) -> bool:

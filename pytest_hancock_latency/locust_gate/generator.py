@@ -51,13 +51,13 @@ class Strain:
     busy: set[int] = field(default_factory=set)
     """Windows of the seconds in which it fully used its core."""
 
-    def add(self, other: Strain) -> None:
+    def add(self, measurements: Strain) -> None:
         """Add later measurements, or those of another process."""
-        self.seconds += other.seconds
-        self.busy_seconds += other.busy_seconds
-        add_counts(self.greenlet_lags, other.greenlet_lags)
-        add_counts(self.waits, other.waits)
-        self.busy |= other.busy
+        self.seconds += measurements.seconds
+        self.busy_seconds += measurements.busy_seconds
+        add_counts(self.greenlet_lags, measurements.greenlet_lags)
+        add_counts(self.waits, measurements.waits)
+        self.busy |= measurements.busy
 
     @property
     def starved(self) -> frozenset[int]:

@@ -74,8 +74,8 @@ def table(records: Sequence[Record]) -> list[dict[str, str]]:
     for record, row in zip(records, rows(records), strict=True):
         advice = [advice_text(advice) for advice in record.measurement.advice]
         evidence = "; ".join([*explain(record), *advice])
-        *others, verdict = row.cells
-        cells = (*others, f"{EMOJI[record.outcome]} {verdict}", evidence)
+        *other_cells, verdict = row.cells
+        cells = (*other_cells, f"{EMOJI[record.outcome]} {verdict}", evidence)
         cells_by_column.append(dict(zip(_COLUMNS, cells, strict=True)))
     return cells_by_column
 
