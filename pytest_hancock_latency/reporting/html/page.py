@@ -37,7 +37,7 @@ def report_html(
             record,
             anchor(at),
             earlier[at] if earlier else None,
-            shown=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
+            is_open=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)
     ]
