@@ -55,9 +55,9 @@ def run_path(folder: Path, started_unix_s: float) -> Path:
     return folder / f"run-{moment}-{uuid.uuid4().hex[:8]}.json"
 
 
-def prune(folder: Path, kept: int) -> None:
-    """Delete the oldest runs, so that at most `kept` are left; names begin with the start."""
-    for path in sorted(folder.glob(_PATTERN))[: -max(1, kept)]:
+def prune(folder: Path, kept_runs: int) -> None:
+    """Delete the oldest runs, so that at most `kept_runs` are left; names begin with the start."""
+    for path in sorted(folder.glob(_PATTERN))[: -max(1, kept_runs)]:
         with suppress(OSError):  # deleted by another run, or not ours
             path.unlink()
 

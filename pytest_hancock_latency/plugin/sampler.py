@@ -91,7 +91,7 @@ class Sampler:
     is_requested: bool = False
     """Whether the test uses the fixture; otherwise the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
-    _begun: list[str] = field(default_factory=list)
+    _started_names: list[str] = field(default_factory=list)
     _rounds: Rounds[object] | None = None
 
     def __repr__(self) -> str:
@@ -465,7 +465,7 @@ class Sampler:
             self._leave_out(request.name, "pairs")
         measured = measure_pairs(
             requests,
-            most=pairs,
+            most_turns=pairs,
             by=parse_share("by", by),
             plan=self.settings.plan,
             clock=self.clock,
@@ -495,17 +495,17 @@ class Sampler:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Names of samples that were started but not finished."""
-        return tuple(self._begun)
+        return tuple(self._started_names)
 
     def _new(self, name: str) -> str:
         """Check and register the name of the next sample of the test."""
         name = name or self.settings.name
-        if name in self._begun or any(sample.name == name for sample in self.samples):
-            which = f"sample {name!r}" if name else "an unnamed sample"
+        if name in self._started_names or any(sample.name == name for sample in self.samples):
+            subject = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
-                f"{which} was already measured in this test: give each sample its own name=..."
+                f"{subject} was already measured in this test: give each sample its own name=..."
             )
-        self._begun.append(name)
+        self._started_names.append(name)
         return name
 
     def _leave_out(self, name: str, shape: str) -> None:
@@ -530,7 +530,7 @@ class Sampler:
             if earlier.name == sample.name:
                 sample = pooled(earlier, sample, self._judge_of)
         sample = self._timed(sample)
-        self._begun.remove(sample.name)
+        self._started_names.remove(sample.name)
         self.called = True
         if self.settings.mode is Mode.OFF:
             return replace(sample, is_switched_off=True)
@@ -549,9 +549,9 @@ class Sampler:
     def _judge(self) -> SequentialJudge | None:
         return self._judge_of(self.settings.plan.max_samples, DELETION_WINDOW_NS)
 
-    def _judge_of(self, most: int, window_ns: int) -> SequentialJudge | None:
-        """Make a judge for the next sample, of up to `most` observations."""
-        return self.settings.judge(len(self.samples), most, window_ns)
+    def _judge_of(self, maximum: int, window_ns: int) -> SequentialJudge | None:
+        """Make a judge for the next sample, of up to `maximum` observations."""
+        return self.settings.judge(len(self.samples), maximum, window_ns)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

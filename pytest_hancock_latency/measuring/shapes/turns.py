@@ -117,7 +117,7 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
 def measure_pairs(  # noqa: PLR0913 - all by name but the first
     requests: tuple[Request, Request],
     *,
-    most: int,
+    most_turns: int,
     by: Fraction,
     plan: Plan,
     clock: Clock,
@@ -126,11 +126,11 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
     """Measure both in turns until it is known whether the first is faster than the second.
 
     Args:
-        most: maximum number of turns of each.
+        most_turns: maximum number of turns of each.
         by: the question is whether the first is faster by more than this share.
     """
     limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
-    turns = Turns(most=most, longest_s=limit_ns / NS_PER_S)
+    turns = Turns(most=most_turns, longest_s=limit_ns / NS_PER_S)
 
     def is_enough(latencies: tuple[Nanoseconds, Nanoseconds]) -> bool:
         return is_decided(log_ratios(*latencies), by)
@@ -144,11 +144,11 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
         is_enough=is_enough,
     )
     key = object()
-    one, other = (
+    first_sample, second_sample = (
         _sample(request, side, judge_of, Pair(key, side.observations.comparable_ns))
         for request, side in zip(requests, measured, strict=True)
     )
-    return one, other
+    return first_sample, second_sample
 
 
 def _take_turn(taker: Taker, request: Request, calls: int) -> None:
@@ -157,12 +157,12 @@ def _take_turn(taker: Taker, request: Request, calls: int) -> None:
         taker.take(request, end - len(taker), _NEVER)
 
 
-def _by_turn(both: Sequence[Observations], turns: Turns) -> tuple[Nanoseconds, Nanoseconds]:
+def _by_turn(pair: Sequence[Observations], turns: Turns) -> tuple[Nanoseconds, Nanoseconds]:
     length = turns.dropped + turns.counted
-    one, other = (
-        observations.comparable_ns.reshape(-1, length)[:, turns.dropped :] for observations in both
+    first, second = (
+        observations.comparable_ns.reshape(-1, length)[:, turns.dropped :] for observations in pair
     )
-    return one, other
+    return first, second
 
 
 def _counted(observations: Observations, turns: Turns) -> Observations:
@@ -170,12 +170,12 @@ def _counted(observations: Observations, turns: Turns) -> Observations:
     import numpy as np
 
     length = turns.dropped + turns.counted
-    kept = np.arange(len(observations)) % length >= turns.dropped
+    is_counted = np.arange(len(observations)) % length >= turns.dropped
     return Observations(
-        wall_ns=observations.wall_ns[kept],
-        attributed_ns=observations.attributed_ns[kept],
-        start_ns=observations.start_ns[kept],
-        excused_ns={cause: ns[kept] for cause, ns in observations.excused_ns.items()},
+        wall_ns=observations.wall_ns[is_counted],
+        attributed_ns=observations.attributed_ns[is_counted],
+        start_ns=observations.start_ns[is_counted],
+        excused_ns={cause: ns[is_counted] for cause, ns in observations.excused_ns.items()},
     )
 
 
