@@ -70,10 +70,11 @@ soak: $(INSTALLED)  ## Hancock under load for half an hour, with gates next to i
 	$(BIN)/python benchmarks/soak.py --check --json $(ARTIFACTS)/soak/soak.json
 
 .PHONY: check
-check: $(INSTALLED)  ## lint, format, types, workflows, and the wheel builds
+check: $(INSTALLED)  ## lint, format, types, structure, workflows, and the wheel builds
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python benchmarks/structure.py --check
 	$(BIN)/zizmor --offline --quiet .
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import sys
@@ -76,26 +75,6 @@ def link_to_the_repository(_app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = _TERM.sub(r'<a href="\g<page>.html\g<anchor>">\g<text></a>', linked)
 
 
-def parameters_as_fields(
-    _app: Sphinx, what: str, _name: str, documented: Any, _options: Any, lines: list[str]
-) -> None:
-    """Turn our ``name: meaning`` paragraphs about parameters into fields."""
-    if what not in ("function", "method"):
-        return
-    try:
-        parameters = set(inspect.signature(documented).parameters)
-    except (TypeError, ValueError):
-        return
-    fields: list[str] = []
-    for line in lines:
-        match = re.match(r"(\w+): (.*)", line)
-        if match and match[1] in parameters:
-            fields += ["", f":param {match[1]}: {match[2]}"]
-        else:
-            fields.append(line)
-    lines[:] = fields
-
-
 def without_constructor(
     _app: Sphinx, what: str, _name: str, _documented: Any, _options: Any, *signature: Any
 ) -> tuple[str, None] | None:
@@ -106,6 +85,5 @@ def without_constructor(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("source-read", link_to_the_repository)
-    app.connect("autodoc-process-docstring", parameters_as_fields)
     app.connect("autodoc-process-signature", without_constructor)
     return {"parallel_read_safe": True}

@@ -20,8 +20,12 @@ __all__ = ["Backend", "Settings", "SettingsError", "create_app"]
 def create_app(settings: Settings | None = None, *, backend: Backend | None = None) -> Flask:
     """Build the application.
 
-    `settings` default to those read from the environment. `backend` replaces the configured one.
-    Raises `SettingsError` if the environment is invalid.
+    Args:
+        settings: read from the environment by default.
+        backend: replaces the configured one.
+
+    Raises:
+        SettingsError: the environment is invalid.
 
     >>> client = create_app(Settings(rate_limit=0)).test_client()
     >>> client.get("/health").json

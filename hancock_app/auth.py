@@ -15,9 +15,12 @@ class Auth:
         self._key = key.encode("ascii")
 
     def check(self, environ: WSGIEnvironment) -> None:
-        """Raise an `ApiError` with status 401 unless the request has the key.
+        """Require the key of the service.
 
         The header is `Authorization: Bearer <key>`; the key is compared in constant time.
+
+        Raises:
+            ApiError: the request does not have the key; status 401.
         """
         if not self._key:
             return

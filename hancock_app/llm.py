@@ -47,13 +47,18 @@ class LanguageModel:
         self._clock = clock
 
     def answer(self, text: str, mode: Mode) -> str:
-        """Return the answer to `text`; raises an `ApiError` with status 502, 503 or 504."""
+        """Return the answer to `text`.
+
+        Raises:
+            ApiError: the backend failed; status 502, 503 or 504.
+        """
         return "".join(self._pieces(text, mode, streamed=False))
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
         """Yield the answer in pieces, or in one piece if the backend cannot stream.
 
-        Raises an `ApiError` with status 502, 503 or 504, at the first piece or a later one.
+        Raises:
+            ApiError: the backend failed, at the first piece or a later one; status 502, 503 or 504.
         """
         return self._pieces(text, mode, streamed=isinstance(self._backend, Streaming))
 

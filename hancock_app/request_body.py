@@ -21,7 +21,8 @@ _Body = TypeVar("_Body")
 def read_json(decoder: msgspec.json.Decoder[_Body]) -> _Body:
     """Return the validated body of the current request.
 
-    Raises an `ApiError` with status 400, 413 or 415 that explains what is wrong.
+    Raises:
+        ApiError: the body is invalid; status 400, 413 or 415, and a message that says why.
     """
     if not _is_json(request.environ.get("CONTENT_TYPE", "")):
         raise ApiError(415, "Content-Type is not application/json")
@@ -31,7 +32,8 @@ def read_json(decoder: msgspec.json.Decoder[_Body]) -> _Body:
 def read_body() -> bytes:
     """Return the body of the current request as it was sent.
 
-    Raises 413 if it is too large, and an `ApiError` with status 400 if it cannot be read.
+    Raises:
+        ApiError: it cannot be read (status 400) or is too large (413).
     """
     try:
         body = request.get_data(cache=False)
@@ -47,7 +49,11 @@ def read_body() -> bytes:
 
 
 def parse_json(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
-    """Decode and validate `body`; raises an `ApiError` with status 400 if it is invalid."""
+    """Decode and validate `body`.
+
+    Raises:
+        ApiError: it is invalid; status 400.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

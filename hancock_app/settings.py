@@ -56,8 +56,10 @@ class SettingsError(ValueError):
 def parse_seconds(text: str) -> float:
     """Convert a duration such as `400ms`, `1.5s`, `250us` or `5min` to seconds.
 
-    A number without a unit is accepted only if it is zero. Raises `ValueError` with a message
-    that shows valid durations.
+    A number without a unit is accepted only if it is zero.
+
+    Raises:
+        ValueError: it is not a duration; the message shows valid ones.
 
     >>> parse_seconds("1.5s")
     1.5
@@ -95,7 +97,8 @@ class Settings:
     `rate_limit` is the number of requests per minute for each client address; 0 means no limit.
     Without an `api_key` none is required; without a `webhook_secret` webhooks are refused.
 
-    Raises `SettingsError` if a value is invalid; its message names the environment variable.
+    Raises:
+        SettingsError: a value is invalid; the message names the environment variable.
 
     >>> Settings(rate_limit=10).rate_limit
     10
@@ -134,7 +137,8 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read all settings from `environ`; an unset or empty variable keeps its default.
 
-        Raises `SettingsError` if a variable is invalid.
+        Raises:
+            SettingsError: a variable is invalid.
 
         >>> Settings.from_env({"HANCOCK_CANNED_DELAY": "400ms"}).canned_delay_s
         0.4

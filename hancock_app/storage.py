@@ -74,7 +74,8 @@ class Breaker:
     def run(self, shared: Callable[[], _Result], local: Callable[[], _Result]) -> _Result:
         """Return the result of `shared`, or of `local` while the storage is unavailable.
 
-        When failing closed, raises an `ApiError` with status 503 instead of calling `local`.
+        Raises:
+            ApiError: the storage is unavailable and the application fails closed; status 503.
         """
         if self._next_attempt_at is None or self._may_attempt():
             try:

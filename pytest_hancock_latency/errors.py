@@ -26,10 +26,11 @@ T = TypeVar("T")
 def hides_frame(excinfo: Any) -> bool:
     """Value for ``__tracebackhide__`` of a module: whether pytest hides its frames in a traceback.
 
-    excinfo: pytest's `ExceptionInfo`.
-
     Exceptions of a request are about the request, and a `LatencyError` is about the caller. Our own
     frames are useful only for errors in this package itself.
+
+    Args:
+        excinfo: pytest's `ExceptionInfo`.
     """
     if excinfo.errisinstance(LatencyError):
         return True

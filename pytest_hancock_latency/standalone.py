@@ -90,15 +90,17 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
 ) -> Sample | Coroutine[Any, Any, Sample]:
     """Call `function(*args, **kwargs)` repeatedly, one call after another.
 
-    inputs: each call gets the next one after `args`, starting over after the last.
-    name: name of the sample; by default that of the function.
-    check: checks each return value outside the timed window; if it returns something false (but
-        not None) or raises AssertionError, the call is a failure and not an observation.
-    failures: exceptions that count as failed requests; any other is raised at once.
-    samples: number of calls to measure.
-    warmup: calls before measuring, a time such as ``"2s"``, or ``"auto"``: until latency is steady.
-    time_limit: measuring ends with the call during which it expires; a number is milliseconds.
-    attribution: whether to measure the time the machine took of each call.
+    Args:
+        inputs: each call gets the next one after `args`, starting over after the last.
+        name: name of the sample; by default that of the function.
+        check: checks each return value outside the timed window; if it returns something false (but
+            not None) or raises AssertionError, the call is a failure and not an observation.
+        failures: exceptions that count as failed requests; any other is raised at once.
+        samples: number of calls to measure.
+        warmup: calls before measuring, a time such as ``"2s"``, or ``"auto"``: until latency is
+            steady.
+        time_limit: measuring ends with the call during which it expires; a number is milliseconds.
+        attribution: whether to measure the time the machine took of each call.
 
     Returns:
         The `Sample`, not judged; for a coroutine function, an awaitable of it.
@@ -129,8 +131,9 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
 def judge(sample: SampleT, budget: Mapping[str, Any] | LatencyBudget) -> SampleT:
     """Return the sample judged by a budget, replacing any earlier verdict.
 
-    budget: keywords as for `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;
-        numbers are milliseconds.
+    Args:
+        budget: keywords as for `latency_budget`: percentiles, ``max``, ``errors``, ``least_time``;
+            numbers are milliseconds.
 
     Returns:
         The sample with its `verdict`; its `within` is true if the budget holds.

@@ -21,7 +21,11 @@ class Backend(Protocol):
     """A language model. Its methods are called from many threads at the same time."""
 
     def answer(self, text: str, mode: Mode) -> str:
-        """Return the answer to `text`; raises a `BackendFailure` if there is none."""
+        """Return the answer to `text`.
+
+        Raises:
+            BackendFailure: there is none.
+        """
         ...
 
 
@@ -30,7 +34,11 @@ class Streaming(Protocol):
     """A backend that can also return its answer piece by piece."""
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
-        """Yield the answer in pieces as they arrive; raises a `BackendFailure` at any point."""
+        """Yield the answer in pieces as they arrive.
+
+        Raises:
+            BackendFailure: the answer failed, at the first piece or a later one.
+        """
         ...
 
 

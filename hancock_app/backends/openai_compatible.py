@@ -101,7 +101,11 @@ class OpenAICompatible:
         self._http.close()
 
     def answer(self, text: str, mode: Mode) -> str:
-        """Return the complete answer; raises a `BackendFailure`."""
+        """Return the complete answer.
+
+        Raises:
+            BackendFailure: there is none.
+        """
         deadline = self._policy.clock() + self._policy.timeout_s
         question = _encode_question(self._endpoint, text, mode, stream=False)
         with self._open(question, deadline) as response:
@@ -109,7 +113,11 @@ class OpenAICompatible:
         return _parse_answer(body)
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
-        """Yield the answer as it arrives; raises a `BackendFailure` if it is cut off."""
+        """Yield the answer as it arrives.
+
+        Raises:
+            BackendFailure: there is none, or it is cut off.
+        """
         start = self._policy.clock()
         question = _encode_question(self._endpoint, text, mode, stream=True)
         with self._open(question, start + self._policy.timeout_s) as response:
@@ -169,7 +177,11 @@ class OpenAICompatible:
             return None, _failure_of(error)
 
     def _bounded(self, parts: Iterator[_Part], deadline: float) -> Iterator[_Part]:
-        """Yield `parts`; raises a `BackendFailure` once they are too large or too late."""
+        """Yield `parts`.
+
+        Raises:
+            BackendFailure: they are too large or too late.
+        """
         size = 0
         for part in parts:
             size += len(part)

@@ -30,7 +30,7 @@ class Admission(NamedTuple):
     """Whether a request is admitted, how many are in the window, and the age of the oldest."""
 
     admitted: bool
-    used: int
+    request_count: int
     oldest_age_s: float
 
 
@@ -113,10 +113,10 @@ class RedisWindow:
         key = f"hancock/{client}"
         try:
             admitted = self._storage.acquire_entry(key, limit, span_s)
-            oldest, used = self._storage.get_moving_window(key, limit, span_s)
+            oldest, request_count = self._storage.get_moving_window(key, limit, span_s)
         except RedisError as error:
             raise StorageUnavailable(str(error)) from error
-        return Admission(admitted, used, max(0.0, self._clock() - oldest))
+        return Admission(admitted, request_count, max(0.0, self._clock() - oldest))
 
 
 class FallbackWindow:

@@ -34,7 +34,8 @@ class RateLimit:
     def check(self, environ: WSGIEnvironment) -> None:
         """Count the request and add the `X-RateLimit-*` headers to its response.
 
-        Raises an `ApiError` with status 429 if the client is over the limit.
+        Raises:
+            ApiError: the client is over the limit; status 429.
         """
         if not self._per_minute:
             return
@@ -43,7 +44,7 @@ class RateLimit:
         reset_s = _reset_s(admission)
         environ[HEADERS] += (
             ("X-RateLimit-Limit", str(self._per_minute)),
-            ("X-RateLimit-Remaining", str(max(0, self._per_minute - admission.used))),
+            ("X-RateLimit-Remaining", str(max(0, self._per_minute - admission.request_count))),
             ("X-RateLimit-Reset", str(reset_s)),
         )
         if not admission.admitted:

@@ -14,8 +14,9 @@ MIN_KEY_BYTES = 16
 def key_of(secret: str) -> bytes:
     """Return the key for `secret`: base64 after the prefix `whsec_`, otherwise the secret itself.
 
-    Raises `ValueError` if it is not ASCII, not base64 after the prefix, or shorter than
-    `MIN_KEY_BYTES`. The message does not repeat the secret.
+    Raises:
+        ValueError: it is not ASCII, not base64 after the prefix, or shorter than `MIN_KEY_BYTES`;
+            the message does not repeat the secret.
 
     >>> key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").hex()
     '31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0'

@@ -33,9 +33,11 @@ def sign(secret: str, body: bytes) -> str:
 class Signatures:
     """Verify that a webhook was signed with one of `secrets`; without secrets, refuse all.
 
-    Empty secrets are ignored. Raises `ValueError` if one is not a valid key.
+    Empty secrets are ignored. With `standard_only`, only Standard Webhooks are accepted. `clock` is
+    in seconds since 1970.
 
-    With `standard_only`, only Standard Webhooks are accepted. `clock` is in seconds since 1970.
+    Raises:
+        ValueError: a secret is not a valid key.
     """
 
     def __init__(
@@ -53,10 +55,13 @@ class Signatures:
         self._clock = clock
 
     def check(self, environ: WSGIEnvironment, body: bytes) -> str | None:
-        """Verify the signature; returns the delivery id for `claim`, None if there is none.
+        """Verify the signature.
 
-        Raises an `ApiError` with status 403 if there is no secret, or 401 if the signature is
-        missing or invalid.
+        Returns:
+            The delivery id for `claim`; None if there is none.
+
+        Raises:
+            ApiError: there is no secret (status 403), or the signature is missing or invalid (401).
         """
         if not self._secrets:
             raise ApiError(403, "webhooks are disabled: HANCOCK_WEBHOOK_SECRET is not set")
@@ -70,7 +75,11 @@ class Signatures:
         return None
 
     def claim(self, delivery_id: str | None) -> None:
-        """Accept a verified delivery once; raises an `ApiError` with status 409 after that."""
+        """Accept a verified delivery once.
+
+        Raises:
+            ApiError: it was accepted before; status 409.
+        """
         # A timestamp may be ahead by the tolerance, and stays valid for the tolerance after that.
         if delivery_id is not None and not self._replays.claim(delivery_id, 2 * TOLERANCE_S):
             raise ApiError(409, "a delivery with this webhook-id was already accepted")

@@ -38,7 +38,8 @@ class Delivery(NamedTuple):
 def parse_delivery(environ: WSGIEnvironment) -> Delivery | None:
     """Parse the headers in `environ`; None if it has none of them.
 
-    Raises an `ApiError` with status 401 if a header is missing or malformed.
+    Raises:
+        ApiError: a header is missing or malformed; status 401.
     """
     values = [environ.get(key, "") for key in _ENVIRON_KEYS]
     if not any(values):

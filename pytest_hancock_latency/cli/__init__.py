@@ -47,8 +47,10 @@ def command_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = command_parser()
-    ours, of_pytest = duel.split_arguments(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse_args(ours)
+    own_arguments, of_pytest = duel.split_arguments(
+        sys.argv[1:] if arguments is None else arguments
+    )
+    options = parser.parse_args(own_arguments)
     options.pytest_arguments = of_pytest
     try:
         exit_code: int = options.run(options)

@@ -20,7 +20,7 @@ from ..reporting.groups import GroupBy, parse_group_by
 from ..reporting.table import with_small_print
 from ..reporting.writer import write_whole
 
-_SHOWN: Final = 12
+_MOST_NAMES: Final = 12
 
 
 def session_of(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> Mapping[str, Any]:
@@ -67,7 +67,10 @@ def artifact_paths(options: argparse.Namespace) -> list[Path]:
 
 
 def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
-    """Return the exit code of a command that judges. strict: inconclusive samples fail.
+    """Return the exit code of a command that judges.
+
+    Args:
+        strict: whether inconclusive samples fail.
 
     Raises:
         ArtifactError: nothing was judged, or nothing was measured.
@@ -84,8 +87,8 @@ def exit_code(records: Sequence[Record], *, strict: bool) -> ExitCode:
 def titles(records: Sequence[Record]) -> str:
     """Return the titles of samples for an error message, only the first of many."""
     names = list(dict.fromkeys(with_small_print(record) for record in records))
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "no samples") + rest
+    rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (", ".join(names[:_MOST_NAMES]) or "no samples") + rest
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -156,7 +156,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return our arguments, and those of pytest, which come after ``--``.
 
     Args:
-        arguments: The whole command line.
+        arguments: the whole command line.
     """
     words = list(arguments)
     if words[:1] != [NAME] or "--" not in words:

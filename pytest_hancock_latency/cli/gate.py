@@ -156,10 +156,10 @@ def _run_import(options: argparse.Namespace) -> int:
 def _import_session(records: Sequence[Record]) -> Mapping[str, Any]:
     """Return the facts about a run of another tool: when it began, if its times say so."""
     times = (record.measurement.started_unix_s for record in records)
-    known = [time for time in times if time is not None]
+    start_times = [time for time in times if time is not None]
     return {
         "tool": "pytest-hancock-latency",
-        **({"started_unix_s": min(known)} if known else {}),
+        **({"started_unix_s": min(start_times)} if start_times else {}),
     }
 
 

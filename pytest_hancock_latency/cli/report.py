@@ -13,7 +13,7 @@ from ..errors import ArtifactError
 from ..files.artifact import read_artifact
 from ..files.kinds import KINDS
 from ..reporting.groups import group_lines
-from ..reporting.terminal import LOG_WIDTH, MANY, report_text
+from ..reporting.terminal import LOG_WIDTH, MOST_SHOWN, report_text
 from .artifacts import (
     add_artifacts,
     add_columns,
@@ -71,7 +71,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help=f"show every sample, even if there are more than {MANY} (text only)",
+        help=f"show every sample, even if there are more than {MOST_SHOWN} (text only)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with code 3 if any sample is inconclusive"
@@ -107,5 +107,5 @@ def _screen(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "width": shutil.get_terminal_size().columns if on_screen else LOG_WIDTH,
         "colour": on_screen and not os.environ.get("NO_COLOR"),
-        "every": options.all,
+        "show_all": options.all,
     }

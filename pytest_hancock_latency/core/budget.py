@@ -42,7 +42,7 @@ _LEAST_SCALE: Final = Fraction(1, 1000)
 _MOST_SCALE: Final = Fraction(1000)
 ERRORS: Final = "errors"
 """The keyword for the share of requests that may fail."""
-_LEAST: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
+_MINIMUM: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +320,7 @@ def parse_scale(value: object) -> Fraction:
 
 def _least_per_s(keyword: str, value: object) -> float:
     """Read ``">= 200"``; the sign marks the only limit that is a minimum."""
-    match = _LEAST.fullmatch(value) if isinstance(value, str) else None
+    match = _MINIMUM.fullmatch(value) if isinstance(value, str) else None
     if match is None or not float(match[1]):
         raise BudgetError(
             f"{keyword}={value!r} is not a minimum rate: write a string such as '>= 200'"

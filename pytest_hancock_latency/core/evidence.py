@@ -53,9 +53,10 @@ NEVER: Final = 2**62
 
 
 def share_of_sample(earlier: int) -> float:
-    """Return the share of a test's false-alarm probability for its next sample: 1/2, 1/6, 1/12, …
+    """Return the share of a test's false-alarm probability for its next sample.
 
-    Together, any number of samples spend no more than that probability.
+    The shares are 1/2, 1/6, 1/12, and so on. Together, any number of samples spend no more than
+    that probability.
     """
     return 1 / ((earlier + 1) * (earlier + 2))
 
@@ -89,7 +90,13 @@ class Boundaries:
     """Counts that decide, for one allowed rate; the tables grow on demand."""
 
     def __init__(self, allowed: Fraction, alpha_within: float, alpha_exceeded: float) -> None:
-        """allowed: θ0, 0 < θ0 < 1. alpha_*: error probability of each answer."""
+        """Compute the boundaries for a limit.
+
+        Args:
+            allowed: share of slow observations that the limit allows, θ0; 0 < θ0 < 1.
+            alpha_within: probability of a false *within*.
+            alpha_exceeded: probability of a false *exceeded*.
+        """
         self._within = EProcess(allowed, WITHIN)
         self._exceeded = EProcess(allowed, EXCEEDED)
         self._enough_within = -log(alpha_within)
@@ -244,5 +251,7 @@ def bounding_ranks(quantile: Fraction, n: int) -> tuple[int, int]:
     Valid whenever sampling stopped: ranks n−b[n]+1 and n−a[n]. 0 if unknown.
     """
     table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
-    most, least = table.most_within(n), table.least_exceeded(n)
-    return (n - least + 1 if least <= n else 0), (n - most if most >= 0 else 0)
+    highest_within, lowest_exceeded = table.most_within(n), table.least_exceeded(n)
+    low_rank = n - lowest_exceeded + 1 if lowest_exceeded <= n else 0
+    high_rank = n - highest_within if highest_within >= 0 else 0
+    return low_rank, high_rank

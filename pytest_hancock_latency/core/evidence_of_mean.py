@@ -27,8 +27,8 @@ def log_evidence_of_mean(values: Sequence[float], mean: float, mixture_precision
     """Return the evidence against a mean: log M_n of at least two values, 0 of fewer.
 
     Args:
-        values: The values.
-        mean: The mean μ0.
+        values: the values.
+        mean: the mean μ0.
         mixture_precision: c².
     """
     n = len(values)
@@ -48,8 +48,8 @@ def interval_of_mean(
     """Return the interval of means against which the log evidence is less than `enough`.
 
     Args:
-        values: The values.
-        enough: Log evidence.
+        values: the values.
+        enough: log evidence.
         mixture_precision: c².
     """
     n = len(values)

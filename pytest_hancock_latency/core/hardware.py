@@ -17,7 +17,7 @@ _GIB: Final = 2**30
 _RESERVED: Final = 0.05
 """Share of the nominal memory that firmware and kernel may reserve."""
 _RANGE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?")
-_MOST: Final = 1e300
+_MAXIMUM: Final = 1e300
 """No amount is larger; larger integers do not fit into a float."""
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
 _SAME_ARCHITECTURE: Final = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
@@ -152,7 +152,7 @@ def _least(entry: Mapping[str, object], key: str) -> float | None:
     if key not in entry:
         return None
     value = entry[key]
-    if not (_is_number(value) and isinstance(value, int | float) and 0 < value < _MOST):
+    if not (_is_number(value) and isinstance(value, int | float) and 0 < value < _MAXIMUM):
         raise ProfileError(f"{key} = {value!r} is not a number greater than zero")
     return float(value)
 

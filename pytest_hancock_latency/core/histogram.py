@@ -189,7 +189,11 @@ class Histogram:
 
 
 def as_if_open(closed: Histogram, interval_ns: int) -> Histogram:
-    """Estimate what an open loop would have counted. interval_ns: between requests of one user."""
+    """Estimate what an open loop would have counted.
+
+    Args:
+        interval_ns: time between requests of one user.
+    """
     counts: dict[int, int] = defaultdict(int, closed.counts)
     for index, count in closed.counts.items():
         missing_ns = middle(index) - interval_ns

@@ -84,9 +84,9 @@ def compare(
     """Compare the latencies of two samples that were measured in turns.
 
     Args:
-        names: Names of the two.
-        latencies: Comparable latencies of the two.
-        by: Share by more than which the first one is to be faster.
+        names: names of the two.
+        latencies: comparable latencies of the two.
+        by: share by more than which the first one is to be faster.
     """
     first, second = latencies
     values = log_ratios(first.reshape(-1, TURN), second.reshape(-1, TURN))
@@ -108,8 +108,8 @@ def log_ratios(first: Nanoseconds, second: Nanoseconds) -> list[float]:
     """Return log( median of the first / median of the second ) for each pair of turns.
 
     Args:
-        first: Latencies of shape (turns, calls).
-        second: Latencies of the same shape.
+        first: latencies of shape (turns, calls).
+        second: latencies of the same shape.
     """
     import numpy as np
 
@@ -125,8 +125,8 @@ def is_decided(values: Sequence[float], by: Fraction) -> bool:
     It is shown either whether the first is faster by more than `by`, or that neither is by 1 %.
 
     Args:
-        values: Log ratio of each pair of turns.
-        by: A share.
+        values: log ratio of each pair of turns.
+        by: a share.
     """
     margin = log1p(-float(by))
     if _is_below(values, margin) or _is_below([-value for value in values], -margin):

@@ -8,7 +8,7 @@ from typing import Final
 MOST_NAMES: Final = 300
 """Maximum number of names judged separately. More are usually URLs that should have been grouped,
 and make the table unreadable."""
-OTHERS: Final = "(all other names)"
+OTHER_NAMES: Final = "(all other names)"
 """Name of all further ones together."""
 
 

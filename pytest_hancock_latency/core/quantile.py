@@ -81,7 +81,9 @@ def rank(quantile: Fraction, n: int) -> int:
 def nearest_rank(ascending: Sequence[int], quantile: Fraction) -> int:
     """Return the quantile of observations in ascending order: observation number ceil(q · n).
 
-    ascending: latencies in ns, shape (n,). quantile: greater than 0 and at most 1.
+    Args:
+        ascending: latencies in ns, shape (n,).
+        quantile: greater than 0 and at most 1.
 
     Raises:
         NothingMeasured: there are no observations.

@@ -143,7 +143,7 @@ def counterparts(later: Sequence[Record], earlier: Sequence[Record]) -> list[Rec
     by_title = {record.title: record for record in earlier}
     matches = [by_title.get(record.title) for record in later]
     joined = {record.title for record in matches if record}
-    wanted = Counter(
+    label_counts = Counter(
         record.label for record, match in zip(later, matches, strict=True) if not match
     )
     offered: dict[str, list[Record]] = {}
@@ -152,7 +152,7 @@ def counterparts(later: Sequence[Record], earlier: Sequence[Record]) -> list[Rec
             offered.setdefault(record.label, []).append(record)
     for at, record in enumerate(later):
         candidates = offered.get(record.label, [])
-        if matches[at] is None and wanted[record.label] == len(candidates) == 1:
+        if matches[at] is None and label_counts[record.label] == len(candidates) == 1:
             matches[at] = candidates[0]
     return matches
 
@@ -258,7 +258,9 @@ def bounds_at_ranks(
 ) -> dict[str, Bounds]:
     """Return bounds by label; the maximum has none beyond the sample.
 
-    low_at, high_at: return the attributed and raw latency at a rank, counted from 1, if known.
+    Args:
+        low_at: returns the attributed latency in ns at a rank, counted from 1.
+        high_at: returns the raw latency in ns at a rank, counted from 1; None if unknown.
     """
     bounds: dict[str, Bounds] = {}
     for quantile in quantiles:

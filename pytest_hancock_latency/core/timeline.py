@@ -38,8 +38,9 @@ class Timeline:
     def of(cls, observations: Observations, collections_ns: Sequence[int] = ()) -> Self | None:
         """Make the timeline of observations; None if there are none.
 
-        collections_ns: start of each garbage collection, ascending, relative to the start of
-            measuring.
+        Args:
+            collections_ns: start of each garbage collection, ascending, relative to the start of
+                measuring.
         """
         if not len(observations):
             return None

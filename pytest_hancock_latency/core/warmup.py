@@ -81,9 +81,10 @@ def parse_warmup(value: object) -> Warmup:
 def calls_to_make(warmup: Warmup, latencies_ns: Sequence[int], calls: int, elapsed_ns: int) -> int:
     """Return how many more calls to make before asking again; 0 ends the warm-up.
 
-    latencies_ns: of the calls so far, or of the last `MOST_CALLS` of them.
-    calls: made so far.
-    elapsed_ns: since the warm-up began.
+    Args:
+        latencies_ns: of the calls so far, or of the last `MOST_CALLS` of them.
+        calls: number of calls made so far.
+        elapsed_ns: time since the warm-up began.
     """
     if isinstance(warmup, int):
         return max(0, warmup - calls)

@@ -39,8 +39,8 @@ class Connection(Generic[SentT, ReceivedT]):
         """Wrap an end of the socket.
 
         Args:
-            end: The socket, which is closed with the connection.
-            parse: Parses and validates a message from the other end.
+            end: the socket, which is closed with the connection.
+            parse: parses and validates a message from the other end.
         """
         self._socket = end
         self._parse = parse
@@ -50,7 +50,7 @@ class Connection(Generic[SentT, ReceivedT]):
         """Send a message.
 
         Raises:
-            ConnectionClosed: The other process is gone.
+            ConnectionClosed: the other process is gone.
         """
         try:
             self._socket.sendall(json.dumps(message).encode("ascii") + b"\n")
@@ -61,12 +61,12 @@ class Connection(Generic[SentT, ReceivedT]):
         """Return the next message.
 
         Args:
-            timeout_s: How long to wait; None waits forever.
+            timeout_s: how long to wait; None waits forever.
 
         Raises:
-            ConnectionClosed: There are no more messages.
-            TimeoutError: No message arrived in time.
-            DuelError: The message is invalid.
+            ConnectionClosed: there are no more messages.
+            TimeoutError: no message arrived in time.
+            DuelError: the message is invalid.
         """
         self._socket.settimeout(timeout_s)
         while b"\n" not in self._received:

@@ -44,7 +44,7 @@ class Environments:
         """Return whether each side gets an environment of its own.
 
         Args:
-            roots: Folders of the sides, before tests are copied.
+            roots: folders of the sides, before tests are copied.
         """
         if self.choice == "auto":
             return len({repr(declared(root)) for root in roots}) > 1
@@ -54,11 +54,11 @@ class Environments:
         """Make a virtual environment and return its interpreter.
 
         Args:
-            folder: Where to make it.
-            root: Folder of the project whose requirements it gets.
+            folder: where to make it.
+            root: folder of the project whose requirements it gets.
 
         Raises:
-            DuelError: It cannot be made, or a package cannot be installed.
+            DuelError: it cannot be made, or a package cannot be installed.
         """
         python = folder / "bin" / "python"
         uv = shutil.which("uv")
@@ -80,11 +80,11 @@ def install_version(requirement: str, folder: Path) -> None:
     """Install a version of a package and its requirements into a folder.
 
     Args:
-        requirement: Such as ``package==1.4``.
-        folder: A folder that does not exist yet.
+        requirement: such as ``package==1.4``.
+        folder: a folder that does not exist yet.
 
     Raises:
-        DuelError: It cannot be installed.
+        DuelError: it cannot be installed.
     """
     folder.mkdir(parents=True)
     command = _installer(shutil.which("uv"), Path(sys.executable))

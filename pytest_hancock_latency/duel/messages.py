@@ -142,10 +142,10 @@ def parse_side_message(line: bytes) -> SideMessage:
     """Parse a message that a side sent.
 
     Args:
-        line: The message as JSON.
+        line: the message as JSON.
 
     Raises:
-        DuelError: The message is invalid.
+        DuelError: the message is invalid.
     """
     return cast("SideMessage", _parse(line, _BY_TYPE_OF_SIDE))
 
@@ -154,10 +154,10 @@ def parse_coordinator_message(line: bytes) -> CoordinatorMessage:
     """Parse a message that the coordinator sent.
 
     Args:
-        line: The message as JSON.
+        line: the message as JSON.
 
     Raises:
-        DuelError: The message is invalid.
+        DuelError: the message is invalid.
     """
     return cast("CoordinatorMessage", _parse(line, _BY_TYPE_OF_COORDINATOR))
 

@@ -52,8 +52,8 @@ class PytestPass:
         """Run one pass.
 
         Args:
-            settled: Samples that are not measured any more.
-            random: Source of all randomness.
+            settled: samples that are not measured any more.
+            random: source of all randomness.
         """
         results: list[PassResult] = []
         with _started(self.sides, self.arguments, random) as (base, head):
@@ -106,18 +106,18 @@ def prepare_versions(  # noqa: PLR0913 - all by name but the first three
     """Prepare two versions for a duel, and remove them at the end.
 
     Args:
-        base: As in `two_sides`, like all other arguments.
-        arguments: Arguments of pytest.
-        quantiles: Quantiles to compare.
-        head: The version to compare with base.
-        own_tests: Whether base runs its own tests.
-        environments: How the sides get their packages.
+        base: as in `two_sides`, like all other arguments.
+        arguments: arguments of pytest.
+        quantiles: quantiles to compare.
+        head: the version to compare with base.
+        own_tests: whether base runs its own tests.
+        environments: how the sides get their packages.
 
     Returns:
-        What runs a pass, and the names of base and head in reports.
+        what runs a pass, and the names of base and head in reports.
 
     Raises:
-        DuelError: A version does not exist, or this is Windows.
+        DuelError: a version does not exist, or this is Windows.
     """
     if sys.platform == "win32":  # it hands down no descriptors, and has no file locks
         raise DuelError("a duel of versions needs Linux or macOS")
@@ -150,10 +150,10 @@ def _measure(
     """Measure a sample at which both sides wait, in turns.
 
     Args:
-        base: Base.
-        head: Head.
-        keys: The quantiles of the sample that are not settled.
-        random: Draws who begins each pair of turns, and where it runs.
+        base: base.
+        head: head.
+        keys: the quantiles of the sample that are not settled.
+        random: draws who begins each pair of turns, and where it runs.
     """
     if not keys:
         base.skip()

@@ -161,16 +161,16 @@ def run_duel(  # noqa: PLR0913 - all by name but three
     Ctrl-C ends it too; the passes before it count.
 
     Args:
-        run_pass: Runs both sides once.
-        versions: Names of base and head in reports.
-        rule: The rule for samples whose budget allows no regression.
-        longest_ns: No pass begins after this time.
-        progress: Called after each pass.
-        random: Source of all randomness.
+        run_pass: runs both sides once.
+        versions: names of base and head in reports.
+        rule: the rule for samples whose budget allows no regression.
+        longest_ns: no pass begins after this time.
+        progress: called after each pass.
+        random: source of all randomness.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed during the first pass.
-        DuelError: The first pass had no sample that both sides measured.
+        DuelError: the first pass had no sample that both sides measured.
     """
     random = random or Random()
     begin = time.monotonic()

@@ -60,8 +60,8 @@ class ServerPass:
         """Run one pass.
 
         Args:
-            settled: Quantiles that are not compared any more.
-            random: Draws the order of the servers in each pair of turns.
+            settled: quantiles that are not compared any more.
+            random: draws the order of the servers in each pair of turns.
         """
         with ExitStack() as stack:
             base, head = (self._request(url, stack) for url in self.urls)

@@ -202,10 +202,10 @@ def start_process(
     """Start pytest for one side.
 
     Args:
-        side: The version to run.
-        arguments: Arguments of pytest.
-        hash_seed: Seed of Python's hashes, the same for both sides of a pass.
-        environ: Environment of the duel.
+        side: the version to run.
+        arguments: arguments of pytest.
+        hash_seed: seed of Python's hashes, the same for both sides of a pass.
+        environ: environment of the duel.
     """
     ours, theirs = socket.socketpair()
     fd = theirs.fileno()

@@ -26,14 +26,14 @@ class ConnectedTest:
         """Wait until the other side has reached the sample too.
 
         Args:
-            name: Name of the sample within the test.
-            warmup_ns: Latencies of this side's warm-up.
+            name: name of the sample within the test.
+            warmup_ns: latencies of this side's warm-up.
 
         Returns:
-            The turns to take; None if the sample is not to be measured.
+            the turns to take; None if the sample is not to be measured.
 
         Raises:
-            ConnectionClosed: The coordinator is gone.
+            ConnectionClosed: the coordinator is gone.
         """
         self.connection.send(
             {
@@ -58,8 +58,8 @@ class ConnectedTest:
         """Report a sample that cannot be measured in turns.
 
         Args:
-            name: Name of the sample within the test.
-            shape: Shape of its load, such as ``a burst``.
+            name: name of the sample within the test.
+            shape: shape of its load, such as ``a burst``.
         """
         self.connection.send({"type": "left_out", "test": self.test, "name": name, "shape": shape})
 
@@ -97,8 +97,8 @@ class ConnectedTurns:
         """Report what was measured.
 
         Args:
-            turns_ns: Median attributed latency of each turn.
-            latencies_ns: Attributed latency of all calls at each quantile.
+            turns_ns: median attributed latency of each turn.
+            latencies_ns: attributed latency of all calls at each quantile.
         """
         self._connection.send(
             {"type": "measured", "turns_ns": [*turns_ns], "latencies_ns": [*latencies_ns]}

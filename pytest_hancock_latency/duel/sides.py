@@ -78,7 +78,7 @@ class Side:
         """Return the command that runs pytest on this side.
 
         Args:
-            arguments: Arguments of pytest. Ours come after them, because the last one counts.
+            arguments: arguments of pytest. Ours come after them, because the last one counts.
         """
         # -P: the working folder, which may contain another version of this package, is not first.
         pytest = [str(self.python), "-P", "-m", "pytest", "-p", "hancock_latency"]
@@ -88,9 +88,9 @@ class Side:
         """Return the environment of its pytest process, of the same size for both sides.
 
         Args:
-            environ: Environment of the duel.
-            hash_seed: Seed of Python's hashes.
-            fd: File descriptor of its end of the connection.
+            environ: environment of the duel.
+            hash_seed: seed of Python's hashes.
+            fd: file descriptor of its end of the connection.
         """
         kept = {name: value for name, value in environ.items() if not name.startswith(_OTHER_MODES)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -116,19 +116,19 @@ def two_sides(
     """Make both sides, and remove them at the end.
 
     Args:
-        base: A commit, branch or tag of the repository that the working folder is in, a folder, or
+        base: a commit, branch or tag of the repository that the working folder is in, a folder, or
             a released version such as ``package==1.4``.
-        arguments: Arguments of pytest, which say where the tests are.
-        head: The same as base; by default the working folder with uncommitted changes.
-        own_tests: Whether base runs its own tests instead of head's.
-        environments: How the sides get their packages; by default they share an environment unless
+        arguments: arguments of pytest, which say where the tests are.
+        head: the same as base; by default the working folder with uncommitted changes.
+        own_tests: whether base runs its own tests instead of head's.
+        environments: how the sides get their packages; by default they share an environment unless
             their requirements differ.
 
     Returns:
-        Base and head.
+        base and head.
 
     Raises:
-        DuelError: A version does not exist, or its packages cannot be installed.
+        DuelError: a version does not exist, or its packages cannot be installed.
     """
     for version in (base, head):
         if own_tests and version and PINNED.fullmatch(version):

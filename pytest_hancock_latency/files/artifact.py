@@ -31,7 +31,8 @@ def journal_path(artifact: Path) -> Path:
 def read_artifact(path: Path) -> Artifact:
     """Read the artifact in a file, or the journal of a session that was killed.
 
-    path: the file, or a folder with a performance-latency.json.
+    Args:
+        path: the file, or a folder with a performance-latency.json.
 
     Raises:
         ArtifactError: the file cannot be read, is not an artifact, or is damaged; the text is one

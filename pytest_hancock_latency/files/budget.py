@@ -48,8 +48,9 @@ def read_budgets(
 ) -> Mapping[str, Terms]:
     """Read the budgets of a file by name; they override those it extends, limit by limit.
 
-    required: whether a file without the table of budgets is an error.
-    extended_by: the files that led to this one, to detect cycles.
+    Args:
+        required: whether a file without the table of budgets is an error.
+        extended_by: the files that led to this one, to detect cycles.
 
     Raises:
         BudgetError: the file, one of its budgets or a file that it extends cannot be read; the text

@@ -55,9 +55,9 @@ def run_path(folder: Path, started_unix_s: float) -> Path:
     return folder / f"run-{moment}-{uuid.uuid4().hex[:8]}.json"
 
 
-def prune(folder: Path, kept: int) -> None:
-    """Delete the oldest runs, so that at most `kept` are left; names begin with the start."""
-    for path in sorted(folder.glob(_PATTERN))[: -max(1, kept)]:
+def prune(folder: Path, kept_runs: int) -> None:
+    """Delete the oldest runs, so that at most `kept_runs` are left; names begin with the start."""
+    for path in sorted(folder.glob(_PATTERN))[: -max(1, kept_runs)]:
         with suppress(OSError):  # deleted by another run, or not ours
             path.unlink()
 
@@ -85,13 +85,18 @@ class EarlierRuns:
     """The last runs of a history, with which inconclusive limits of the present run are decided."""
 
     def __init__(self, own: Path) -> None:
-        """own: the file of the present run, in the same folder."""
+        """Use the other files in the folder of a run.
+
+        Args:
+            own: the file of the present run, in the same folder.
+        """
         self._own = own
 
     def added_to(self, record: Record, machine: Callable[[], Sequence[str]]) -> Record:
         """Return the record with limits that its last runs decide, and advice about them.
 
-        machine: returns the kind of this machine; called if a limit is inconclusive.
+        Args:
+            machine: returns the kind of this machine; called if a limit is inconclusive.
         """
         if not has_open_limits(record):
             return record

@@ -32,7 +32,10 @@ def read_input(
 ) -> bytes:
     """Return the content of a file or a pipe.
 
-    now, sleep: the clock used to wait for the writer of a pipe.
+    Args:
+        error: the class of the exception to raise.
+        now: the clock, in seconds, used to wait for the writer of a pipe.
+        sleep: waits for a number of seconds.
 
     Raises:
         error: it cannot be read, has more than `LARGEST` bytes, or is a named pipe without a

@@ -85,9 +85,11 @@ def artifact_paths(
 ) -> dict[str, Path]:
     """Return the path of each kind of artifact to write.
 
-    history: folder in which this run gets a file.
-    files: paths from the option of each kind. folder: for all artifacts without their own path.
-    guide: where the performance guide wants the JSON artifact, unless an option says otherwise.
+    Args:
+        files: paths from the option of each kind.
+        folder: folder for all artifacts without their own path.
+        guide: where the performance guide wants the JSON artifact, unless an option says otherwise.
+        history: folder in which this run gets a file.
     """
     paths = {name: path for name, path in files.items() if path is not None}
     for kind in KINDS.values():

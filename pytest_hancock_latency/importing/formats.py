@@ -91,7 +91,7 @@ _JMETER_COLUMNS: Final = (
     *("responseMessage", "threadName", "dataType", "success"),
 )
 """The first columns of JMeter's CSV by default, the same in all versions."""
-_NEEDED: Final = {"timeStamp", "elapsed", "label", "success"}
+_REQUIRED_COLUMNS: Final = {"timeStamp", "elapsed", "label", "success"}
 
 Column = Sequence[str]
 
@@ -111,7 +111,7 @@ class _Layout:
     """Seconds in its unit."""
     is_end: bool = False
     """Whether that time is when a request ended."""
-    wanted: str | None = None
+    line_start: str | None = None
     """How the lines of requests begin; None if all of them are."""
 
 
@@ -142,7 +142,11 @@ def _itself(at: int) -> Callable[[Sequence[Column]], Sequence[str]]:
 
 
 def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterator[Requests]:
-    """Read a CSV file whose columns are named. default: name of requests without one."""
+    """Read a CSV file whose columns are named.
+
+    Args:
+        default: name of requests without one.
+    """
     header, lines = _header(lines)
 
     def place(option: str, column: str) -> int:
@@ -174,7 +178,9 @@ def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
         header = list(_JMETER_COLUMNS)
     else:
         header, lines = _header(lines)
-    if missing := [name for name in _JMETER_COLUMNS if name not in header and name in _NEEDED]:
+    if missing := [
+        name for name in _JMETER_COLUMNS if name not in header and name in _REQUIRED_COLUMNS
+    ]:
         raise ImportedFileError(
             f"has no column {missing[0]}: expected the CSV of JMeter with its first line "
             "(jmeter.save.saveservice.output_format=csv, print_field_names=true)"
@@ -300,7 +306,7 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
         start_s=unit_s,
         # Whole seconds, the default, are too coarse to subtract a latency from.
         is_end=unit_s < 1,
-        wanted="http_req_duration,",
+        line_start="http_req_duration,",
     )
     return _by_layout(lines, layout, default)
 
@@ -328,7 +334,11 @@ def read_gatling(lines: Iterable[str], default: str) -> Iterator[Requests]:
 
 
 def read_nginx(lines: Iterable[str], log_format: str, default: str) -> Iterator[Requests]:
-    """Read an access log. log_format: as in nginx's configuration, with ``$request_time``."""
+    """Read an access log.
+
+    Args:
+        log_format: as in nginx's configuration, with ``$request_time``.
+    """
     pattern = _nginx_pattern(log_format)
 
     def rows() -> Iterator[re.Match[str]]:
@@ -360,11 +370,11 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
     iterator, line = iter(lines), 1
     while block := list(islice(iterator, _BLOCK)):
         first, line = line + 1, line + len(block)
-        wanted = block
-        if layout.wanted is not None:
-            wanted = [text for text in block if text.startswith(layout.wanted)]
+        request_lines = block
+        if layout.line_start is not None:
+            request_lines = [text for text in block if text.startswith(layout.line_start)]
         try:
-            columns = _columns(wanted, iterator)
+            columns = _columns(request_lines, iterator)
             if not columns:
                 continue
             count = len(columns[0])
@@ -407,18 +417,19 @@ def _latencies_and_starts(
     return latencies, starts
 
 
-def _check(numbers: Numbers, most: float) -> None:
+def _check(numbers: Numbers, maximum: float) -> None:
     """Raise ValueError if a number is nan or its absolute value is above a maximum."""
     import numpy as np
 
-    if not np.abs(numbers).max() <= most:
+    if not np.abs(numbers).max() <= maximum:
         raise ValueError
 
 
 def _columns(block: Sequence[str], rest: Iterator[str]) -> Sequence[Column]:
     """Return the columns of lines of CSV, without blank lines; none if there are no others.
 
-    rest: the lines after them, some of which a field with line ends may need.
+    Args:
+        rest: the lines after them, some of which a field with line ends may need.
 
     Raises:
         ValueError: a line has more or fewer columns than the first.
@@ -455,12 +466,12 @@ def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
     """
     width = None
     for number, row in enumerate(csv.reader(block), first):
-        if not row or (layout.wanted and f"{row[0]}," != layout.wanted):
+        if not row or (layout.line_start and f"{row[0]}," != layout.line_start):
             continue
         width = width or len(row)
         if len(row) != width:
             return f"line {number} has {len(row)} columns, and the lines before it have {width}"
-        for at, unit, most, what in (
+        for at, unit, maximum, quantity in (
             (layout.latency, layout.latency_ns, _LONGEST_NS, "latency"),
             (layout.start, layout.start_s, _LATEST_S, "time in seconds"),
         ):
@@ -471,8 +482,8 @@ def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
             value = _number(row[at])
             if value is None:
                 return f"line {number}: {row[at]!r:.40} is not a number"
-            if not abs(value * unit) <= most:
-                return f"line {number}: {row[at]!r:.40} is not a {what}"
+            if not abs(value * unit) <= maximum:
+                return f"line {number}: {row[at]!r:.40} is not a {quantity}"
     return f"line {first} has {width} columns, which are too few"
 
 
@@ -549,10 +560,10 @@ def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Req
         yield Requests(names, latencies_ns, failures, starts_s)
 
 
-def _json_objects(lines: Iterable[str], wanted: str = "{") -> Iterator[dict[str, Any]]:
+def _json_objects(lines: Iterable[str], required_text: str = "{") -> Iterator[dict[str, Any]]:
     """Yield the objects of lines that contain a text; the first line has to be JSON anyway."""
     for number, line in enumerate(lines, 1):
-        if not line.strip() or (wanted not in line and number > 1):
+        if not line.strip() or (required_text not in line and number > 1):
             continue
         try:
             content = json.loads(line)

@@ -34,7 +34,7 @@ from ..judging.coarse import Bucket, CoarseHistogram
 from ..judging.counts import Tally, judge_counts
 from ..judging.sequential import Policy
 from .formats import UNITS
-from .results import LEAST, UNATTRIBUTED, Owners
+from .results import LEAST_OBSERVATIONS, UNATTRIBUTED, Owners
 
 _PATIENCE_S: Final = 60.0
 """How long to wait for an answer: by default, Prometheus gives up after two minutes, and a query
@@ -46,7 +46,7 @@ _NUMBER: Final = re.compile(
 )
 _LONGEST_MESSAGE: Final = 1000
 """Characters of a message, which may repeat labels and errors of the answer."""
-_SHOWN: Final = 12
+_MOST_EDGES: Final = 12
 """Edges shown in a message: as many as the client libraries have by default, about."""
 
 
@@ -77,7 +77,9 @@ def prometheus_records(
 ) -> list[Record]:
     """Ask Prometheus, and judge each series, or all series that match the pattern of a budget.
 
-    budgets: by name or pattern. of_all: budget of all names.
+    Args:
+        budgets: terms by name or pattern.
+        of_all: terms of every name without a budget.
 
     Raises:
         ImportedFileError: there is no answer, or it has nothing that a verdict can be based on; the
@@ -126,20 +128,23 @@ def _ask(query: PrometheusQuery) -> object:
 
 
 def series_of(answer: object, unit: str = "s") -> list[Series]:
-    """Return the histograms in an answer of the HTTP API. unit: of the observed latencies.
+    """Return the histograms in an answer of the HTTP API.
+
+    Args:
+        unit: unit of the observed latencies.
 
     Raises:
         ImportedFileError: it has none, or counts that are not whole.
     """
     unit_ns = Fraction(UNITS[unit])
     classic: dict[str, dict[Fraction | None, int]] = {}
-    found = []
+    histograms = []
     try:
         for labels, sample in _samples(answer):
             name = _named(labels)
             if "histogram" in sample:
                 buckets = tuple(_native(sample["histogram"][1], unit_ns, name))
-                found.append(Series(name, buckets, None))
+                histograms.append(Series(name, buckets, None))
                 continue
             if _EDGE not in labels:
                 raise ImportedFileError(
@@ -156,10 +161,10 @@ def series_of(answer: object, unit: str = "s") -> list[Series]:
             counts[edge] = _count(sample["value"][1], name)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise ImportedFileError("the answer is not that of Prometheus's HTTP API") from None
-    found += [_classic(name, counts) for name, counts in classic.items()]
-    if not found:
+    histograms += [_classic(name, counts) for name, counts in classic.items()]
+    if not histograms:
         raise ImportedFileError("the query returned no series")
-    return found
+    return histograms
 
 
 def _samples(answer: Any) -> Iterator[tuple[Mapping[str, str], Mapping[str, Any]]]:
@@ -212,12 +217,12 @@ def _native(histogram: Mapping[str, Any], unit_ns: Fraction, name: str) -> Itera
     # positive numbers contain their upper end. The bucket of zero contains both.
     for _, low, high, text in histogram.get("buckets", ()):
         count = _count(text, name)
-        above, most = _edge_ns(low, unit_ns) if low != "-Inf" else None, _edge_ns(high, unit_ns)
-        if above is not None and most is not None and above > most:
+        above, maximum = _edge_ns(low, unit_ns) if low != "-Inf" else None, _edge_ns(high, unit_ns)
+        if above is not None and maximum is not None and above > maximum:
             raise ValueError(low)
         if count:
             above_ns = max(0, floor(above or 0))
-            yield Bucket(above_ns, None if most is None else max(0, ceil(most)), count)
+            yield Bucket(above_ns, None if maximum is None else max(0, ceil(maximum)), count)
 
 
 def _classic(name: str, counts: Mapping[Fraction | None, int]) -> Series:
@@ -240,7 +245,7 @@ def _classic(name: str, counts: Mapping[Fraction | None, int]) -> Series:
 def _record(
     name: str, series: Sequence[Series], terms: Terms | None, gates: int, has_own_budget: bool
 ) -> Record:
-    histogram = CoarseHistogram(tuple(bucket for each in series for bucket in each.buckets))
+    histogram = CoarseHistogram(tuple(bucket for member in series for bucket in member.buckets))
     record = Record(
         test=name,
         name="",
@@ -263,15 +268,15 @@ def _record(
         budget = terms.without_rps().budget()
     except BudgetError as error:
         return _with_quantiles(record.without_verdict(str(error)), histogram)
-    for each in series:
+    for member in series:
         for limit in budget.limits:
-            if each.edges_ns is not None and limit.limit_ns not in each.edges_ns:
+            if member.edges_ns is not None and limit.limit_ns not in member.edges_ns:
                 raise ImportedFileError(
-                    f"{each.name}: no verdict on {limit.label} can be based on classic buckets, "
+                    f"{member.name}: no verdict on {limit.label} can be based on classic buckets, "
                     f"because {format_duration(limit.limit_ns)} is not an edge: choose one of "
-                    f"{_shown(each.edges_ns)}, or collect a native histogram"
+                    f"{_shown(member.edges_ns)}, or collect a native histogram"
                 )
-    policy = Policy(least=terms.samples or LEAST, gates=max(1, gates))
+    policy = Policy(least=terms.samples or LEAST_OBSERVATIONS, gates=max(1, gates))
     verdict = judge_counts(Tally(raw=histogram, attributed=histogram), budget, policy)
     limits = tuple(_without_excuse(part) for part in verdict.limits)
     return _with_quantiles(replace(record, verdict=replace(verdict, limits=limits)), histogram)
@@ -292,8 +297,8 @@ def _without_excuse(part: LimitVerdict) -> LimitVerdict:
 
 
 def _shown(edges_ns: Sequence[Fraction]) -> str:
-    shown = ", ".join(format_duration(round(edge)) for edge in edges_ns[:_SHOWN])
-    return shown + (" …" if len(edges_ns) > _SHOWN else "")
+    listed = ", ".join(format_duration(round(edge)) for edge in edges_ns[:_MOST_EDGES])
+    return listed + (" …" if len(edges_ns) > _MOST_EDGES else "")
 
 
 def _with_quantiles(record: Record, histogram: CoarseHistogram) -> Record:

@@ -61,7 +61,9 @@ def imported_records(
 ) -> list[Record]:
     """Read and judge a file, which may be compressed by gzip; ``-`` is standard input.
 
-    budgets: by name or pattern. of_all: budget of all names.
+    Args:
+        budgets: terms by name or pattern.
+        of_all: terms of every name without a budget.
 
     Raises:
         ImportedFileError: it cannot be read; the text begins with its path.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.histogram import indexes_of
-from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
+from ..core.pattern import MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
 
 UNATTRIBUTED: Final = Advice.of("imported")
-LEAST: Final = 50
+LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a test."""
 _COUNTED_AT_ONCE: Final = 524_288
 """Latencies that are counted together: most of them then share windows and buckets. Each takes 24
@@ -46,26 +46,35 @@ class Owners:
     """Finds the budget of a name, and the name or pattern that its requests are judged under."""
 
     def __init__(self, budgets: Mapping[str, Terms], of_all: Terms | None) -> None:
-        """budgets: by name or pattern. of_all: budget of every name without one."""
+        """Match names with budgets.
+
+        Args:
+            budgets: terms by name or pattern.
+            of_all: terms of every name without a budget.
+        """
         self._budgets = budgets
         self._patterns = narrowest_first(budgets)
         self._of_all = of_all
 
-    def owner(self, name: str, known: Collection[str]) -> str:
-        """Return what a name is judged under. known: all owners so far."""
+    def owner(self, name: str, owners: Collection[str]) -> str:
+        """Return what a name is judged under.
+
+        Args:
+            owners: names and patterns that other requests are judged under so far.
+        """
         if name in self._budgets:
             return name
         pattern = first_match(self._patterns, name)
         if pattern is not None:
             return pattern
-        return name if name in known or len(known) < MOST_NAMES else OTHERS
+        return name if name in owners or len(owners) < MOST_NAMES else OTHER_NAMES
 
     def terms(self, owner: str) -> Terms | None:
         """Return the budget of an owner; None if it has none."""
         return self._budgets.get(owner, self._of_all)
 
 
-class _Named:
+class _Group:
     """Requests of one name, or of all names that match one pattern."""
 
     def __init__(self, terms: Terms | None) -> None:
@@ -78,19 +87,19 @@ class _Names(dict[str, int]):
 
     def __init__(self, owners: Owners) -> None:
         super().__init__()
-        self.named: dict[str, _Named] = {}
-        self.by_number: list[_Named] = []
+        self.by_owner: dict[str, _Group] = {}
+        self.by_number: list[_Group] = []
         self._numbers: dict[str, int] = {}
         self._owners = owners
 
     def __missing__(self, name: str) -> int:
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
-        owner = self._owners.owner(name, self.named)
-        if owner not in self.named:
+        owner = self._owners.owner(name, self.by_owner)
+        if owner not in self.by_owner:
             self._numbers[owner] = len(self.by_number)
-            self.named[owner] = _Named(self._owners.terms(owner))
-            self.by_number.append(self.named[owner])
+            self.by_owner[owner] = _Group(self._owners.terms(owner))
+            self.by_number.append(self.by_owner[owner])
         number = self[name] = self._numbers[owner]
         return number
 
@@ -99,7 +108,12 @@ class Results:
     """Adds up chunks of requests, and judges them."""
 
     def __init__(self, budgets: Mapping[str, Terms], *, of_all: Terms | None = None) -> None:
-        """budgets: by name or pattern. of_all: budget of every name without one."""
+        """Create results without requests.
+
+        Args:
+            budgets: terms by name or pattern.
+            of_all: terms of every name without a budget.
+        """
         self._budgets = budgets
         self._names = _Names(Owners(budgets, of_all))
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
@@ -159,7 +173,9 @@ class Results:
         all_windows = [windows for _, _, windows in self._waiting if windows is not None]
         self._waiting, self._waiting_count = [], 0
         # Integers of 16 bits are sorted in linear time.
-        order = np.argsort(names.astype(np.min_scalar_type(len(self._names.named))), kind="stable")
+        order = np.argsort(
+            names.astype(np.min_scalar_type(len(self._names.by_owner))), kind="stable"
+        )
         buckets = indexes_of(latencies_ns[order])
         windows = np.concatenate(all_windows)[order] if all_windows else None
         end = 0
@@ -171,13 +187,13 @@ class Results:
 
     def records(self) -> list[Record]:
         """Return a record for each name, in alphabetical order."""
-        return [self._record(name, named) for name, named in sorted(self._names.named.items())]
+        return [self._record(name, group) for name, group in sorted(self._names.by_owner.items())]
 
-    def _record(self, name: str, named: _Named) -> Record:
-        tally, verdict, why = named.tally, None, None
+    def _record(self, name: str, group: _Group) -> Record:
+        tally, verdict, why = group.tally, None, None
         histogram = tally.histogram
         try:
-            verdict = self._verdict(named)
+            verdict = self._verdict(group)
         except BudgetError as error:
             why = str(error)
         if verdict is None:
@@ -199,7 +215,7 @@ class Results:
             budget_name=name if name in self._budgets else None,
             verdict=verdict,
             not_judged=why,
-            strict=bool(named.terms and named.terms.strict),
+            strict=bool(group.terms and group.terms.strict),
             measurement=Measurement(
                 loop="imported",
                 bracket=False,
@@ -211,12 +227,14 @@ class Results:
             ),
         )
 
-    def _verdict(self, named: _Named) -> Verdict | None:
-        if named.terms is None:
+    def _verdict(self, group: _Group) -> Verdict | None:
+        if group.terms is None:
             return None
-        terms = named.terms.without_rps()
-        policy = Policy(least=terms.samples or LEAST, gates=max(1, len(self._names.named)))
-        return judge_counts(named.tally.tally(), terms.budget(), policy)
+        terms = group.terms.without_rps()
+        policy = Policy(
+            least=terms.samples or LEAST_OBSERVATIONS, gates=max(1, len(self._names.by_owner))
+        )
+        return judge_counts(group.tally.tally(), terms.budget(), policy)
 
 
 def _unix_s(time_s: float | None) -> float | None:

@@ -57,10 +57,10 @@ def why_not_raw(first: str) -> str | None:
     'is the output of wrk or wrk2, and no verdict can be '
     >>> why_not_raw("timeStamp,elapsed,label")
     """
-    for begin, what, instead in _SUMMARIES:
+    for begin, description, instead in _SUMMARIES:
         if begin.match(first):
             return (
-                f"is {what}, and no verdict can be based on a summary, because it does not say how "
-                f"many requests were over a limit: {instead}"
+                f"is {description}, and no verdict can be based on a summary, because it does not "
+                f"say how many requests were over a limit: {instead}"
             )
     return None

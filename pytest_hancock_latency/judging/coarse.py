@@ -55,10 +55,10 @@ class CoarseHistogram:
 
     def high_of_rank(self, rank: int) -> int | None:
         """Return what the observation with this rank is not above; None if it is unknown."""
-        known = [
+        finite_edges = [
             (bucket.most_ns, bucket.count) for bucket in self.buckets if bucket.most_ns is not None
         ]
-        return _at(rank, known) if rank <= sum(count for _, count in known) else None
+        return _at(rank, finite_edges) if rank <= sum(count for _, count in finite_edges) else None
 
 
 def _at(rank: int, edges: Iterable[tuple[int, int]]) -> int:

@@ -90,7 +90,11 @@ class ColumnTally:
     """Running counts of one kind of request."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
-        """limits: all limits that the counts will be judged by."""
+        """Create an empty tally.
+
+        Args:
+            limits: all limits that the counts will be judged by.
+        """
         self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
         self._buckets = Occurrences()
         self._windows = Occurrences()

@@ -87,7 +87,7 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
 
 
 def _judge_limit(
-    limit: Limit, table: Table, tally: Tally, least: int, least_time_ns: int
+    limit: Limit, table: Table, tally: Tally, least_observations: int, least_time_ns: int
 ) -> LimitVerdict:
     """Return the verdict on one limit of a tally."""
     limit_ns = limit.limit_ns
@@ -102,11 +102,17 @@ def _judge_limit(
         if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
-    if outcome is None and counts.n >= least and table.shows_within(counts.n, counts.over):
+    if (
+        outcome is None
+        and counts.n >= least_observations
+        and table.shows_within(counts.n, counts.over)
+    ):
         if tally.elapsed_ns >= least_time_ns:
             outcome = Outcome.WITHIN
         otherwise = otherwise or Reason.SHORT
-    return limit_verdict(limit, table, counts, outcome, least=least, otherwise=otherwise)
+    return limit_verdict(
+        limit, table, counts, outcome, least=least_observations, otherwise=otherwise
+    )
 
 
 def _is_no_single_stall(limit: Limit, table: Table, windows: OverTime | None) -> bool:
@@ -126,7 +132,11 @@ class RunningTally:
     """Running counts of one kind of request."""
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
-        """limits: all limits that the counts will be judged by."""
+        """Create an empty tally.
+
+        Args:
+            limits: all limits that the counts will be judged by.
+        """
         self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
         self._from = _NEVER
         self._begin()
@@ -145,7 +155,11 @@ class RunningTally:
         self._begin()
 
     def add(self, window: int, counts: BucketCounts) -> None:
-        """Add a piece. window: number of the window in which the requests started."""
+        """Add a piece.
+
+        Args:
+            window: number of the window in which the requests started.
+        """
         if window < self._from:
             return
         add_counts(self._counts, counts)
@@ -208,7 +222,8 @@ class RunningTally:
     def tally(self, starved: Container[int] = ()) -> Tally:
         """Return the counts as they can be judged.
 
-        starved: windows in which the load generator waited for a CPU.
+        Args:
+            starved: windows in which the load generator waited for a CPU.
         """
         histogram = self.histogram
         windows = self._totals

@@ -105,15 +105,15 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
     requests = _requests(steady, windows, number)
     hit = [_is_hit(steady.begin + at * windows, windows, strained) for at in range(number)]
     required = least_per_s * stretch_ns / NS_PER_S
-    every = _Stretches(requests, required)
+    stretches = _Stretches(requests, required)
     calm = _Stretches([n for n, is_hit in zip(requests, hit, strict=True) if not is_hit], required)
     table = boundaries(_SHORT, policy.alpha_within, alpha)
-    needed = _needed(every, calm, table)
+    needed_count = _needed(stretches, calm, table)
     is_small = reachable_per_s is not None and reachable_per_s < least_per_s
-    reason = _reason(every, calm, table, is_small=is_small, needed=needed)
+    reason = _reason(stretches, calm, table, is_small=is_small, needed_count=needed_count)
     outcome = Outcome.INCONCLUSIVE
     if reason is Reason.SHOWN:
-        outcome = Outcome.WITHIN if every.show_within(table) else Outcome.EXCEEDED
+        outcome = Outcome.WITHIN if stretches.show_within(table) else Outcome.EXCEEDED
     return RpsVerdict(
         least_per_s=least_per_s,
         outcome=outcome,
@@ -121,10 +121,10 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
         per_s=sum(requests) / max(1, number) / stretch_ns * NS_PER_S,
         stretch_ns=stretch_ns,
         n=number,
-        short=every.short,
+        short=stretches.short,
         strained=sum(hit),
-        short_strained=every.short - calm.short,
-        needed=needed if reason is Reason.FEW else None,
+        short_strained=stretches.short - calm.short,
+        needed=needed_count if reason is Reason.FEW else None,
         reachable_per_s=reachable_per_s,
     )
 
@@ -184,24 +184,31 @@ def _is_hit(begin: int, windows: int, strained: Container[int]) -> bool:
 
 
 def _reason(
-    every: _Stretches, calm: _Stretches, table: Table, *, is_small: bool, needed: int | None
+    stretches: _Stretches,
+    calm: _Stretches,
+    table: Table,
+    *,
+    is_small: bool,
+    needed_count: int | None,
 ) -> Reason:
-    if every.show_within(table):
+    if stretches.show_within(table):
         return Reason.SHOWN
-    if every.miss and is_small:
+    if stretches.miss and is_small:
         return Reason.LOAD
     if calm.show_exceeded(table):
         return Reason.SHOWN
-    if every.show_exceeded(table):
+    if stretches.show_exceeded(table):
         return Reason.MACHINE
-    return Reason.NEAR if needed is None else Reason.FEW
+    return Reason.NEAR if needed_count is None else Reason.FEW
 
 
-def _needed(every: _Stretches, calm: _Stretches, table: Table) -> int | None:
+def _needed(stretches: _Stretches, calm: _Stretches, table: Table) -> int | None:
     """Estimate how many intervals would settle it at the current rates."""
-    if not len(every):
+    if not len(stretches):
         return table.within_from(0)
     if not calm.miss:
-        return None if every.miss else table.within_at_rate(len(every), every.short, _FARTHEST)
-    more = table.exceeded_at_rate(len(calm), calm.short, _FARTHEST)
-    return None if more is None else more + _DELETED
+        if stretches.miss:
+            return None
+        return table.within_at_rate(len(stretches), stretches.short, _FARTHEST)
+    added_count = table.exceeded_at_rate(len(calm), calm.short, _FARTHEST)
+    return None if added_count is None else added_count + _DELETED

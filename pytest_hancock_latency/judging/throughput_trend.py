@@ -71,7 +71,8 @@ class Steady:
 def judge_throughput(steady: Steady, alpha: float) -> ThroughputVerdict | None:
     """Judge whether throughput is steady or declining; None if the load was too short.
 
-    alpha: probability of calling a steady throughput declining.
+    Args:
+        alpha: probability of calling a steady throughput declining.
     """
     if steady.length_ns < LEAST_NS or steady.requests < LEAST_REQUESTS:
         return None

@@ -167,7 +167,11 @@ class Coordinator:
             self._environment.runner.stop()
 
     def _write(self, records: list[Record], kinds: tuple[str, ...] | None = None) -> None:
-        """kinds: artifacts to write; by default all."""
+        """Write artifacts.
+
+        Args:
+            kinds: artifacts to write; by default all.
+        """
         session = self.session()
         for kind, path in self._settings.artifacts.items():
             if kind == RUN and not records:

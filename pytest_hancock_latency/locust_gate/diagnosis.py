@@ -92,7 +92,8 @@ def about_send_lag(lag_ns: int | None) -> list[Advice]:
 def about_omission(closed: Histogram, interval_ns: int) -> list[Advice]:
     """Return advice about a closed loop whose stalls are hidden because its users waited.
 
-    interval_ns: time between requests of one user.
+    Args:
+        interval_ns: time between requests of one user.
     """
     omitted = omitted_requests(closed, interval_ns)
     if not 0 < omitted <= _MOST_OMITTED:

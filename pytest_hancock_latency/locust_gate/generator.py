@@ -51,13 +51,13 @@ class Strain:
     busy: set[int] = field(default_factory=set)
     """Windows of the seconds in which it fully used its core."""
 
-    def add(self, other: Strain) -> None:
+    def add(self, measurements: Strain) -> None:
         """Add later measurements, or those of another process."""
-        self.seconds += other.seconds
-        self.busy_seconds += other.busy_seconds
-        add_counts(self.greenlet_lags, other.greenlet_lags)
-        add_counts(self.waits, other.waits)
-        self.busy |= other.busy
+        self.seconds += measurements.seconds
+        self.busy_seconds += measurements.busy_seconds
+        add_counts(self.greenlet_lags, measurements.greenlet_lags)
+        add_counts(self.waits, measurements.waits)
+        self.busy |= measurements.busy
 
     @property
     def starved(self) -> frozenset[int]:
@@ -76,7 +76,14 @@ class Watch:
         waited_ns: Callable[[], int] | None = None,
         unix_s: Callable[[], float] = time.time,
     ) -> None:
-        """waited_ns: returns how long this thread has waited for a CPU; by default from Linux."""
+        """Prepare to watch this process.
+
+        Args:
+            clock: time in seconds.
+            cpu: CPU time of this process in seconds.
+            waited_ns: returns how long this thread has waited for a CPU; by default from Linux.
+            unix_s: time in seconds since 1970.
+        """
         self._clock, self._cpu, self._unix_s = clock, cpu, unix_s
         self._waited_ns = waited_ns or _run_queue_reader()
         self._waited, self._noted_s = self._waited_ns(), self._unix_s()

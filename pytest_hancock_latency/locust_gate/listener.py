@@ -61,7 +61,7 @@ class Listener:
         start_time: float | None = None,
         context: Mapping[str, Any] | None = None,
         response: object = None,
-        **_others: Any,
+        **_extras: Any,
     ) -> None:
         """Count one request; an invalid latency counts as a failure."""
         if response_time is None and exception is None:
@@ -213,10 +213,10 @@ def _from_cells(
     plain: Mapping[str, Any], field: str, is_key: Callable[[object], bool]
 ) -> dict[tuple[str, str, int], Any]:
     cells: dict[tuple[str, str, int], Any] = {}
-    found = plain.get(field, [])
-    if not isinstance(found, list | tuple):
+    plain_cells = plain.get(field, [])
+    if not isinstance(plain_cells, list | tuple):
         raise ValueError(f"{field}: not a list of cells")
-    for cell in found:
+    for cell in plain_cells:
         if not isinstance(cell, list | tuple) or len(cell) != 4:  # noqa: PLR2004 - as in `_cells`
             raise ValueError(f"{field}: not a cell of method, name, window and counts")
         method, name, window, counts = cell

@@ -37,6 +37,6 @@ def guard(stats: Any) -> None:
     stats.log_request, stats.log_error = log_right_request, log_right_error
 
 
-def _number(value: object, most: float) -> float | None:
-    """Return a number from −most to most, or None; NaN becomes None."""
-    return value if isinstance(value, int | float) and -most <= value <= most else None
+def _number(value: object, maximum: float) -> float | None:
+    """Return a number from −maximum to maximum, or None; NaN becomes None."""
+    return value if isinstance(value, int | float) and -maximum <= value <= maximum else None

@@ -11,7 +11,7 @@ from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, index_of
-from ..core.pattern import MOST_NAMES, OTHERS, first_match, narrowest_first
+from ..core.pattern import MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -25,7 +25,7 @@ from .diagnosis import about_alike, about_omission, about_send_lag
 from .listener import RequestCounts, label_of
 from .participants import Added, Participant
 
-_LEAST: Final = 50
+_LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a test."""
 _OF_REQUESTS: Final = re.compile(r"[A-Z*]+ ")
 """Start of the name of a request's budget; other budgets in the file are for tests."""
@@ -160,13 +160,13 @@ class RunJudge:
     def _budget_or_own(self, label_: str) -> str:
         """Return the budget that a request counts for, else its own name."""
         if label_ == AGGREGATED and AGGREGATED in self._budgets:
-            return OTHERS  # a request with exactly this name
+            return OTHER_NAMES  # a request with exactly this name
         if label_ in self._budgets or label_ in self._kinds:
             return label_
         pattern = first_match(self._patterns, label_)
         if pattern is not None:
             return pattern
-        return label_ if len(self._kinds) < MOST_NAMES else OTHERS
+        return label_ if len(self._kinds) < MOST_NAMES else OTHER_NAMES
 
     def _kind(self, label_: str) -> _RequestKind:
         if label_ not in self._kinds:
@@ -214,10 +214,10 @@ class RunJudge:
     def _verdict(
         self, kind: _RequestKind, terms: Terms | None, state: RunState, waiting: float
     ) -> Verdict:
-        least = terms.samples if terms and terms.samples else _LEAST
+        least_observations = terms.samples if terms and terms.samples else _LEAST_OBSERVATIONS
         # A power of two, so that a new name rarely changes the evidence tables of all others.
         gates = 1 << max(0, len(self._kinds) - 1).bit_length()
-        policy = Policy(least=least, gates=gates)
+        policy = Policy(least=least_observations, gates=gates)
         tally = kind.tally.tally(state.starved)
         if terms is not None:
             verdict = judge_counts(tally, terms.budget(), policy)
@@ -239,7 +239,11 @@ def _limits_rps(terms: Terms) -> bool:
 def _judge_rps(
     kind: _RequestKind, terms: Terms, policy: Policy, state: RunState, waiting: float
 ) -> RpsVerdict | None:
-    """Return the verdict on minimum requests/s, if limited. waiting: share of the time."""
+    """Return the verdict on minimum requests/s, if limited.
+
+    Args:
+        waiting: share of their time that the users wait for responses.
+    """
     if terms.least_per_s is None:
         return None
     counts = kind.tally.answered_per_window
@@ -274,7 +278,7 @@ def _measurement(
     advice = [*state.advice, *about_send_lag(measured.send_lag_ns)]
     if kind.loop == "closed" and histogram.n:
         advice += about_omission(histogram, _interval_ns(kind, state.users))
-    if name == OTHERS:
+    if name == OTHER_NAMES:
         advice.append(MANY_NAMES)
     advice += advice_on_name
     return replace(measured, advice=tuple(advice))

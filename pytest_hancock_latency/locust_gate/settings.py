@@ -58,11 +58,11 @@ def add_options(parser: Any, **_: Any) -> None:
 def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) -> Settings:
     """Read all options and the budget file, and check that the artifacts can be written.
 
-    folder: base of relative paths.
+    Args:
+        folder: base of relative paths.
 
     Raises:
-        LatencyError: something is invalid, or cannot be read or written; the text names its
-            source.
+        LatencyError: something is invalid, or cannot be read or written; the text names its source.
     """
     texts = {option.name: _text(option, options, environ) for option in OPTIONS}
     paths = {name: folder / text for name, text in texts.items() if text}

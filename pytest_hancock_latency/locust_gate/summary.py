@@ -13,8 +13,8 @@ from ..reporting.wording import explain, printable, scale_lines
 from ..runs.merging import by_built_in_limits
 from .participants import LOCAL, Participant, State
 
-_NAMED: Final = 5
-NOTHING: Final = "no requests were made: nothing was measured, so nothing passes"
+_MOST_TITLES: Final = 5
+NOTHING_MEASURED: Final = "no requests were made: nothing was measured, so nothing passes"
 
 
 def summary_lines(
@@ -25,11 +25,13 @@ def summary_lines(
 ) -> list[str]:
     """Return the lines of the summary.
 
-    unmatched: names of budgets that no request matched. scale: factor for latency limits.
+    Args:
+        unmatched: names of budgets that no request matched.
+        scale: factor for latency limits.
     """
     lines = ["", "latency budgets"]
     if not records:
-        return [*lines, NOTHING, *_unmatched(unmatched), *_about(participants)]
+        return [*lines, NOTHING_MEASURED, *_unmatched(unmatched), *_about(participants)]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
     lines += scale_lines(scale)
     for record in records:
@@ -42,8 +44,8 @@ def summary_lines(
 def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
     if not titles:
         return []
-    listed = ", ".join(map(printable, titles[:_NAMED]))
-    rest = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
+    listed = ", ".join(map(printable, titles[:_MOST_TITLES]))
+    rest = f" and {len(titles) - _MOST_TITLES} more" if len(titles) > _MOST_TITLES else ""
     return [f"judged by built-in limits, because no budget has their name: {listed}{rest}"]
 
 

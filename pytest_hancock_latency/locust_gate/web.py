@@ -74,8 +74,8 @@ def table(records: Sequence[Record]) -> list[dict[str, str]]:
     for record, row in zip(records, rows(records), strict=True):
         advice = [advice_text(advice) for advice in record.measurement.advice]
         evidence = "; ".join([*explain(record), *advice])
-        *others, verdict = row.cells
-        cells = (*others, f"{EMOJI[record.outcome]} {verdict}", evidence)
+        *other_cells, verdict = row.cells
+        cells = (*other_cells, f"{EMOJI[record.outcome]} {verdict}", evidence)
         cells_by_column.append(dict(zip(_COLUMNS, cells, strict=True)))
     return cells_by_column
 
@@ -102,7 +102,11 @@ class WebView:
         return {**statistics, "extended_stats": [*tables, tab]}
 
     def page(self, report: str) -> str:
-        """Return the separate page. report: URL of the report."""
+        """Return the separate page.
+
+        Args:
+            report: URL of the report.
+        """
         lines = self._coordinator.summary_lines(self.records())
         return _PAGE.format(text=escape("\n".join(lines)), report=escape(report))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LONG_NS: Final = 10 * NS_PER_S
 """Without a message, ten seconds of silence look like a test that hangs."""
-_SHOWN: Final = 5
+_SLOWEST_COUNT: Final = 5
 _WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
 _COARSE_CLOCK_S: Final = 1e-6
@@ -33,14 +33,15 @@ _FEWEST_PROBES: Final = 20
 def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slow, ...]:
     """Return the slowest observations, slowest first, each with its causes.
 
-    collections: start of each garbage collection, in ns from the start of measuring, ascending.
+    Args:
+        collections: start of each garbage collection, in ns from the start of measuring, ascending.
     """
     import numpy as np
 
     if not len(observations):
         return ()
     n = len(observations)
-    rest = n - min(_SHOWN, n)
+    rest = n - min(_SLOWEST_COUNT, n)
     # Only these few are sorted: a full sort would be the most expensive step for a sample.
     largest = np.argpartition(observations.wall_ns, rest)[rest:]
     order = largest[np.lexsort((largest, observations.wall_ns[largest]))][::-1]

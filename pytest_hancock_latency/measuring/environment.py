@@ -17,7 +17,8 @@ _GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 def machine_info(folder: Path) -> dict[str, Any]:
     """Return CPU, cores, memory, operating system, load and Python; None means unknown.
 
-    folder: a folder on the disk whose free space is reported.
+    Args:
+        folder: a folder on the disk whose free space is reported.
     """
     return {
         "cpu": _cpu_model(),

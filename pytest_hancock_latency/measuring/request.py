@@ -190,7 +190,8 @@ class Target:
     def request(self, *, offers_unfinished: bool) -> Request:
         """Make the request of a plain function.
 
-        offers_unfinished: whether to raise `Unfinished` for answers that must be awaited.
+        Args:
+            offers_unfinished: whether to raise `Unfinished` for answers that must be awaited.
         """
         check = after(offer_unfinished, self.check) if offers_unfinished else self.check
         return self._request(attempting, check)
@@ -249,7 +250,8 @@ def is_coroutine_function(function: Any) -> bool:
 def require_function(function: object, caller: str) -> None:
     """Raise LatencyError unless it is a function; often it is the return value of one.
 
-    caller: name of the calling method, for the message.
+    Args:
+        caller: name of the calling method, for the message.
     """
     kind = type(function)
     if callable(function) and not hasattr(kind, "status_code"):  # Werkzeug responses are callable

@@ -48,7 +48,7 @@ class Activation:
                 "pip install numpy"
             )
         self._config = config
-        self.settings, self._named = _usable(config)
+        self.settings, self._budgets = _usable(config)
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
@@ -103,7 +103,9 @@ class Activation:
         with_marker = set(marked)
         for item in items:
             try:
-                terms = terms_of(item, self._named) if item in with_marker else self._by_tests(item)
+                terms = (
+                    terms_of(item, self._budgets) if item in with_marker else self._by_tests(item)
+                )
             except BudgetError as error:
                 errors[str(error)] = None
             else:
@@ -124,14 +126,14 @@ class Activation:
         """Return the budget of a test without a marker: from the budget file, else the default."""
         if not isinstance(item, pytest.Function) or LOCUST_RUN in item.fixturenames:
             return None
-        return self._named.for_test(item) or self.settings.default
+        return self._budgets.for_test(item) or self.settings.default
 
     def _note_unused(self) -> None:
         """Report unused budgets if the whole suite runs."""
-        chosen = self._config.option
+        options = self._config.option
         is_whole = all(Path(argument).is_dir() for argument in self._config.args)
-        unused = self._named.unused
-        if not is_whole or chosen.keyword or chosen.markexpr or not unused:
+        unused = self._budgets.unused
+        if not is_whole or options.keyword or options.markexpr or not unused:
             return
         if _is_worker(self._config):
             self._config.workeroutput[REMARKS] = [unused]  # type: ignore[attr-defined]

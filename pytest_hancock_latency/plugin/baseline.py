@@ -22,7 +22,11 @@ class Baseline:
     """The samples of an earlier run, and the machine they were measured on."""
 
     def __init__(self, artifact: Artifact, machine: Callable[[], Mapping[str, Any]]) -> None:
-        """machine: returns facts about this machine; called when something is compared."""
+        """Compare with an earlier artifact.
+
+        Args:
+            machine: returns facts about this machine; called when something is compared.
+        """
         self.artifact = artifact
         self._machine = machine
 

@@ -25,11 +25,11 @@ def duel_instead(config: pytest.Config, base: str) -> int:
     """Run the duel, print its table and return the exit code.
 
     Args:
-        config: The configuration of the session that is not run.
-        base: The version to compare with.
+        config: the configuration of the session that is not run.
+        base: the version to compare with.
 
     Raises:
-        UsageError: The versions cannot be compared.
+        UsageError: the versions cannot be compared.
     """
     arguments = list(_without_switch(config.invocation_params.args))
     settings = read_settings(config)

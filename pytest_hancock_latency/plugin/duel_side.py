@@ -25,8 +25,8 @@ class DuelSide:
         """Return what lets the samples of a test take turns.
 
         Args:
-            node_id: Node id of the test.
-            regression: Slowdown that its budget allows.
+            node_id: node id of the test.
+            regression: slowdown that its budget allows.
         """
         return ConnectedTest(self._connection, node_id, regression)
 

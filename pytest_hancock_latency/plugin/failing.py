@@ -25,7 +25,12 @@ class BudgetExceeded(Failed):
     """Fails a test whose latency budget does not hold; shown without a traceback."""
 
     def __init__(self, headline: str, details: str = "") -> None:
-        """headline: text of the summary line; details: further text of the report."""
+        """Create the failure of a test.
+
+        Args:
+            headline: text of the summary line.
+            details: further text of the report.
+        """
         super().__init__(f"{headline}\n{details}" if details else headline, pytrace=False)
         self.headline = headline
 

@@ -21,7 +21,11 @@ class GitHub:
     """Writes for GitHub Actions if the session runs there, otherwise nothing."""
 
     def __init__(self, environ: Mapping[str, str], rootdir: Path, *, gating: bool) -> None:
-        """gating: whether an exceeded budget fails its test."""
+        """Find out whether the session runs in a GitHub workflow.
+
+        Args:
+            gating: whether an exceeded budget fails its test.
+        """
         self._summary = environ.get(SUMMARY)
         self._annotates = environ.get("GITHUB_ACTIONS") == "true"
         self._workspace = Path(environ.get("GITHUB_WORKSPACE") or rootdir)

@@ -33,7 +33,8 @@ class Hooks:
     def artifact_text(self, artifact_of: Callable[[], Plain]) -> str | None:
         """Return the text of an artifact changed by hooks; None without hooks or if one fails.
 
-        artifact_of: makes the artifact as plain data, if there are hooks.
+        Args:
+            artifact_of: makes the artifact as plain data, if there are hooks.
         """
         hook = self._config.hook.pytest_latency_artifact
         if not hook.get_hookimpls():

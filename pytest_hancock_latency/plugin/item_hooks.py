@@ -51,7 +51,11 @@ class ItemHooks:
         duel: DuelSide | None = None,
         add_earlier_runs: Callable[[Record], Record] | None = None,
     ) -> None:
-        """add_earlier_runs: decides what a record leaves inconclusive by the runs before it."""
+        """Prepare the hooks of a session.
+
+        Args:
+            add_earlier_runs: decides the inconclusive limits of a record by the runs before it.
+        """
         self._add_earlier_runs = add_earlier_runs
         self._duel = duel
         self._config = config

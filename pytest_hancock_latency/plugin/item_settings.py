@@ -43,13 +43,13 @@ class ItemSettings:
     budget_name: str | None = None
     regression: Fraction | None = None
 
-    def judge(self, earlier: int, most: int, window_ns: int) -> SequentialJudge | None:
-        """Make a judge for a sample of up to `most` observations, after `earlier` samples."""
+    def judge(self, earlier: int, maximum: int, window_ns: int) -> SequentialJudge | None:
+        """Make a judge for a sample of up to `maximum` observations, after `earlier` samples."""
         if self.budget is None:
             return None
         policy = Policy(
-            least=min(self.plan.samples, max(1, most)),
-            most=max(1, most),
+            least=min(self.plan.samples, max(1, maximum)),
+            most=max(1, maximum),
             gates=self.gates,
             window_ns=window_ns,
             share=share_of_sample(earlier),
@@ -62,7 +62,8 @@ def item_settings_of(
 ) -> ItemSettings:
     """Combine the terms of a test with the settings of the session.
 
-    gates: number of gates in the build.
+    Args:
+        gates: number of gates in the build.
     """
     test = item.nodeid
     if settings.mode is Mode.OFF:

@@ -59,7 +59,12 @@ class Ledger:
     def __init__(
         self, paths: Mapping[str, Path], session: Session, kept_runs: int = KEPT_RUNS
     ) -> None:
-        """paths: path of each kind of artifact to write. kept_runs: of the history."""
+        """Create an empty ledger.
+
+        Args:
+            paths: path of each kind of artifact to write.
+            kept_runs: number of runs to keep in the history.
+        """
         self._paths = paths
         self._kept_runs = kept_runs
         self._session = session
@@ -68,7 +73,7 @@ class Ledger:
         """Records as lines of the journal, by title."""
         self._journal = Journal(paths[JSON]) if JSON in paths else None
         self._process = os.getpid()
-        self._written = 0
+        self._written_count = 0
         """Number of records when the artifacts were last written."""
         self.writer = ArtifactWriter()
 
@@ -80,10 +85,10 @@ class Ledger:
     @property
     def where(self) -> str:
         """The paths of artifacts for readers, on one line; empty if there are none."""
-        written = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
+        paths = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
         places = ", ".join(
             f"{_OPENED[kind]} {_relative(path)}"
-            for kind, path in written.items()
+            for kind, path in paths.items()
             if path not in self.writer.unwritable
         )
         return f"written: {places}" if places else ""
@@ -100,7 +105,7 @@ class Ledger:
             self._records[record.title] = record
         if self._journal is not None:
             self._keep(records, self._journal)
-        if len(self._records) >= _GROWTH * self._written:
+        if len(self._records) >= _GROWTH * self._written_count:
             self._write_all([kind for kind in self._paths if KINDS[kind].at_intervals])
 
     def write(self) -> None:
@@ -134,7 +139,7 @@ class Ledger:
     def _write_all(self, kinds: Iterable[str]) -> None:
         for kind in kinds:
             self._write(kind)
-        self._written = len(self._records)
+        self._written_count = len(self._records)
 
     def _write(self, kind: str) -> None:
         path, session = self._paths[kind], self._session

@@ -26,7 +26,7 @@ class Live:
         self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
         self._test = test
-        self._shown = False
+        self._is_visible = False
         self._live = self._terminal is not None and _is_watched(self._terminal)
 
     def warn(self, advice: Advice) -> None:
@@ -40,14 +40,14 @@ class Live:
             return
         width = self._terminal._tw.fullwidth - 1
         text = progress_line(self._test, progress)[:width]
-        self._shown = True
+        self._is_visible = True
         self._write(f"\r{text.ljust(width)}")
 
     def done(self) -> None:
         """Erase the line."""
-        if self._shown:
+        if self._is_visible:
             self._write(f"\r{' ' * (self._terminal._tw.fullwidth - 1)}\r")
-            self._shown = False
+            self._is_visible = False
 
     def _write(self, text: str) -> None:
         if self._capture is None:

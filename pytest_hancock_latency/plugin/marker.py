@@ -100,7 +100,7 @@ class NamedBudgets:
         self._fallback = config.rootpath / "pyproject.toml"
         self._file = self._path or self._fallback
         self._budgets: Mapping[str, Terms] | None = None
-        self._used: set[str] = set()
+        self._used_names: set[str] = set()
         self._is_for_tests = self._path is not None
         """Whether tests of the run may use the file; it may be for Locust only."""
         if self._path is not None:  # set explicitly: errors in it count even if no test uses it
@@ -115,7 +115,7 @@ class NamedBudgets:
         Budgets that limit only rps, and patterns of names, are for Locust and left out.
         """
         budgets = self._budgets if self._budgets and self._is_for_tests else {}
-        unused = set(budgets) - self._used
+        unused = set(budgets) - self._used_names
         names = sorted(name for name in unused if budgets[name].limits and "*" not in name)
         if not names:
             return ""
@@ -131,7 +131,7 @@ class NamedBudgets:
         budgets = self._read()
         self._is_for_tests = True
         if name in budgets:
-            self._used.add(name)
+            self._used_names.add(name)
             return budgets[name]
         names = ", ".join(f'"{name_}"' for name_ in sorted(budgets)) or "none"
         near = did_you_mean(name, budgets)
@@ -194,14 +194,14 @@ def _names(item: pytest.Item) -> tuple[str, ...]:
     return item.nodeid, without_parameters, item.name, function
 
 
-def terms_of(item: pytest.Item, named: NamedBudgets) -> Terms:
+def terms_of(item: pytest.Item, budgets: NamedBudgets) -> Terms:
     """Combine all markers of a test; closer ones take precedence, limit by limit.
 
     Raises:
         BudgetError: a marker is invalid; the text starts with the test's node id.
     """
     try:
-        layers = [layer for mark in item.iter_markers(MARKER) for layer in _layers(mark, named)]
+        layers = [layer for mark in item.iter_markers(MARKER) for layer in _layers(mark, budgets)]
         terms = reduce(Terms.over, layers)
         terms.budget()
     except ValueError as error:  # BudgetError, or an integer that is too long for its message

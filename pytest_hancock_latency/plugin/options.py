@@ -77,8 +77,8 @@ def may_name_tests(file: Path) -> bool:
         content = file.read_bytes()
     except OSError:
         return False
-    ours = b"hancock-latency" in content
-    return ours and re.search(rb"\b(tests|extends)\s*=", content) is not None
+    mentions_plugin = b"hancock-latency" in content
+    return mentions_plugin and re.search(rb"\b(tests|extends)\s*=", content) is not None
 
 
 def add_options(parser: pytest.Parser) -> None:

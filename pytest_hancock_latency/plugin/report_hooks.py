@@ -50,7 +50,11 @@ class ReportHooks:
         hooks: Hooks,
         local_records: Callable[[str], Sequence[Record]],
     ) -> None:
-        """local_records: returns and removes the records of a test of this process, by node id."""
+        """Prepare the hooks of a session.
+
+        Args:
+            local_records: returns and removes the records of a test of this process, by node id.
+        """
         self._ledger = ledger
         self._facts = facts
         self._github = github
@@ -63,8 +67,8 @@ class ReportHooks:
         """Add the records of a finished test to the ledger."""
         if report.when != "call":
             return
-        sent = map(json.loads, getattr(report, RECORDS, []))
-        records = [*map(from_plain, sent), *self._local_records(report.nodeid)]
+        plain_records = map(json.loads, getattr(report, RECORDS, []))
+        records = [*map(from_plain, plain_records), *self._local_records(report.nodeid)]
         if records:
             self._ledger.add(records)
             self._github.note_place(records[0].test, report)
@@ -149,7 +153,7 @@ def _width(terminal: pytest.TerminalReporter) -> int:
 def _write_table(
     terminal: pytest.TerminalReporter, records: Sequence[Record], columns: Sequence[Column]
 ) -> None:
-    every = terminal.verbosity > 0
-    for line in terminal_lines(records, _width(terminal), every=every, columns=columns):
+    show_all = terminal.verbosity > 0
+    for line in terminal_lines(records, _width(terminal), show_all=show_all, columns=columns):
         terminal.write(line.before)
         terminal.write_line(line.verdict, **_COLOURS.get(line.outcome, {}))

@@ -91,7 +91,7 @@ class Sampler:
     is_requested: bool = False
     """Whether the test uses the fixture; otherwise the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
-    _begun: list[str] = field(default_factory=list)
+    _started_names: list[str] = field(default_factory=list)
     _rounds: Rounds[object] | None = None
 
     def __repr__(self) -> str:
@@ -141,13 +141,15 @@ class Sampler:
         async test, use ``await sample(fetch)`` for a function whose results must be awaited; if it
         is not declared with ``async def``, it is called once more, to find out.
 
-        inputs: each call gets the next one after `args`, starting over after the last; the warm-up
-            starts with the first one, too. The sample covers all inputs together.
-        name: name of the sample, if a test has several.
-        check: checks each return value outside the timed window; if it returns something false (but
-            not None) or raises AssertionError, the call is a failure and not an observation.
-        failures: exceptions that count as failed requests, limited by `errors`; any other is raised
-            at once.
+        Args:
+            inputs: each call gets the next one after `args`, starting over after the last; the
+                warm-up starts with the first one, too. The sample covers all inputs together.
+            name: name of the sample, if a test has several.
+            check: checks each return value outside the timed window; if it returns something false
+                (but not None) or raises AssertionError, the call is a failure and not an
+                observation.
+            failures: exceptions that count as failed requests, limited by `errors`; any other is
+                raised at once.
 
         Raises:
             LatencyError: `function` is not a function, the name is already used, there are no
@@ -221,11 +223,18 @@ class Sampler:
         check: Check | None = None,
         **kwargs: Any,
     ) -> Measured[LoadSample]:
-        """Make `requests` calls, or each call of an iterable, `concurrency` at a time.
+        """Make a number of calls, or each call of an iterable, several at a time.
 
         A barrier releases the first ones together; there is no warm-up. `.answers` are in request
-        order; an exception is an answer and a failure. Coroutines: ``await sample.burst(fetch,
-        …)``.
+        order; an exception is an answer and a failure.
+
+        Args:
+            requests: number of calls, unless `function` is an iterable of calls.
+            concurrency: maximum number of calls at the same time; by default 32.
+            name: name of the sample, if a test has several.
+            check: checks each return value, as in `sample()`.
+
+        For a coroutine function: ``await sample.burst(fetch, …)``.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
@@ -283,8 +292,15 @@ class Sampler:
         """Start calls on schedule, even if earlier ones are not answered yet: an open loop.
 
         Latency is measured from the *intended* start, that of `.uncorrected` from the actual one.
-        `arrivals` are ``constant`` or ``poisson``. If all `concurrency` callers are busy, waiting
-        for one counts as latency. There is no warm-up; each call of a coroutine is a task.
+        There is no warm-up; each call of a coroutine is a task.
+
+        Args:
+            per_second: arrival rate, in calls per second.
+            duration: time in which calls start; a number is milliseconds.
+            arrivals: ``constant`` or ``poisson``.
+            concurrency: number of callers; if all are busy, waiting for one counts as latency.
+            name: name of the sample, if a test has several.
+            check: checks each return value, as in `sample()`.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
         if self.settings.mode is Mode.OFF or self.duel_test:
@@ -380,9 +396,10 @@ class Sampler:
 
         The loop value is the number of the round or, with a setup, its return value.
 
-        setup: called before each round, including the warm-up; never timed. Its exceptions are
-            raised.
-        name: name of the sample, if a test has several.
+        Args:
+            setup: called before each round, including the warm-up; never timed. Its exceptions are
+                raised.
+            name: name of the sample, if a test has several.
 
         Raises:
             LatencyError: the setup is not callable, or is a coroutine function.
@@ -419,15 +436,17 @@ class Sampler:
     ) -> tuple[Sample[FirstT], Sample[SecondT]]:
         """Measure two functions in turns, in random order, for `faster_than`.
 
-        A turn is six calls, of which the first is not counted. It goes on until it is known whether
-        the first function is faster than the second.
+        A turn is six calls, of which the first is not counted. Measuring ends when it is known
+        whether the first function is faster than the second.
 
-        pairs: pairs of turns at most.
-        by: whether it is faster by more than this, such as ``"20%"``, is the question.
-        names: of the two samples; by default those of the functions, numbered where they are alike.
+        Both run in this process. To compare two versions of the code in processes of their own, use
+        ``hancock-latency duel``.
 
-        Both run in this process: whether a version of the code is slower than another in processes
-        of its own is a question for ``hancock-latency duel``.
+        Args:
+            pairs: maximum number of pairs of turns.
+            by: the question is whether the first is faster by more than this, such as ``"20%"``.
+            names: names of the two samples; by default those of the functions, numbered if they are
+                equal.
         """
         for function in (first, second):
             require_function(function, "sample.pairs")
@@ -446,7 +465,7 @@ class Sampler:
             self._leave_out(request.name, "pairs")
         measured = measure_pairs(
             requests,
-            most=pairs,
+            most_turns=pairs,
             by=parse_share("by", by),
             plan=self.settings.plan,
             clock=self.clock,
@@ -476,17 +495,17 @@ class Sampler:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Names of samples that were started but not finished."""
-        return tuple(self._begun)
+        return tuple(self._started_names)
 
     def _new(self, name: str) -> str:
         """Check and register the name of the next sample of the test."""
         name = name or self.settings.name
-        if name in self._begun or any(sample.name == name for sample in self.samples):
-            which = f"sample {name!r}" if name else "an unnamed sample"
+        if name in self._started_names or any(sample.name == name for sample in self.samples):
+            subject = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
-                f"{which} was already measured in this test: give each sample its own name=..."
+                f"{subject} was already measured in this test: give each sample its own name=..."
             )
-        self._begun.append(name)
+        self._started_names.append(name)
         return name
 
     def _leave_out(self, name: str, shape: str) -> None:
@@ -513,7 +532,7 @@ class Sampler:
             if earlier.name == sample.name:
                 sample = combined(earlier, sample, self._judge_of)
         sample = self._timed(sample)
-        self._begun.remove(sample.name)
+        self._started_names.remove(sample.name)
         self.called = True
         if self.settings.mode is Mode.OFF:
             return replace(sample, is_switched_off=True)
@@ -532,9 +551,9 @@ class Sampler:
     def _judge(self) -> SequentialJudge | None:
         return self._judge_of(self.settings.plan.max_samples, DELETION_WINDOW_NS)
 
-    def _judge_of(self, most: int, window_ns: int) -> SequentialJudge | None:
-        """Make a judge for the next sample, of up to `most` observations."""
-        return self.settings.judge(len(self.samples), most, window_ns)
+    def _judge_of(self, maximum: int, window_ns: int) -> SequentialJudge | None:
+        """Make a judge for the next sample, of up to `maximum` observations."""
+        return self.settings.judge(len(self.samples), maximum, window_ns)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

@@ -54,8 +54,8 @@ def advice_lines(records: Sequence[Record]) -> list[str]:
 def _subject(titles: Sequence[str], total: int) -> str:
     if len(titles) == 1:
         return f"advice for {printable(titles[0])}"
-    every = "all " if len(titles) == total else ""
-    return f"advice for {every}{len(titles)} samples"
+    quantifier = "all " if len(titles) == total else ""
+    return f"advice for {quantifier}{len(titles)} samples"
 
 
 def _cap_by_number(f: Figures) -> str:

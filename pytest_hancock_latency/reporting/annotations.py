@@ -25,8 +25,10 @@ def annotation_lines(
 ) -> list[str]:
     """Return a command for each record that is exceeded or inconclusive.
 
-    places: location by node id of the test. gating: whether an exceeded budget fails its test; if
-    so, it is an error instead of a warning.
+    Args:
+        places: location by node id of the test.
+        gating: whether an exceeded budget fails its test; if so, it is an error instead of a
+            warning.
     """
     notable = [record for record in records if record.outcome.needs_attention]
     ordered = sorted(

@@ -34,7 +34,7 @@ _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "boolean": ((bool,), "true or false"),
     "null": ((type(None),), "null"),
 }
-_ANYTHING: Final[Mapping[str, Any]] = {}
+_ANY_VALUE: Final[Mapping[str, Any]] = {}
 
 Schema = Mapping[str, Any]
 Step = str | int
@@ -64,14 +64,22 @@ def check_artifact(plain: object) -> None:
 
 
 def check_session(plain: object, place: str) -> None:
-    """Check the first line of a journal: an artifact without its samples. place: for messages."""
+    """Check the first line of a journal: an artifact without its samples.
+
+    Args:
+        place: place in the file, for messages.
+    """
     samples = ("counts", "samples")
     required = [name for name in _schema()["required"] if name not in samples]
     _check(plain, {**_schema(), "required": required}, place)
 
 
 def check_sample(plain: object, place: str) -> None:
-    """Check one sample from a line of a journal. place: for messages."""
+    """Check one sample from a line of a journal.
+
+    Args:
+        place: place in the file, for messages.
+    """
     _check(plain, _schema()["$defs"]["sample"], place)
 
 
@@ -127,23 +135,23 @@ def _check_object(value: dict[str, object], schema: Schema, depth: int) -> None:
     for name in schema.get("required", ()):
         if name not in value:
             raise _at(_Wrong("missing"), name)
-    properties = schema.get("properties", _ANYTHING)
-    others = schema.get("additionalProperties", _ANYTHING)
-    names = schema.get("propertyNames", _ANYTHING)
+    properties = schema.get("properties", _ANY_VALUE)
+    other_schema = schema.get("additionalProperties", _ANY_VALUE)
+    names = schema.get("propertyNames", _ANY_VALUE)
     for name, part in value.items():
         try:
             _check_pattern(name, names)
-            _check_value(part, properties.get(name, others), depth + 1)
+            _check_value(part, properties.get(name, other_schema), depth + 1)
         except _Wrong as wrong:
             raise _at(wrong, name) from None
 
 
 def _check_array(value: list[object], schema: Schema, depth: int) -> None:
     _check_depth(depth)
-    least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
-    if not least <= len(value) <= most:
-        raise _Wrong(f"it has {len(value)} items, not {least}")
-    items = schema.get("items", _ANYTHING)
+    minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", len(value))
+    if not minimum <= len(value) <= maximum:
+        raise _Wrong(f"it has {len(value)} items, not {minimum}")
+    items = schema.get("items", _ANY_VALUE)
     prefix = schema.get("prefixItems", ())
     for index, part in enumerate(value):
         try:
@@ -167,8 +175,8 @@ def _check_pattern(text: str, schema: Schema) -> None:
 def _in_range(value: Any, schema: Schema) -> bool:
     if isinstance(value, float) and not math.isfinite(value):
         return False
-    least, most = schema.get("minimum", value), schema.get("maximum", value)
-    return bool(least <= value <= most)
+    minimum, maximum = schema.get("minimum", value), schema.get("maximum", value)
+    return bool(minimum <= value <= maximum)
 
 
 def _expected(kinds: Sequence[str], schema: Schema) -> str:

@@ -15,7 +15,7 @@ from ..core.record import Record
 from ..core.sample import ONE_CALLER
 from ..errors import SettingError, did_you_mean
 
-NOTHING: Final = "–"
+NO_VALUE: Final = "–"
 _HUNDRED: Final = 100
 
 
@@ -33,7 +33,7 @@ class Column(NamedTuple):
     def text(self, record: Record) -> str:
         """Return the cell of a record."""
         value = self.value(record)
-        return NOTHING if value is None else self.show(value)
+        return NO_VALUE if value is None else self.show(value)
 
 
 def calls_per_second(record: Record) -> float | None:

@@ -10,7 +10,7 @@ from typing import Final
 from ..core.duration import format_duration
 from ..core.quantile import format_percent
 from ..core.record import Record
-from ..runs.baseline import LEAST, Change
+from ..runs.baseline import LEAST_OBSERVATIONS, Change
 from .table import aligned, with_small_print
 from .wording import printable
 
@@ -91,5 +91,5 @@ def _conclusion(comparison: BaselineComparison) -> str:
     return (
         f"{comparison.slower} of {len(comparison.compared)} slower: median more than "
         f"{format_percent(comparison.allowed)} % above the baseline's "
-        f"(judged from {LEAST} observations each)"
+        f"(judged from {LEAST_OBSERVATIONS} observations each)"
     )

@@ -20,8 +20,8 @@ def duel_json(duel: Duel, session: Mapping[str, Any]) -> str:
     """Render a duel as JSON.
 
     Args:
-        duel: The duel.
-        session: Tool, start, machine, commit and CI run.
+        duel: the duel.
+        session: tool, start, machine, commit and CI run.
     """
     plain = {
         "format": FORMAT,

@@ -10,7 +10,7 @@ from typing import Final
 from ..core.quantile import P50, label
 from ..core.record import Record
 from ..errors import SettingError, did_you_mean
-from .columns import NOTHING, Column, three_digits
+from .columns import NO_VALUE, Column, three_digits
 from .table import (
     HEADINGS,
     PERCENTILES,
@@ -83,8 +83,8 @@ def groups_of(records: Iterable[Record], by: GroupBy) -> dict[str, list[tuple[st
             name, member = member, name
         if name and record.n:
             own = test.function.rpartition(SEPARATOR)[2]
-            shown = " ".join(filter(None, (member, record.name))) or own
-            groups.setdefault(name, []).append((shown, record))
+            title = " ".join(filter(None, (member, record.name))) or own
+            groups.setdefault(name, []).append((title, record))
     return {
         name: sorted(members, key=lambda member: member[1].quantiles_ns[_P50])
         for name, members in sorted(groups.items(), key=lambda group: natural(group[0]))
@@ -129,4 +129,4 @@ def group_lines(
 def _factors(group: Sequence[tuple[str, Record]]) -> list[str]:
     latencies_ns = [record.quantiles_ns[_P50] for _, record in group]
     fastest_ns = min(latencies_ns)
-    return [three_digits(ns / fastest_ns) if fastest_ns > 0 else NOTHING for ns in latencies_ns]
+    return [three_digits(ns / fastest_ns) if fastest_ns > 0 else NO_VALUE for ns in latencies_ns]

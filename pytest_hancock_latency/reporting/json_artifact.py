@@ -54,7 +54,11 @@ def _without_details(record: Record) -> Record:
 
 
 def artifact_of(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
-    """Return the artifact as plain data. session: machine, versions, settings, start."""
+    """Return the artifact as plain data.
+
+    Args:
+        session: machine, versions, settings, start.
+    """
     samples = [_sample(record) for record in records]
     return {**_fields(records, session), "samples": samples}
 
@@ -124,7 +128,11 @@ def journal_in(data: bytes) -> Artifact:
 
 
 def _parsed(data: bytes, place: str = "") -> Any:
-    """Parse a JSON text. place: for messages, if it is not a whole file."""
+    """Parse a JSON text.
+
+    Args:
+        place: place in the file, for messages; empty for a whole file.
+    """
     if not data.strip():
         raise ArtifactError(_NO_ARTIFACT)
     try:
@@ -149,9 +157,13 @@ def _check_format(plain: object) -> None:
 
 
 def _records(places: Mapping[str, Plain], path: str, size: int) -> list[Record]:
-    """Make records from samples by place in a file of this size. path: format of place and field.
+    """Make records from samples by place in a file of this size.
 
     Histograms that would use too much memory are refused before they are decoded.
+
+    Args:
+        path: format of place and field.
+        size: size of the file in bytes.
     """
     records, unpacked, limit = [], 0, _LEAST_UNPACKED + size
     for place, sample in places.items():

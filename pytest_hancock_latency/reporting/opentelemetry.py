@@ -79,10 +79,10 @@ def exponential(histogram: Histogram) -> Plain:
     }
 
 
-def _scale(least: float, most: float) -> int:
+def _scale(lowest: float, highest: float) -> int:
     """Return the finest scale at which all values fit into the buckets."""
     scale = _FINEST
-    while _index(most, scale) - _index(least, scale) >= _MOST_BUCKETS:
+    while _index(highest, scale) - _index(lowest, scale) >= _MOST_BUCKETS:
         scale -= 1
     return scale
 
@@ -127,14 +127,14 @@ def _outcomes(records: Sequence[Record], session: Mapping[str, Any]) -> Plain:
     }
 
 
-def _point(record: Record, session: Mapping[str, Any], **more: str) -> Plain:
+def _point(record: Record, session: Mapping[str, Any], **names: str) -> Plain:
     """Return what all data points of a sample have: names and times."""
-    named = {"test": record.test, "sample": record.name, "budget": record.budget_name, **more}
+    attributes = {"test": record.test, "sample": record.name, "budget": record.budget_name, **names}
     measurement = record.measurement
     started = measurement.started_unix_s or session.get("started_unix_s") or 0
     ended = measurement.ended_unix_s or started + measurement.elapsed_ns / NS_PER_S
     return {
-        "attributes": _attributes(named),
+        "attributes": _attributes(attributes),
         "startTimeUnixNano": _unix_ns(started),
         "timeUnixNano": _unix_ns(ended),
     }
@@ -153,9 +153,11 @@ def _resource(session: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _attributes(named: Mapping[str, object]) -> list[Plain]:
+def _attributes(attributes: Mapping[str, object]) -> list[Plain]:
     return [
-        {"key": key, "value": {"stringValue": str(value)}} for key, value in named.items() if value
+        {"key": key, "value": {"stringValue": str(value)}}
+        for key, value in attributes.items()
+        if value
     ]
 
 

@@ -13,7 +13,7 @@ from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
 from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome
 from .advice import advice_lines
-from .columns import NOTHING, Column, notes
+from .columns import NO_VALUE, Column, notes
 from .wording import explain, printable, scale_lines, scale_of, why_inconclusive
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
@@ -87,7 +87,7 @@ def _row(record: Record) -> Row:
 
 def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, LimitVerdict]) -> str:
     if name not in quantiles_ns:
-        return NOTHING
+        return NO_VALUE
     if name not in limits:
         return format_ms(quantiles_ns[name])
     observed, _ = format_against(quantiles_ns[name], limits[name].limit.limit_ns)
@@ -97,7 +97,7 @@ def _cell(name: str, quantiles_ns: Mapping[str, int], limits: Mapping[str, Limit
 
 def _limits(record: Record) -> str:
     if record.verdict is None:
-        return NOTHING
+        return NO_VALUE
     limits, errors, rps = record.verdict.limits, record.verdict.failures.allowed, record.verdict.rps
     labels = tuple(part.limit.label for part in limits)
     texts = [plain_ms(part.limit.limit_ns) for part in limits]
@@ -139,8 +139,8 @@ def number_columns(columns: Sequence[Column] = ()) -> range:
 def table_lines(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[str]:
     """Render a heading and a line per record, with aligned columns."""
     heading, *lines = cells_of(records, columns)
-    named = zip(labels(records), lines, strict=True)
-    cells = [heading, *((shortened(name, _LONGEST), *line[1:]) for name, line in named)]
+    named_lines = zip(labels(records), lines, strict=True)
+    cells = [heading, *((shortened(name, _LONGEST), *line[1:]) for name, line in named_lines)]
     return aligned(cells, number_columns(columns))
 
 
@@ -170,7 +170,11 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def aligned(lines: Sequence[Sequence[str]], numbers: Container[int]) -> list[str]:
-    """Align the columns of lines. numbers: right-aligned columns."""
+    """Align the columns of lines.
+
+    Args:
+        numbers: right-aligned columns.
+    """
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [_line(line, widths, numbers) for line in lines]
 

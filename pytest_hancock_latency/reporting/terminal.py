@@ -24,7 +24,7 @@ from .table import (
 )
 from .wording import printable
 
-MANY: Final = 25
+MOST_SHOWN: Final = 25
 """Maximum number of samples shown; of more, only those that need attention."""
 NEAREST: Final = 5
 """Number of samples within their limits that are still shown: those closest to a limit."""
@@ -58,15 +58,18 @@ def report_text(  # noqa: PLR0913 - each is a word of its own, by name only
     *,
     width: int = LOG_WIDTH,
     colour: bool = False,
-    every: bool = False,
+    show_all: bool = False,
     columns: Sequence[Column] = (),
 ) -> str:
     """Render the text summary with the table as in a test session.
 
-    colour: whether to colour verdicts with ANSI codes.
-    every, columns: as for `terminal_lines`.
+    Args:
+        width: maximum width of the table, in characters.
+        colour: whether to colour verdicts with ANSI codes.
+        show_all: show all records, regardless of their number.
+        columns: additional columns.
     """
-    lines = terminal_lines(records, width, every=every, columns=columns, all_by="--all")
+    lines = terminal_lines(records, width, show_all=show_all, columns=columns, all_by="--all")
     table = [_coloured(line) if colour else line.text for line in lines]
     return text_around(table, records, session, columns)
 
@@ -80,35 +83,36 @@ def terminal_lines(
     records: Sequence[Record],
     width: int,
     *,
-    every: bool = False,
+    show_all: bool = False,
     columns: Sequence[Column] = (),
     all_by: str = "-v",
 ) -> list[Line]:
     """Render the table in at most `width` columns, if names of 16 characters fit.
 
-    every: show all records, regardless of their number.
-    all_by: the option for that.
-    columns: additional columns.
+    Args:
+        show_all: show all records, regardless of their number.
+        columns: additional columns.
+        all_by: the option that shows all records.
     """
-    shown = list(records) if every or len(records) <= MANY else _worth_showing(records)
+    selection = list(records) if show_all or len(records) <= MOST_SHOWN else _worth_showing(records)
     # Sorted from best to worst, so each file ends up with the rank of its worst sample.
-    ranks = {_file(record): record.outcome.rank for record in sorted(shown, key=_badness)}
-    shown.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
-    cells = [row[1:] for row in cells_of(shown, columns)]
+    ranks = {_file(record): record.outcome.rank for record in sorted(selection, key=_badness)}
+    selection.sort(key=lambda record: (ranks[_file(record)], *_place(record)))
+    cells = [row[1:] for row in cells_of(selection, columns)]
     rest = aligned(cells, {at - 1 for at in number_columns(columns)})
     room = room_for_names(rest, width)
-    grouped = len(ranks) > 1 or any(len(record.label) > room for record in shown)
-    names = [shortened(name, room) for name in _names(shown, room, grouped=grouped)]
+    grouped = len(ranks) > 1 or any(len(record.label) > room for record in selection)
+    names = [shortened(name, room) for name in _names(selection, room, grouped=grouped)]
     column = max(map(len, (HEADINGS[0], *names)))
     lines = [Line(f"{HEADINGS[0].ljust(column)}  {rest[0]}")]
-    numbered = zip(shown, names, rest[1:], cells[1:], strict=True)
+    numbered = zip(selection, names, rest[1:], cells[1:], strict=True)
     for file, group in groupby(numbered, key=lambda line: _file(line[0])):
         if grouped and file:
             lines.append(Line(shortened(file, width)))
         for record, name, figures, texts in group:
             text = f"{name.ljust(column)}  {figures}"
             lines.append(Line(text, record.outcome, texts[-1]))
-    hidden = len(records) - len(shown)
+    hidden = len(records) - len(selection)
     if hidden:
         lines.append(Line(f"and {hidden} more within their limits: show all with {all_by}"))
     return lines

@@ -12,16 +12,20 @@ from .table import aligned
 from .wording import change_words, printable
 
 CHANGED: Final = ("sample", "change", "before", "after", "commits", "since")
-_ALL: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
+_COLUMNS: Final = ("sample", "runs", "p50", "p95", "p99", "verdict")
 
 
 def trend_text(trend: Trend, last: int) -> str:
-    """The history as text. last: number of runs in which changes are listed."""
+    """Render the history as text.
+
+    Args:
+        last: number of runs in which changes are listed.
+    """
     lines = [heading_text(trend, last), ""]
     changed = _changed_rows(trend, last)
     if changed:
         lines += [*aligned([CHANGED, *changed], frozenset({1, 2, 3})), ""]
-    lines += aligned([_ALL, *map(_row, trend.samples)], frozenset({1, 2, 3, 4}))
+    lines += aligned([_COLUMNS, *map(_row, trend.samples)], frozenset({1, 2, 3, 4}))
     lines += ["", "latest run of each sample; raw latencies by nearest rank"]
     lines += [f"note: {printable(note)}" for note in trend.notes]
     return "\n".join(lines) + "\n"
@@ -30,7 +34,10 @@ def trend_text(trend: Trend, last: int) -> str:
 def trend_markdown(trend: Trend, last: int) -> str:
     """The history as Markdown."""
     lines = ["### Latency trend", "", heading_text(trend, last), ""]
-    for heading, rows in ((CHANGED, _changed_rows(trend, last)), (_ALL, map(_row, trend.samples))):
+    for heading, rows in (
+        (CHANGED, _changed_rows(trend, last)),
+        (_COLUMNS, map(_row, trend.samples)),
+    ):
         cells = [[as_markdown(cell) for cell in row] for row in rows]
         if cells:
             lines += [table_line(heading), table_line([":--"] * len(heading))]
@@ -53,8 +60,8 @@ def heading_text(trend: Trend, last: int) -> str:
         (moment(session.get("started_unix_s")) or "").partition(" ")[0]
         for session in trend.sessions
     ]
-    known = [day for day in days if day]
-    when = f", {known[0]} to {known[-1]}" if known else ""
+    known_days = [day for day in days if day]
+    when = f", {known_days[0]} to {known_days[-1]}" if known_days else ""
     changed = len({sample.title for sample, _ in trend.changed_since(trend.runs - last)})
     runs = f"{trend.runs} run{'s' * (trend.runs != 1)}"
     return (

@@ -170,9 +170,9 @@ def about_rps(rps: RpsVerdict) -> str:
         return f"{head}: the load has not been steady for {format_duration(rps.stretch_ns)} yet"
     if rps.reason is Reason.MACHINE:
         head += " (machine)"
-    average, least = _rate_against(rps.per_s, rps.least_per_s)
+    average, limit = _rate_against(rps.per_s, rps.least_per_s)
     judged_for = format_duration(rps.n * rps.stretch_ns)
-    counts = _short_stretches(rps, least)
+    counts = _short_stretches(rps, limit)
     return f"{head}: {average}/s on average over {judged_for}, {counts}{_remark_about_rps(rps)}"
 
 
@@ -196,12 +196,12 @@ def _remark_about_rps(rps: RpsVerdict) -> str:
     return ""
 
 
-def _short_stretches(rps: RpsVerdict, least: str) -> str:
+def _short_stretches(rps: RpsVerdict, limit: str) -> str:
     """``below 200/s in 3 of 60 s``."""
     if rps.stretch_ns == NS_PER_S:
-        return f"below {least}/s in {rps.short} of {rps.n} s"
+        return f"below {limit}/s in {rps.short} of {rps.n} s"
     length = format_duration(rps.stretch_ns)
-    return f"below {least}/s in {rps.short} of {rps.n} intervals of {length}"
+    return f"below {limit}/s in {rps.short} of {rps.n} intervals of {length}"
 
 
 def rate_text(rate: float, digits: int = 3) -> str:
@@ -211,14 +211,14 @@ def rate_text(rate: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _rate_against(rate: float, least: float) -> tuple[str, str]:
+def _rate_against(rate: float, limit: float) -> tuple[str, str]:
     """Format a rate and its limit so that the texts differ as the values do."""
-    limit = f"{least:.12g}"
+    limit_text = f"{limit:.12g}"
     for digits in range(3, 16):
         text = rate_text(rate, digits)
-        if (float(text) < least) == (rate < least):
+        if (float(text) < limit) == (rate < limit):
             break
-    return text, limit
+    return text, limit_text
 
 
 def why_inconclusive(record: Record) -> str:
@@ -358,8 +358,8 @@ def _counts_of_all_limits(verdict: Verdict) -> str:
         for part in verdict.limits
     ]
     if verdict.rps:
-        average, least = _rate_against(verdict.rps.per_s, verdict.rps.least_per_s)
-        counts.append(f"requests/s {average}, {_short_stretches(verdict.rps, least)}")
+        average, limit = _rate_against(verdict.rps.per_s, verdict.rps.least_per_s)
+        counts.append(f"requests/s {average}, {_short_stretches(verdict.rps, limit)}")
     return ", ".join(counts)
 
 

@@ -84,7 +84,9 @@ def write_through(
 ) -> None:
     """Write directly to a pipe or a device.
 
-    now, sleep: the clock used to wait for the reader of a pipe.
+    Args:
+        now: the clock, in seconds, used to wait for the reader of a pipe.
+        sleep: waits for a number of seconds.
 
     Raises:
         OSError: it could not be written, or the pipe has no reader.

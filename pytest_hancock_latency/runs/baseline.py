@@ -26,7 +26,7 @@ from .rank_test import chance_of_wins
 
 ALLOWED: Final = Fraction(1, 10)
 """Medians of identical code differ by up to this share between two runs."""
-LEAST: Final = 200
+LEAST_OBSERVATIONS: Final = 200
 """Minimum observations on each side; with fewer, a rank test misses relevant changes."""
 
 
@@ -70,15 +70,18 @@ def judged_change(
 ) -> Change:
     """Return the change of one sample and whether it is slower.
 
-    compared: number of samples that share the chance of a false alarm.
+    Args:
+        compared: number of samples that share the chance of a false alarm.
     """
     histograms = _attributed(before, after)
     if histograms is None:
         return Change(0, 0, why_not="one side has no histogram")
     old, new = histograms
     change = _of_medians(old, new)
-    if min(old.n, new.n) < LEAST:
-        return replace(change, why_not=f"{min(old.n, new.n)} observations, but {LEAST} are needed")
+    if min(old.n, new.n) < LEAST_OBSERVATIONS:
+        return replace(
+            change, why_not=f"{min(old.n, new.n)} observations, but {LEAST_OBSERVATIONS} are needed"
+        )
     chance = chance_of_being_no_slower(old, new, allowed)
     return replace(change, slower=chance <= alpha_of_gate(compared))
 

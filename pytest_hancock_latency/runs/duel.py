@@ -193,8 +193,8 @@ class Duel:
         """Return the exit code.
 
         Args:
-            no_fail: Whether to return 0 if a sample is slower.
-            strict: Whether to return 3 if a sample is inconclusive.
+            no_fail: whether to return 0 if a sample is slower.
+            strict: whether to return 3 if a sample is inconclusive.
         """
         if self.is_interrupted:
             return INTERRUPTED
@@ -229,8 +229,8 @@ def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> fl
     disturbed, and wastes less than the median.
 
     Args:
-        base_ns: Latency of each turn of base.
-        head_ns: Latency of each turn of head, pair by pair.
+        base_ns: latency of each turn of base.
+        head_ns: latency of each turn of head, pair by pair.
     """
     ratios = sorted(log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
     outer = len(ratios) // 4
@@ -242,9 +242,9 @@ def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) 
     """Judge the passes of one sample: the earliest passes that show something decide.
 
     Args:
-        values: Log ratio of each pass, in order; passes beyond the rule's maximum are ignored.
-        rule: The rule for this sample.
-        ended: Whether there will be no more passes, although the rule allows them.
+        values: log ratio of each pass, in order; passes beyond the rule's maximum are ignored.
+        rule: the rule for this sample.
+        ended: whether there will be no more passes, although the rule allows them.
     """
     most = min(len(values), rule.passes)
     for n in range(LEAST_VALUES, most + 1):
@@ -262,8 +262,8 @@ def passes_to_settle(values: Sequence[float], rule: DuelRule) -> int:
     """Return how many passes settle a sample if the mean and the spread stay as they are.
 
     Args:
-        values: Log ratio of each pass so far.
-        rule: The rule for this sample.
+        values: log ratio of each pass so far.
+        rule: the rule for this sample.
     """
     n = len(values)
     if n < LEAST_VALUES:

@@ -64,18 +64,19 @@ def judged_anew(
     record: Record,
     budget: LatencyBudget,
     gates: int,
-    least: int = 1,
+    least_observations: int = 1,
     rps: RpsVerdict | None = None,
 ) -> Record:
     """Return the record with a verdict on its histograms and every quantile of the budget.
 
-    least: minimum number of observations for a pass. rps: the verdict on requests/s, which
-    histograms do not contain.
+    Args:
+        least_observations: minimum number of observations for a pass.
+        rps: the verdict on requests/s, which histograms do not contain.
 
     Raises:
         ArtifactError: the record has no histogram.
     """
-    verdict = judge_counts(_tally(record), budget, Policy(least=least, gates=gates))
+    verdict = judge_counts(_tally(record), budget, Policy(least=least_observations, gates=gates))
     verdict = replace(verdict, rps=rps)
     return _with_verdict(replace(record, measurement=_without_plans(record.measurement)), verdict)
 

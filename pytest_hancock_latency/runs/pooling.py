@@ -38,7 +38,7 @@ MOST_RUNS: Final = 30
 """Runs that are added at most: in 5 s, an endpoint of 400 ms gets 12 calls, and p99 needs 354."""
 READ_RUNS: Final = 60
 """Runs in which changes are looked for: a change takes at least five runs on either side."""
-_LEAST: Final = 50
+_LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a single run."""
 _MORE_CALLS_HELP: Final = (Reason.FEW, Reason.NEAR, Reason.MACHINE)
 
@@ -64,7 +64,9 @@ def with_earlier_runs(
 ) -> Record:
     """Return the record with inconclusive limits decided by its last runs, and advice about them.
 
-    machine: the kind that it was measured on. history: earlier runs, in order of their start.
+    Args:
+        machine: the kind of machine that it was measured on.
+        history: earlier runs, in order of their start.
     """
     verdict = record.verdict
     if verdict is None or not has_open_limits(record):
@@ -119,8 +121,8 @@ def with_earlier_runs(
                 )
             )
     decided = {part.limit.label for part in limits if part.pooled}
-    kept = [a for a in record.measurement.advice if not _expects_too_few(a, decided)]
-    measurement = replace(record.measurement, advice=(*advice, *kept))
+    remaining = [a for a in record.measurement.advice if not _expects_too_few(a, decided)]
+    measurement = replace(record.measurement, advice=(*advice, *remaining))
     return replace(record, verdict=replace(verdict, limits=tuple(limits)), measurement=measurement)
 
 
@@ -129,14 +131,15 @@ def shown_within(
 ) -> Pooled | None:
     """Return the last runs that show a limit to be *within*; None if they do not.
 
-    counts: of each run, the present one first, then backwards.
+    Args:
+        counts: of each run, the present one first, then backwards.
     """
     n = over = 0
     for runs, part in enumerate(counts, 1):
         n, over = n + part.n, over + part.over
         if over > allowed * n:
             return None
-        if runs > 1 and n >= _LEAST and table.shows_within(n, over):
+        if runs > 1 and n >= _LEAST_OBSERVATIONS and table.shows_within(n, over):
             return Pooled(runs, n, over)
     return None
 
@@ -144,13 +147,15 @@ def shown_within(
 def shown_exceeded(counts: Sequence[LimitCounts], table: Boundaries) -> Pooled | None:
     """Return the last runs that show a limit to be *exceeded*, even without the worst of them.
 
-    Counts are those of attributed latency. counts: as in `shown_within`.
+    Args:
+        counts: of attributed latency, in the order of `shown_within`.
     """
     n = over = 0
     for runs, part in enumerate(counts, 1):
         n, over = n + part.n, over + part.over_attributed
         if runs > 1 and all(
-            table.shows_exceeded(n - one.n, over - one.over_attributed) for one in counts[:runs]
+            table.shows_exceeded(n - run_counts.n, over - run_counts.over_attributed)
+            for run_counts in counts[:runs]
         ):
             return Pooled(runs, n, over)
     return None
@@ -176,10 +181,10 @@ def _comparable(record: Record, machine: Sequence[str], history: Sequence[Artifa
 
 
 def _is_same_budget(record: Record, earlier: Record) -> bool:
-    ours, theirs = record.verdict, earlier.verdict
-    if ours is None or theirs is None or ours.failures.allowed != theirs.failures.allowed:
+    present, previous = record.verdict, earlier.verdict
+    if present is None or previous is None or present.failures.allowed != previous.failures.allowed:
         return False
-    return [part.limit for part in ours.limits] == [part.limit for part in theirs.limits]
+    return [part.limit for part in present.limits] == [part.limit for part in previous.limits]
 
 
 def _is_open(part: LimitVerdict) -> bool:

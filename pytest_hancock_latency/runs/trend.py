@@ -12,7 +12,7 @@ from ..core.verdict import Outcome
 from .baseline import kind_of_machine
 from .change_points import ChangePoint, change_points
 
-SHOWN: Final = ("p50", "p95", "p99")
+LABELS: Final = ("p50", "p95", "p99")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class TrendPoint:
     n: int
     outcome: Outcome
     quantiles_ns: Mapping[str, int]
-    """Raw latency by `SHOWN`, as far as known."""
+    """Raw latency by `LABELS`, as far as known."""
     bounds_ns: Mapping[str, Bounds]
     median_ns: int
     """Median of attributed latency, in which changes are looked for; 0 if unknown."""
@@ -138,9 +138,9 @@ def _point(run: int, session: Mapping[str, Any], record: Record) -> TrendPoint:
         n=record.n,
         outcome=record.outcome,
         quantiles_ns={
-            label: record.quantiles_ns[label] for label in SHOWN if label in record.quantiles_ns
+            label: record.quantiles_ns[label] for label in LABELS if label in record.quantiles_ns
         },
-        bounds_ns={label: record.bounds_ns[label] for label in SHOWN if label in record.bounds_ns},
+        bounds_ns={label: record.bounds_ns[label] for label in LABELS if label in record.bounds_ns},
         median_ns=attributed.quantile_ns(P50) if attributed and attributed.n else 0,
         limits_ns={part.limit.label: part.limit.limit_ns for part in record.verdict.limits}
         if record.verdict

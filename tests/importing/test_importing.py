@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import index_of, indexes_of
-from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS
+from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHER_NAMES
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.errors import ImportedFileError
@@ -198,7 +198,7 @@ def test_names_without_end_are_judged_together(tmp_path: Path) -> None:
     settings = ImportSettings("csv", CsvColumns("ms", name="url"))
     records = {record.test: record.n for record in imported(tmp_path, text, settings)}
     assert len(records) == MOST_NAMES + 1
-    assert records[OTHERS] == 20
+    assert records[OTHER_NAMES] == 20
 
 
 def test_a_compressed_file_is_read(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import index_of
-from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHERS, matches
+from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHER_NAMES, matches
 from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Added, Participant
@@ -148,9 +148,9 @@ def test_more_names_than_are_judged_apart_are_one_group() -> None:
         run_judge.add(counted(5, windows=1, name=f"/items/{number}"))
     run_judge.add(counted(5, windows=1))
     found = {each.test: each for each in run_judge.records(RunState())}
-    assert (len(found), found[OTHERS].n) == (MOST_NAMES + 2, 50 * 5)
+    assert (len(found), found[OTHER_NAMES].n) == (MOST_NAMES + 2, 50 * 5)
     assert found["GET /it"].budget_name == "GET /it"
-    assert [advice.kind for advice in found[OTHERS].measurement.advice] == ["many-names"]
+    assert [advice.kind for advice in found[OTHER_NAMES].measurement.advice] == ["many-names"]
 
 
 ITEMS = "GET /items/*"

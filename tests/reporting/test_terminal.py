@@ -18,7 +18,12 @@ from pytest_hancock_latency.core.verdict import (
     Verdict,
 )
 from pytest_hancock_latency.reporting.table import natural
-from pytest_hancock_latency.reporting.terminal import MANY, NEAREST, report_text, terminal_lines
+from pytest_hancock_latency.reporting.terminal import (
+    MOST_SHOWN,
+    NEAREST,
+    report_text,
+    terminal_lines,
+)
 
 MS = 1_000_000
 NONE_FAILED = FailureVerdict(Fraction(0), Outcome.WITHIN, 0, 354)
@@ -31,8 +36,8 @@ def record(test: str, outcome: Outcome = Outcome.WITHIN, p95_ms: int = 12) -> Re
     return Record(test, "", 354, {}, quantiles, dict(quantiles), verdict=verdict)
 
 
-def texts(*records: Record, width: int = 80, every: bool = False) -> list[str]:
-    return [line.text for line in terminal_lines(records, width, every=every)]
+def texts(*records: Record, width: int = 80, show_all: bool = False) -> list[str]:
+    return [line.text for line in terminal_lines(records, width, show_all=show_all)]
 
 
 def test_a_table_of_one_file_is_as_wide_as_it_has_to_be() -> None:
@@ -92,12 +97,12 @@ def test_a_superscript_digit_in_a_name_sorts_as_a_letter() -> None:
 
 
 def test_of_many_samples_those_within_are_shown_that_are_nearest_to_a_limit() -> None:
-    many = [record(f"t.py::test[{n}]", p95_ms=n) for n in range(1, MANY)]
+    many = [record(f"t.py::test[{n}]", p95_ms=n) for n in range(1, MOST_SHOWN)]
     bad = record("t.py::bad", Outcome.EXCEEDED, p95_ms=99)
     lines = texts(*many, bad, record("t.py::unsure", Outcome.INCONCLUSIVE))
     assert [line.split()[0] for line in lines] == [
         *("sample", "t.py::bad", "t.py::unsure"),
-        *(f"t.py::test[{n}]" for n in range(MANY - NEAREST, MANY)),
+        *(f"t.py::test[{n}]" for n in range(MOST_SHOWN - NEAREST, MOST_SHOWN)),
         "and",
     ]
     assert lines[-1] == "and 19 more within their limits: show all with -v"
@@ -105,7 +110,7 @@ def test_of_many_samples_those_within_are_shown_that_are_nearest_to_a_limit() ->
 
 def test_all_of_many_samples_are_shown_on_demand() -> None:
     many = [record(f"t.py::test[{n}]") for n in range(100)]
-    assert len(texts(*many, every=True)) == 101
+    assert len(texts(*many, show_all=True)) == 101
 
 
 def test_the_verdict_of_a_line_can_be_coloured_separately() -> None:

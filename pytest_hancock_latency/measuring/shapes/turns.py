@@ -80,7 +80,9 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
 ) -> tuple[MeasuredInTurns, MeasuredInTurns]:
     """Measure both until there is enough; a failed request ends it. Whatever one raises is raised.
 
-    is_enough: from attributed latencies so far, each of shape (turns, counted calls).
+    Args:
+        is_enough: returns whether to stop, from both attributed latencies so far in ns, each of
+            shape (turns, counted calls).
     """
     warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     with ExitStack() as stack:
@@ -115,18 +117,20 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
 def measure_pairs(  # noqa: PLR0913 - all by name but the first
     requests: tuple[Request, Request],
     *,
-    most: int,
+    most_turns: int,
     by: Fraction,
     plan: Plan,
     clock: Clock,
     judge_of: JudgeOf,
 ) -> tuple[Sample, Sample]:
-    """Measure both in turns until it is known whether one is faster than the other.
+    """Measure both in turns until it is known whether the first is faster than the second.
 
-    most: turns of each. by: what is in question is whether the first is faster by more than this.
+    Args:
+        most_turns: maximum number of turns of each.
+        by: the question is whether the first is faster by more than this share.
     """
     limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
-    turns = TurnPlan(most=most, longest_s=limit_ns / NS_PER_S)
+    turns = TurnPlan(most=most_turns, longest_s=limit_ns / NS_PER_S)
 
     def is_enough(latencies: tuple[Nanoseconds, Nanoseconds]) -> bool:
         return is_decided(log_ratios(*latencies), by)
@@ -140,11 +144,11 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
         is_enough=is_enough,
     )
     key = object()
-    first, second = (
+    first_sample, second_sample = (
         _sample(request, part, judge_of, Pair(key, part.observations.comparable_ns))
         for request, part in zip(requests, measured, strict=True)
     )
-    return first, second
+    return first_sample, second_sample
 
 
 def _take_turn(taker: Taker, request: Request, calls: int) -> None:
@@ -153,9 +157,9 @@ def _take_turn(taker: Taker, request: Request, calls: int) -> None:
         taker.take(request, end - len(taker), _NEVER)
 
 
-def _by_turn(both: Sequence[Observations]) -> tuple[Nanoseconds, Nanoseconds]:
+def _by_turn(pair: Sequence[Observations]) -> tuple[Nanoseconds, Nanoseconds]:
     first, second = (
-        observations.comparable_ns.reshape(-1, _CALLS)[:, _DROPPED:] for observations in both
+        observations.comparable_ns.reshape(-1, _CALLS)[:, _DROPPED:] for observations in pair
     )
     return first, second
 
@@ -164,12 +168,12 @@ def _counted(observations: Observations) -> Observations:
     """Without the calls of each turn that do not count."""
     import numpy as np
 
-    kept = np.arange(len(observations)) % _CALLS >= _DROPPED
+    is_counted = np.arange(len(observations)) % _CALLS >= _DROPPED
     return Observations(
-        wall_ns=observations.wall_ns[kept],
-        attributed_ns=observations.attributed_ns[kept],
-        start_ns=observations.start_ns[kept],
-        excused_ns={cause: ns[kept] for cause, ns in observations.excused_ns.items()},
+        wall_ns=observations.wall_ns[is_counted],
+        attributed_ns=observations.attributed_ns[is_counted],
+        start_ns=observations.start_ns[is_counted],
+        excused_ns={cause: ns[is_counted] for cause, ns in observations.excused_ns.items()},
     )
 
 

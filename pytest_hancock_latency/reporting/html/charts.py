@@ -89,7 +89,7 @@ def over_time(record: Record) -> Picture | None:
     if course is None or not any(course.n):
         return None
     ends = zip(course.n, course.median_ns, course.max_ns, strict=True)
-    latencies = [ns for n, *both in ends if n for ns in both]
+    latencies = [ns for n, *pair in ends if n for ns in pair]
     scale = LogScale(*latency_range(latencies, _limit_values(record)), BOTTOM, TOP)
     room = (RIGHT - LEFT) / len(course)
     marks: list[Element] = [*left_axis(scale.ticks()), *bottom_axis(_time_ticks(course))]
@@ -166,8 +166,8 @@ def _in_words(record: Record, raw: Histogram) -> str:
         f"{name} {format_duration(raw.quantile_ns(q))}"
         for name, q in (("median", P50), ("p95", P95), ("p99", P99))
     )
-    least, greatest = map(format_duration, raw.ends_ns)
-    ends = f"{least} to {greatest}"
+    lowest, highest = map(format_duration, raw.ends_ns)
+    ends = f"{lowest} to {highest}"
     limits = ", ".join(map(limit_words, limits_of(record))) or "none"
     return f"{raw.n} raw latencies from {ends}: {quantiles}. Limits: {limits}."
 

@@ -44,8 +44,8 @@ def duel_html(duel: Duel, session: Mapping[str, Any]) -> str:
     """Render a duel as one HTML document that needs no other files.
 
     Args:
-        duel: The duel.
-        session: Tool, start, machine, commit and CI run.
+        duel: the duel.
+        session: tool, start, machine, commit and CI run.
     """
     samples = duel.worst_first
     return document(

@@ -42,7 +42,11 @@ def append(parent: Element, child: Child) -> None:
 
 
 def document(title: str, *body: Child) -> str:
-    """Return a whole page that needs nothing else. body: after the link that skips the top."""
+    """Return a whole page that needs nothing else.
+
+    Args:
+        body: content after the link that skips the top.
+    """
     return html_text(
         element(
             "html",

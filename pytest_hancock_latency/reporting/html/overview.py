@@ -23,7 +23,8 @@ _HEADINGS: Final = [
 def by_weight(records: Sequence[Record], slower: Container[str] = ()) -> list[Record]:
     """Sort records: exceeded first, then inconclusive; among equals, slower ones first.
 
-    slower: titles of the samples that are slower than the baseline.
+    Args:
+        slower: titles of the samples that are slower than the baseline.
     """
 
     def weight(record: Record) -> tuple[Any, ...]:
@@ -48,10 +49,12 @@ def overview(
     baseline: Sequence[Record | None] | None,
     slower: Container[str] = (),
 ) -> Element:
-    """Return the table. records: in the order of their sections.
+    """Return the table.
 
-    baseline: for each record the earlier one, if any; None without a baseline.
-    slower: titles of samples that are slower than the baseline.
+    Args:
+        records: in the order of their sections.
+        baseline: for each record the earlier one, if any; None without a baseline.
+        slower: titles of samples that are slower than the baseline.
     """
     headings = _HEADINGS if baseline is None else [*_HEADINGS, ("median before", True)]
     earlier = baseline or [None] * len(records)

@@ -25,8 +25,9 @@ def report_html(
 ) -> str:
     """Render the report as one self-contained HTML document.
 
-    session: facts about the session from the artifact. baseline: an earlier artifact, whose samples
-    are shown next to their counterparts.
+    Args:
+        session: facts about the session from the artifact.
+        baseline: an earlier artifact, whose samples are shown next to their counterparts.
     """
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
     ordered = by_weight(records, slower)
@@ -36,7 +37,7 @@ def report_html(
             record,
             anchor(at),
             earlier[at] if earlier else None,
-            shown=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
+            is_open=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)
     ]

@@ -22,8 +22,14 @@ _LOOPS = {
 }
 
 
-def sample_section(record: Record, anchor: str, baseline: Record | None, *, shown: bool) -> Element:
-    """Return the section of a sample. shown: whether it is expanded at first."""
+def sample_section(
+    record: Record, anchor: str, baseline: Record | None, *, is_open: bool
+) -> Element:
+    """Return the section of a sample.
+
+    Args:
+        is_open: whether it is expanded at first.
+    """
     pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
     figures = [figure(picture) for picture in pictures if picture]
     test = small_print(record.small_print)
@@ -37,7 +43,7 @@ def sample_section(record: Record, anchor: str, baseline: Record | None, *, show
         _slowest(record.measurement.slowest),
         _advice(record),
         id=anchor,
-        open="open" if shown else None,
+        open="open" if is_open else None,
     )
 
 
@@ -62,8 +68,8 @@ def _circumstances(record: Record) -> Iterator[str]:
 
 def _listed(words: Sequence[str]) -> str:
     """Join words: ``a``, ``a and b``, or ``a, b and c``."""
-    *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    *first_words, last_word = words
+    return f"{', '.join(first_words)} and {last_word}" if first_words else last_word
 
 
 def _quantiles(record: Record, baseline: Record | None) -> Element:

@@ -7,7 +7,7 @@ from typing import Final
 
 from ...core.duration import format_duration, format_exactly
 from ...core.verdict import Outcome
-from ...runs.trend import SHOWN, SampleTrend, Trend, TrendChange, TrendPoint
+from ...runs.trend import LABELS, SampleTrend, Trend, TrendChange, TrendPoint
 from ..sessions import moment
 from ..trend_report import CHANGED, heading_text, since_text
 from ..wording import change_words
@@ -39,9 +39,10 @@ _LEGEND: Final = (
 
 
 def trend_html(trend: Trend, last: int) -> str:
-    """The history as one HTML document that needs nothing else.
+    """Render the history as one HTML document that needs nothing else.
 
-    last: number of runs in which changes are listed.
+    Args:
+        last: number of runs in which changes are listed.
     """
     changed = trend.changed_since(trend.runs - last)
     ranks = {sample.title: at for at, (sample, _) in reversed([*enumerate(changed)])}
@@ -132,14 +133,14 @@ def _chart(trend: Trend, sample: SampleTrend) -> Element:
     latencies = [
         ns
         for point in points
-        for label in SHOWN
+        for label in LABELS
         for ns in (point.quantiles_ns.get(label), *point.bounds_ns.get(label, ()))
         if ns
     ]
     limits = sample.latest.limits_ns
     scale = LogScale(*latency_range(latencies or [1], limits.values()), _BOTTOM, _TOP)
     marks: list[Element] = [*_axes(trend, scale)]
-    for label in SHOWN:
+    for label in LABELS:
         marks += _quantile(trend, points, label, scale)
     for label, limit_ns in limits.items():
         if scale.holds(limit_ns):
@@ -182,23 +183,23 @@ def _axes(trend: Trend, scale: LogScale) -> Iterator[Element]:
 def _quantile(
     trend: Trend, points: Sequence[TrendPoint], label: str, scale: LogScale
 ) -> Iterator[Element]:
-    known = [point for point in points if point.quantiles_ns.get(label)]
-    if not known:
+    known_points = [point for point in points if point.quantiles_ns.get(label)]
+    if not known_points:
         return
     upper, lower = [], []
-    for point in known:
+    for point in known_points:
         low, high = point.bounds_ns.get(label, (None, None))
         ns, x = point.quantiles_ns[label], _x(trend, point.run)
         upper.append(f"{x:g},{scale.at(high or ns):g}")
         lower.append(f"{x:g},{scale.at(low or ns):g}")
     yield element("polygon", points=" ".join([*upper, *reversed(lower)]), class_=f"band-{label}")
-    xy = " ".join(f"{_x(trend, p.run):g},{scale.at(p.quantiles_ns[label]):g}" for p in known)
+    xy = " ".join(f"{_x(trend, p.run):g},{scale.at(p.quantiles_ns[label]):g}" for p in known_points)
     yield element("polyline", points=xy, class_=f"line-{label}")
-    if len(known) == 1:
+    if len(known_points) == 1:
         yield element(
             "circle",
-            cx=_x(trend, known[0].run),
-            cy=scale.at(known[0].quantiles_ns[label]),
+            cx=_x(trend, known_points[0].run),
+            cy=scale.at(known_points[0].quantiles_ns[label]),
             r=3,
             class_=f"dot-{label}",
         )

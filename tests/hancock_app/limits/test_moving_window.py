@@ -89,7 +89,7 @@ def test_in_any_60_seconds_the_limit_is_admitted_and_no_more(
         if admission.admitted:
             admitted[client].append(now)
             recent.append(now)
-        assert (admission.used, admission.oldest_age_s) == (len(recent), now - recent[0])
+        assert (admission.request_count, admission.oldest_age_s) == (len(recent), now - recent[0])
 
 
 def admitted_by_threads(window: MemoryWindow, limit: int, per_thread: int) -> int:
@@ -118,7 +118,7 @@ def test_a_shared_window_moves(redis_server: Any, clock: Any) -> None:
     window = RedisWindow(connect(redis_server.uri, timeout_s=30.0), clock)
     # The library reads the wall clock for the requests that it enters.
     first = window.take("a", 2, 60)
-    assert (first.admitted, first.used) == (True, 1)
+    assert (first.admitted, first.request_count) == (True, 1)
     admitted = [window.take("a", 2, 60).admitted for _ in range(3)]
     assert admitted == [True, False, False]
 
