@@ -102,7 +102,7 @@ class Row:
     slower: float
     not_slower: float
     faster: float
-    cannot_tell: float
+    inconclusive: float
     passes: float
     passes_p90: float
 
@@ -126,7 +126,7 @@ def row(noise: str, change: str, rule: DuelRule, trials: int) -> Row:
         slower=share(DuelOutcome.SLOWER),
         not_slower=share(DuelOutcome.NOT_SLOWER),
         faster=share(DuelOutcome.FASTER),
-        cannot_tell=share(DuelOutcome.CANNOT_TELL),
+        inconclusive=share(DuelOutcome.INCONCLUSIVE),
         passes=float(np.median(passes)),
         passes_p90=float(np.quantile(passes, 0.9)),
     )
@@ -189,7 +189,7 @@ def goals(found: Sequence[Row]) -> list[Goal]:
 
 HEAD: Final = (
     f"{'c²':>5} {'noise':<11} {'samples':>7} {'change':<12} {'slower':>7} {'not slower':>10}"
-    f" {'faster':>7} {'cannot tell':>11} {'passes':>7} {'p90':>4}"
+    f" {'faster':>7} {'inconclusive':>12} {'passes':>7} {'p90':>4}"
 )
 
 
@@ -197,7 +197,7 @@ def line(row: Row) -> str:
     """One row of the table."""
     return (
         f"{row.mixture_precision:>5g} {row.noise:<11} {row.compared:>7} {row.change:<12}"
-        f" {row.slower:7.3f} {row.not_slower:10.3f} {row.faster:7.3f} {row.cannot_tell:11.3f}"
+        f" {row.slower:7.3f} {row.not_slower:10.3f} {row.faster:7.3f} {row.inconclusive:12.3f}"
         f" {row.passes:7.0f} {row.passes_p90:4.0f}"
     )
 

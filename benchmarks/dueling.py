@@ -1,11 +1,11 @@
 """Real duels whose answer is known, and the rules of other tools on the same pairs of versions.
 
-    python benchmarks/dueling.py [--only self,busy,+5,+10,+25,-10,others] [--results FILE]
+    python benchmarks/dueling.py [--only self,busy,+5,+10,+25,-10,other-tools] [--results FILE]
         [--runs N] [--check] [--json FILE]
 
 - self: Hancock's suite against itself, 15 duels; busy: 15 more next to two processes that spin
 - +5, +10, +25, -10: five Flask handlers, of which one does that much more or less real work
-- others: ten pairs of unchanged versions and ten with +5 %, judged by pytest-benchmark's
+- other-tools: ten pairs of unchanged versions and ten with +5 %, judged by pytest-benchmark's
   ``--benchmark-compare-fail=mean:5%`` against a saved run, by the wall-clock mode of codspeed
   with the 10 % of its service, and by hyperfine's comparison with a Welch test at 5 %, where it is
   installed (it calls the handlers in programs of their own)
@@ -38,7 +38,7 @@ from scipy.stats import ttest_ind_from_stats
 from pytest_hancock_latency.runs.duel import DuelRule, judge_duel
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-RUNS: Final = {"self": 15, "busy": 15, "+5": 12, "+10": 8, "+25": 4, "-10": 8, "others": 10}
+RUNS: Final = {"self": 15, "busy": 15, "+5": 12, "+10": 8, "+25": 4, "-10": 8, "other-tools": 10}
 PLANTED: Final = "test_lookups"
 LEAST_FOUND: Final = {"+5": 11, "+10": 8, "+25": 4, "-10": 8}
 LOOKUPS: Final = 20_000
@@ -133,7 +133,7 @@ def duel(folder: Path, base: str, tests: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
         file = Path(out, "duel.json")
         command = [sys.executable, "-m", "pytest_hancock_latency", "duel", base, "--head", "HEAD"]
-        command += ["--advise", f"--json={file}", "--", "-q", tests]
+        command += ["--no-fail", f"--json={file}", "--", "-q", tests]
         begin = time.monotonic()
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=_LONGEST_S, check=False
@@ -150,7 +150,7 @@ def duel(folder: Path, base: str, tests: str) -> dict[str, Any]:
     }
 
 
-def one_run(series: str) -> dict[str, Any]:
+def run_series(series: str) -> dict[str, Any]:
     """One run of a series."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -159,13 +159,14 @@ def one_run(series: str) -> dict[str, Any]:
             if series == "busy":
                 stack.enter_context(spinning(2, set(), _LONGEST_S))
             return duel(folder / "clone", "HEAD", "tests/benchmark_suite.py")
-        if series == "others":
-            return {f"{percent:+d}": others(folder / f"{percent}", percent) for percent in (0, 5)}
+        if series == "other-tools":
+            changes = (0, 5)
+            return {f"{p:+d}": verdicts_of_tools(folder / f"{p}", p) for p in changes}
         repository_of_handlers(folder, float(series))
         return duel(folder, "HEAD~1", "test_handlers.py")
 
 
-def others(folder: Path, percent: float) -> dict[str, dict[str, bool]]:
+def verdicts_of_tools(folder: Path, percent: float) -> dict[str, dict[str, bool]]:
     """By tool: which handlers it calls slower."""
     sides = [folder / "base", folder / "head"]
     for side, change in zip(sides, (0.0, percent), strict=True):
@@ -229,7 +230,7 @@ def rows_of(rows: Sequence[dict[str, Any]], series: str) -> list[dict[str, Any]]
 
 
 def outcomes(row: dict[str, Any]) -> dict[str, str]:
-    """What the rule says to the passes of a duel, also to those that an earlier rule decided."""
+    """What the rule says to the passes of a duel, also to duels that an earlier rule decided."""
     rule = DuelRule(compared=len(row["log_ratios"]))
     return {
         title: judge_duel(log_ratios, rule, ended=True).outcome.value
@@ -238,35 +239,35 @@ def outcomes(row: dict[str, Any]) -> dict[str, str]:
 
 
 def counts(rows: Sequence[dict[str, Any]], series: str) -> tuple[int, int, int]:
-    """Duels that found what was planted, wrong convictions, and samples that could not be told."""
+    """Duels that found what was planted, wrong alarms, and inconclusive samples."""
     right = "faster" if series == "-10" else "slower"
-    found = wrong = unknown = 0
+    found = wrong = inconclusive = 0
     for row in rows_of(rows, series):
         for title, outcome in outcomes(row).items():
             is_planted = PLANTED in title and series not in ("self", "busy")
             found += is_planted and outcome == right
             wrong += outcome in ("slower", "faster") and not (is_planted and outcome == right)
-            unknown += outcome == "cannot tell"
-    return found, wrong, unknown
+            inconclusive += outcome == "inconclusive"
+    return found, wrong, inconclusive
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A line for each series, then one for each other tool."""
-    yield "| duels | found | wrong | cannot tell | seconds (median) | passes |"
+    yield "| duels | found | wrong | inconclusive | seconds (median) | passes |"
     yield "|---|---|---|---|---|---|"
     for series in RUNS:
         duels = rows_of(rows, series)
-        if series == "others" or not duels:
+        if series == "other-tools" or not duels:
             continue
-        found, wrong, unknown = counts(rows, series)
+        found, wrong, inconclusive = counts(rows, series)
         samples = sum(len(row["outcomes"]) for row in duels)
         of = f"{found} of {len(duels)}" if series in LEAST_FOUND else "nothing planted"
         yield (
-            f"| {len(duels)} × {series} | {of} | {wrong} of {samples} | {unknown} | "
+            f"| {len(duels)} × {series} | {of} | {wrong} of {samples} | {inconclusive} | "
             f"{median(row['seconds'] for row in duels):.0f} | "
             f"{median(row['passes'] for row in duels):g} |"
         )
-    pairs = rows_of(rows, "others")
+    pairs = rows_of(rows, "other-tools")
     if not pairs:
         return
     yield ""
@@ -275,12 +276,12 @@ def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     for tool in pairs[0]["+0"]:
         same = [alarm for pair in pairs for alarm in pair["+0"][tool].values()]
         found = sum(pair["+5"][tool]["lookups"] for pair in pairs)
-        beside = [
+        on_others = [
             alarm for pair in pairs for name, alarm in pair["+5"][tool].items() if name != "lookups"
         ]
         yield (
             f"| {tool} | {found} of {len(pairs)} | {sum(same)} of {len(same)} | "
-            f"{sum(beside)} of {len(beside)} |"
+            f"{sum(on_others)} of {len(on_others)} |"
         )
 
 
@@ -314,7 +315,7 @@ def main() -> int:
     for run, series in sorted(wanted, key=lambda each: each[0]):  # each series a little at a time
         if (series, run) in done:
             continue
-        rows.append({"series": series, "run": run, **one_run(series)})
+        rows.append({"series": series, "run": run, **run_series(series)})
         if chosen.results:
             with chosen.results.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")

@@ -50,7 +50,7 @@ BUILD: Final = {0.3: 80, 0.5: 60, 0.7: 40, 0.9: 20}
 
 
 def gate(samples: Iterable[float], budgets: Mapping[float, float]) -> str:
-    """'within', 'exceeds' or 'undecided' for latencies in ms that arrive one by one.
+    """'within', 'exceeds' or 'inconclusive' for latencies in ms that arrive one by one.
 
     samples: floats with .wait .cpu .speed .t .blocking. budgets: limits in ms by quantile.
     """

@@ -95,7 +95,7 @@ def bare(call: Call, count: int) -> Sequence[float]:
 def sampled(call: Call, count: int, *, attribution: bool, judged: bool = False) -> Sample:
     """A whole sample by the loop of the plugin.
 
-    judged: with a budget that stays undecided: p50 is nearly its limit, so that it looks often.
+    judged: with a budget that stays inconclusive: p50 is nearly its limit, so that it looks often.
     """
     plan = replace(PLAN, samples=count, attribution=attribution)
     judge = None

@@ -115,7 +115,7 @@ def regions(axes: Any, theme: Theme) -> None:
     )
     axes.plot(n, n * float(ALLOWED), color=theme.text, linewidth=1, linestyle="--")
     axes.annotate("exceeded", (200, 32), color=theme.bad, weight="bold")
-    axes.annotate("undecided: go on measuring", (420, 15), color=theme.open, weight="bold")
+    axes.annotate("inconclusive: keep measuring", (420, 15), color=theme.open, weight="bold")
     axes.annotate("within", (720, 0.6), color=theme.good, weight="bold")
     axes.annotate("1 %, as allowed", (830, 9.6), rotation=8)
     axes.set_ylim(-0.5, top)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from .errors import (
         BudgetError,
         DurationError,
+        InconclusiveWarning,
         LatencyError,
         NothingMeasured,
         ProfileError,
         QuantileError,
         SettingError,
-        UndecidedBudgetWarning,
     )
     from .measuring.clock import ManualClock
     from .plugin.marker import latency_budget
@@ -62,12 +62,13 @@ _HOMES = {
     "ProfileError": "errors",
     "QuantileError": "errors",
     "SettingError": "errors",
-    "UndecidedBudgetWarning": "errors",
+    "InconclusiveWarning": "errors",
 }
 
 __all__ = [
     "BudgetError",
     "DurationError",
+    "InconclusiveWarning",
     "LatencyError",
     "LimitVerdict",
     "LoadSample",
@@ -81,7 +82,6 @@ __all__ = [
     "Sample",
     "Sampler",
     "SettingError",
-    "UndecidedBudgetWarning",
     "Verdict",
     "Warmup",
     "judge",

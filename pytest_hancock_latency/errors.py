@@ -58,14 +58,14 @@ def read_as(where: str, kind: type[LatencyError], read: Callable[[Any], T], valu
         raise kind(f"{where}: {error}") from None
 
 
-class UndecidedBudgetWarning(UserWarning):
-    """A latency budget could not be decided because of too few calls, so it protects nothing.
+class InconclusiveWarning(UserWarning):
+    """A latency budget was inconclusive because of too few calls, so it protects nothing.
 
     A filter that names this class can turn it into an error; a filter for all warnings does not,
     because a slow machine can also be the reason for too few calls.
 
     >>> import warnings
-    >>> warnings.simplefilter("error", UndecidedBudgetWarning)
+    >>> warnings.simplefilter("error", InconclusiveWarning)
     """
 
 

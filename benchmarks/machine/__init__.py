@@ -61,7 +61,7 @@ import os
 if os.fork():
     os._exit(0)
 """
-"""Busy children of a test are its own fault; strangers are nobody's children here."""
+"""Busy children of a test are its own fault; these processes are no children of it."""
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def spinning(
 
     They also end by themselves, when this process does or after `longest_s`.
 
-    children: of this process; else they are strangers.
+    children: whether they are children of this process.
     """
     code = _SPIN.format(cores=cores or None, seconds=longest_s, parent=os.getpid())
     with _running(count, code, children=children):

@@ -21,14 +21,14 @@ class Answer(StrEnum):
 
     WITHIN = "within"
     EXCEEDS = "exceeds"
-    UNDECIDED = "undecided"
+    INCONCLUSIVE = "inconclusive"
 
 
 Rule = Callable[[Prepared, Limits], Answer]
 _ANSWERS: Final = {
     "within": Answer.WITHIN,
     "exceeded": Answer.EXCEEDS,
-    "inconclusive": Answer.UNDECIDED,
+    "inconclusive": Answer.INCONCLUSIVE,
 }
 
 
@@ -50,7 +50,7 @@ class Original:
             _next(feed, WARMUP)
             ascending = np.sort(_next(feed, self.n))
             if len(ascending) < self.n:
-                return Answer.UNDECIDED
+                return Answer.INCONCLUSIVE
             if all(ascending[int(self.n * q)] <= ms * NS_PER_MS for q, ms in limits.items()):
                 return Answer.WITHIN
         return Answer.EXCEEDS
@@ -72,7 +72,7 @@ class FixedBinomial:
             if binom.sf(over - 1, n, 1 - q) <= self.alpha / len(limits):
                 return Answer.EXCEEDS
             if binom.cdf(over, n, 1 - q) > 0.05:
-                said = Answer.UNDECIDED
+                said = Answer.INCONCLUSIVE
         return said
 
 

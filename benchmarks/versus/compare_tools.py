@@ -13,8 +13,8 @@ The code under test is `subject.py`; `suites/` has each task as a user of each t
 
 Each run is one of three conditions: *unchanged* code alone, unchanged code next to two processes
 that spin (*busy*), and code whose p99 is at *twice* its limit. A tool fails or passes; ours can
-also be undecided, which passes. Runs go round by round, each is appended to the results when it is
-there, and a stopped script goes on where it was. 20 runs take about three hours on two cores.
+also be inconclusive, which passes. Runs go round by round, each is appended to the results when it
+is there, and a stopped script goes on where it was. 20 runs take about three hours on two cores.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ NAMES: Final = {
 }
 """The tools as the tables name them, in their order."""
 _MISTAKES: Final = ("false alarms", "false alarms, busy", "missed")
-_COUNTS: Final = [c + kind for c in CONDITIONS for kind in ("", " fails", " undecided")]
+_COUNTS: Final = [c + kind for c in CONDITIONS for kind in ("", " fails", " inconclusive")]
 FILES: Final = {"locust": "load_with_locust.py", "k6": "load_with_k6.js"}
 
 
@@ -87,7 +87,7 @@ class Result:
     condition: str
     run: int
     outcome: str
-    """passes, undecided or fails."""
+    """passes, inconclusive or fails."""
     seconds: float
     mean_ns: float | None = None
     """Of codspeed, which decides by comparing it."""
@@ -153,13 +153,13 @@ def measure(task: str, tool: str, condition: str, run: int) -> Result:
     if done.returncode not in (0, 1, 99):  # k6 exits with 99 if a threshold is crossed
         raise RuntimeError(f"{tool}, {task}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     outcome = "fails" if done.returncode else "passes"
-    if not done.returncode and tool == "ours" and _is_undecided(done.stdout):
-        outcome = "undecided"
+    if not done.returncode and tool == "ours" and _is_inconclusive(done.stdout):
+        outcome = "inconclusive"
     return Result(task, tool, condition, run, outcome, seconds, means[0] if means else None)
 
 
-def _is_undecided(said: str) -> bool:
-    return any("undecided" in line or " inconclusive" in line for line in said.splitlines())
+def _is_inconclusive(said: str) -> bool:
+    return "inconclusive" in said
 
 
 def load_command(tool: str, base: str, folder: Path) -> list[str]:
@@ -258,7 +258,7 @@ def table(results: Sequence[Result]) -> list[dict[str, Any]]:
             for condition, runs in by.items():
                 row[condition] = len(runs)
                 row[f"{condition} fails"] = sum(r.outcome == "fails" for r in runs)
-                row[f"{condition} undecided"] = sum(r.outcome == "undecided" for r in runs)
+                row[f"{condition} inconclusive"] = sum(r.outcome == "inconclusive" for r in runs)
             rows.append(row)
     return rows
 
@@ -288,9 +288,9 @@ def in_short(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _mistakes(row: dict[str, Any]) -> tuple[str, ...]:
     def share(condition: str, *, wrong_if_it_fails: bool) -> str:
         runs, fails = row[condition], row[f"{condition} fails"]
-        undecided = row[f"{condition} undecided"]
-        wrong = fails if wrong_if_it_fails else runs - fails - undecided
-        open_ = f" ({undecided} undecided)" if undecided else ""
+        inconclusive = row[f"{condition} inconclusive"]
+        wrong = fails if wrong_if_it_fails else runs - fails - inconclusive
+        open_ = f" ({inconclusive} inconclusive)" if inconclusive else ""
         return f"{wrong} of {runs}{open_}"
 
     return (
@@ -332,7 +332,7 @@ def goals(rows: Sequence[dict[str, Any]]) -> list[Goal]:
     """What is promised of our own verdicts."""
     ours = [row for row in rows if row["tool"] == "ours"]
     alarms = sum(row["unchanged fails"] + row["busy fails"] for row in ours)
-    missed = sum(row["twice"] - row["twice fails"] - row["twice undecided"] for row in ours)
+    missed = sum(row["twice"] - row["twice fails"] - row["twice inconclusive"] for row in ours)
     return [at_most("our false alarms", alarms, 0), at_most("our misses", missed, 0)]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.budget import parse_share
 from ..core.duration import parse_duration
 from ..core.quantile import P50, parse_quantile
-from ..duel.tournament import RunPass, fight
+from ..duel.run_duel import RunPass, run_duel
 from ..errors import DuelError, SettingError, read_as
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
@@ -32,20 +32,19 @@ NAME: Final = "duel"
 _PAIR: Final = 2
 _DESCRIPTION: Final = """\
 Runs the tests on two versions in turns, in fresh processes for each pass, until it is known for
-every sample whether head is slower than base. Uncommitted changes belong to head. Both sides run
-head's tests, and share the packages of this environment unless their requirements differ.
+every sample whether head is slower than base. Uncommitted changes belong to head. Both run head's
+tests, and share the packages of this environment unless their requirements differ.
 """
 _EXAMPLES: Final = """\
 examples:
   hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
-  hancock-latency duel origin/main --advise --markdown duel.md -- tests -k latency
-  hancock-latency duel ../release-1.4 --matters 10% -- tests/test_api.py
+  hancock-latency duel origin/main --no-fail --markdown duel.md -- tests -k latency
+  hancock-latency duel ../release-1.4 --equivalence-margin 10% -- tests/test_api.py
   hancock-latency duel markupsafe==2.0.1 --head markupsafe==3.0.2 -- tests/test_escape.py
   hancock-latency duel --url http://stable:8000/health --url http://canary:8000/health
-  hancock-latency duel --command "python old.py" --command "python new.py"
 
 exit codes: 0, 1 a sample is slower, 2 invalid usage or nothing was compared, 3 with --strict if
-a sample cannot be told, 130 interrupted
+a sample is inconclusive, 130 interrupted
 """
 
 
@@ -60,7 +59,7 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_versions(parser)
-    _add_servers_and_programs(parser)
+    _add_servers(parser)
     _add_rule(parser)
     _add_outputs(parser)
     parser.set_defaults(run=_run, pytest_arguments=[])
@@ -72,7 +71,7 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         "base",
         metavar="BASE",
         nargs="?",
-        help="commit, branch or tag of this repository, a folder, or a version as package==1.4",
+        help="commit, branch or tag of this repository, folder, or release such as package==1.4",
     )
     group.add_argument(
         "--head", metavar="VERSION", help="the same (default: the working folder as it is)"
@@ -87,25 +86,19 @@ def _add_versions(parser: argparse.ArgumentParser) -> None:
         "--env",
         choices=("auto", "shared", "separate"),
         default="auto",
-        help="auto: a virtual environment for each side if their requirements differ "
+        help="auto: a virtual environment for each version if their requirements differ "
         "(default: %(default)s)",
     )
-    group.add_argument(
-        "--install",
-        metavar="COMMAND",
-        help="shell command that installs a side's packages in its environment (default: uv or "
-        "pip with what the project declares, extras dev and test included)",
-    )
 
 
-def _add_servers_and_programs(parser: argparse.ArgumentParser) -> None:
+def _add_servers(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("instead of versions")
     group.add_argument(
         "--url",
         metavar="URL",
         action="append",
         default=[],
-        help="compare two servers that run already: base, then head; needs httpx",
+        help="compare two running servers, base first; needs httpx",
     )
     group.add_argument("--method", metavar="NAME", default="GET", help="default: %(default)s")
     group.add_argument(
@@ -116,28 +109,21 @@ def _add_servers_and_programs(parser: argparse.ArgumentParser) -> None:
         help="header of each request; may be given several times",
     )
     group.add_argument("--body", metavar="TEXT|@FILE", help="body of each request")
-    group.add_argument(
-        "--command",
-        metavar="COMMAND",
-        action="append",
-        default=[],
-        help="compare two programs, from start to end: base, then head",
-    )
 
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rule")
     group.add_argument(
-        "--noise",
+        "--noise-threshold",
         metavar="SHARE",
         default="2%",
-        help="slower and faster mean: by more than this (default: 2%%)",
+        help="smallest change reported as slower or faster (default: 2%%)",
     )
     group.add_argument(
-        "--matters",
+        "--equivalence-margin",
         metavar="SHARE",
         default="5%",
-        help="not slower means: by less than this (default: 5%%)",
+        help="largest slowdown that counts as not slower (default: 5%%)",
     )
     group.add_argument(
         "--quantile",
@@ -152,9 +138,9 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
         help="maximum number of passes (default: %(default)s)",
     )
     group.add_argument("--time", metavar="DURATION", help="begin no pass after this time")
-    group.add_argument("--advise", action="store_true", help="exit with 0 if a sample is slower")
+    group.add_argument("--no-fail", action="store_true", help="exit with 0 if a sample is slower")
     group.add_argument(
-        "--strict", action="store_true", help="exit with 3 if a sample cannot be told"
+        "--strict", action="store_true", help="exit with 3 if a sample is inconclusive"
     )
 
 
@@ -167,7 +153,11 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Our arguments, and pytest's, which come after ``--``."""
+    """Return our arguments, and those of pytest, which come after ``--``.
+
+    Args:
+        arguments: The whole command line.
+    """
     words = list(arguments)
     if words[:1] != [NAME] or "--" not in words:
         return words, []
@@ -178,8 +168,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _run(options: argparse.Namespace) -> int:
     _check_what_is_compared(options)
     rule = DuelRule(
-        noise=parse_share("--noise", options.noise),
-        matters=parse_share("--matters", options.matters),
+        noise_threshold=parse_share("--noise-threshold", options.noise_threshold),
+        equivalence_margin=parse_share("--equivalence-margin", options.equivalence_margin),
         passes=options.passes,
     )
     longest = options.time
@@ -189,59 +179,58 @@ def _run(options: argparse.Namespace) -> int:
     session = _session()
     try:
         with _ending_by_signals(), ExitStack() as stack:
-            run_pass, versions = _opponents(options, stack)
-            duel = fight(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
+            run_pass, versions = _prepare(options, stack)
+            duel = run_duel(run_pass, versions, rule, longest_ns=longest_ns, progress=_show)
     except KeyboardInterrupt:
         print("hancock-latency: interrupted before the first pass had ended", file=sys.stderr)
         return INTERRUPTED
     put(duel_text(duel), None)
     _write(options, duel, session)
-    return duel.exit_code(advise=options.advise, strict=options.strict)
+    return duel.exit_code(no_fail=options.no_fail, strict=options.strict)
 
 
 def _check_what_is_compared(options: argparse.Namespace) -> None:
-    """Exactly one of: a base, two URLs, two commands."""
-    modes = [name for name in ("base", "url", "command") if getattr(options, name)]
-    if len(modes) != 1:
-        raise DuelError("give one of: BASE, --url twice, --command twice (see duel --help)")
-    for name in ("url", "command"):
-        if getattr(options, name) and len(getattr(options, name)) != _PAIR:
-            raise DuelError(f"give --{name} twice: first base's, then head's")
-    if modes != ["base"] and options.pytest_arguments:
-        raise DuelError(f"pytest arguments are for versions: --{modes[0]} runs no tests")
+    """Check that there is either a base or two URLs.
+
+    Raises:
+        DuelError: there is not.
+    """
+    if bool(options.base) == bool(options.url):
+        raise DuelError("give either BASE or --url twice (see duel --help)")
+    if not options.url:
+        return
+    if len(options.url) != _PAIR:
+        raise DuelError("give --url twice: first base's, then head's")
+    if options.pytest_arguments:
+        raise DuelError("pytest arguments are for versions: --url runs no tests")
 
 
-def _opponents(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
-    """What runs a pass, and the names of base and head."""
+def _prepare(options: argparse.Namespace, stack: ExitStack) -> tuple[RunPass, tuple[str, str]]:
+    """Return what runs a pass, and the names of base and head."""
     quantiles = _quantiles(options)
     if options.url:
-        from ..duel.turns import passes_of_servers
+        from ..duel.server_pass import ServerPass
 
         base, head = options.url
-        run_pass = passes_of_servers(
+        run_pass = ServerPass(
             (base, head),
-            method=options.method,
-            headers=_headers(options.header),
-            body=_body(options.body),
-            quantiles=quantiles,
+            options.method,
+            _headers(options.header),
+            _body(options.body),
+            quantiles,
         )
         return run_pass, (base, head)
-    if options.command:
-        from ..duel.turns import passes_of_programs
-
-        base, head = options.command
-        return passes_of_programs((base, head), quantiles=quantiles), (base, head)
     from ..duel.environments import Environments
-    from ..duel.pytest_pass import opponents
+    from ..duel.pytest_pass import prepare_versions
 
     return stack.enter_context(
-        opponents(
+        prepare_versions(
             options.base,
             options.pytest_arguments,
             quantiles,
             head=options.head,
             own_tests=options.tests == "own",
-            environments=Environments(options.env, options.install),
+            environments=Environments(options.env),
         )
     )
 
@@ -273,7 +262,7 @@ def _body(text: str | None) -> bytes | None:
 
 
 def _session() -> dict[str, Any]:
-    """The facts that the JSON begins with."""
+    """Return the facts at the beginning of the JSON."""
     here = Path.cwd()
     return {
         "tool": "pytest-hancock-latency",

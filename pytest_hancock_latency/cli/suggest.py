@@ -11,7 +11,7 @@ from ..core.quantile import format_percent
 from ..errors import BudgetError
 from ..files.artifact import read_artifact
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
-from ..runs.merging import pool
+from ..runs.merging import merge_unjudged
 from ..runs.suggestion import MARGIN, suggest
 from .artifacts import add_output, put
 
@@ -63,6 +63,6 @@ def _run(options: argparse.Namespace) -> int:
     measured = [record for record in records if record.n]
     if not measured:
         raise BudgetError("no measurements in these artifacts: there is nothing to suggest")
-    suggestions = [suggest(record, margin) for record in pool(measured)]
+    suggestions = [suggest(record, margin) for record in merge_unjudged(measured)]
     put(_FORMATS[options.format](suggestions, margin), options.output)
     return 0

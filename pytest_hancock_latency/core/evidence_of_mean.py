@@ -24,7 +24,13 @@ LEAST_VALUES: Final = 2
 
 
 def log_evidence_of_mean(values: Sequence[float], mean: float, mixture_precision: float) -> float:
-    """Evidence against this mean of the values: log M_n of at least two of them, 0 of fewer."""
+    """Return the evidence against a mean: log M_n of at least two values, 0 of fewer.
+
+    Args:
+        values: The values.
+        mean: The mean μ0.
+        mixture_precision: c².
+    """
     n = len(values)
     distances = [value - mean for value in values]
     largest = max(map(abs, distances), default=0.0)
@@ -39,7 +45,13 @@ def log_evidence_of_mean(values: Sequence[float], mean: float, mixture_precision
 def interval_of_mean(
     values: Sequence[float], enough: float, mixture_precision: float
 ) -> tuple[float, float]:
-    """All means against which the log evidence is less than `enough`: from, to."""
+    """Return the interval of means against which the log evidence is less than `enough`.
+
+    Args:
+        values: The values.
+        enough: Log evidence.
+        mixture_precision: c².
+    """
     n = len(values)
     if n < LEAST_VALUES:
         return -inf, inf

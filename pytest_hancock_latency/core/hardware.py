@@ -16,7 +16,7 @@ _GB: Final = 10**9
 _GIB: Final = 2**30
 _RESERVED: Final = 0.05
 """Share of the nominal memory that firmware and kernel may reserve."""
-_SPAN: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?")
+_RANGE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?")
 _MAXIMUM: Final = 1e300
 """No amount is larger; larger integers do not fit into a float."""
 _VERSION: Final = re.compile(r"\d+(\.\d+)*")
@@ -24,7 +24,7 @@ _SAME_ARCHITECTURE: Final = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Range:
     """A range from `low` to `high`, both included."""
 
     low: float
@@ -54,8 +54,8 @@ class Mismatch:
 class Profile:
     """The requirements on a machine; None means no requirement."""
 
-    cores: Span | None = None
-    memory_gb: Span | None = None
+    cores: Range | None = None
+    memory_gb: Range | None = None
     """Nominal memory: from 95 % of low × 10⁹ to high × 2³⁰ bytes."""
     free_disk_gb: float | None = None
     """Minimum free disk space, in 10⁹ bytes."""
@@ -64,7 +64,7 @@ class Profile:
 
 
 CI: Final = Profile(
-    cores=Span(2, 4), memory_gb=Span(7, 16), free_disk_gb=10, python="3.12", architecture="x86_64"
+    cores=Range(2, 4), memory_gb=Range(7, 16), free_disk_gb=10, python="3.12", architecture="x86_64"
 )
 BUILT_IN: Final = {"ci": CI}
 
@@ -81,8 +81,8 @@ def parse_profile(entry: Mapping[str, object]) -> Profile:
             near = did_you_mean(key, keys)
             raise ProfileError(f"unknown key {key!r}{near}: valid keys are {', '.join(keys)}")
     return Profile(
-        cores=_span(entry, "cores"),
-        memory_gb=_span(entry, "memory_gb"),
+        cores=_range(entry, "cores"),
+        memory_gb=_range(entry, "memory_gb"),
         free_disk_gb=_least(entry, "free_disk_gb"),
         python=_version(entry, "python"),
         architecture=_text(entry, "architecture"),
@@ -122,7 +122,7 @@ def _least_known(machine: Mapping[str, Any], *names: str) -> float | None:
     return min(bounds, default=None)
 
 
-def _is_sold_as(memory: float, gb: Span) -> bool:
+def _is_sold_as(memory: float, gb: Range) -> bool:
     return gb.low * _GB * (1 - _RESERVED) <= memory <= gb.high * _GIB
 
 
@@ -135,15 +135,15 @@ def _kind(architecture: str) -> str:
     return _SAME_ARCHITECTURE.get(name, name)
 
 
-def _span(entry: Mapping[str, object], key: str) -> Span | None:
+def _range(entry: Mapping[str, object], key: str) -> Range | None:
     if key not in entry:
         return None
     value = entry[key]
-    match = _SPAN.fullmatch(str(value)) if _is_number(value) or isinstance(value, str) else None
+    match = _RANGE.fullmatch(str(value)) if _is_number(value) or isinstance(value, str) else None
     if match is None:
         raise ProfileError(f'{key} = {value!r} must be a number or a range such as "2-4"')
     try:
-        return Span(float(match[1]), float(match[2] or match[1]))
+        return Range(float(match[1]), float(match[2] or match[1]))
     except ProfileError as error:
         raise ProfileError(f"{key} = {value!r}: {error}") from None
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .attribution import Nanoseconds
 
 TURN: Final = 5
-"""Observations of a turn that count: see `measuring.shapes.turns.Turns`."""
+"""Observations of a turn that count: see `measuring.shapes.turns`."""
 _ENOUGH: Final = -log(ALPHA_BUILD)
 """Log evidence that shows a difference: a chance of 1 % that it shows one that does not exist."""
 _ALIKE: Final = 0.01
@@ -81,9 +81,15 @@ class PairedComparison:
 def compare(
     names: tuple[str, str], latencies: tuple[Nanoseconds, Nanoseconds], by: Fraction
 ) -> PairedComparison:
-    """Compare the latencies of two pairs. by: the first one is to be faster by more than this."""
-    one, other = latencies
-    values = log_ratios(one.reshape(-1, TURN), other.reshape(-1, TURN))
+    """Compare the latencies of two samples that were measured in turns.
+
+    Args:
+        names: Names of the two.
+        latencies: Comparable latencies of the two.
+        by: Share by more than which the first one is to be faster.
+    """
+    first, second = latencies
+    values = log_ratios(first.reshape(-1, TURN), second.reshape(-1, TURN))
     low, high = interval_of_mean(values, _ENOUGH, MIXTURE_PRECISION)
     mean = fsum(values) / max(1, len(values))
     return PairedComparison(
@@ -98,19 +104,29 @@ def compare(
     )
 
 
-def log_ratios(one: Nanoseconds, other: Nanoseconds) -> list[float]:
-    """log( median of a turn of one / median of the other's ); both of shape (turns, calls)."""
+def log_ratios(first: Nanoseconds, second: Nanoseconds) -> list[float]:
+    """Return log( median of the first / median of the second ) for each pair of turns.
+
+    Args:
+        first: Latencies of shape (turns, calls).
+        second: Latencies of the same shape.
+    """
     import numpy as np
 
-    medians, others = (np.maximum(1, np.median(side, axis=1)) for side in (one, other))
-    ratios: list[float] = np.log(medians / others).tolist()
+    first_medians = np.maximum(1, np.median(first, axis=1))
+    second_medians = np.maximum(1, np.median(second, axis=1))
+    ratios: list[float] = np.log(first_medians / second_medians).tolist()
     return ratios
 
 
 def is_decided(values: Sequence[float], by: Fraction) -> bool:
-    """Whether more turns are not needed.
+    """Return whether more turns are unnecessary.
 
-    Either it is shown on which side of `by` the first one is, or that neither is faster by 1 %.
+    It is shown either whether the first is faster by more than `by`, or that neither is by 1 %.
+
+    Args:
+        values: Log ratio of each pair of turns.
+        by: A share.
     """
     margin = log1p(-float(by))
     if _is_below(values, margin) or _is_below([-value for value in values], -margin):

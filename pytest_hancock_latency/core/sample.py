@@ -330,5 +330,5 @@ class Progress:
 
     name: str
     observations: Observations
-    undecided: tuple[Limit, ...]
+    inconclusive: tuple[Limit, ...]
     elapsed_ns: int

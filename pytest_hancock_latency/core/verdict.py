@@ -58,7 +58,7 @@ class ExitCode(IntEnum):
     """Exit codes of the command line and of a Locust run; pytest has its own."""
 
     HELD = 0
-    """No budget was exceeded, and no strict budget was left undecided."""
+    """No budget was exceeded, and no strict budget was left inconclusive."""
     EXCEEDED = 1
     USAGE = 2
     """Invalid input, or nothing was measured and judged, which is never a pass."""

@@ -1,4 +1,4 @@
-"""Virtual environments of the sides, for versions that need other packages than each other.
+"""Virtual environments of the sides, for versions whose requirements differ.
 
 By default both sides run with the packages that are installed where the duel was started. A side
 gets an environment of its own if the requirements of the two differ, or if that is asked for. It is
@@ -24,14 +24,14 @@ from ..errors import DuelError
 Choice = Literal["auto", "shared", "separate"]
 
 PINNED: Final = re.compile(r"[A-Za-z0-9][\w.-]*(\[[\w,.-]*\])?==[\w.!+*-]+")
-"""An installed version, such as ``package==1.4`` or ``package[extra]==1.4``."""
+"""A released version, such as ``package==1.4`` or ``package[extra]==1.4``."""
 _LOCKS: Final = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "setup.py", "setup.cfg")
 _OF_TESTS: Final = ("dev", "test", "tests", "testing")
 """Usual names of the extras and groups with what tests need."""
 _NEEDED: Final = ("pytest", "numpy")
 """What this package needs in order to measure there."""
 _LONGEST_S: Final = 1800.0
-"""An installation that takes longer hangs."""
+"""An installation that takes longer is considered to hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,26 @@ class Environments:
     """How the sides get their packages."""
 
     choice: Choice = "auto"
-    install: str | None = None
-    """Shell command that installs a side's packages, run in its folder with its environment active;
-    None for what the project declares."""
 
     def are_separate(self, roots: Sequence[Path]) -> bool:
-        """Whether each side gets an environment of its own. roots: of the sides as committed."""
+        """Return whether each side gets an environment of its own.
+
+        Args:
+            roots: Folders of the sides, before tests are copied.
+        """
         if self.choice == "auto":
-            return self.install is not None or len({repr(declared(root)) for root in roots}) > 1
+            return len({repr(declared(root)) for root in roots}) > 1
         return self.choice == "separate"
 
     def make(self, folder: Path, root: Path) -> Path:
-        """Make an environment in `folder` for the code in `root`; its interpreter.
+        """Make a virtual environment and return its interpreter.
+
+        Args:
+            folder: Where to make it.
+            root: Folder of the project whose requirements it gets.
 
         Raises:
-            DuelError: it cannot be made, or a package cannot be installed.
+            DuelError: It cannot be made, or a package cannot be installed.
         """
         python = folder / "bin" / "python"
         uv = shutil.which("uv")
@@ -61,23 +66,25 @@ class Environments:
             [uv, "venv", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
         )
         _run([*creating, str(folder)], root)
-        if self.install is not None:
-            _run(["sh", "-c", self.install], root, folder)
-        elif arguments := _declared_arguments(root, uv is not None):
-            _run([*_installer(uv, python), *arguments], root, folder)
+        if arguments := _declared_arguments(root, uv is not None):
+            _run([*_installer(uv, python), *arguments], root)
         missing = [
             f"{name}=={version(name)}" for name in _NEEDED if not is_importable(python, name)
         ]
         if missing:
-            _run([*_installer(uv, python), *missing], root, folder)
+            _run([*_installer(uv, python), *missing], root)
         return python
 
 
 def install_version(requirement: str, folder: Path) -> None:
-    """Install a version of a package, with what it requires, into a folder.
+    """Install a version of a package and its requirements into a folder.
+
+    Args:
+        requirement: Such as ``package==1.4``.
+        folder: A folder that does not exist yet.
 
     Raises:
-        DuelError: it cannot be installed.
+        DuelError: It cannot be installed.
     """
     folder.mkdir(parents=True)
     command = _installer(shutil.which("uv"), Path(sys.executable))
@@ -85,7 +92,7 @@ def install_version(requirement: str, folder: Path) -> None:
 
 
 def declared(root: Path) -> dict[str, Any]:
-    """Everything in a folder that says which packages its code needs."""
+    """Return everything in a folder that says which packages its code needs."""
     names = [*_LOCKS, *(path.name for path in root.glob("*requirements*"))]
     found: dict[str, Any] = {
         name: (root / name).read_bytes() for name in sorted(names) if (root / name).is_file()
@@ -103,7 +110,7 @@ def declared(root: Path) -> dict[str, Any]:
 
 
 def _declared_arguments(root: Path, has_uv: bool) -> list[str]:
-    """Arguments of the installer for what the project declares, what its tests need included."""
+    """Return arguments of the installer for the declared requirements, those of tests included."""
     arguments = []
     project = _pyproject(root)
     if project.get("project") or (root / "setup.py").is_file():
@@ -132,16 +139,13 @@ def _installer(uv: str | None, python: Path) -> list[str]:
 
 
 def is_importable(python: Path, name: str) -> bool:
-    """Whether an interpreter has this package."""
+    """Return whether an interpreter has this package."""
     done = subprocess.run([str(python), "-c", f"import {name}"], capture_output=True, check=False)
     return done.returncode == 0
 
 
-def _run(command: Sequence[str], cwd: Path, environment: Path | None = None) -> None:
+def _run(command: Sequence[str], cwd: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if environment is not None:
-        environ["VIRTUAL_ENV"] = str(environment)
-        environ["PATH"] = os.pathsep.join([str(environment / "bin"), environ.get("PATH", "")])
     try:
         done = subprocess.run(
             command,
@@ -163,6 +167,6 @@ def _run(command: Sequence[str], cwd: Path, environment: Path | None = None) -> 
 
 
 def _shown(command: Sequence[str]) -> str:
-    """The command as people know it, without the long paths of a temporary folder."""
+    """Return the command without the long paths of a temporary folder."""
     words = [Path(command[0]).name, *command[1:]]
     return " ".join(Path(word).name if word.startswith("/") else word for word in words)

@@ -1,10 +1,10 @@
-"""The two versions of a duel, each in a folder of its own, with the same tests.
+"""The two sides of a duel: two versions of the code, each in a folder of its own.
 
     <temporary folder>/
         base/       a git worktree of BASE, a copy of a folder, or an installed version
         head/       a git worktree of HEAD with uncommitted changes, or what --head names
         base-env/, head-env/    virtual environments, if each side needs its own
-        plug/       this package, as if it was installed: it measures both sides
+        plugin/     this package, as if it were installed: it measures both sides
         lock        held as long as the duel runs: the next duel removes what a killed one left
 
 Any difference between the sides apart from the code would not average out over passes. So their
@@ -28,29 +28,29 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
 
 from ..errors import DuelError
+from .connection import DUEL_ORIGIN, DUEL_SOCKET
 from .environments import PINNED, Environments, install_version, is_importable
-from .line import DUEL_ORIGIN, DUEL_SOCKET
-from .tournament import BASE, HEAD
+from .run_duel import BASE, HEAD
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 DISTRIBUTION: Final = "pytest-hancock-latency"
-PLUG: Final = "plug"
-"""As long as the names of the sides: the speed of some code depends on the length of its path."""
+PLUGIN_FOLDER: Final = "plugin"
 TEST_FOLDERS: Final = ("tests", "test", "testing", "benchmarks", "benchmark", "bench", "perf")
-"""Folders whose whole content belongs to the tests."""
+"""Folders that contain only tests."""
 TEST_FILES: Final = ("test_*.py", "*_test.py", "conftest.py")
 SETTINGS: Final = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-"""Files that pytest reads its settings from; ours has the named budgets."""
+"""Files from which pytest reads its settings, and this plugin its named budgets."""
 _NOT_COPIED: Final = (
     *(".git", ".hg", ".svn", "__pycache__", ".venv", "venv", ".tox", ".nox", "node_modules"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache"),
 )
-_OURS: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "PYTEST_XDIST_")
-"""Variables that say what pytest is to do with latencies; a duel does only one thing."""
-_UNWANTED: Final = ("randomly", "rerunfailures", "cacheprovider")
+_OTHER_MODES: Final = ("HANCOCK_LATENCY_", "HANCOCK_PERF_ARTIFACT", "PYTEST_XDIST_")
+"""Prefixes of variables that would make pytest write artifacts or take part in another session."""
+_DISABLED_PLUGINS: Final = ("randomly", "rerunfailures", "cacheprovider")
+"""Plugins that shuffle or repeat tests, or write files into the folders of the sides."""
 _PREFIX: Final = "hancock-duel-"
 _SITE: Final = "site"
-"""Where an installed version is, in the folder of its side."""
+"""Folder of an installed version, inside the folder of its side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,39 @@ class Side:
     name: str
     """``base`` or ``head``."""
     version: str
-    """What it is in reports: a commit, a folder, or an installed version."""
+    """Name in reports: a commit, a folder, or an installed version."""
     root: Path
+    """Folder with its code."""
     cwd: Path
     """Where pytest is started: the same place inside the root as where the duel was."""
     python: Path
     """The interpreter that runs pytest."""
     python_path: str
+    """Value of ``PYTHONPATH``."""
     origin: Path
     """The folder of the user, whose code neither side may import."""
-    plugins: tuple[str, ...] = ()
-    """Arguments of pytest about plugins that would split, shuffle or repeat tests, or write files
-    into the sides."""
+    plugin_arguments: tuple[str, ...] = ()
+    """Arguments of pytest that switch off plugins that would split, shuffle or repeat tests."""
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command that runs pytest on this side.
+
+        Args:
+            arguments: Arguments of pytest. Ours come after them, because the last one counts.
+        """
+        # -P: the working folder, which may contain another version of this package, is not first.
+        pytest = [str(self.python), "-P", "-m", "pytest", "-p", "hancock_latency"]
+        return [*pytest, *arguments, *self.plugin_arguments, "--latency=report"]
 
     def environment(self, environ: Mapping[str, str], hash_seed: int, fd: int) -> dict[str, str]:
-        """The environment of its pytest process, of the same size for both sides."""
-        kept = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
+        """Return the environment of its pytest process, of the same size for both sides.
+
+        Args:
+            environ: Environment of the duel.
+            hash_seed: Seed of Python's hashes.
+            fd: File descriptor of its end of the connection.
+        """
+        kept = {name: value for name, value in environ.items() if not name.startswith(_OTHER_MODES)}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return {
             **kept,
@@ -96,17 +113,22 @@ def two_sides(
     own_tests: bool = False,
     environments: Environments | None = None,
 ) -> Iterator[tuple[Side, Side]]:
-    """Make both sides, base first; they are removed at the end.
+    """Make both sides, and remove them at the end.
 
-    base: a commit, branch or tag of the repository that the working folder is in, a folder, or
-        an installed version such as ``package==1.4``.
-    arguments: of pytest, which say where the tests are.
-    head: the same; by default what is in the working folder.
-    own_tests: each side runs its own tests, instead of both running head's.
-    environments: how the sides get their packages; by default separate ones if they need to be.
+    Args:
+        base: A commit, branch or tag of the repository that the working folder is in, a folder, or
+            a released version such as ``package==1.4``.
+        arguments: Arguments of pytest, which say where the tests are.
+        head: The same as base; by default the working folder with uncommitted changes.
+        own_tests: Whether base runs its own tests instead of head's.
+        environments: How the sides get their packages; by default they share an environment unless
+            their requirements differ.
+
+    Returns:
+        Base and head.
 
     Raises:
-        DuelError: there is no such version, or its packages cannot be installed.
+        DuelError: A version does not exist, or its packages cannot be installed.
     """
     for version in (base, head):
         if own_tests and version and PINNED.fullmatch(version):
@@ -120,10 +142,10 @@ def two_sides(
         temporary = TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary)).resolve()
         _hold_lock(stack, folder)
-        _make_plug(folder / PLUG)
+        _make_plugin_folder(folder / PLUGIN_FOLDER)
         versions = (
-            _make(stack, base, folder / BASE, origin, is_repository=repository is not None),
-            _make(stack, head, folder / HEAD, origin, is_repository=repository is not None),
+            _make_version(stack, base, folder / BASE, origin, is_repository=repository is not None),
+            _make_version(stack, head, folder / HEAD, origin, is_repository=repository is not None),
         )
         pythons = _pythons(folder, inside, environments or Environments())
         if head and PINNED.fullmatch(head):
@@ -139,7 +161,7 @@ def two_sides(
                 root=folder / name,
                 cwd=folder / name / inside,
                 python=python,
-                plugins=tuple(_plugin_arguments(python)),
+                plugin_arguments=tuple(_plugin_arguments(python)),
                 python_path=_python_path(folder, folder / name, inside, origin),
                 origin=origin,
             )
@@ -151,11 +173,11 @@ def two_sides(
         yield sides[0], sides[1]
 
 
-def _make_plug(plug: Path) -> None:
-    """This package as something that is installed there, for environments that do not have it."""
-    info = plug / f"{PACKAGE.name}-{version_of(DISTRIBUTION)}.dist-info"
+def _make_plugin_folder(folder: Path) -> None:
+    """Make a folder in which this package looks installed, for environments that lack it."""
+    info = folder / f"{PACKAGE.name}-{version_of(DISTRIBUTION)}.dist-info"
     info.mkdir(parents=True)
-    (plug / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
+    (folder / PACKAGE.name).symlink_to(PACKAGE, target_is_directory=True)
     metadata = f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version_of(DISTRIBUTION)}\n"
     (info / "METADATA").write_text(metadata, encoding="utf-8")
     entry_point = f"[pytest11]\nhancock_latency = {PACKAGE.name}.plugin\n"
@@ -163,17 +185,17 @@ def _make_plug(plug: Path) -> None:
 
 
 def _hold_lock(stack: ExitStack, folder: Path) -> None:
-    """Show as long as the stack is open that a duel runs here."""
+    """Hold a lock as long as the stack is open, which shows that a duel runs here."""
     import fcntl  # not on Windows, where `hancock-latency --help` has to work all the same
 
     lock_path = folder / "unlocked"
     lock = stack.enter_context(lock_path.open("w"))
     fcntl.flock(lock, fcntl.LOCK_EX)
-    lock_path.rename(folder / "lock")  # only now: whoever finds it finds it held
+    lock_path.rename(folder / "lock")  # only now, so that nobody sees it unlocked
 
 
 def _remove_abandoned() -> None:
-    """Remove what duels left that were killed: nobody holds their lock any more."""
+    """Remove the folders of killed duels: nobody holds their lock any more."""
     import fcntl
 
     for lock_path in Path(gettempdir()).glob(f"{_PREFIX}*/lock"):
@@ -183,15 +205,15 @@ def _remove_abandoned() -> None:
 
 
 def _plugin_arguments(python: Path) -> Iterator[str]:
-    """Xdist stays if it is there, with no worker: `-n 4` may be in the project's settings."""
-    for name in _UNWANTED:
+    """Yield arguments about plugins. If xdist is there, `-n 4` may be in the project's settings."""
+    for name in _DISABLED_PLUGINS:
         yield from ("-p", f"no:{name}")
     if is_importable(python, "xdist"):
         yield from ("-p", "xdist", "-n0")
 
 
 def _pythons(folder: Path, inside: Path, environments: Environments) -> list[Path]:
-    """The interpreters of base and head."""
+    """Return the interpreters of base and head."""
     if not environments.are_separate([folder / name / inside for name in (BASE, HEAD)]):
         return [Path(sys.executable)] * 2
     return [
@@ -221,98 +243,98 @@ def _git(folder: Path, *arguments: str, check: bool = True) -> str:
     return done.stdout if not done.returncode else ""
 
 
-def _make(
-    stack: ExitStack, version: str | None, into: Path, origin: Path, *, is_repository: bool
+def _make_version(
+    stack: ExitStack, version: str | None, target: Path, origin: Path, *, is_repository: bool
 ) -> str:
-    """Put a version into a folder; its name in reports."""
+    """Put a version into a folder; return its name in reports."""
     if version is None:
         if not is_repository:
-            _copy_folder(origin, into)
+            _copy_folder(origin, target)
             return str(origin)
         commit = _commit_of("HEAD", origin)
         if not commit:
             raise DuelError(f"the repository {origin} has no commit yet")
-        name = _worktree(stack, "HEAD", commit, into, origin)
-        changed = _copy_changes(origin, into)
+        name = _worktree(stack, "HEAD", commit, target, origin)
+        changed = _copy_changes(origin, target)
         files = f"{changed} changed file{'s' * (changed > 1)}"
         return f"{name} with {files}" if changed else name
     if PINNED.fullmatch(version):
-        install_version(version, into / _SITE)
+        install_version(version, target / _SITE)
         return version
     if is_repository and (commit := _commit_of(version, origin)):
-        return _worktree(stack, version, commit, into, origin)
+        return _worktree(stack, version, commit, target, origin)
     if not Path(version).is_dir():
         if is_repository:
             where = f"a commit, branch or tag of the repository {origin}, a folder"
         else:
             where = f"a folder (and {origin} is not in a git repository)"
         raise DuelError(f"{version!r} is not {where}, or a version such as package==1.4")
-    _copy_folder(Path(version).resolve(), into)
+    _copy_folder(Path(version).resolve(), target)
     return str(Path(version))
 
 
 def _commit_of(version: str, origin: Path) -> str:
-    """The id of a commit, branch or tag; empty where there is none of this name."""
-    asked = ("--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}")
-    return _git(origin, "rev-parse", *asked, check=False).strip()
+    """Return the id of a commit, branch or tag; empty if there is none of this name."""
+    options = ("--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}")
+    return _git(origin, "rev-parse", *options, check=False).strip()
 
 
-def _worktree(stack: ExitStack, version: str, commit: str, into: Path, origin: Path) -> str:
+def _worktree(stack: ExitStack, version: str, commit: str, target: Path, origin: Path) -> str:
     stack.callback(_git, origin, "worktree", "prune", check=False)
-    stack.callback(shutil.rmtree, into, ignore_errors=True)
-    _git(origin, "worktree", "add", "--detach", "--force", str(into), commit)
+    stack.callback(shutil.rmtree, target, ignore_errors=True)
+    _git(origin, "worktree", "add", "--detach", "--force", str(target), commit)
     return commit[:9] if version == commit else f"{version} ({commit[:9]})"
 
 
-def _copy_changes(origin: Path, into: Path) -> int:
-    """Carry over what is not committed, except what git ignores; how many files that are."""
+def _copy_changes(origin: Path, target: Path) -> int:
+    """Copy uncommitted changes, except what git ignores; return the number of changed files."""
     changed = _git(origin, "diff", "--name-only", "-z", "--no-renames", "HEAD")
     untracked = _git(origin, "ls-files", "--others", "--exclude-standard", "-z")
     names = [name for name in (changed + untracked).split("\0") if name]
     for name in names:
-        source, target = origin / name, into / name
+        source = origin / name
         if source.is_dir():  # another repository
             continue
         if source.exists():
-            _replace(source, target)
+            _replace(source, target / name)
         else:
-            target.unlink(missing_ok=True)
+            (target / name).unlink(missing_ok=True)
     return len(names)
 
 
-def _copy_folder(source: Path, into: Path) -> None:
-    shutil.copytree(source, into, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+def _copy_folder(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
 
 
-def _copy_tests(source: Path, into: Path, inside: Path, arguments: Sequence[str]) -> None:
-    """Give a side the other's tests, and the settings of pytest."""
+def _copy_tests(source: Path, target: Path, inside: Path, arguments: Sequence[str]) -> None:
+    """Copy tests and pytest's settings from one side to the other."""
     named = [argument.partition("::")[0] for argument in arguments]
     paths = [inside / name for name in named if name and (source / inside / name).exists()]
     paths = [path for path in paths if not path.is_absolute() and ".." not in path.parts]
     for path in paths or _test_folders(source, inside):
-        for each in _of_tests(source, path):
-            _replace(source / each, into / each)
+        for test_path in _paths_of_tests(source, path):
+            _replace(source / test_path, target / test_path)
         for parent in (path, *path.parents):
             for name in (*SETTINGS, "conftest.py"):
-                _replace(source / parent / name, into / parent / name)
+                _replace(source / parent / name, target / parent / name)
 
 
 def _test_folders(source: Path, inside: Path) -> list[Path]:
-    """Where tests are, if no argument says so."""
+    """Return where tests are, if no argument says so."""
     here = source / inside
     folders = [inside / name for name in TEST_FOLDERS if (here / name).is_dir()]
     return folders or [inside]
 
 
-def _of_tests(source: Path, path: Path) -> list[Path]:
-    """The folder or the files that belong to the tests at a path."""
+def _paths_of_tests(source: Path, path: Path) -> list[Path]:
+    """Return the folder or the files that belong to the tests at a path."""
     for parent in reversed((path, *path.parents)):
         if parent.name in TEST_FOLDERS and (source / parent).is_dir():
             return [parent]
     if (source / path).is_file():
         return [path]
-    found = (each for pattern in TEST_FILES for each in (source / path).rglob(pattern))
-    return [each.relative_to(source) for each in found]
+    found = (file for pattern in TEST_FILES for file in (source / path).rglob(pattern))
+    return [file.relative_to(source) for file in found]
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -325,20 +347,20 @@ def _replace(source: Path, target: Path) -> None:
 
 
 def _python_path(folder: Path, root: Path, inside: Path, origin: Path) -> str:
-    """Where a side imports from: this package, then its own code wherever the user's is found."""
+    """Return where a side imports from: this package, then its code where the user's is found."""
     searched = [Path(entry).resolve() for entry in sys.path if entry]
-    ours = [
+    imported_from = [
         path.relative_to(origin)
         for path in searched
         if path.is_relative_to(origin)
         and not path.is_relative_to(sys.prefix)  # a virtual environment inside the project
         and path != PACKAGE.parent
     ]
-    candidates = (Path(_SITE), inside, inside / "src", Path(), Path("src"), *ours)
-    places = dict.fromkeys([folder / PLUG, *(root / each for each in candidates)])
-    others = [
+    candidates = (Path(_SITE), inside, inside / "src", Path(), Path("src"), *imported_from)
+    places = dict.fromkeys([folder / PLUGIN_FOLDER, *(root / path for path in candidates)])
+    outside = [
         entry
         for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
         if entry and not Path(entry).resolve().is_relative_to(origin)
     ]
-    return os.pathsep.join([*map(str, places), *others])
+    return os.pathsep.join([*map(str, places), *outside])

@@ -82,7 +82,7 @@ def read_history(folder: Path) -> History:
 
 
 class EarlierRuns:
-    """The last runs of a history, with which undecided limits of the present run are decided."""
+    """The last runs of a history, with which inconclusive limits of the present run are decided."""
 
     def __init__(self, own: Path) -> None:
         """Use the other files in the folder of a run.

@@ -111,9 +111,7 @@ def _guessed(first: str) -> str:
             "is binary: vegeta encode --to csv converts the results of Vegeta; Gatling 3.12 and "
             "later write a log that only Gatling reads, so no verdict can be based on it"
         )
-    raise ImportedFileError(
-        f"cannot tell which tool wrote it: add --from {', '.join(FORMATS[1:-1])} or csv"
-    )
+    raise ImportedFileError(f"unknown format: add --from {', '.join(FORMATS[1:-1])} or csv")
 
 
 def _peeked(file: TextIO) -> tuple[str, Iterator[str]]:

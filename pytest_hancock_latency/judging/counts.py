@@ -25,7 +25,7 @@ from ..core.evidence import boundaries
 from ..core.histogram import Histogram, index_of, middle
 from ..core.timeline import STRETCHES, Timeline
 from ..core.verdict import LimitVerdict, Outcome, Reason, Verdict
-from .limit_judge import Counts, Table, failure_verdict, limit_verdict, survives_deletion
+from .limit_judge import LimitCounts, Table, failure_verdict, limit_verdict, survives_deletion
 from .sequential import DELETION_WINDOW_NS, Policy
 
 
@@ -96,7 +96,7 @@ def _judge_limit(
         n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
     else:
         n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
-    counts = Counts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
+    counts = LimitCounts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
     outcome = otherwise = None
     if n_attributed and table.shows_exceeded(n_attributed, over_attributed):
         if _is_no_single_stall(limit, table, windows):

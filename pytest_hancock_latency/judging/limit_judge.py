@@ -33,7 +33,7 @@ Table = Boundaries | NoneAllowed
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class LimitCounts:
     """Counts of observations over one limit."""
 
     n: int
@@ -56,7 +56,7 @@ class LimitJudge:
         self._least = least
         self._least_time_ns = least_time_ns
         self._is_long_enough = False
-        self._counts = Counts(0, 0, 0)
+        self._counts = LimitCounts(0, 0, 0)
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
@@ -110,10 +110,10 @@ class LimitJudge:
             otherwise=Reason.STOPPED if stopped else otherwise,
         )
 
-    def _count(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds) -> Counts:
+    def _count(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds) -> LimitCounts:
         limit_ns = self.limit.limit_ns
         over, attributed = (int((column > limit_ns).sum()) for column in (wall_ns, attributed_ns))
-        return Counts(len(wall_ns), over, attributed)
+        return LimitCounts(len(wall_ns), over, attributed)
 
     def _decide(self, attributed_ns: Nanoseconds, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(attributed_ns > self.limit.limit_ns, window):
@@ -170,7 +170,7 @@ class LimitJudge:
 def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
     limit: Limit,
     table: Table,
-    counts: Counts,
+    counts: LimitCounts,
     outcome: Outcome | None,
     *,
     least: int,
@@ -184,7 +184,7 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
         return LimitVerdict(
             limit, outcome, Reason.SHOWN, counts.n, counts.over, counts.over_attributed
         )
-    reason = _why_undecided(limit, counts)
+    reason = _why_inconclusive(limit, counts)
     if otherwise is not None and reason is not Reason.MACHINE:
         reason = otherwise
     more = _needed(table, limit, counts)
@@ -219,7 +219,7 @@ def survives_deletion(
     return all(table.shows_exceeded(n - deleted, k - over) for over, deleted in fewest.items())
 
 
-def _why_undecided(limit: Limit, counts: Counts) -> Reason:
+def _why_inconclusive(limit: Limit, counts: LimitCounts) -> Reason:
     """Return why: the machine, a limit too near, or too few observations."""
     hopeless = _HOPELESS * float(limit.allowed) * counts.n
     if counts.over_attributed <= hopeless < counts.over:
@@ -227,7 +227,7 @@ def _why_undecided(limit: Limit, counts: Counts) -> Reason:
     return Reason.FEW if counts.over <= hopeless else Reason.NEAR
 
 
-def _needed(table: Table, limit: Limit, counts: Counts) -> int | None:
+def _needed(table: Table, limit: Limit, counts: LimitCounts) -> int | None:
     """Estimate how many observations would settle the limit at the current rate.
 
     If there are more attributed exceedances than allowed, the estimate is for *exceeded*, otherwise

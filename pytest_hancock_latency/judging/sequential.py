@@ -74,7 +74,7 @@ class SequentialJudge:
         self._failures = boundaries(budget.errors, policy.alpha_within, alpha)
 
     @property
-    def undecided(self) -> tuple[Limit, ...]:
+    def inconclusive(self) -> tuple[Limit, ...]:
         """The limits that are not decided yet."""
         return tuple(judge.limit for judge in self._limits if not judge.settled)
 

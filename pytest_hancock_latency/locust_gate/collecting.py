@@ -13,7 +13,7 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 from .generator import Watch, window_at
 from .listener import KEY, Listener, increment_from_plain
 from .participants import LOCAL, Participants
-from .run_judge import RunJudge, Span
+from .run_judge import RunJudge, WindowRange
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
@@ -71,7 +71,7 @@ class Collecting:
         if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
             if counted or strain.seconds:
-                added = self._run_judge.add(counted, self._span())
+                added = self._run_judge.add(counted, self._windows())
                 self.participants.reported(LOCAL, added, strain, time.time())
             return
         for id_, client in list(self._environment.runner.clients.items()):
@@ -133,10 +133,10 @@ class Collecting:
         if self.running and not self._winding_down:  # it ends before the others
             self.changed_s = time.time()
 
-    def _span(self) -> Span:
+    def _windows(self) -> WindowRange:
         """Return the time in which requests of this run can have started, by this clock."""
         begin_s, now_s = self.participants.began_s, time.time()
-        return Span(window_at(begin_s - CLOCK_S), window_at(now_s + CLOCK_S))
+        return WindowRange(window_at(begin_s - CLOCK_S), window_at(now_s + CLOCK_S))
 
     def _take_in(self, id_: str, plain: Mapping[str, Any]) -> None:
         try:
@@ -146,6 +146,6 @@ class Collecting:
             return
         if not counted and not strain.seconds and not self.running:
             return  # idle workers report as well
-        added = self._run_judge.add(counted, self._span())
+        added = self._run_judge.add(counted, self._windows())
         self.participants.reported(id_, added, strain, time.time())
         self._news = True

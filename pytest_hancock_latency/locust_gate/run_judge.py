@@ -54,7 +54,7 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WindowRange:
     """The windows in which requests of a run can have started."""
 
     first: int = -(2**62)
@@ -98,21 +98,21 @@ class RunJudge:
             kind.tally.forget(until)
             kind.send_lags.clear()
 
-    def add(self, counted: RequestCounts, span: Span = Span()) -> Added:
-        """Add an increment, whose requests started in this span unless a clock is wrong."""
+    def add(self, counted: RequestCounts, windows: WindowRange = WindowRange()) -> Added:
+        """Add an increment, whose requests started in these windows unless a clock is wrong."""
         before, displaced = self.requests, 0
         for (method, name, window), counts in counted.latencies.items():
-            at = span.clamp(window)
+            at = windows.clamp(window)
             displaced += sum(counts.values()) * (at != window)
             for kind in self._kinds_of(method, name):
                 kind.tally.add(at, counts)
         for (method, name, window), failed in counted.failures.items():
-            at = span.clamp(window)
+            at = windows.clamp(window)
             displaced += sum(failed.values()) * (at != window)
             for kind in self._kinds_of(method, name):
                 kind.tally.add_failures(at, failed)
         for (method, name, window), lags in counted.send_lags.items():
-            if self._forgotten is None or span.clamp(window) >= self._forgotten:
+            if self._forgotten is None or windows.clamp(window) >= self._forgotten:
                 for kind in self._kinds_of(method, name):
                     add_counts(kind.send_lags, lags)
         return Added(self.requests - before, displaced)

@@ -41,7 +41,7 @@ class Settings:
     history_keep: int = KEPT_RUNS
     """Number of runs to keep in the history."""
     earlier_runs: EarlierRuns | None = None
-    """The runs of the history that may decide what this run leaves undecided."""
+    """The runs of the history that may decide what this run leaves inconclusive."""
     strict: bool = False
     scale: Fraction = Fraction(1)
     """Factor by which the latency limits of the budgets have been multiplied."""

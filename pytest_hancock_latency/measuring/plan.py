@@ -13,10 +13,10 @@ DEFAULT_WARMUP: Final = 5
 DEFAULT_SAMPLES: Final = 50
 DEFAULT_MAX_SAMPLES: Final = 20_000
 QUICK_NS: Final = 5 * NS_PER_S
-"""Time that every sample may take, independent of the shared pool of time."""
+"""Time that every sample may take, independent of the shared time."""
 LONGEST_NS: Final = 60 * NS_PER_S
 """Maximum of an automatic time limit: enough for p99 of 170 ms calls, p95 of 860 ms calls."""
-POOL_NS: Final = 300 * NS_PER_S
+SHARED_NS: Final = 300 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Plan:
 
 
 @dataclass(slots=True)
-class TimePool:
+class SharedTime:
     """Time that all samples of a process share, beyond `QUICK_NS` each.
 
     Quick gates hardly use it, so slow ones can have what they need, and a session takes at most
     this time plus `QUICK_NS` per sample.
     """
 
-    left_ns: int = POOL_NS
+    left_ns: int = SHARED_NS
 
     def grant(self, wanted_ns: int) -> int:
         """Return how much of the wanted time a sample may use; at least `QUICK_NS`."""

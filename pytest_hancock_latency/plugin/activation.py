@@ -13,7 +13,7 @@ import pytest
 
 from ..core.budget import Terms
 from ..core.record import Record
-from ..duel.line import line_of_side
+from ..duel.connection import connect_to_coordinator
 from ..errors import BudgetError, LatencyError, SettingError
 from ..files.artifact import check_artifacts
 from ..files.history import earlier_runs
@@ -52,7 +52,8 @@ class Activation:
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
-        duel = DuelSide(line) if (line := line_of_side()) else None
+        connection = connect_to_coordinator()
+        duel = DuelSide(connection) if connection else None
         if duel is not None:
             self.settings = replace(self.settings, artifacts={}, github=False, pool_history=False)
             config.pluginmanager.register(duel, DUEL_SIDE)

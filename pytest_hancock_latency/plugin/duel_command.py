@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from ..duel.pytest_pass import opponents
-from ..duel.tournament import fight
+from ..duel.pytest_pass import prepare_versions
+from ..duel.run_duel import run_duel
 from ..errors import DuelError
 from ..reporting.duel_report import duel_text, progress_text
 from ..runs.duel import DuelProgress, DuelRule
@@ -22,25 +22,29 @@ SWITCH: Final = "--latency-duel"
 
 
 def duel_instead(config: pytest.Config, base: str) -> int:
-    """Run the duel and print its table; the exit code.
+    """Run the duel, print its table and return the exit code.
+
+    Args:
+        config: The configuration of the session that is not run.
+        base: The version to compare with.
 
     Raises:
-        UsageError: the two cannot be compared.
+        UsageError: The versions cannot be compared.
     """
-    arguments = list(_others(config.invocation_params.args))
+    arguments = list(_without_switch(config.invocation_params.args))
     settings = read_settings(config)
     rule = DuelRule()
     try:
-        with opponents(base, arguments) as (run_pass, versions):
-            duel = fight(run_pass, versions, rule, progress=_show)
+        with prepare_versions(base, arguments) as (run_pass, versions):
+            duel = run_duel(run_pass, versions, rule, progress=_show)
     except DuelError as error:
         raise pytest.UsageError(str(error)) from None
     print(duel_text(duel), end="")
-    return duel.exit_code(advise=settings.mode is not Mode.GATE, strict=settings.strict)
+    return duel.exit_code(no_fail=settings.mode is not Mode.GATE, strict=settings.strict)
 
 
-def _others(arguments: Sequence[object]) -> Iterator[str]:
-    """All arguments but our own switch, which is one word or two."""
+def _without_switch(arguments: Sequence[object]) -> Iterator[str]:
+    """Yield all arguments except our own switch, which is one word or two."""
     words = iter(map(str, arguments))
     for word in words:
         if word == SWITCH:

@@ -1,4 +1,4 @@
-"""One side of a duel: a pytest session that a coordinator started to measure in turns."""
+"""One side of a duel: a pytest session that measures in turns with the other side."""
 
 from __future__ import annotations
 
@@ -10,51 +10,64 @@ from pathlib import Path
 
 import pytest
 
-from ..duel.line import DUEL_ORIGIN, Corner, Line, LineClosed
+from ..duel.connection import DUEL_ORIGIN, ConnectionClosed, ToCoordinator
+from ..duel.side_turns import ConnectedTest
 
 
 class DuelSide:
-    """Tells the coordinator what is collected, what fails, and when the session ends."""
+    """Reports to the coordinator what is collected, what fails, and when the session ends."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, connection: ToCoordinator) -> None:
+        self._connection = connection
         self._origin = os.environ.pop(DUEL_ORIGIN, "")
 
-    def corner(self, test: str, regression: Fraction | None) -> Corner:
-        """Where the samples of a test meet those of the other side."""
-        return Corner(self._line, test, regression)
+    def test(self, node_id: str, regression: Fraction | None) -> ConnectedTest:
+        """Return what lets the samples of a test take turns.
+
+        Args:
+            node_id: Node id of the test.
+            regression: Slowdown that its budget allows.
+        """
+        return ConnectedTest(self._connection, node_id, regression)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Tell which tests there are, in order."""
-        self._line.send({"collected": [item.nodeid for item in session.items]})
+        """Report the tests, in order."""
+        tests = [item.nodeid for item in session.items]
+        self._connection.send({"type": "collected", "tests": tests})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Tell which files cannot be imported."""
-        self._tell_failure(report)
+        """Report a file that cannot be collected."""
+        self._report_failure(report)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Tell which tests fail."""
-        self._tell_failure(report)
+        """Report a test that failed."""
+        self._report_failure(report)
 
-    def _tell_failure(self, report: pytest.CollectReport | pytest.TestReport) -> None:
-        """Without a coordinator there is nothing more to do."""
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Report the end, and imports from the folder of the user."""
+        foreign_imports = list(_foreign_imports(self._origin))
+        try:
+            self._connection.send(
+                {
+                    "type": "ended",
+                    "exit_status": int(exitstatus),
+                    "foreign_imports": foreign_imports,
+                }
+            )
+        except ConnectionClosed:
+            return
+
+    def _report_failure(self, report: pytest.CollectReport | pytest.TestReport) -> None:
         if not report.failed:
             return
         try:
-            self._line.send({"failed": report.nodeid, "why": _why(report)})
-        except LineClosed as error:
+            self._connection.send({"type": "failed", "test": report.nodeid, "why": _why(report)})
+        except ConnectionClosed as error:
             pytest.exit(str(error))
-
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Tell the end, and which code came from where no side has its own."""
-        try:
-            self._line.send({"end": int(exitstatus), "strangers": list(_strangers(self._origin))})
-        except LineClosed:
-            return
 
 
 def _why(report: pytest.CollectReport | pytest.TestReport) -> str:
-    """The first line of the exception."""
+    """Return the first line of the exception."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         return str(crash.message).partition("\n")[0]
@@ -63,8 +76,11 @@ def _why(report: pytest.CollectReport | pytest.TestReport) -> str:
     return (errors or lines or [""])[-1]
 
 
-def _strangers(origin: str) -> Iterator[str]:
-    """Imported files of the folder that neither side is in, but for its virtual environment."""
+def _foreign_imports(origin: str) -> Iterator[str]:
+    """Yield imported files that belong to neither side: those in the folder of the user.
+
+    Its virtual environment does not count.
+    """
     if not origin:
         return
     for name, module in list(sys.modules.items()):

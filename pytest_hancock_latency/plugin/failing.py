@@ -1,4 +1,4 @@
-"""Failing a test whose latency budget is exceeded, and warning of undecided ones."""
+"""Failing a test whose latency budget is exceeded, and warning of inconclusive ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from ..core.record import Record
 from ..core.verdict import Outcome
-from ..errors import UndecidedBudgetWarning
+from ..errors import InconclusiveWarning
 from ..reporting.advice import advice_text
 from ..reporting.picture import picture_lines
 from ..reporting.table import table_lines
@@ -62,8 +62,8 @@ def details(failing: list[Record]) -> str:
     return "\n".join(lines)
 
 
-def warn_undecided(text: str, item: pytest.Item) -> None:
-    """Warn of an undecided budget, with the location of its test.
+def warn_inconclusive(text: str, item: pytest.Item) -> None:
+    """Warn of an inconclusive budget, with the location of its test.
 
     Only a filter that names the category turns it into an error: pytest's ``-W error`` is meant for
     warnings of the code, while the number of calls also depends on the machine.
@@ -71,9 +71,9 @@ def warn_undecided(text: str, item: pytest.Item) -> None:
     path, line, _ = item.location
     with warnings.catch_warnings():
         if not _is_named_by_a_filter():
-            warnings.simplefilter("always", UndecidedBudgetWarning)
-        warnings.warn_explicit(text, UndecidedBudgetWarning, str(path), (line or 0) + 1)
+            warnings.simplefilter("always", InconclusiveWarning)
+        warnings.warn_explicit(text, InconclusiveWarning, str(path), (line or 0) + 1)
 
 
 def _is_named_by_a_filter() -> bool:
-    return any(category is UndecidedBudgetWarning for _, _, category, *_ in warnings.filters)
+    return any(category is InconclusiveWarning for _, _, category, *_ in warnings.filters)

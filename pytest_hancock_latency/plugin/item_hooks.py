@@ -20,13 +20,13 @@ from ..core.record import Record, TestRun, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Sample
 from ..errors import hides_frame
-from ..measuring.plan import TimePool
+from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
-from ..reporting.wording import TOO_FEW, headline, printable, why_undecided
+from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
 from .baseline import Baseline
 from .body_as_request import measured
 from .duel_side import DuelSide
-from .failing import BudgetExceeded, details, headlines, shorten, warn_undecided
+from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .live import Live
 from .report_hooks import RECORDS
@@ -61,7 +61,7 @@ class ItemHooks:
         self._config = config
         self._settings = settings
         self._baseline = baseline
-        self._pool = TimePool(settings.pool_ns)
+        self._shared_time = SharedTime(settings.shared_time_ns)
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
@@ -85,8 +85,10 @@ class ItemHooks:
             if self._duel is not None:
                 settings = replace(settings, budget=None)
             live = Live(self._config, item.name)
-            corner = self._duel.corner(item.nodeid, settings.regression) if self._duel else None
-            item.stash[SAMPLER] = Sampler(settings, watcher=live, pool=self._pool, opponent=corner)
+            test = self._duel.test(item.nodeid, settings.regression) if self._duel else None
+            item.stash[SAMPLER] = Sampler(
+                settings, watcher=live, shared_time=self._shared_time, duel_test=test
+            )
         return item.stash[SAMPLER]
 
     @pytest.hookimpl(tryfirst=True)
@@ -96,7 +98,7 @@ class ItemHooks:
         if SAMPLER in item.stash:
             earlier = item.stash[SAMPLER]
             del item.stash[SAMPLER]
-            self.sampler(item).pool_with(earlier.samples)
+            self.sampler(item).combine_with(earlier.samples)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -186,15 +188,15 @@ class ItemHooks:
         self._fail_if_unmeasured(item)
         failing = [record for record in item.stash[_FINISHED] if record.fails]
         if not failing:
-            self._warn_if_undecided(item)
+            self._warn_if_inconclusive(item)
         if failing and self._settings.mode is Mode.GATE:
             raise BudgetExceeded(headlines(failing), details(failing))
 
-    def _warn_if_undecided(self, item: pytest.Item) -> None:
-        """Warn, because a passed test with an undecided budget should not look protected."""
+    def _warn_if_inconclusive(self, item: pytest.Item) -> None:
+        """Warn, because a passed test with an inconclusive budget should not look protected."""
         for record in item.stash[_FINISHED]:
-            if why_undecided(record) == TOO_FEW:
-                warn_undecided(f"{printable(record.title)}: {headline(record)}", item)
+            if why_inconclusive(record) == TOO_FEW:
+                warn_inconclusive(f"{printable(record.title)}: {headline(record)}", item)
 
     def _fail_if_unmeasured(self, item: pytest.Item) -> None:
         settings, sampler = item.stash.get(ITEM_SETTINGS, None), item.stash.get(SAMPLER, None)

@@ -16,7 +16,7 @@ from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..measuring.clock import Clock, system_clock
-from ..measuring.plan import TimePool
+from ..measuring.plan import SharedTime
 from ..measuring.request import (
     AnswerT,
     Check,
@@ -34,8 +34,8 @@ from ..measuring.request import (
     refuse_unfinished,
     require_function,
 )
-from ..measuring.shapes.closed_loop import ClosedLoop, Opponent, Rounds, Watcher
-from ..measuring.shapes.finished_load import SampleT, judge_burst, judge_open_loop, pooled
+from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
+from ..measuring.shapes.finished_load import SampleT, combined, judge_burst, judge_open_loop
 from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
@@ -82,9 +82,9 @@ class Sampler:
     clock: Clock = system_clock
     wall_clock: Callable[[], float] = time.time
     watcher: Watcher | None = None
-    pool: TimePool = field(default_factory=TimePool)
-    opponent: Opponent | None = None
-    """The other side of a duel, with which samples take turns."""
+    shared_time: SharedTime = field(default_factory=SharedTime)
+    duel_test: DuelTest | None = None
+    """In a duel: lets samples take turns with the other side."""
     samples: list[Sample] = field(default_factory=list)
     warmed: list[int] = field(default_factory=list)
     called: bool = False
@@ -303,7 +303,7 @@ class Sampler:
             check: checks each return value, as in `sample()`.
         """
         starts = Schedule.of(per_second, duration, arrivals).starts()
-        if self.settings.mode is Mode.OFF or self.opponent:
+        if self.settings.mode is Mode.OFF or self.duel_test:
             starts = starts[:1]
         call = called_with(function, args, kwargs)
         load = Load([call] * len(starts), self._new(name), check)
@@ -509,11 +509,13 @@ class Sampler:
         return name
 
     def _leave_out(self, name: str, shape: str) -> None:
-        if self.opponent:
-            self.opponent.leave_out(name, shape)
+        if self.duel_test:
+            self.duel_test.leave_out(name, shape)
 
     def _loop(self) -> ClosedLoop:
-        return ClosedLoop(self.settings.plan, self.clock, self.watcher, self.pool, self.opponent)
+        return ClosedLoop(
+            self.settings.plan, self.clock, self.watcher, self.shared_time, self.duel_test
+        )
 
     def _warmed(self) -> tuple[int, ...] | None:
         """Latencies of the manual warm-up since the last sample; None without one."""
@@ -521,14 +523,14 @@ class Sampler:
         self.warmed.clear()
         return warmed
 
-    def pool_with(self, earlier: list[Sample]) -> None:
+    def combine_with(self, earlier: list[Sample]) -> None:
         """Judge together with earlier attempts, because a rerun adds evidence."""
         self._earlier = earlier
 
     def _keep(self, sample: SampleT) -> SampleT:
         for earlier in self._earlier:
             if earlier.name == sample.name:
-                sample = pooled(earlier, sample, self._judge_of)
+                sample = combined(earlier, sample, self._judge_of)
         sample = self._timed(sample)
         self._started_names.remove(sample.name)
         self.called = True

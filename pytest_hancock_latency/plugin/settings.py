@@ -27,7 +27,7 @@ from ..files.options import (
     parse_kept,
     parse_switch,
 )
-from ..measuring.plan import POOL_NS, Plan
+from ..measuring.plan import SHARED_NS, Plan
 from ..reporting.columns import Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
 from .options import OPTIONS
@@ -49,7 +49,7 @@ class Settings:
 
     mode: Mode = Mode.GATE
     plan: Plan = field(default_factory=Plan)
-    pool_ns: int = POOL_NS
+    shared_time_ns: int = SHARED_NS
     """Time shared by all samples of a process, beyond the time of each sample."""
     strict: bool = False
     scale: Fraction = Fraction(1)
@@ -69,7 +69,7 @@ class Settings:
     history_keep: int = KEPT_RUNS
     """Number of runs to keep in the history."""
     pool_history: bool = False
-    """Whether the last runs of the history may decide what this run leaves undecided."""
+    """Whether the last runs of the history may decide what this run leaves inconclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
             time_limit_ns=_read(values["time_limit"], parse_time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
         ),
-        pool_ns=_read(values["time"], parse_duration, POOL_NS),
+        shared_time_ns=_read(values["time"], parse_duration, SHARED_NS),
         strict=_read(values["strict"], parse_switch, False),
         scale=_read(values["scale"], parse_scale, Fraction(1)),
         default=_read(values["default"], _default_terms, None),

@@ -68,7 +68,7 @@ def _cap_by_number(f: Figures) -> str:
 def _cap_by_time(f: Figures) -> str:
     return (
         f"{f['limit']} needs {f['needed']} observations, but only about {f['fitting']} fit into "
-        f"{format_duration(f['time_limit_ns'])}, so it will stay undecided; raise time_limit or "
+        f"{format_duration(f['time_limit_ns'])}, so it will stay inconclusive; raise time_limit or "
         "--latency-time, limit a lower percentile, or use sample.burst(…, concurrency=8)"
     )
 

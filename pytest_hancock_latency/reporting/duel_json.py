@@ -17,7 +17,12 @@ FORMAT: Final = 1
 
 
 def duel_json(duel: Duel, session: Mapping[str, Any]) -> str:
-    """The duel as JSON text. session: tool, start, machine, commit and CI run."""
+    """Render a duel as JSON.
+
+    Args:
+        duel: The duel.
+        session: Tool, start, machine, commit and CI run.
+    """
     plain = {
         "format": FORMAT,
         "kind": "duel",
@@ -27,8 +32,8 @@ def duel_json(duel: Duel, session: Mapping[str, Any]) -> str:
         "passes": duel.passes,
         "elapsed_s": round(duel.elapsed_s, 3),
         "interrupted": duel.is_interrupted,
-        "noise": float(duel.rule.noise),
-        "matters": float(duel.rule.matters),
+        "noise_threshold": float(duel.rule.noise_threshold),
+        "equivalence_margin": float(duel.rule.equivalence_margin),
         "counts": {outcome.value: duel.count(outcome) for outcome in DuelOutcome},
         "left_out": [{"title": title, "why": why} for title, why in duel.left_out.items()],
         "remarks": list(duel.remarks),

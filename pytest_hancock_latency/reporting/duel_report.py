@@ -19,14 +19,14 @@ _LEAST_REACH: Final = log(1.10)
 """The drawing shows at least this much on either side, so that small changes look small."""
 _EMOJI: Final = {
     DuelOutcome.SLOWER: "❌",
-    DuelOutcome.CANNOT_TELL: "❔",
+    DuelOutcome.INCONCLUSIVE: "❔",
     DuelOutcome.NOT_SLOWER: "✅",
     DuelOutcome.FASTER: "🚀",
 }
 
 
 def duel_text(duel: Duel) -> str:
-    """The table, what its words mean, and what was not compared."""
+    """Render a table, the meaning of its verdicts, and what was not compared."""
     samples = duel.worst_first
     reach = max([_LEAST_REACH, *(abs(log(edge)) for s in samples for edge in _edges(s.verdict))])
     rows = [_HEADINGS, *(_cells(sample, reach) for sample in samples)]
@@ -47,14 +47,14 @@ def duel_text(duel: Duel) -> str:
 
 
 def duel_markdown(duel: Duel) -> str:
-    """What became slower, by how much and how certain; what could not be told; then the table."""
+    """Render what became slower, what is inconclusive, and the table, for a pull request."""
     lines = ["### Latency: head compared with base", "", f"{conclusion(duel)} ({_passes(duel)})"]
     lines += ["", f"base: {as_markdown(duel.base)}<br>head: {as_markdown(duel.head)}", ""]
     slower = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.SLOWER]
     lines += [f"- **{as_markdown(s.title)}** is slower: {_sentence(s)}" for s in slower]
-    unknown = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.CANNOT_TELL]
-    lines += [f"- {as_markdown(s.title)} cannot be told: {_sentence(s)}" for s in unknown]
-    if slower or unknown:
+    inconclusive = [s for s in duel.worst_first if s.verdict.outcome is DuelOutcome.INCONCLUSIVE]
+    lines += [f"- {as_markdown(s.title)} is inconclusive: {_sentence(s)}" for s in inconclusive]
+    if slower or inconclusive:
         lines.append("")
     headings = [heading for heading in _HEADINGS if heading]
     lines += [
@@ -76,7 +76,7 @@ def duel_markdown(duel: Duel) -> str:
 
 
 def progress_text(progress: DuelProgress) -> str:
-    """How far a duel is after a pass."""
+    """Return how far a duel has come after a pass."""
     settled, compared = progress.settled, progress.compared
     left = f", about {progress.left_s:.0f} s left" if settled < compared else ""
     return (
@@ -86,39 +86,42 @@ def progress_text(progress: DuelProgress) -> str:
 
 
 def conclusion(duel: Duel) -> str:
-    """How many samples have which outcome."""
+    """Return how many samples have each outcome."""
     counts = ((outcome, duel.count(outcome)) for outcome in DuelOutcome)
     words = ", ".join(f"{count} {outcome}" for outcome, count in counts if count)
     return f"{_counted(len(duel.samples), 'sample', 'samples')} compared: {words}"
 
 
 def meanings(duel: Duel) -> list[tuple[str, str]]:
-    """The outcomes that this duel has, and what they mean."""
-    noise, matters = format_percent(duel.rule.noise), format_percent(duel.rule.matters)
+    """Return the outcomes in this duel with their meanings."""
+    noise = format_percent(duel.rule.noise_threshold)
+    margin = format_percent(duel.rule.equivalence_margin)
     texts = {
         DuelOutcome.SLOWER: f"by more than {noise} %, or by more than its budget allows",
-        DuelOutcome.CANNOT_TELL: "too few passes, or they differ too much",
-        DuelOutcome.NOT_SLOWER: f"slower by less than {matters} %, if at all",
+        DuelOutcome.INCONCLUSIVE: "too few passes, or they differ too much",
+        DuelOutcome.NOT_SLOWER: f"slower by less than {margin} %, if at all",
         DuelOutcome.FASTER: f"by more than {noise} %",
     }
     return [(str(outcome), text) for outcome, text in texts.items() if duel.count(outcome)]
 
 
 def notes(duel: Duel) -> list[str]:
-    """What a reader has to know about this duel."""
-    interrupted = f"interrupted after {_passes(duel)}: samples that were not settled cannot be told"
-    return [*([interrupted] if duel.is_interrupted else []), *duel.remarks]
+    """Return what went wrong in this duel."""
+    if not duel.is_interrupted:
+        return list(duel.remarks)
+    interrupted = f"interrupted after {_passes(duel)}: unsettled samples are inconclusive"
+    return [interrupted, *duel.remarks]
 
 
 def interval_words(verdict: DuelVerdict) -> str:
-    """``+4.0 to +8.0 %``, or ``unknown``."""
+    """Return the interval, such as ``+4.0 to +8.0 %``, or ``unknown``."""
     if not isfinite(verdict.high):
         return "unknown"
     return f"{100 * (verdict.low - 1):+.1f} to {change_words(verdict.high)}"
 
 
 def outcome_words(sample: DueledSample) -> str:
-    """The outcome, with what the budget allows."""
+    """Return the outcome, with the slowdown that the budget allows."""
     regression = sample.rule.regression
     if regression is None:
         return str(sample.verdict.outcome)
@@ -126,9 +129,9 @@ def outcome_words(sample: DueledSample) -> str:
 
 
 def confidence_words(sample: DueledSample) -> str:
-    """How certain the interval is, which depends on what decided."""
-    is_acquitted = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
-    return "at 95 % confidence" if is_acquitted else "at 99 % confidence over all samples"
+    """Return the confidence level of the interval, which depends on the outcome."""
+    is_not_slower = sample.verdict.outcome is DuelOutcome.NOT_SLOWER
+    return "at 95 % confidence" if is_not_slower else "at 99 % confidence over all samples"
 
 
 def _sentence(sample: DueledSample) -> str:
@@ -157,7 +160,7 @@ def _cells(sample: DueledSample, reach: float) -> tuple[str, ...]:
 
 
 def _drawn(verdict: DuelVerdict, reach: float) -> str:
-    """The interval from left to right, with ``|`` where nothing changes and ``o`` at the ratio."""
+    """Draw the interval, with ``|`` at no change and ``o`` at the ratio."""
 
     def column(ratio: float) -> int:
         share = (log(ratio) / reach + 1) / 2

@@ -14,7 +14,7 @@ from ..core.record import Record
 from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome
 from .advice import advice_lines
 from .columns import NO_VALUE, Column, notes
-from .wording import explain, printable, scale_lines, scale_of, why_undecided
+from .wording import explain, printable, scale_lines, scale_of, why_inconclusive
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
@@ -190,7 +190,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numbers: Container[int]) 
 def count_line(records: Sequence[Record]) -> str:
     """Return the number of samples by outcome, best first: ``4 within, 1 exceeded``.
 
-    Inconclusive samples are counted by reason: ``2 undecided: too few calls``.
+    Inconclusive samples are counted by reason: ``2 inconclusive: too few calls``.
     """
     counts: Counter[str] = Counter()
     for outcome in _COUNTED:
@@ -201,8 +201,8 @@ def count_line(records: Sequence[Record]) -> str:
 def _counted_as(record: Record) -> str:
     if record.outcome is not Outcome.INCONCLUSIVE:
         return record.outcome
-    why = why_undecided(record)
-    return f"undecided: {why}" if why else "undecided"
+    why = why_inconclusive(record)
+    return f"{record.outcome}: {why}" if why else record.outcome
 
 
 def slowest_lines(records: Sequence[Record]) -> list[str]:

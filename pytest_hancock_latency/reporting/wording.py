@@ -37,7 +37,7 @@ EMOJI: Final = {
 """Signs for places without a style sheet, such as pull requests. They are clear on light and dark
 backgrounds, unlike a white question mark."""
 TOO_FEW: Final = "too few calls"
-_WHY_UNDECIDED: Final = {
+_WHY_INCONCLUSIVE: Final = {
     Reason.MACHINE: "busy machine",
     Reason.BUCKET: "limit inside a bucket",
     Reason.NEAR: "near the limit",
@@ -221,7 +221,7 @@ def _rate_against(rate: float, limit: float) -> tuple[str, str]:
     return text, limit_text
 
 
-def why_undecided(record: Record) -> str:
+def why_inconclusive(record: Record) -> str:
     """Return in a few words why a record is inconclusive; empty if it is not.
 
     The author of the test can only change ``too few calls``.
@@ -231,9 +231,9 @@ def why_undecided(record: Record) -> str:
         return ""
     if verdict.decisive is None:
         return "errors" if verdict.failures.outcome is Outcome.INCONCLUSIVE else "requests/s"
-    undecided = [part for part in verdict.limits if part.outcome is Outcome.INCONCLUSIVE]
-    reasons = {part.reason for part in undecided}
-    return next((words for reason, words in _WHY_UNDECIDED.items() if reason in reasons), "")
+    inconclusive = [part for part in verdict.limits if part.outcome is Outcome.INCONCLUSIVE]
+    reasons = {part.reason for part in inconclusive}
+    return next((words for reason, words in _WHY_INCONCLUSIVE.items() if reason in reasons), "")
 
 
 def explain_limit(part: LimitVerdict, record: Record) -> str:
@@ -379,9 +379,9 @@ def _percent(count: int, total: int) -> str:
 
 
 def progress_line(test: str, progress: Progress) -> str:
-    """Return name, number of observations, quantiles so far, and undecided limits.
+    """Return name, number of observations, quantiles so far, and inconclusive limits.
 
-    ``test_chat: 1204 in 2.5 s, p50 1.9 ms, p99 4.2 ms, undecided p99``
+    ``test_chat: 1204 in 2.5 s, p50 1.9 ms, p99 4.2 ms, inconclusive p99``
     """
     name = f"{test} [{progress.name}]" if progress.name else test
     count = len(progress.observations)
@@ -389,6 +389,7 @@ def progress_line(test: str, progress: Progress) -> str:
     if count:
         sample = Sample(name, progress.observations)
         parts += [f"{p} {format_duration(sample.quantile_ns(p))}" for p in ("p50", "p99")]
-    if progress.undecided:
-        parts.append(f"undecided {' '.join(label(limit.quantile) for limit in progress.undecided)}")
+    if progress.inconclusive:
+        labels = " ".join(label(limit.quantile) for limit in progress.inconclusive)
+        parts.append(f"inconclusive {labels}")
     return ", ".join(parts)

@@ -11,7 +11,7 @@ M_n(μ0) is the evidence against a mean μ0 of x (`core.evidence_of_mean`), and 
     slower      log M_n(log 1.02) ≥ log(samples / 0.01)  and S > 0    slower by more than 2 %
     faster      the mirror image                                      faster by more than 2 %
     not slower  log M_n(log 1.05) ≥ log(1 / 0.05)        and S < 0    slower by less than 5 %
-    cannot tell none of them, after the last pass
+    inconclusive  none of them, after the last pass
 
 A pass that is far from the median of all of them is moved closer before that: see `FARTHEST`.
 """
@@ -34,7 +34,7 @@ from ..core.evidence_of_mean import (
     log_evidence_of_mean,
 )
 from ..core.quantile import format_percent
-from ..core.verdict import ExitCode
+from ..core.verdict import ExitCode, Outcome
 from ..errors import SettingError
 
 FARTHEST: Final = 0.07
@@ -53,10 +53,10 @@ INTERRUPTED: Final = 130
 
 
 class DuelOutcome(StrEnum):
-    """What is known about a change of latency; from worst to best."""
+    """What a duel shows about the change of a latency, from worst to best."""
 
     SLOWER = "slower"
-    CANNOT_TELL = "cannot tell"
+    INCONCLUSIVE = Outcome.INCONCLUSIVE.value
     NOT_SLOWER = "not slower"
     FASTER = "faster"
 
@@ -70,29 +70,32 @@ class DuelOutcome(StrEnum):
 class DuelRule:
     """The settings of a duel, for one of its samples.
 
-    Invariants: 0 ≤ noise < matters < 1, at least one sample is compared, at least two passes.
+    Invariants: 0 ≤ noise threshold < equivalence margin < 1, at least one sample is compared, at
+    least two passes.
 
     Raises:
         SettingError: an invariant does not hold.
     """
 
-    noise: Fraction = Fraction(2, 100)
-    """What identical code can differ by on a bad day: *slower* and *faster* are beyond it."""
-    matters: Fraction = Fraction(5, 100)
-    """What is worth a word: *not slower* is below it."""
+    noise_threshold: Fraction = Fraction(2, 100)
+    """Smallest change that is reported as *slower* or *faster*. Identical code can differ by 2 % on
+    a bad day."""
+    equivalence_margin: Fraction = Fraction(5, 100)
+    """Largest slowdown that still counts as *not slower*."""
     regression: Fraction | None = None
-    """What the budget of the sample allows; replaces the noise of *slower*."""
+    """Slowdown that the sample's budget allows; replaces the noise threshold of *slower*."""
     compared: int = 1
-    """Samples of the duel, which share the chance that any of them is called slower by chance."""
+    """Number of samples in the duel. They share the chance that any is called slower by chance."""
     passes: int = MOST_PASSES
-    """The greatest number of passes."""
+    """Maximum number of passes."""
     mixture_precision: float = MIXTURE_PRECISION
 
     def __post_init__(self) -> None:
-        if not 0 <= self.noise < self.matters < 1:
+        if not 0 <= self.noise_threshold < self.equivalence_margin < 1:
             raise SettingError(
-                f"the noise, {format_percent(self.noise)} %, must be less than what matters, "
-                f"{format_percent(self.matters)} %, and both from 0 % to below 100 %"
+                f"the noise threshold ({format_percent(self.noise_threshold)} %) must be less than "
+                f"the equivalence margin ({format_percent(self.equivalence_margin)} %), and both "
+                "must be at least 0 % and below 100 %"
             )
         if self.compared < 1 or self.passes < LEAST_VALUES:
             raise SettingError(
@@ -103,28 +106,28 @@ class DuelRule:
     @property
     def slower_above(self) -> float:
         """Log ratio above which a sample is slower."""
-        return log1p(self.noise if self.regression is None else self.regression)
+        return log1p(self.noise_threshold if self.regression is None else self.regression)
 
     @property
     def faster_below(self) -> float:
         """Log ratio below which a sample is faster."""
-        return -log1p(self.noise)
+        return -log1p(self.noise_threshold)
 
     @property
     def not_slower_below(self) -> float:
         """Log ratio below which a sample is not slower."""
         if self.regression is None:
-            return log1p(self.matters)
-        return log1p(self.regression + self.matters - self.noise)
+            return log1p(self.equivalence_margin)
+        return log1p(self.regression + self.equivalence_margin - self.noise_threshold)
 
     @property
-    def enough_to_convict(self) -> float:
-        """Log evidence that shows *slower* or *faster*."""
+    def evidence_for_slower(self) -> float:
+        """Log evidence needed to show *slower* or *faster*: a chance of 1 % over all samples."""
         return log(self.compared / ALPHA_BUILD)
 
     @property
-    def enough_to_acquit(self) -> float:
-        """Log evidence that shows *not slower*: a chance of 5 % for each sample."""
+    def evidence_for_not_slower(self) -> float:
+        """Log evidence needed to show *not slower*: a chance of 5 % for each sample."""
         return -log(ALPHA_WITHIN)
 
 
@@ -134,17 +137,17 @@ class DuelVerdict:
 
     outcome: DuelOutcome
     passes: int
-    """How many it took; later ones do not count."""
+    """Number of passes that decided; later ones do not count."""
     ratio: float
     """Head's latency divided by base's: the geometric mean over the passes, outliers restrained."""
     low: float
     high: float
-    """The interval of the ratio, at the level that decided; 0 and infinity where nothing is known.
+    """The interval of the ratio, at the level that decided; 0 and infinity if unknown.
 
     It does not contain the margin beyond which the outcome was shown.
     """
     settled: bool
-    """Whether more passes change nothing."""
+    """Whether further passes would change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,56 +156,62 @@ class DueledSample:
 
     title: str
     quantile: Fraction
-    """Of the latencies of a side in one pass; usually the median."""
+    """Quantile of a version's latencies in one pass; usually the median."""
     verdict: DuelVerdict
     rule: DuelRule
     base_ns: float
     """Median over the passes of attributed latency at the quantile."""
     head_ns: float
     log_ratios: tuple[float, ...]
-    """Of each pass, in order."""
+    """Log ratio of each pass, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duel:
-    """What came out of a duel."""
+    """The result of a duel."""
 
     base: str
     head: str
     samples: tuple[DueledSample, ...]
     left_out: Mapping[str, str]
-    """By the titles of samples without a number: why."""
+    """Why a sample was not compared, by its title."""
     remarks: tuple[str, ...]
+    """What went wrong while a version ran."""
     passes: int
     elapsed_s: float
     rule: DuelRule = DuelRule()
-    """For samples whose budget allows no regression."""
+    """The rule for samples whose budget allows no regression."""
     is_interrupted: bool = False
-    """Whether it was stopped before it was over."""
+    """Whether Ctrl-C stopped it early."""
 
     @property
     def worst_first(self) -> list[DueledSample]:
-        """The samples by their outcomes, and by their ratios among those of one outcome."""
+        """The samples sorted by outcome, and then by ratio."""
         return sorted(self.samples, key=lambda s: (s.verdict.outcome.rank, -s.verdict.ratio))
 
-    def exit_code(self, *, advise: bool = False, strict: bool = False) -> int:
-        """What it means for a shell. advise: *slower* is 0. strict: *cannot tell* is not 0."""
+    def exit_code(self, *, no_fail: bool = False, strict: bool = False) -> int:
+        """Return the exit code.
+
+        Args:
+            no_fail: Whether to return 0 if a sample is slower.
+            strict: Whether to return 3 if a sample is inconclusive.
+        """
         if self.is_interrupted:
             return INTERRUPTED
-        if self.count(DuelOutcome.SLOWER) and not advise:
+        if self.count(DuelOutcome.SLOWER) and not no_fail:
             return ExitCode.EXCEEDED
-        if self.count(DuelOutcome.CANNOT_TELL) and strict:
+        if self.count(DuelOutcome.INCONCLUSIVE) and strict:
             return ExitCode.INCONCLUSIVE
         return ExitCode.HELD
 
     def count(self, outcome: DuelOutcome) -> int:
-        """How many samples have this outcome."""
+        """Return how many samples have this outcome."""
         return sum(sample.verdict.outcome is outcome for sample in self.samples)
 
 
 @dataclass(frozen=True, slots=True)
 class DuelProgress:
-    """How far a duel is after a pass."""
+    """How far a duel has come after a pass."""
 
     passes: int
     settled: int
@@ -213,11 +222,15 @@ class DuelProgress:
 
 
 def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> float:
-    """log( head / base ) of one pass: the interquartile mean over its pairs of turns.
+    """Return log( head / base ) of one pass: the interquartile mean over its pairs of turns.
 
-    base_ns, head_ns: the latency of each turn, pair by pair. A pair shares whatever the machine did
-    meanwhile, so its ratio has less noise than the ratio of two medians over all turns. The mean of
-    the middle half ignores pairs of which one turn was disturbed, and wastes less than the median.
+    A pair shares whatever the machine did meanwhile, so its ratio has less noise than the ratio of
+    two medians over all turns. The mean of the middle half ignores pairs of which one turn was
+    disturbed, and wastes less than the median.
+
+    Args:
+        base_ns: Latency of each turn of base.
+        head_ns: Latency of each turn of head, pair by pair.
     """
     ratios = sorted(log(head / base) for base, head in zip(base_ns, head_ns, strict=True))
     outer = len(ratios) // 4
@@ -226,10 +239,12 @@ def log_ratio_of_turns(base_ns: Sequence[float], head_ns: Sequence[float]) -> fl
 
 
 def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) -> DuelVerdict:
-    """The verdict after these passes: the first one that any number of them gives.
+    """Judge the passes of one sample: the earliest passes that show something decide.
 
-    values: log ratio of each pass, in order; those beyond the rule's passes are not looked at.
-    ended: there will be no more passes, although the rule allows them.
+    Args:
+        values: Log ratio of each pass, in order; passes beyond the rule's maximum are ignored.
+        rule: The rule for this sample.
+        ended: Whether there will be no more passes, although the rule allows them.
     """
     most = min(len(values), rule.passes)
     for n in range(LEAST_VALUES, most + 1):
@@ -240,11 +255,16 @@ def judge_duel(values: Sequence[float], rule: DuelRule, *, ended: bool = False) 
             return _verdict(counted, rule, outcome, settled=True)
     settled = ended or most == rule.passes
     counted = _restrained(values[:most])
-    return _verdict(counted, rule, DuelOutcome.CANNOT_TELL, settled=settled)
+    return _verdict(counted, rule, DuelOutcome.INCONCLUSIVE, settled=settled)
 
 
 def passes_to_settle(values: Sequence[float], rule: DuelRule) -> int:
-    """How many passes it takes to settle a sample, if the mean and the spread stay as they are."""
+    """Return how many passes settle a sample if the mean and the spread stay as they are.
+
+    Args:
+        values: Log ratio of each pass so far.
+        rule: The rule for this sample.
+    """
     n = len(values)
     if n < LEAST_VALUES:
         return rule.passes
@@ -275,15 +295,15 @@ def _shown(values: Sequence[float], rule: DuelRule, *, is_last: bool) -> DuelOut
     def is_shown(margin: float, enough: float) -> bool:
         return log_evidence_of_mean(values, margin, rule.mixture_precision) >= enough
 
-    if mean > rule.slower_above and is_shown(rule.slower_above, rule.enough_to_convict):
+    if mean > rule.slower_above and is_shown(rule.slower_above, rule.evidence_for_slower):
         return DuelOutcome.SLOWER
-    if mean < rule.faster_below and is_shown(rule.faster_below, rule.enough_to_convict):
+    if mean < rule.faster_below and is_shown(rule.faster_below, rule.evidence_for_slower):
         return DuelOutcome.FASTER
     # A sample that may yet be shown to be faster goes on.
     if not is_last and mean <= rule.faster_below:
         return None
     margin = rule.not_slower_below
-    if mean < margin and is_shown(margin, rule.enough_to_acquit):
+    if mean < margin and is_shown(margin, rule.evidence_for_not_slower):
         return DuelOutcome.NOT_SLOWER
     return None
 
@@ -292,8 +312,8 @@ def _verdict(
     values: Sequence[float], rule: DuelRule, outcome: DuelOutcome, *, settled: bool
 ) -> DuelVerdict:
     # Where nothing is shown, the wider of both intervals reaches over both margins.
-    acquitted = outcome is DuelOutcome.NOT_SLOWER
-    enough = rule.enough_to_acquit if acquitted else rule.enough_to_convict
+    is_not_slower = outcome is DuelOutcome.NOT_SLOWER
+    enough = rule.evidence_for_not_slower if is_not_slower else rule.evidence_for_slower
     low, high = interval_of_mean(values, enough, rule.mixture_precision)
     n = len(values)
     ratio = exp(fsum(values) / n) if n else 1.0

@@ -48,7 +48,7 @@ def merge(records: Sequence[Record]) -> list[Record]:
     return [_merged(group, len(groups)) for group in groups]
 
 
-def pool(records: Sequence[Record]) -> list[Record]:
+def merge_unjudged(records: Sequence[Record]) -> list[Record]:
     """Merge without verdicts, so budgets may differ; every quantile is kept.
 
     Raises:

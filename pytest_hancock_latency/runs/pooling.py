@@ -30,7 +30,7 @@ from ..core.histogram import Histogram
 from ..core.quantile import P50
 from ..core.record import Artifact, Record
 from ..core.verdict import LimitVerdict, Outcome, Pooled, Reason, Verdict
-from ..judging.limit_judge import Counts
+from ..judging.limit_judge import LimitCounts
 from .baseline import kind_of_machine
 from .change_points import change_points
 
@@ -81,7 +81,7 @@ def with_earlier_runs(
             continue
         counts = [_counts(p) for p in (part, *(run.verdict.limits[at] for run in runs))]
         edge_ns = int(part.limit.limit_ns / slower)
-        slowed = [counts[0], *(Counts(r.raw.n, r.raw.maybe_over(edge_ns), 0) for r in runs)]
+        slowed = [counts[0], *(LimitCounts(r.raw.n, r.raw.maybe_over(edge_ns), 0) for r in runs)]
         table = boundaries(part.limit.allowed, ALPHA_WITHIN, alpha_of_gate(1) / len(limits))
         if not isinstance(table, Boundaries):  # a limit that none may exceed is about one run
             continue
@@ -126,7 +126,9 @@ def with_earlier_runs(
     return replace(record, verdict=replace(verdict, limits=tuple(limits)), measurement=measurement)
 
 
-def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries) -> Pooled | None:
+def shown_within(
+    counts: Sequence[LimitCounts], allowed: Fraction, table: Boundaries
+) -> Pooled | None:
     """Return the last runs that show a limit to be *within*; None if they do not.
 
     Args:
@@ -142,7 +144,7 @@ def shown_within(counts: Sequence[Counts], allowed: Fraction, table: Boundaries)
     return None
 
 
-def shown_exceeded(counts: Sequence[Counts], table: Boundaries) -> Pooled | None:
+def shown_exceeded(counts: Sequence[LimitCounts], table: Boundaries) -> Pooled | None:
     """Return the last runs that show a limit to be *exceeded*, even without the worst of them.
 
     Args:
@@ -199,8 +201,8 @@ def _attributed(record: Record) -> Histogram:
     return record.attributed_histogram or record.histogram or Histogram()
 
 
-def _counts(part: LimitVerdict) -> Counts:
-    return Counts(part.n, part.over, part.over_attributed)
+def _counts(part: LimitVerdict) -> LimitCounts:
+    return LimitCounts(part.n, part.over, part.over_attributed)
 
 
 def _span_ns(record: Record, first: _Run) -> int:
@@ -212,5 +214,5 @@ def _span_ns(record: Record, first: _Run) -> int:
 
 
 def _expects_too_few(advice: Advice, decided: Container[Figure]) -> bool:
-    """Whether this is a warning that a limit will stay undecided, which the last runs decided."""
+    """Whether this warns that a limit will stay inconclusive, which the last runs decided."""
     return advice.kind in ("cap-samples", "cap-time") and advice.figures.get("limit") in decided

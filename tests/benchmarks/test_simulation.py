@@ -39,11 +39,11 @@ def test_the_gate_says_within_or_exceeds(expected: str, ms: float) -> None:
     assert expected == operating_characteristics.gate(samples, {0.5: 5.0, 0.99: 10.0})
 
 
-def test_the_gate_is_undecided_when_observations_end_too_early() -> None:
+def test_the_gate_is_inconclusive_when_observations_end_too_early() -> None:
     import operating_characteristics
 
     samples = (Recorded(1.0) for _ in range(353))
-    assert operating_characteristics.gate(samples, {0.99: 10.0}) == "undecided"
+    assert operating_characteristics.gate(samples, {0.99: 10.0}) == "inconclusive"
 
 
 def test_the_gate_takes_no_more_than_it_needs() -> None:

@@ -46,7 +46,7 @@ def slower(commit: Commit, temporary: Path) -> None:  # noqa: F811
     ("option", "exit_code"),
     [
         pytest.param((), 1, marks=pytest.mark.long),
-        pytest.param(("--advise",), 0, marks=pytest.mark.long),
+        pytest.param(("--no-fail",), 0, marks=pytest.mark.long),
     ],
 )
 def test_a_slower_head_is_found_and_sets_the_exit_code(
@@ -65,12 +65,12 @@ def test_a_slower_head_is_found_and_sets_the_exit_code(
     [pytest.param((), 0, marks=pytest.mark.long), (("--strict",), 3)],
 )
 @pytest.mark.long
-def test_what_cannot_be_told_matters_under_strict(
+def test_an_inconclusive_sample_sets_the_exit_code_under_strict(
     command: Command, option: tuple[str, ...], exit_code: int
 ) -> None:
     ended = command("duel", "HEAD~1", "--passes", "2", *option, "--", "-q")
     assert exit_code == ended.code
-    assert "1 sample compared: 1 cannot tell\n" in ended.out
+    assert "1 sample compared: 1 inconclusive\n" in ended.out
 
 
 @pytest.mark.long
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
         assert process.stdout
         text = process.stdout.read()
     assert process.returncode == 130
-    assert "note: interrupted after 1 pass: samples that were not settled cannot be told" in text
+    assert "note: interrupted after 1 pass: unsettled samples are inconclusive" in text
     assert list(temporary.iterdir()) == []
     assert len(git(repository, "worktree", "list").splitlines()) == 1
 
@@ -119,10 +119,14 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(
             "'nowhere' is not a folder (and {here} is not in a git repository), or a version such "
             "as package==1.4",
         ),
-        ((".", "--noise", "x"), "--noise='x' is not a share: write a string such as '0.1%'"),
         (
-            (".", "--noise", "6%"),
-            "the noise, 6 %, must be less than what matters, 5 %, and both from 0 % to below 100 %",
+            (".", "--noise-threshold", "x"),
+            "--noise-threshold='x' is not a share: write a string such as '0.1%'",
+        ),
+        (
+            (".", "--noise-threshold", "6%"),
+            "the noise threshold (6 %) must be less than the equivalence margin (5 %), and both "
+            "must be at least 0 % and below 100 %",
         ),
         (
             (".", "--passes", "1"),
@@ -151,15 +155,12 @@ def test_what_is_wrong_is_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give one of: BASE, --url twice, --command twice (see duel --help)"),
-        (
-            ("HEAD", "--url", "x"),
-            "give one of: BASE, --url twice, --command twice (see duel --help)",
-        ),
+        ((), "give either BASE or --url twice (see duel --help)"),
+        (("HEAD", "--url", "x"), "give either BASE or --url twice (see duel --help)"),
         (("--url", "http://x"), "give --url twice: first base's, then head's"),
         (
-            ("--command", "a", "--command", "b", "--", "tests"),
-            "pytest arguments are for versions: --command runs no tests",
+            ("--url", "http://x", "--url", "http://y", "--", "tests"),
+            "pytest arguments are for versions: --url runs no tests",
         ),
         (
             ("--url", "http://x", "--url", "http://y", "--header", "x"),
@@ -197,7 +198,7 @@ def test_every_format_is_written_and_a_percentile_compared(
     ]
     assert {"test_it.py::test_f", "test_it.py::test_f p90"} == set(titles)
     for name in ("markdown", "html"):
-        assert "cannot tell" in (repository / f"duel.{name}").read_text()
+        assert "inconclusive" in (repository / f"duel.{name}").read_text()
 
 
 @pytest.mark.long

@@ -69,7 +69,7 @@ def test_the_table_is_that_of_the_new_budget(command: Command, tmp_path: Path) -
         "p50 100, p99.9 500, max 1000, errors 1 %  inconclusive p99.9\n"
         "t::other      6    1    1    1  "
         "–                                         not judged\n\n"
-        "1 undecided: too few calls, 1 not judged\n\n"
+        "1 inconclusive: too few calls, 1 not judged\n\n"
         "test_health (test_it.py::test_health)\n"
         "  inconclusive p99.9: 0 of 60 over 500 ms; "
         "enough for p94.2, p99.9 needs 3550 observations (355 s at this pace)\n\n"

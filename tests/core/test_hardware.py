@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.core.hardware import CI, Profile, Span, mismatches, parse_profile
+from pytest_hancock_latency.core.hardware import CI, Profile, Range, mismatches, parse_profile
 from pytest_hancock_latency.errors import ProfileError
 
 GIB = 2**30
@@ -91,11 +91,11 @@ def test_a_profile_is_read_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "span"), [(4, Span(4, 4)), ("4", Span(4, 4)), (7.5, Span(7.5, 7.5))]
+    ("value", "cores"), [(4, Range(4, 4)), ("4", Range(4, 4)), (7.5, Range(7.5, 7.5))]
 )
-def test_a_single_number_means_exactly_that(value: object, span: Span) -> None:
-    assert Profile(cores=span) == parse_profile({"cores": value})
-    assert f"{span.low:g}" == str(span)
+def test_a_single_number_means_exactly_that(value: object, cores: Range) -> None:
+    assert Profile(cores=cores) == parse_profile({"cores": value})
+    assert f"{cores.low:g}" == str(cores)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,19 @@
-"""Passes and duels by real pytest processes: who meets whom, and what becomes of the others."""
+"""Passes and duels by real pytest processes: which samples are compared, and which left out."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from math import exp
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from pytest_hancock_latency.duel import pytest_pass
-from pytest_hancock_latency.duel.pytest_pass import PytestPasses
+from pytest_hancock_latency.duel import pytest_pass, side_process
+from pytest_hancock_latency.duel.pytest_pass import PytestPass
+from pytest_hancock_latency.duel.run_duel import PassResult, SampleKey, run_duel
 from pytest_hancock_latency.duel.sides import two_sides
-from pytest_hancock_latency.duel.tournament import Key, Pass, fight
 from pytest_hancock_latency.errors import DuelError
 from pytest_hancock_latency.runs.duel import Duel, DuelOutcome, DuelRule
 
@@ -28,7 +29,7 @@ from measured_code import f
 def test_f(sample):
     sample(f)
 """
-F = Key("test_it.py::test_f", "")
+F = SampleKey("test_it.py::test_f", "")
 
 
 @pytest.fixture
@@ -42,18 +43,22 @@ def versions(commit: Commit) -> Commit:
     return head  # type: ignore[return-value]
 
 
-def one_pass(*, own_tests: bool = False, settled: frozenset[Key] = frozenset()) -> Pass:
-    arguments = ["-q"]
+def one_pass(
+    arguments: Sequence[str] = ("-q",),
+    *,
+    own_tests: bool = False,
+    settled: frozenset[SampleKey] = frozenset(),
+) -> PassResult:
     with two_sides("HEAD~1", arguments, own_tests=own_tests) as sides:
-        return PytestPasses(sides, arguments)(settled, Random(1))
+        return PytestPass(sides, arguments)(settled, Random(1))
 
 
 def duel(rule: DuelRule | None = None) -> Duel:
     arguments = ["-q"]
     with two_sides("HEAD~1", arguments) as sides:
-        passes = PytestPasses(sides, arguments)
+        passes = PytestPass(sides, arguments)
         versions = sides[0].version, sides[1].version
-        return fight(passes, versions, rule or DuelRule(), random=Random(1))
+        return run_duel(passes, versions, rule or DuelRule(), random=Random(1))
 
 
 def test_a_pass_gives_the_ratio_of_the_medians(versions: Commit) -> None:
@@ -63,7 +68,7 @@ def test_a_pass_gives_the_ratio_of_the_medians(versions: Commit) -> None:
     assert exp(result.ratios[F]) < 1.9
     base_ns, head_ns = result.latencies_ns[F]
     assert head_ns / base_ns == pytest.approx(exp(result.ratios[F]), rel=0.5)
-    assert (result.left_out, result.remarks) == ({}, {})
+    assert (result.left_out, result.remarks) == ({}, ())
 
 
 def test_each_side_measures_its_own_code(versions: Commit) -> None:
@@ -107,7 +112,7 @@ def test_loads(sample):
     result = one_pass()
     tests = [("test_whole", ""), ("test_exceeded", "x"), ("test_exceeded", "y")]
     tests += [("test_rounds", ""), ("test_await", "")]
-    assert [Key(f"test_it.py::{test}", name) for test, name in tests] == [*result.ratios]
+    assert [SampleKey(f"test_it.py::{test}", name) for test, name in tests] == [*result.ratios]
     assert {key.test: float(share) for key, share in result.regressions.items()} == {
         "test_it.py::test_whole": 0.1
     }
@@ -117,7 +122,7 @@ def test_loads(sample):
         "test_it.py::test_loads [f]": "pairs: not measured in turns",
         "test_it.py::test_loads [<lambda>]": "pairs: not measured in turns",
     }
-    assert result.remarks == {}
+    assert result.remarks == ()
 
 
 def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> None:
@@ -126,7 +131,23 @@ def test_a_sample_without_a_warm_up_takes_turns_as_well(versions: Commit) -> Non
     versions({"test_it.py": marked})
     result = one_pass()
     assert {F} == result.ratios.keys()
-    assert result.remarks == {}
+    assert result.remarks == ()
+
+
+def test_each_side_gets_every_argument_once(versions: Commit, tmp_path: Path) -> None:
+    written = tmp_path / "options"
+    conftest = f"""\
+def pytest_addoption(parser):
+    parser.addoption("--label", action="append", default=[])
+
+def pytest_sessionstart(session):
+    option = session.config.option
+    with open({str(written)!r}, "a") as file:
+        print(option.label, option.verbose, option.file_or_dir, file=file)
+"""
+    versions({"conftest.py": conftest, "test_it.py": BOTH})
+    one_pass(["-v", "--label", "x", "test_it.py"])
+    assert written.read_text().splitlines() == ["['x'] 1 ['test_it.py']"] * 2
 
 
 def test_slow_calls_get_fewer_turns(
@@ -143,7 +164,7 @@ def test_f(sample):
 """
     versions({"test_it.py": test})
     one_pass()
-    expected = 5 + pytest_pass.CALLS * pytest_pass.LEAST_TURNS
+    expected = 5 + side_process.CALLS * pytest_pass.LEAST_TURNS
     assert [str(expected)] * 2 == counted.read_text().split()
 
 
@@ -158,15 +179,15 @@ def test_inner(pytester):
 """
     versions({"test_it.py": BOTH, "test_inner.py": test})
     result = one_pass()
-    assert result.remarks == {}
+    assert result.remarks == ()
     assert {F} == result.ratios.keys()
-    assert (result.left_out, result.remarks) == ({}, {})
+    assert (result.left_out, result.remarks) == ({}, ())
 
 
 def test_what_is_settled_is_not_measured_again(versions: Commit) -> None:
     versions({"test_it.py": BOTH + "\n\ndef test_g(sample):\n    sample(f)\n"})
     result = one_pass(settled=frozenset([F]))
-    assert [Key("test_it.py::test_g", "")] == [*result.ratios]
+    assert [SampleKey("test_it.py::test_g", "")] == [*result.ratios]
     assert result.left_out == {}
 
 
@@ -177,7 +198,7 @@ def test_a_sample_that_one_side_lacks_is_left_out(versions: Commit, extra_first:
     versions({"test_it.py": f"{head}\n\n{extra}{test}" if extra_first else f"{BOTH}\n{extra}"})
     result = one_pass(own_tests=True)
     assert {F} == result.ratios.keys()
-    assert {Key("test_it.py::test_extra", ""): "base did not measure it"} == result.left_out
+    assert {SampleKey("test_it.py::test_extra", ""): "base did not measure it"} == result.left_out
 
 
 def test_tests_in_another_order_on_each_side_release_each_other(commit: Commit) -> None:
@@ -204,9 +225,9 @@ def test_failing(sample):
 """
     versions({"test_it.py": test + "\n" + BOTH})
     result = one_pass()
-    failing = Key("test_it.py::test_failing", "")
+    failing = SampleKey("test_it.py::test_failing", "")
     assert {F} == result.ratios.keys()
-    assert {failing: "a side did not finish it"} == result.left_out
+    assert {failing: "head did not finish it"} == result.left_out
     assert [*result.remarks] == ["head: test_it.py::test_failing failed: ValueError: not today"]
 
 
@@ -225,8 +246,8 @@ def test_never_reached(sample):
 """
     versions({"test_it.py": BOTH + "\n" + test})
     result = one_pass()
-    assert [F, Key("test_it.py::test_killed", "")] == [*result.ratios]
-    never = Key("test_it.py::test_never_reached", "")
+    assert [F, SampleKey("test_it.py::test_killed", "")] == [*result.ratios]
+    never = SampleKey("test_it.py::test_never_reached", "")
     assert {never: "head did not measure it"} == result.left_out
     assert [*result.remarks] == ["head was killed by SIGKILL"]
 
@@ -235,7 +256,7 @@ def test_never_reached(sample):
 def test_a_side_that_hangs_is_stopped_and_releases_the_other(
     versions: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pytest_pass, "HANG_S", 3.0)
+    monkeypatch.setattr(side_process, "HANG_S", 3.0)
     test = """\
 import threading
 from measured_code import VERSION
@@ -251,11 +272,13 @@ def test_hanging(sample):
     assert [*result.remarks] == ["base did not answer for 3 s and was stopped"]
 
 
-def test_code_of_neither_side_is_noticed(versions: Commit, repository: Path) -> None:
+def test_imports_from_the_folder_of_the_user_are_reported(
+    versions: Commit, repository: Path
+) -> None:
     lines = f"import sys\nsys.path.insert(0, {str(repository)!r})\nimport measured_code\n"
     versions({"test_it.py": BOTH, "conftest.py": lines})
     assert [
-        f"{side} imported {repository}/measured_code.py, which is the code of neither side: "
+        f"{side} imported {repository}/measured_code.py, which belongs to neither version: "
         "install the package in editable mode, or put it on pythonpath"
         for side in ("base", "head")
     ] == sorted(one_pass().remarks)
@@ -269,14 +292,6 @@ def test_a_duel_goes_on_until_every_sample_is_settled(versions: Commit) -> None:
     assert DuelOutcome.SLOWER is only.verdict.outcome
     assert only.verdict.passes == result.passes == len(only.log_ratios)
     assert only.title == "test_it.py::test_f"
-
-
-@pytest.mark.long
-def test_a_duel_ends_after_its_greatest_number_of_passes(versions: Commit) -> None:
-    versions({"test_it.py": BOTH, "pytest.ini": "[pytest]\n"})
-    result = duel(DuelRule(passes=2))
-    assert result.passes == 2
-    assert [each.verdict.outcome for each in result.samples] == [DuelOutcome.CANNOT_TELL]
 
 
 def test_a_base_that_does_not_import_is_one_line(commit: Commit) -> None:

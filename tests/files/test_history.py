@@ -162,9 +162,9 @@ def test_it(sample):
 
 
 def seven_runs(pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]) -> None:
-    """Fill a history with seven copies of a run that leaves p99 undecided."""
+    """Fill a history with seven copies of a run that leaves p99 inconclusive."""
     pytester.makepyfile(test_it=SLOW)
-    run("--latency-history=history").stdout.fnmatch_lines(["1 undecided: too few calls*"])
+    run("--latency-history=history").stdout.fnmatch_lines(["1 inconclusive: too few calls*"])
     (path,) = (pytester.path / "history").iterdir()
     for number in range(6):
         path.with_name(path.name.replace("Z-", f"Z-{number}")).write_bytes(path.read_bytes())

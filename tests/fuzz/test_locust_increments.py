@@ -25,7 +25,7 @@ from pytest_hancock_latency.locust_gate.listener import (
     increment_from_plain,
     increment_to_plain,
 )
-from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState, Span
+from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState, WindowRange
 from pytest_hancock_latency.reporting.json_artifact import artifact_in, json_text
 from pytest_hancock_latency.reporting.table import summary_text
 
@@ -68,7 +68,7 @@ def as_locust_sends_it(value: object) -> Any:
 def judged(*increments: RequestCounts) -> list[Record]:
     judge = RunJudge(BUDGETS)
     for counted in increments:
-        judge.add(counted, Span(WINDOW - 100, WINDOW + 100))
+        judge.add(counted, WindowRange(WINDOW - 100, WINDOW + 100))
     return judge.records(RunState(steady_from=WINDOW - 20, until=WINDOW + 20, users=3))
 
 
@@ -100,7 +100,7 @@ def test_an_increment_arrives_as_it_was_sent(counted: RequestCounts, strain: Str
 @fuzzed("Locust increments", st.lists(increments, max_size=3))
 def test_every_request_is_counted_once(drawn: list[RequestCounts]) -> None:
     judge = RunJudge(BUDGETS)
-    added = [judge.add(counted, Span()).requests for counted in drawn]
+    added = [judge.add(counted, WindowRange()).requests for counted in drawn]
     assert added == [total(counted) for counted in drawn]
     assert judge.requests == sum(added)
 

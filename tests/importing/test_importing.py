@@ -230,8 +230,7 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
         (
             "a,b\n",
             ImportSettings(),
-            "cannot tell which tool wrote it: add --from k6, jmeter, vegeta, hey, oha, gatling, "
-            "nginx or csv",
+            "unknown format: add --from k6, jmeter, vegeta, hey, oha, gatling, nginx or csv",
         ),
         ("a,b\n", ImportSettings("csv"), "--from csv needs --latency-column"),
         (

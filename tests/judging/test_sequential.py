@@ -91,7 +91,7 @@ def test_a_limit_that_every_call_breaks_is_exceeded_after_two_windows_and_a_few_
     calls = next(
         n for n in range(1, 200) if judge_of(p99=10).look(seen([SLOW] * n, every=100 * MS)) == 0
     )
-    assert calls == 5 + 4  # the worst two adjacent windows hold five; four more convict
+    assert calls == 5 + 4  # the worst two adjacent windows hold five; four more show *exceeded*
 
 
 def test_a_single_stall_of_the_host_does_not_exceed_a_limit() -> None:

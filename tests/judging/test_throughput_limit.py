@@ -1,4 +1,4 @@
-"""At least so many requests a second: within, exceeded or neither, and what never convicts."""
+"""At least so many requests a second: within, exceeded or neither, and what never fails it."""
 
 from __future__ import annotations
 

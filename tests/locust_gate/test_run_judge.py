@@ -12,7 +12,7 @@ from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHER_NAMES, matches
 from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Added, Participant
-from pytest_hancock_latency.locust_gate.run_judge import AGGREGATED, RunJudge, RunState, Span
+from pytest_hancock_latency.locust_gate.run_judge import AGGREGATED, RunJudge, RunState, WindowRange
 from pytest_hancock_latency.reporting.advice import advice_lines
 
 MS = 1_000_000
@@ -128,7 +128,7 @@ def test_nothing_measured_never_passes() -> None:
 def test_a_request_outside_of_the_run_s_time_is_counted_at_its_edge() -> None:
     run_judge = RunJudge(BUDGETS)
     cells = {("GET", "/it", window): {index_of(5 * MS): 1} for window in (-(2**62), 3, 2**62)}
-    added = run_judge.add(RequestCounts(latencies=cells), Span(0, 10))
+    added = run_judge.add(RequestCounts(latencies=cells), WindowRange(0, 10))
     assert added == Added(requests=3, displaced=2)
     (found,) = run_judge.records(RunState())
     assert (found.n, found.measurement.elapsed_ns) == (3, 11 * 250 * MS)

@@ -288,16 +288,16 @@ def test_an_inconclusive_test_passes_and_is_explained(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
     result.stdout.re_match_lines(
         [
-            r"1 undecided: too few calls .*",
+            r"1 inconclusive: too few calls .*",
             r"test_it.py::test_fast: inconclusive p99: 0 of 60 over 400 ms; enough for p94.\d, "
             r"p99 needs 354 observations \(\S+ m?s at this pace\)",
         ]
     )
 
 
-UNDECIDED = FAST.replace("samples=1", "max_samples=60, samples=1")
+INCONCLUSIVE = FAST.replace("samples=1", "max_samples=60, samples=1")
 TOO_FEW = (
-    "*test_it.py:*: UndecidedBudgetWarning: test_it.py::test_fast: "
+    "*test_it.py:*: InconclusiveWarning: test_it.py::test_fast: "
     "inconclusive p99: 0 of 60 over 400 ms; enough for p94.*, p99 needs 354 observations (*"
 )
 
@@ -306,15 +306,15 @@ TOO_FEW = (
 def test_a_budget_that_had_too_few_calls_warns_and_fails_under_no_blanket_filter(
     suite: Suite, filters: tuple[str, ...]
 ) -> None:
-    suite.write(UNDECIDED)
+    suite.write(INCONCLUSIVE)
     result = suite.run(*filters)
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(TOO_FEW)
 
 
 def test_a_filter_that_names_the_warning_fails_the_test(suite: Suite) -> None:
-    suite.write(UNDECIDED)
-    named = "error::pytest_hancock_latency.UndecidedBudgetWarning"
+    suite.write(INCONCLUSIVE)
+    named = "error::pytest_hancock_latency.InconclusiveWarning"
     suite.run("-W", named).assert_outcomes(failed=1)
 
 

@@ -19,7 +19,7 @@ def test_long(sample, capsys):
     print("captured")
 """
 WARNING = r"test_long: p99\.9 needs 3550 observations, but only about \d+ fit into 2\.5 s"
-PROGRESS = r"\rtest_long: \d+ in [\d.]+ s, p50 [\d.]+ ms, p99 [\d.]+ ms, undecided p99\.9 *"
+PROGRESS = r"\rtest_long: \d+ in [\d.]+ s, p50 [\d.]+ ms, p99 [\d.]+ ms, inconclusive p99\.9 *"
 
 
 def on_a_terminal(suite: Suite, *arguments: str, **environment: str) -> str:
@@ -67,20 +67,20 @@ def test_a_terminal_sees_how_far_a_long_sample_is_and_nothing_of_it_stays(suite:
 @pytest.mark.parametrize("name", ["CI", "BUILD_NUMBER"])
 def test_a_terminal_of_ci_sees_no_progress(suite: Suite, name: str) -> None:
     suite.write(LONG)
-    assert "undecided p" not in on_a_terminal(suite, **{name: "1"})
+    assert "ms, inconclusive p" not in on_a_terminal(suite, **{name: "1"})
 
 
 @pytest.mark.long
 def test_a_quiet_terminal_sees_no_progress(suite: Suite) -> None:
     suite.write(LONG)
-    assert "undecided p" not in on_a_terminal(suite, "-q")
+    assert "ms, inconclusive p" not in on_a_terminal(suite, "-q")
 
 
 def test_a_log_has_no_progress_but_the_warning_before_measuring(suite: Suite) -> None:
     suite.write(LONG)
     written = suite.run().stdout.str()
-    assert "undecided p" not in written
+    assert "ms, inconclusive p" not in written
     assert re.search(
-        WARNING + r", so it will stay undecided; raise time_limit or --latency-time, ",
+        WARNING + r", so it will stay inconclusive; raise time_limit or --latency-time, ",
         written,
     )

@@ -20,7 +20,7 @@ SENTENCES = {
         "inconclusive verdict"
     ),
     Advice.of("cap-time", limit="p99", needed=354, fitting=40, time_limit_ns=5000 * MS): (
-        "p99 needs 354 observations, but only about 40 fit into 5 s, so it will stay undecided; "
+        "p99 needs 354 observations, but only about 40 fit into 5 s, so it will stay inconclusive; "
         "raise "
         "time_limit or --latency-time, limit a lower percentile, or use "
         "sample.burst(…, concurrency=8)"

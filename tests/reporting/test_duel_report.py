@@ -47,7 +47,7 @@ def sample(
 ALLOWED: Final = DueledSample(
     "test_a.py::test_post p90",
     Fraction(9, 10),
-    DuelVerdict(DuelOutcome.CANNOT_TELL, 1, 1.2, 0, inf, settled=True),
+    DuelVerdict(DuelOutcome.INCONCLUSIVE, 1, 1.2, 0, inf, settled=True),
     DuelRule(regression=Fraction(1, 10)),
     2e6,
     2.4e6,
@@ -111,7 +111,7 @@ def test_the_page_says_what_happened_to_the_duel() -> None:
     page = html.fromstring(duel_html(replace(DUEL, is_interrupted=True), SESSION))
     notes = [dt.getnext().text for dt in page.cssselect("dt") if dt.text == "note"]
     assert notes == [
-        "interrupted after 8 passes: samples that were not settled cannot be told",
+        "interrupted after 8 passes: unsettled samples are inconclusive",
         "base was killed by SIGKILL",
     ]
 
@@ -135,15 +135,15 @@ def test_the_progress_says_how_long_it_still_takes(settled: int, text: str) -> N
 
 @pytest.mark.parametrize(
     ("options", "with_slower", "without"),
-    [({}, 1, 0), ({"advise": True}, 0, 0), ({"strict": True}, 1, 3)],
+    [({}, 1, 0), ({"no_fail": True}, 0, 0), ({"strict": True}, 1, 3)],
 )
-def test_a_shell_is_told_of_slower_samples_and_if_strict_of_undecided_ones(
+def test_the_exit_code_shows_slower_samples_and_with_strict_inconclusive_ones(
     options: dict[str, bool], with_slower: int, without: int
 ) -> None:
-    undecided = replace(DUEL, samples=(ALLOWED,))
-    assert (with_slower, without) == (DUEL.exit_code(**options), undecided.exit_code(**options))
+    inconclusive = replace(DUEL, samples=(ALLOWED,))
+    assert (with_slower, without) == (DUEL.exit_code(**options), inconclusive.exit_code(**options))
 
 
-@pytest.mark.parametrize("advise", [False, True])
-def test_an_interrupted_duel_ends_as_a_shell_expects(advise: bool) -> None:
-    assert replace(DUEL, is_interrupted=True).exit_code(advise=advise) == 130
+@pytest.mark.parametrize("no_fail", [False, True])
+def test_an_interrupted_duel_ends_as_a_shell_expects(no_fail: bool) -> None:
+    assert replace(DUEL, is_interrupted=True).exit_code(no_fail=no_fail) == 130

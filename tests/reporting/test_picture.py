@@ -61,12 +61,12 @@ def test_every_observation_is_in_the_picture_once(wall: list[int]) -> None:
     assert len(rows) <= 15
 
 
-def test_progress_tells_the_quantiles_so_far_and_what_is_undecided() -> None:
+def test_progress_tells_the_quantiles_so_far_and_what_is_inconclusive() -> None:
     wall = np.full(1204, 2 * MS)
     limits = parse_terms({"p99": 5, "p99_9": 9}).budget().limits
     progress = Progress("read", Observations(wall, wall, wall), limits, 2_500_000_000)
     assert progress_line("test_chat", progress) == (
-        "test_chat [read]: 1204 in 2.5 s, p50 2 ms, p99 2 ms, undecided p99 p99.9"
+        "test_chat [read]: 1204 in 2.5 s, p50 2 ms, p99 2 ms, inconclusive p99 p99.9"
     )
 
 

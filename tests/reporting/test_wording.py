@@ -17,7 +17,7 @@ from pytest_hancock_latency.core.verdict import (
     Reason,
     Verdict,
 )
-from pytest_hancock_latency.reporting.wording import explain, headline, why_undecided
+from pytest_hancock_latency.reporting.wording import explain, headline, why_inconclusive
 
 MS = 1_000_000
 P95, P99, MAX = Fraction(95, 100), Fraction(99, 100), Fraction(1)
@@ -194,13 +194,13 @@ def test_a_bound_that_is_not_above_the_limit_is_left_out() -> None:
         ([Reason.STALL], "one stall"),
     ],
 )
-def test_why_a_budget_is_undecided_is_said_in_short(reasons: list[Reason], words: str) -> None:
+def test_why_a_budget_is_inconclusive_is_said_in_short(reasons: list[Reason], words: str) -> None:
     parts = [part(P99, 50 + i, Outcome.INCONCLUSIVE, why) for i, why in enumerate(reasons)]
-    assert why_undecided(record(*parts)) == words
+    assert why_inconclusive(record(*parts)) == words
 
 
-def test_a_decided_budget_has_no_reason_to_be_undecided() -> None:
-    assert why_undecided(record(EXCEEDED)) == ""
+def test_a_decided_budget_has_no_reason_to_be_inconclusive() -> None:
+    assert why_inconclusive(record(EXCEEDED)) == ""
 
 
 def test_exceeded_limits_come_before_what_is_inconclusive_and_the_highest_first() -> None:
@@ -239,5 +239,5 @@ def test_the_last_runs_that_decided_are_named() -> None:
     assert explain(record(pooled)) == [
         "within: p99 0 of 68 over 50 ms (last 6 runs: 1 of 412); measured for 2.72 s"
     ]
-    undecided = part(P95, 25, Outcome.INCONCLUSIVE, Reason.NEAR, needed=None)
-    assert "p99" not in explain(record(pooled, undecided))[0]
+    inconclusive = part(P95, 25, Outcome.INCONCLUSIVE, Reason.NEAR, needed=None)
+    assert "p99" not in explain(record(pooled, inconclusive))[0]

@@ -54,7 +54,7 @@ def test_the_interval_does_not_contain_what_the_outcome_excludes(
             assert verdict.high <= faster_below * slack
         case DuelOutcome.NOT_SLOWER:
             assert verdict.high <= not_slower_below * slack
-        case DuelOutcome.CANNOT_TELL:
+        case DuelOutcome.INCONCLUSIVE:
             assert verdict.low <= slower_above * slack
             assert verdict.high * slack >= not_slower_below
 
@@ -100,14 +100,14 @@ def test_more_samples_compared_never_make_one_slower(values: list[float]) -> Non
 @given(st.floats(-3, 3))
 def test_one_pass_shows_nothing(value: float) -> None:
     verdict = judge_duel([value], DuelRule())
-    assert DuelOutcome.CANNOT_TELL is verdict.outcome
+    assert DuelOutcome.INCONCLUSIVE is verdict.outcome
     assert (0.0, inf) == (verdict.low, verdict.high)
     assert not verdict.settled
 
 
 def test_no_pass_at_all_shows_nothing() -> None:
     verdict = judge_duel([], DuelRule(), ended=True)
-    assert (verdict.outcome, verdict.passes, verdict.ratio) == (DuelOutcome.CANNOT_TELL, 0, 1.0)
+    assert (verdict.outcome, verdict.passes, verdict.ratio) == (DuelOutcome.INCONCLUSIVE, 0, 1.0)
     assert verdict.settled
 
 
@@ -138,16 +138,16 @@ def test_a_change_gets_its_name(change: float, outcome: DuelOutcome) -> None:
     assert verdict.settled
 
 
-def test_noise_that_hides_the_change_cannot_be_told() -> None:
+def test_noise_that_hides_the_change_is_inconclusive() -> None:
     verdict = judge_duel(passes(0.04, sd=0.2), DuelRule())
-    assert (verdict.outcome, verdict.passes) == (DuelOutcome.CANNOT_TELL, 30)
+    assert (verdict.outcome, verdict.passes) == (DuelOutcome.INCONCLUSIVE, 30)
     assert verdict.settled
 
 
 def test_what_may_yet_be_faster_is_not_settled_as_not_slower() -> None:
     values = passes(-0.03, count=12)
     verdict = judge_duel(values, DuelRule())
-    assert (verdict.outcome, verdict.settled) == (DuelOutcome.CANNOT_TELL, False)
+    assert (verdict.outcome, verdict.settled) == (DuelOutcome.INCONCLUSIVE, False)
     assert DuelOutcome.NOT_SLOWER is judge_duel(values, DuelRule(), ended=True).outcome
     assert DuelOutcome.NOT_SLOWER is judge_duel(values, DuelRule(passes=12)).outcome
 
@@ -182,20 +182,20 @@ def test_identical_code_is_hardly_ever_called_slower_or_faster(kind: str) -> Non
 
 def test_at_the_margin_itself_false_alarms_keep_to_their_level() -> None:
     wrong = sum(
-        judge_duel(passes(0.02, seed=seed), DuelRule(matters=Fraction(9, 10))).outcome
+        judge_duel(passes(0.02, seed=seed), DuelRule(equivalence_margin=Fraction(9, 10))).outcome
         is DuelOutcome.SLOWER
         for seed in range(1000)
     )
     assert wrong <= 15  # 1 % is promised
 
 
-@pytest.mark.parametrize(("noise", "matters"), [(5, 5), (-1, 5), (2, 100)])
-def test_margins_in_the_wrong_order_are_refused(noise: int, matters: int) -> None:
+@pytest.mark.parametrize(("threshold", "margin"), [(5, 5), (-1, 5), (2, 100)])
+def test_margins_in_the_wrong_order_are_refused(threshold: int, margin: int) -> None:
     with pytest.raises(SettingError) as refused:
-        DuelRule(noise=Fraction(noise, 100), matters=Fraction(matters, 100))
+        DuelRule(noise_threshold=Fraction(threshold, 100), equivalence_margin=Fraction(margin, 100))
     assert str(refused.value) == (
-        f"the noise, {noise} %, must be less than what matters, {matters} %, "
-        "and both from 0 % to below 100 %"
+        f"the noise threshold ({threshold} %) must be less than the equivalence margin "
+        f"({margin} %), and both must be at least 0 % and below 100 %"
     )
 
 
@@ -212,7 +212,7 @@ def test_a_duel_of_nothing_is_refused(compared: int, most: int) -> None:
 def test_outcomes_are_ordered_from_worst_to_best() -> None:
     assert [outcome.value for outcome in sorted(DuelOutcome, key=lambda outcome: outcome.rank)] == [
         "slower",
-        "cannot tell",
+        "inconclusive",
         "not slower",
         "faster",
     ]

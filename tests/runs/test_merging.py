@@ -25,7 +25,7 @@ from pytest_hancock_latency.errors import ArtifactError
 from pytest_hancock_latency.judging.counts import Tally
 from pytest_hancock_latency.judging.guide import judge_by_guide
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.runs.merging import budget_of, judged_anew, merge, pool
+from pytest_hancock_latency.runs.merging import budget_of, judged_anew, merge, merge_unjudged
 
 MS = 1_000_000
 SHARDS = st.lists(
@@ -196,6 +196,6 @@ def test_different_rates_for_the_same_sample_are_refused() -> None:
 
 
 def test_pooling_needs_no_budget_that_agrees_and_keeps_every_quantile() -> None:
-    (pooled,) = pool([record([MS] * 9, p75=10), record([MS] * 9, p90=11)])
-    assert (pooled.n, pooled.outcome) == (18, "not judged")
-    assert set(pooled.bounds_ns) == {"p50", "p75", "p90", "p95", "p99"}
+    (merged,) = merge_unjudged([record([MS] * 9, p75=10), record([MS] * 9, p90=11)])
+    assert (merged.n, merged.outcome) == (18, "not judged")
+    assert set(merged.bounds_ns) == {"p50", "p75", "p90", "p95", "p99"}

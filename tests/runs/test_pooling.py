@@ -1,4 +1,4 @@
-"""Limits that a run leaves undecided, judged by the last runs together."""
+"""Limits that a run leaves inconclusive, judged by the last runs together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_hancock_latency.core.record_json import from_plain, to_plain
 from pytest_hancock_latency.core.sample import Measurement
 from pytest_hancock_latency.core.verdict import Outcome, Pooled, Reason
 from pytest_hancock_latency.judging.counts import Tally, judge_counts
-from pytest_hancock_latency.judging.limit_judge import Counts
+from pytest_hancock_latency.judging.limit_judge import LimitCounts
 from pytest_hancock_latency.judging.sequential import Policy
 from pytest_hancock_latency.runs.change_points import ChangePoint
 from pytest_hancock_latency.runs.pooling import shown_exceeded, shown_within, with_earlier_runs
@@ -111,7 +111,7 @@ def test_runs_that_do_not_suffice_are_said() -> None:
     assert [("pooled-few", figures)] == advice_of(record)
 
 
-def test_a_present_run_with_more_over_than_allowed_stays_undecided() -> None:
+def test_a_present_run_with_more_over_than_allowed_stays_inconclusive() -> None:
     assert Outcome.INCONCLUSIVE is judged(run(over=2), *[run(1000)] * 5).outcome
 
 
@@ -156,7 +156,7 @@ def test_the_last_sixty_runs_are_looked_at_for_changes(monkeypatch: pytest.Monke
 
 
 def test_a_single_run_shows_nothing_here_that_it_has_not_shown_itself() -> None:
-    assert shown_within([Counts(1000, 0, 0)], Fraction(1, 100), table()) is None
+    assert shown_within([LimitCounts(1000, 0, 0)], Fraction(1, 100), table()) is None
 
 
 def test_at_most_thirty_runs_are_added_up() -> None:
@@ -223,12 +223,12 @@ def test_a_limit_that_the_last_runs_show_to_be_exceeded_is_said_only() -> None:
 
 
 def test_a_single_bad_run_does_not_show_exceeded() -> None:
-    counts = [Counts(100, 0, 0), Counts(100, 60, 60), Counts(100, 0, 0)]
+    counts = [LimitCounts(100, 0, 0), LimitCounts(100, 60, 60), LimitCounts(100, 0, 0)]
     assert shown_exceeded(counts, table()) is None
 
 
 def test_the_runs_that_show_exceeded_are_counted_from_the_present_one_on() -> None:
-    counts = [Counts(100, 12, 7), Counts(100, 13, 8), Counts(100, 14, 8)] * 3
+    counts = [LimitCounts(100, 12, 7), LimitCounts(100, 13, 8), LimitCounts(100, 14, 8)] * 3
     assert Pooled(3, 300, 23) == shown_exceeded(counts, table())
     assert shown_exceeded(counts[:2], table()) is None
 
@@ -249,22 +249,22 @@ def test_a_run_that_was_not_judged_or_has_no_histogram_is_left_out() -> None:
 
 
 def test_exceeded_counts_attributed_latency() -> None:
-    by_machine = [Counts(100, 10, 0)] * 9
+    by_machine = [LimitCounts(100, 10, 0)] * 9
     assert shown_exceeded(by_machine, table()) is None
-    assert shown_exceeded([Counts(100, 10, 10)] * 9, table()) is not None
+    assert shown_exceeded([LimitCounts(100, 10, 10)] * 9, table()) is not None
 
 
 @given(
     st.lists(
         st.integers(1, 200).flatmap(
-            lambda n: st.integers(0, min(n, 4)).map(lambda k: Counts(n, k, k))
+            lambda n: st.integers(0, min(n, 4)).map(lambda k: LimitCounts(n, k, k))
         ),
         min_size=1,
         max_size=12,
     )
 )
 def test_within_is_shown_by_its_own_counts_and_no_last_runs_speak_against_it(
-    counts: list[Counts],
+    counts: list[LimitCounts],
 ) -> None:
     allowed = Fraction(1, 100)
     pooled = shown_within(counts, allowed, table())
@@ -277,7 +277,7 @@ def test_within_is_shown_by_its_own_counts_and_no_last_runs_speak_against_it(
         assert sum(c.over for c in counts[:runs]) <= allowed * sum(c.n for c in counts[:runs])
 
 
-def test_a_warning_that_a_decided_limit_would_stay_undecided_is_dropped() -> None:
+def test_a_warning_that_a_decided_limit_would_stay_inconclusive_is_dropped() -> None:
     present = run()
     warnings = tuple(
         Advice.of(kind, limit=limit) for kind in ("cap-samples", "takes-long") for limit in ("p99",)

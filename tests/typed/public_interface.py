@@ -10,13 +10,13 @@ from fractions import Fraction
 
 from pytest_hancock_latency import (
     BudgetError,
+    InconclusiveWarning,
     LatencyError,
     ManualClock,
     Outcome,
     Record,
     Sample,
     Sampler,
-    UndecidedBudgetWarning,
     Verdict,
     Warmup,
     judge,
@@ -60,7 +60,7 @@ def accepted_outside_of_pytest(record: Record) -> type[LatencyError]:
     ManualClock().advance(5)
     assert judge(measure(parse, "1"), {"p95": 5}).within or record.fails
     assert nearest_rank([1, 2, 3], Fraction(1, 2)) == 2
-    assert issubclass(UndecidedBudgetWarning, UserWarning)
+    assert issubclass(InconclusiveWarning, UserWarning)
     return BudgetError
 
 

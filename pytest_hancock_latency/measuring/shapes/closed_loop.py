@@ -17,7 +17,7 @@ from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..clock import Clock
 from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
-from ..plan import LONGEST_NS, QUICK_NS, Plan, TimePool
+from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
@@ -53,7 +53,7 @@ class Watcher(Protocol):
         """Called when the sample is measured or an exception ended it."""
 
 
-class Turns(Protocol):
+class DuelTurns(Protocol):
     """The turns of one side at a sample of a duel."""
 
     @property
@@ -61,26 +61,26 @@ class Turns(Protocol):
         """The warm-up by which both sides choose how to measure."""
 
     def turns(self) -> Iterator[int]:
-        """The number of calls of each turn, when it begins."""
+        """Yield the number of calls of each turn, when it begins."""
 
     quantiles: Sequence[Fraction]
-    """That are compared."""
+    """Quantiles to compare."""
 
     def finish(self, turns_ns: Sequence[float], latencies_ns: Sequence[float]) -> None:
-        """Tell the median attributed latency of each turn, and the latency at each quantile."""
+        """Report the median attributed latency of each turn, and the latency at each quantile."""
 
     def abandon(self) -> None:
-        """The sample ends without a number."""
+        """Report that the sample ends without latencies."""
 
 
-class Opponent(Protocol):
-    """The other version of the code, which measures the same samples in turns with this one."""
+class DuelTest(Protocol):
+    """A test in a duel: another version of the code measures the same samples in turns."""
 
-    def meet(self, name: str, warmup_ns: Sequence[int]) -> Turns | None:
-        """Wait for it at a sample; None where the sample is not to be measured."""
+    def wait_for_other_side(self, name: str, warmup_ns: Sequence[int]) -> DuelTurns | None:
+        """Wait until the other side reaches the sample too; None if it is not to be measured."""
 
     def leave_out(self, name: str, shape: str) -> None:
-        """Name a sample that is not measured in turns."""
+        """Report a sample that cannot be measured in turns."""
 
 
 class Measuring:
@@ -96,14 +96,14 @@ class Measuring:
         self._name = name
         self._judge = judge
         self._warmup = warmup
-        self._pool = loop.pool
+        self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
         self._is_extended = False
-        self._opponent = loop.opponent
-        self._turns: Turns | None = None
+        self._duel_test = loop.duel_test
+        self._turns: DuelTurns | None = None
         self._first_of_turns: list[int] = []
         self._full_at = 0
         """When the maximum number of observations was reached although more were needed."""
@@ -116,8 +116,8 @@ class Measuring:
             self._stack.callback(self._watcher.done)
         self._probe = Probe(self._clock)
         warmup: Sequence[int] = self._warmup
-        if self._opponent:
-            self._turns = self._opponent.meet(self._name, warmup)
+        if self._duel_test:
+            self._turns = self._duel_test.wait_for_other_side(self._name, warmup)
             warmup = self._turns.warmup_ns if self._turns else warmup
         limits = self._judge.budget.limits if self._judge else ()
         has_maximum = any(not limit.allowed for limit in limits)
@@ -138,12 +138,12 @@ class Measuring:
             self._turns.abandon()
         self._follower.finish()
         self._elapsed = self._clock() - self._begin
-        self._pool.charge(self._elapsed)
+        self._shared_time.charge(self._elapsed)
         self._stack.close()
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yield repeatedly how many calls to make next, and until when at the latest."""
-        if self._opponent:
+        if self._duel_test:
             yield from self._steps_in_turns()
             return
         clock = self._clock
@@ -226,7 +226,7 @@ class Measuring:
             return min(QUICK_NS, self._plan.longest_ns)
         least_ns = max(QUICK_NS, judge.budget.least_time_ns)
         wanted_ns = max(least_ns, judge.with_room() * pace_ns(warmup))
-        granted_ns = self._pool.grant(min(wanted_ns, LONGEST_NS))
+        granted_ns = self._shared_time.grant(min(wanted_ns, LONGEST_NS))
         return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
 
     def _extend(self, judge: SequentialJudge) -> None:
@@ -234,7 +234,7 @@ class Measuring:
         self._is_extended = True
         if self._plan.time_limit_ns != AUTO_TIME:
             return
-        longest_ns = min(self._pool.grant(LONGEST_NS), self._plan.longest_ns)
+        longest_ns = min(self._shared_time.grant(LONGEST_NS), self._plan.longest_ns)
         most = len(self.taker) * longest_ns // max(1, self._clock() - self._begin)
         if judge.would_exceed(most):
             self._limit_ns = max(self._limit_ns, longest_ns)
@@ -250,7 +250,7 @@ class Measuring:
 
     def _progress(self, judge: SequentialJudge, now: int) -> Progress:
         observations = self.taker.observations()
-        return Progress(self._name, observations, judge.undecided, now - self._begin)
+        return Progress(self._name, observations, judge.inconclusive, now - self._begin)
 
     def _look(self) -> tuple[int, int]:
         """Return how many observations to take next, and when to look again at the latest.
@@ -280,13 +280,13 @@ class ClosedLoop:
         plan: Plan,
         clock: Clock,
         watcher: Watcher | None = None,
-        pool: TimePool | None = None,
-        opponent: Opponent | None = None,
+        shared_time: SharedTime | None = None,
+        duel_test: DuelTest | None = None,
     ) -> None:
-        """pool: shared by the session; by default a new one. opponent: in a duel."""
-        self.opponent = opponent
+        """shared_time: of the session; by default a new one. duel_test: in a duel."""
+        self.duel_test = duel_test
         self.plan = plan
-        self.pool = pool or TimePool()
+        self.shared_time = shared_time or SharedTime()
         self.clock = clock
         self.watcher = watcher
 

@@ -252,7 +252,7 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
     )
 
 
-def pooled(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
+def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
     """Combine two samples of the same request and judge them again."""
     import numpy as np
 

@@ -39,26 +39,26 @@ __tracebackhide__ = hides_frame
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
 _NEVER: Final = 2**62
+_DROPPED: Final = 1
+"""Calls at the beginning of a turn that are not counted."""
+_CALLS: Final = _DROPPED + TURN
+"""Calls of a turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """How calls are divided into turns, and when there are enough."""
+class TurnPlan:
+    """When there are enough turns."""
 
-    counted: int = TURN
-    """Calls of a turn that count: their median has little noise, and the turn is still short."""
-    dropped: int = 1
-    """Calls before them."""
     most: int = 20
-    """Turns of each request."""
+    """TurnPlan of each request."""
     least: int = 5
-    """Turns of each request, however long they take."""
+    """TurnPlan of each request, however long they take."""
     longest_s: float = inf
     """No further turns begin after this time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InTurns:
+class MeasuredInTurns:
     """What was measured of one of the two requests."""
 
     observations: Observations
@@ -72,17 +72,17 @@ class InTurns:
 def measure_in_turns(  # noqa: PLR0913 - all by name but the first
     requests: tuple[Request, Request],
     *,
-    turns: Turns,
+    turns: TurnPlan,
     plan: Plan,
     clock: Clock,
     draw: Random,
     is_enough: Callable[[tuple[Nanoseconds, Nanoseconds]], bool] = lambda _: False,
-) -> tuple[InTurns, InTurns]:
+) -> tuple[MeasuredInTurns, MeasuredInTurns]:
     """Measure both until there is enough; a failed request ends it. Whatever one raises is raised.
 
     Args:
         is_enough: returns whether to stop, from both attributed latencies so far in ns, each of
-            shape (turns, counted).
+            shape (turns, counted calls).
     """
     warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     with ExitStack() as stack:
@@ -99,16 +99,16 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
             probe.run_if_due()
             first = draw.getrandbits(1)
             for at in (first, 1 - first):
-                _take_turn(takers[at], requests[at], turns.dropped + turns.counted)
+                _take_turn(takers[at], requests[at], _CALLS)
             if any(taker.failures for taker in takers):
                 break
-            if is_enough(_by_turn([taker.observations() for taker in takers], turns)):
+            if is_enough(_by_turn([taker.observations() for taker in takers])):
                 break
         follower.finish()
         elapsed = clock() - begin
     parts = parts_of([(taker, IntendedStarts()) for taker in takers])
     first_measured, second_measured = (
-        InTurns(_counted(part.observations, turns), taker, tuple(warmup), elapsed, why_no_bracket)
+        MeasuredInTurns(_counted(part.observations), taker, tuple(warmup), elapsed, why_no_bracket)
         for part, (taker, why_no_bracket), warmup in zip(parts, pairs, warmups, strict=True)
     )
     return first_measured, second_measured
@@ -130,7 +130,7 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
         by: the question is whether the first is faster by more than this share.
     """
     limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
-    turns = Turns(most=most_turns, longest_s=limit_ns / NS_PER_S)
+    turns = TurnPlan(most=most_turns, longest_s=limit_ns / NS_PER_S)
 
     def is_enough(latencies: tuple[Nanoseconds, Nanoseconds]) -> bool:
         return is_decided(log_ratios(*latencies), by)
@@ -145,8 +145,8 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
     )
     key = object()
     first_sample, second_sample = (
-        _sample(request, side, judge_of, Pair(key, side.observations.comparable_ns))
-        for request, side in zip(requests, measured, strict=True)
+        _sample(request, part, judge_of, Pair(key, part.observations.comparable_ns))
+        for request, part in zip(requests, measured, strict=True)
     )
     return first_sample, second_sample
 
@@ -157,20 +157,18 @@ def _take_turn(taker: Taker, request: Request, calls: int) -> None:
         taker.take(request, end - len(taker), _NEVER)
 
 
-def _by_turn(pair: Sequence[Observations], turns: Turns) -> tuple[Nanoseconds, Nanoseconds]:
-    length = turns.dropped + turns.counted
+def _by_turn(pair: Sequence[Observations]) -> tuple[Nanoseconds, Nanoseconds]:
     first, second = (
-        observations.comparable_ns.reshape(-1, length)[:, turns.dropped :] for observations in pair
+        observations.comparable_ns.reshape(-1, _CALLS)[:, _DROPPED:] for observations in pair
     )
     return first, second
 
 
-def _counted(observations: Observations, turns: Turns) -> Observations:
+def _counted(observations: Observations) -> Observations:
     """Without the calls of each turn that do not count."""
     import numpy as np
 
-    length = turns.dropped + turns.counted
-    is_counted = np.arange(len(observations)) % length >= turns.dropped
+    is_counted = np.arange(len(observations)) % _CALLS >= _DROPPED
     return Observations(
         wall_ns=observations.wall_ns[is_counted],
         attributed_ns=observations.attributed_ns[is_counted],
@@ -179,7 +177,7 @@ def _counted(observations: Observations, turns: Turns) -> Observations:
     )
 
 
-def _sample(request: Request, measured: InTurns, judge_of: JudgeOf, pair: Pair) -> Sample:
+def _sample(request: Request, measured: MeasuredInTurns, judge_of: JudgeOf, pair: Pair) -> Sample:
     observations = measured.observations
     judge = judge_of(len(observations), DELETION_WINDOW_NS)
     sample = Sample(

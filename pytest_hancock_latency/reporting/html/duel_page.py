@@ -23,7 +23,7 @@ from .markup import Element, document, element
 
 _CLASS: Final = {
     DuelOutcome.SLOWER: "is-exceeded",
-    DuelOutcome.CANNOT_TELL: "is-inconclusive",
+    DuelOutcome.INCONCLUSIVE: "is-inconclusive",
     DuelOutcome.NOT_SLOWER: "is-within",
     DuelOutcome.FASTER: "is-within",
 }
@@ -41,7 +41,12 @@ _RADIUS: Final = 3
 
 
 def duel_html(duel: Duel, session: Mapping[str, Any]) -> str:
-    """The duel as one HTML document that needs nothing else. session: as of an artifact."""
+    """Render a duel as one HTML document that needs no other files.
+
+    Args:
+        duel: The duel.
+        session: Tool, start, machine, commit and CI run.
+    """
     samples = duel.worst_first
     return document(
         f"Latency duel: {conclusion(duel)}",
@@ -191,13 +196,13 @@ def _band(top: float, bottom: float) -> Element:
 
 
 def _ticks(height: Callable[[float], float], reach: float) -> list[tuple[float, str]]:
-    """Round changes, from zero outwards; those that would touch another are left out."""
+    """Return round changes, from zero outwards, without those that would touch another one."""
     ticks: list[tuple[float, str]] = []
     for change in sorted((sign * size for size in _CHANGES for sign in (1, -1)), key=abs):
         if change <= -1 or abs(log1p(change)) > reach:
             continue
         y = height(log1p(change))
-        if all(abs(y - other_y) >= _LINE for other_y, _ in ticks):
+        if all(abs(y - drawn_y) >= _LINE for drawn_y, _ in ticks):
             ticks.append((y, f"{100 * change:+.0f} %" if change else "0"))
     return ticks
 

@@ -61,7 +61,7 @@ def _circumstances(record: Record) -> Iterator[str]:
     if measured.followed:
         yield f"attribution includes waits of {_listed(measured.followed)}"
     if record.attempt > 1:
-        yield f"attempt {record.attempt}, pooled"
+        yield f"attempt {record.attempt}, combined"
     if record.workers > 1:
         yield f"{record.workers} workers ran in parallel"
 

@@ -14,7 +14,7 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.sample import Progress, Sample
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
-from pytest_hancock_latency.measuring.plan import Plan, TimePool
+from pytest_hancock_latency.measuring.plan import Plan, SharedTime
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
 from pytest_hancock_latency.reporting.advice import advice_words
@@ -38,13 +38,13 @@ class Service:
 
 
 def measured(service: Service, plan: Plan | None = None, **how: Any) -> Sample:
-    """A sample of a service; `how` may hold limits, a check, a watcher, and a pool of time."""
+    """A sample of a service; `how` may hold limits, a check, a watcher, and shared time."""
     check, watcher = how.pop("check", None), how.pop("watcher", None)
-    pool = how.pop("pool", None)
+    shared_time = how.pop("shared_time", None)
     plan = plan or Plan(warmup=0, samples=1, attribution=False)
     policy = Policy(least=plan.samples, most=plan.max_samples)
     judge = SequentialJudge(parse_terms(how).budget(), policy) if how else None
-    loop = ClosedLoop(plan, service.clock, watcher, pool)
+    loop = ClosedLoop(plan, service.clock, watcher, shared_time)
     return loop.measure(Request(service, "health", check), judge)
 
 
@@ -118,7 +118,7 @@ def test_the_most_observations_are_overrun_by_up_to_a_second_to_tell_slow_code_f
     assert sample.measurement.elapsed_ns <= 1300 * MS
 
 
-def test_a_stall_that_fills_the_most_observations_stays_undecided() -> None:
+def test_a_stall_that_fills_the_most_observations_stays_inconclusive() -> None:
     def stalls(call: int) -> int:
         return 5 * MS if call <= 60 else MS // 10
 
@@ -163,22 +163,22 @@ def test_code_that_is_slow_in_a_tenth_of_its_calls_gets_the_time_to_be_exceeded(
 
 
 def test_samples_share_the_time_beyond_5_seconds() -> None:
-    pool, elapsed = TimePool(20_000 * MS), []
+    shared_time, elapsed = SharedTime(20_000 * MS), []
     for _ in range(3):
-        sample = measured(Service(100 * MS), AUTO, pool=pool, p99=200)
+        sample = measured(Service(100 * MS), AUTO, shared_time=shared_time, p99=200)
         elapsed.append(sample.measurement.elapsed_ns // (1000 * MS))
-    assert (elapsed, pool.left_ns) == ([25, 5, 5], 0)
+    assert (elapsed, shared_time.left_ns) == ([25, 5, 5], 0)
 
 
 def test_quick_samples_leave_the_shared_time_alone() -> None:
-    pool = TimePool()
-    measured(Service(MS), AUTO, pool=pool, p99=20)
-    assert pool == TimePool()
+    shared_time = SharedTime()
+    measured(Service(MS), AUTO, shared_time=shared_time, p99=20)
+    assert shared_time == SharedTime()
 
 
 def test_a_fixed_time_limit_is_as_long_whatever_others_took() -> None:
     plan = Plan(warmup=5, samples=1, time_limit_ns=40_000 * MS, attribution=False)
-    assert measured(Service(100 * MS), plan, pool=TimePool(0), p99=200).within
+    assert measured(Service(100 * MS), plan, shared_time=SharedTime(0), p99=200).within
 
 
 def test_a_sample_that_takes_long_is_announced_before_it_is_measured() -> None:
@@ -298,11 +298,11 @@ class Notes:
         self.ended += 1
 
 
-def test_a_watcher_receives_undecided_limits_a_few_times_per_second() -> None:
+def test_a_watcher_receives_inconclusive_limits_a_few_times_per_second() -> None:
     notes = Notes()
     measured(Service(10 * MS), p50=20, p99=30, watcher=notes)
     assert 10 <= len(notes.shown) <= 15
-    assert [limit.label for limit in notes.shown[-1].undecided] == ["p99"]
+    assert [limit.label for limit in notes.shown[-1].inconclusive] == ["p99"]
     assert len(notes.shown[0].observations) > 20
     assert notes.ended == 1
 
@@ -320,7 +320,7 @@ def test_a_watcher_is_notified_of_the_end_when_a_request_raises() -> None:
         (
             Plan(time_limit_ns=1000 * MS, attribution=False),
             "p99 needs 354 observations, but only about 100 fit into 1 s, so it will stay "
-            "undecided; raise time_limit or --latency-time, "
+            "inconclusive; raise time_limit or --latency-time, "
             "limit a lower percentile, or use sample.burst(…, concurrency=8)",
         ),
         (

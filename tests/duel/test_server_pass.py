@@ -1,24 +1,21 @@
-"""Servers and programs in turns, real ones."""
+"""Requests to two real servers in turns."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import exp
-from pathlib import Path
 from random import Random
 
 import pytest
 
-from pytest_hancock_latency.duel.tournament import Key, Pass, fight
-from pytest_hancock_latency.duel.turns import passes_of_programs, passes_of_servers
+from pytest_hancock_latency.duel.run_duel import PassResult, SampleKey, run_duel
+from pytest_hancock_latency.duel.server_pass import ServerPass
 from pytest_hancock_latency.errors import DuelError
-from pytest_hancock_latency.runs.duel import DuelOutcome, DuelRule
+from pytest_hancock_latency.runs.duel import DuelRule
 
 
 @contextmanager
@@ -54,16 +51,16 @@ def serving(latency_s: float, status: int = 200) -> Iterator[tuple[str, list[str
         server.server_close()
 
 
-def one_pass(urls: tuple[str, str]) -> Pass:
-    passes = passes_of_servers(urls, method="POST", headers={"X-Key": "k"}, body=b"{}")
+def one_pass(urls: tuple[str, str]) -> PassResult:
+    passes = ServerPass(urls, method="POST", headers={"X-Key": "k"}, body=b"{}")
     return passes(frozenset(), Random(1))
 
 
 def test_a_server_that_answers_later_has_the_greater_latency() -> None:
     with serving(0.002) as (base, requests), serving(0.006) as (head, _):
         result = one_pass((f"{base}/search", f"{head}/search"))
-    assert [Key("POST /search", "")] == [*result.ratios]
-    assert exp(result.ratios[Key("POST /search", "")]) > 1.5
+    assert [SampleKey("POST /search", "")] == [*result.ratios]
+    assert exp(result.ratios[SampleKey("POST /search", "")]) > 1.5
     ports = {request.rpartition(" ")[2] for request in requests}
     assert len(ports) == 1  # the connection was kept alive
     assert {"/search k {}"} == {request.rpartition(" ")[0] for request in requests}
@@ -71,9 +68,9 @@ def test_a_server_that_answers_later_has_the_greater_latency() -> None:
 
 def test_an_answer_that_is_an_error_is_named_and_nothing_is_compared() -> None:
     with serving(0) as (base, _), serving(0, status=503) as (head, _requests):
-        passes = passes_of_servers((base, head), method="POST", body=b"")
+        passes = ServerPass((base, head), method="POST", body=b"")
         with pytest.raises(DuelError) as refused:
-            fight(passes, ("base", "head"), DuelRule())
+            run_duel(passes, ("base", "head"), DuelRule())
     assert str(refused.value) == (
         "nothing was compared: head: check: answered 503 Service Unavailable; "
         "POST /: a request failed"
@@ -97,41 +94,10 @@ def test_a_server_that_is_not_there_is_one_error() -> None:
 )
 def test_an_invalid_url_is_refused_before_any_request(url: str, message: str) -> None:
     with pytest.raises(DuelError) as refused:
-        passes_of_servers((url, url))
+        ServerPass((url, url))
     assert message == str(refused.value)
 
 
-def test_urls_with_different_paths_have_one_sample(tmp_path: Path) -> None:
-    passes = passes_of_servers(("http://a/v1", "http://a/v2"))
+def test_urls_with_different_paths_have_one_sample() -> None:
+    passes = ServerPass(("http://a/v1", "http://a/v2"))
     assert passes.title == "GET URL"
-
-
-@pytest.mark.long
-def test_a_program_that_takes_longer_is_found() -> None:
-    slow = f"{sys.executable} -S -c 'import time; time.sleep(0.1)'"
-    fast = f"{sys.executable} -S -c pass"
-    passes = passes_of_programs((fast, slow))
-    passes = replace(passes, turns=replace(passes.turns, most=passes.turns.least))
-    duel = fight(passes, (fast, slow), DuelRule(), random=Random(1))
-    assert [sample.verdict.outcome for sample in duel.samples] == [DuelOutcome.SLOWER]
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("nowhere-at-all", "nowhere-at-all: No such file or directory"),
-        ("", "--command is empty"),
-        ("'", '--command "\'": No closing quotation'),
-    ],
-)
-def test_a_command_that_cannot_be_run_is_one_error(command: str, message: str) -> None:
-    with pytest.raises(DuelError) as refused:
-        passes_of_programs((command, command))(frozenset(), Random(1))
-    assert message == str(refused.value)
-
-
-def test_a_program_that_fails_is_named_with_its_last_words() -> None:
-    failing = f"{sys.executable} -c 'raise SystemExit(\"not today\")'"
-    with pytest.raises(DuelError) as refused:
-        fight(passes_of_programs((failing, failing)), ("base", "head"), DuelRule())
-    assert "exit code 1: not today" in str(refused.value)
