@@ -155,7 +155,7 @@ def _command(layout: int = 0) -> list[str]:
     arguments = ["pytest", "-q", "-p", "no:cacheprovider", "--assert=plain"]
     code = (
         f"padding = [bytearray(size % 97) for size in range({layout})]; import sys; "
-        f"sys.argv = {arguments}; import pytest; sys.exit(pytest.console_main())"
+        f"sys.argv = {arguments}; import pytest; sys.exit(pytest.main())"
     )
     return [sys.executable, "-S", "-B", "-c", code]
 
