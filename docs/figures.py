@@ -73,6 +73,7 @@ def fifty(axes: Any, theme: Theme) -> None:
 def evidence(axes: Any, theme: Theme) -> None:
     """How the evidence for *within* grows, for code at several distances from its limit."""
     from pytest_hancock_latency.core.evidence import ALPHA_WITHIN, WITHIN, EProcess
+    from pytest_hancock_latency.core.verdict import Route
 
     process = EProcess(ALLOWED, WITHIN)
     n = np.arange(1, 1501)
@@ -87,8 +88,10 @@ def evidence(axes: Any, theme: Theme) -> None:
         pairs = zip(n.tolist(), over.tolist(), strict=True)
         odds = [np.exp(process.log_evidence(calls, count)) for calls, count in pairs]
         axes.plot(n, odds, color=colour, label=label, linewidth=1.5)
-    axes.axhline(1 / ALPHA_WITHIN, color=theme.text, linewidth=1, linestyle="--")
-    axes.annotate("enough: 20 to 1", (5, 26))
+    axes.axhline(
+        1 / (Route.RAW.share * ALPHA_WITHIN), color=theme.text, linewidth=1, linestyle="--"
+    )
+    axes.annotate("enough: 22 to 1", (5, 29))
     axes.set_yscale("log")
     axes.set_ylim(1e-6, 1e3)
     axes.set_xlabel("calls")
@@ -103,8 +106,9 @@ def regions(axes: Any, theme: Theme) -> None:
         Boundaries,
         alpha_of_gate,
     )
+    from pytest_hancock_latency.core.verdict import Route
 
-    table = Boundaries(ALLOWED, ALPHA_WITHIN, alpha_of_gate(1))
+    table = Boundaries(ALLOWED, Route.RAW.share * ALPHA_WITHIN, alpha_of_gate(1))
     n = np.arange(1, 1001)
     within = np.array([table.most_within(int(calls)) for calls in n])
     exceeded = np.array([table.least_exceeded(int(calls)) for calls in n])

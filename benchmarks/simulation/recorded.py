@@ -12,10 +12,10 @@ import numpy as np
 from pytest_hancock_latency.core.attribution import (
     READING_NS,
     Brackets,
-    slowdown,
     waits_in_window,
     without_own_threads,
 )
+from pytest_hancock_latency.core.undisturbed import ProbeTimes, ReferenceSpeed, surroundings
 
 from .engine import Columns, Flags, Nanoseconds, Numbers, Prepared
 
@@ -70,6 +70,13 @@ def recording(name: str) -> Recording:
     )
 
 
+@lru_cache
+def reference() -> ReferenceSpeed:
+    """Return the speed of the machine on which all traces were recorded."""
+    fastest_ns = min(float(np.quantile(recording(name).probe, 0.05)) for name in NAMES)
+    return ReferenceSpeed(fastest_ns, 1.0, "other traces")
+
+
 @dataclass(eq=False)
 class Replayed(Prepared):
     """A feed that normalises by the probes so far, as the measuring loop does."""
@@ -82,7 +89,10 @@ class Replayed(Prepared):
         if not self.n:
             return columns
         of = np.arange(self.n) // _PROBE_EVERY
-        speed: Numbers = slowdown(self.probe[: int(of[-1]) + 1], of)
+        probes = self.probe[: int(of[-1]) + 1]
+        nothing = np.zeros(len(probes), dtype=np.int64)  # only the arithmetic probe was recorded
+        times = ProbeTimes(probes, nothing, nothing > 0)
+        speed: Numbers = surroundings(times, of, reference()).slowness
         return Columns(
             columns.wall, columns.wait, columns.cpu, speed, columns.start, columns.blocked
         )

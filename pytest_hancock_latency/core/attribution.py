@@ -3,9 +3,11 @@
 A thread that is ready to run but not running waits in the kernel's run queue, and the kernel counts
 that time. When a call blocks, *other* threads and processes may wait in the queue: those that it
 may be blocked on form its waiting tree. Subtracting these waits from the wall-clock latency leaves
-the time the code took. A reference probe that slows down reveals a slow host. Raw latency is never
-replaced: *exceeded* is counted on attributed latency and *within* on raw latency, so excused time
-can turn a failure into *inconclusive*, but never into a pass.
+the time the code took. Of a call that never blocked, whatever neither the CPU clock nor the run
+queue explains was stolen by the hypervisor. Neighbours also slow the code down while it runs: its
+CPU time is divided by the slowness of the machine around it (`undisturbed`). Raw latency is never
+replaced, and time that was only estimated can turn a failure into *inconclusive*, but never into a
+pass.
 
 For each observation, and for each accounting window of at least 250 ms:
 
@@ -54,23 +56,23 @@ READING_NS: Final = 5_000
 """Time that reading the counters takes; a longer wait fell outside the timed window."""
 OWN_NOISE_NS: Final = 20_000
 """Process CPU time beyond the thread's own that reading two clocks in turn explains."""
-PROBES_NEAR: Final = 5
-"""Probes used for the host's speed near an observation; their median ignores two outliers."""
 WAITED: Final = "waited for a core"
 TREE_WAITED: Final = "what it waited for waited for a core"
 THROTTLED: Final = "throttled by the container's quota"
 UNSEEN: Final = "waited for something unseen on a busy machine"
 DISK: Final = "waited for a disk that others wrote to"
 QUEUED: Final = "queued behind requests that the machine had delayed"
-SLOW_HOST: Final = "slow host"
+STOLEN: Final = "stolen by the hypervisor"
+SLOW_MACHINE: Final = "slow machine"
 COLLECTOR: Final = "collector"
 """Not excused: a garbage collection is latency of the code."""
-CAUSES: Final = (WAITED, TREE_WAITED, THROTTLED, UNSEEN, DISK, QUEUED, SLOW_HOST, COLLECTOR)
+CAUSES: Final = (
+    *(WAITED, TREE_WAITED, THROTTLED, UNSEEN, DISK, QUEUED),
+    *(STOLEN, SLOW_MACHINE, COLLECTOR),
+)
 """All causes of a slow observation, as artifacts name them; the schema lists them as well."""
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as throttled."""
-_QUIET: Final = 0.1
-"""Quantile of the probes that represents the usual speed of the host."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +102,10 @@ class Circumstances:
     """The part of `run_queue` during which no other thread of the process ran, see
     `without_own_threads`."""
     thread_cpu: Nanoseconds
-    speed: Numbers
-    """Slowdown of the host, at least 1."""
+    slowness: Numbers
+    """By how much slower the machine was than undisturbed, at least 1."""
     blocked: Flags
-    """Whether the thread gave up its CPU voluntarily."""
+    """Whether the thread gave up its CPU voluntarily, or waited for a page from a disk."""
     tree_wait: Nanoseconds
     """Sum of the run-queue waits of the others in the waiting tree."""
     tree_cpu: Nanoseconds
@@ -163,6 +165,9 @@ class Attribution:
     """The part of each observation that the code took."""
 
     attributed: Nanoseconds
+    at_most: Nanoseconds
+    """At most what the code took: raw latency without time that it certainly did not run. For calls
+    that never blocked, while no other thread of the test computed; otherwise raw latency."""
     excused: Mapping[str, Numbers]
     """Time that the machine took, by cause."""
 
@@ -218,25 +223,6 @@ def waiting_for_each_other(callers: Sequence[Circumstances]) -> list[Circumstanc
     return together
 
 
-def slowdown(probes: Nanoseconds, probe_of: Nanoseconds) -> Numbers:
-    """Return how much slower the host was near each observation, at least 1.
-
-    probes: durations of the reference probe, in order. probe_of: for each observation, the index of
-    the last probe before it. The median of the last five probes is compared with the tenth
-    percentile of all.
-    """
-    import numpy as np
-
-    if not len(probes):
-        return np.ones(len(probe_of))
-    quiet = max(1.0, float(np.quantile(probes, _QUIET)))
-    padded = np.concatenate([np.full(PROBES_NEAR - 1, probes[0]), probes])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, PROBES_NEAR)
-    near = np.median(windows, axis=1)
-    slower: Numbers = np.maximum(1.0, near / quiet)[probe_of]
-    return slower
-
-
 def candidates(circumstances: Circumstances, windows: Windows) -> Numbers:
     """Return the most that can be excused in each window, shape (windows,)."""
     return _by_window(circumstances.candidate, circumstances.window, windows)
@@ -263,8 +249,8 @@ def attribute(
 ) -> Attribution:
     """Return attributed latency: raw latency less the time that the machine took.
 
-    The measuring thread's own wait is excused in full, unless children of the process were busy.
-    Everything excused beyond it is bounded by what others consumed in the window.
+    The measuring thread's own wait is excused in full, unless children of the process were busy;
+    so is stolen time. All other waits are bounded by what others consumed in the window.
 
     totals: `candidates` of all callers of a load together; by default of this caller alone.
     """
@@ -284,11 +270,16 @@ def attribute(
     disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)
     rest = np.where(c.queued, np.maximum(0, asleep - tree - unseen - disk), 0)
     queue = np.minimum(rest, c.siblings_cpu) * windows.consumed[c.window]
-    latency = c.wall - own - tree - unseen - disk - queue
-    slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.speed)
+    # Other threads may have held the CPU, or the interpreter's lock, while this one did not run.
+    is_alone = ~c.blocked & (c.siblings_cpu <= OWN_NOISE_NS) & ~windows.busy_children[c.window]
+    stolen = np.where(is_alone, np.maximum(0, off_cpu - c.run_queue), 0)
+    at_most = np.where(is_alone, c.wall - own - stolen, c.wall)
+    latency = c.wall - own - tree - unseen - disk - queue - stolen
+    slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.slowness)
     by_quota = (windows.throttled > _MOSTLY * windows.foreign)[c.window]
     return Attribution(
         attributed=np.asarray(np.rint(latency - slowed), dtype=np.int64),
+        at_most=np.asarray(np.rint(at_most), dtype=np.int64),
         excused={
             WAITED: np.where(by_quota, 0, own),
             TREE_WAITED: np.where(by_quota, 0, tree),
@@ -296,6 +287,7 @@ def attribute(
             UNSEEN: unseen,
             DISK: disk,
             QUEUED: queue,
-            SLOW_HOST: slowed,
+            STOLEN: stolen,
+            SLOW_MACHINE: slowed,
         },
     )

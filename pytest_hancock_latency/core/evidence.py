@@ -37,7 +37,7 @@ EXCEEDED: Final[Mixture] = ((1.5, 0.2), (2.5, 0.25), (6.0, 0.25), (40.0, 0.3))
 limit: p99 is then exceeded after 4 observations. 1.5 times is the smallest worth finding."""
 
 METHOD: Final = "mixture e-process of exceedance counts"
-VERSION: Final = 1
+VERSION: Final = 2
 """Increases with every change that may give the same observations a different verdict."""
 
 ALPHA_WITHIN: Final = 0.05
@@ -124,6 +124,10 @@ class Boundaries:
         """Whether k of n show *exceeded*; avoids the tables."""
         return k > 0 and self._exceeded.log_evidence(n, k) >= self._enough_exceeded
 
+    def exceeded_share(self, n: int, k: int) -> float:
+        """Return the evidence for *exceeded* as a share of what shows it, both as logarithms."""
+        return self._exceeded.log_evidence(n, k) / self._enough_exceeded
+
     def most_within(self, n: int) -> int:
         """Return a[n]: the most exceedances that show *within* after n observations; −1 if none."""
         evidence = self._within.log_evidence
@@ -199,6 +203,10 @@ class NoneAllowed:
     def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """Return n if there is an exceedance."""
         return n if k else None
+
+    def exceeded_share(self, n: int, k: int) -> float:
+        """Return 1 once there is an exceedance."""
+        return float(k > 0)
 
     def most_within(self, n: int) -> int:
         """Return 0 once there is an observation."""

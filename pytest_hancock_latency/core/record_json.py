@@ -26,6 +26,7 @@ from .verdict import (
     Outcome,
     Pooled,
     Reason,
+    Route,
     RpsVerdict,
     ThroughputVerdict,
     Verdict,
@@ -186,8 +187,9 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
 
 
 def _limit_to_plain(part: LimitVerdict) -> Plain:
-    apart = ("limit", "outcome", "reason", "pooled")
+    apart = ("limit", "outcome", "reason", "pooled", "route")
     plain = {k: v for k, v in plain_fields(part).items() if k not in apart}
+    plain["route"] = part.route.value
     if part.pooled is not None:
         plain["pooled"] = plain_fields(part.pooled)
     return {
@@ -240,6 +242,7 @@ def _limit_from_plain(plain: Mapping[str, Any], path: str) -> LimitVerdict:
         )
     values = {**_known(LimitVerdict, plain), "limit": limit}
     values["outcome"], values["reason"] = Outcome(plain["outcome"]), Reason(plain["reason"])
+    values["route"] = Route(plain.get("route", Route.RAW))
     pooled = plain.get("pooled")
     values["pooled"] = Pooled(**_known(Pooled, pooled)) if pooled else None
     return LimitVerdict(**values)

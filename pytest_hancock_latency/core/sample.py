@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
-from .attribution import SLOW_HOST, UNSEEN
+from .attribution import SLOW_MACHINE, UNSEEN
 from .budget import Limit, parse_share
 from .duration import NS_PER_MS
 from .paired import Pair, PairedComparison, compare
@@ -37,6 +37,17 @@ _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Probed:
+    """What the probes around each observation showed, shape (n,); for judging."""
+
+    counts: Flags
+    """Whether it counts for *exceeded*: it began in the probing phase, half a second after its
+    start at least."""
+    undisturbed_before: Flags
+    undisturbed_after: Flags
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Observations:
     """Columns of a sample in measuring order, each of shape (n,), integer nanoseconds."""
 
@@ -50,6 +61,10 @@ class Observations:
     """Time that the machine took of each observation, by cause; only while measuring."""
     provisional: Flags | None = None
     """Observations whose attributed latency may still rise; None if there are none."""
+    at_most_ns: Nanoseconds | None = None
+    """At most what the code took, see `Attribution`; None if unknown."""
+    probed: Probed | None = None
+    """What the probes around each observation showed; None without a probing phase."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
@@ -65,19 +80,20 @@ class Observations:
 
         Attributed latency, but without two excuses, which give code the benefit of the doubt and do
         not help to compare. Waiting for something unseen on a busy machine: it would hide whatever
-        the code waits for. A slow host: it slows down both versions alike, and each process
+        the code waits for. A slow machine: it slows down both versions alike, and each process
         estimates it by itself, so that it made medians of identical code differ by 4 to 10 % on a
         busy machine instead of 2 to 3 %.
         """
         excused = [
-            self.excused_ns[cause] for cause in (UNSEEN, SLOW_HOST) if cause in self.excused_ns
+            self.excused_ns[cause] for cause in (UNSEEN, SLOW_MACHINE) if cause in self.excused_ns
         ]
         latencies_ns: Nanoseconds = sum(excused, self.attributed_ns).astype("int64")
         return latencies_ns
 
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""
-        return Observations(self.wall_ns, self.attributed_ns, self.start_ns)
+        probed = self.probed if self.probed is not None and self.probed.counts.any() else None
+        return Observations(self.wall_ns, self.attributed_ns, self.start_ns, probed=probed)
 
 
 @dataclass(frozen=True, slots=True)

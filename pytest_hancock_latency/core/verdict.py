@@ -93,6 +93,22 @@ class Reason(StrEnum):
     """The users' wait times allow no more requests/s, however fast the responses are."""
 
 
+class Route(StrEnum):
+    """The counts that show *within*, which share its error probability."""
+
+    RAW = "raw"
+    """Raw latency of all calls."""
+    WITHOUT_WAITS = "without waits"
+    """All calls without the time that they waited for a CPU or that was stolen."""
+    UNDISTURBED = "undisturbed"
+    """Only calls that began and ended while the machine was at its reference speed."""
+
+    @property
+    def share(self) -> float:
+        """Its share of the probability that a limit passes although it is exceeded."""
+        return {Route.RAW: 0.90, Route.WITHOUT_WAITS: 0.07, Route.UNDISTURBED: 0.03}[self]
+
+
 @dataclass(frozen=True, slots=True)
 class Pooled:
     """Counts over one limit of the last runs together, including the present one."""
@@ -131,6 +147,25 @@ class LimitVerdict:
     """The separate, higher limit for *exceeded*, if there is one."""
     pooled: Pooled | None = None
     """The last runs that show *within*, if the present one alone does not."""
+    route: Route = Route.RAW
+    """The counts that show *within*."""
+    counted: int | None = None
+    """Observations that count for *exceeded*, those of the probing phase; None if all do."""
+    over_counted: int | None = None
+    """Observations that count and whose attributed latency is above the limit."""
+    over_at_most: int | None = None
+    """Observations above the limit without waiting for a CPU and stolen time; None if unknown."""
+    undisturbed: int = 0
+    """Observations that began and ended undisturbed."""
+    over_undisturbed: int = 0
+    """Observations that began undisturbed and are above the limit, whatever followed."""
+
+    @property
+    def evidence(self) -> tuple[int, int]:
+        """The counts for *exceeded*: n and those over the limit."""
+        if self.counted is None or self.over_counted is None:
+            return self.n, self.over_attributed
+        return self.counted, self.over_counted
 
     @property
     def excused(self) -> int:

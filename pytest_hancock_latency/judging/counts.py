@@ -25,7 +25,16 @@ from ..core.evidence import boundaries
 from ..core.histogram import Histogram, index_of, middle
 from ..core.timeline import STRETCHES, Timeline
 from ..core.verdict import LimitVerdict, Outcome, Reason, Verdict
-from .limit_judge import LimitCounts, Table, failure_verdict, limit_verdict, survives_deletion
+from .limit_judge import (
+    LimitCounts,
+    Table,
+    Tables,
+    failure_verdict,
+    limit_verdict,
+    route_of,
+    survives_deletion,
+    tables_of,
+)
 from .sequential import DELETION_WINDOW_NS, Policy
 
 
@@ -66,12 +75,16 @@ class Tally:
     elapsed_ns: int = 0
     over_time: Mapping[Limit, OverTime] = field(default_factory=dict)
     """Empty if the counts by time are unknown."""
+    counts: Mapping[Limit, LimitCounts] = field(default_factory=dict)
+    """What was counted while measuring, which is more than histograms know; empty if unknown."""
+    spans_windows: bool = False
+    """Whether undisturbed calls were spread over enough windows in one of the samples."""
 
 
 def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
     """Return the verdict on a tally; valid whenever counting stopped."""
     alpha = policy.alpha_of_part(budget)
-    tables = [boundaries(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
+    tables = [tables_of(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
     failures = boundaries(budget.errors, policy.alpha_within, alpha)
     n = tally.raw.n
     return Verdict(
@@ -87,31 +100,38 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
 
 
 def _judge_limit(
-    limit: Limit, table: Table, tally: Tally, least_observations: int, least_time_ns: int
+    limit: Limit, tables: Tables, tally: Tally, least_observations: int, least_time_ns: int
 ) -> LimitVerdict:
     """Return the verdict on one limit of a tally."""
-    limit_ns = limit.limit_ns
+    limit_ns, table = limit.limit_ns, tables.raw
     windows = tally.over_time.get(limit)
     if windows is None:
         n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
     else:
         n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
     counts = LimitCounts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
+    kept = tally.counts.get(limit)
+    if kept is not None and kept.n == tally.raw.n:
+        counts = kept
+        n_attributed, over_attributed = counts.evidence
     outcome = otherwise = None
     if n_attributed and table.shows_exceeded(n_attributed, over_attributed):
         if _is_no_single_stall(limit, table, windows):
             outcome = Outcome.EXCEEDED
         otherwise = Reason.STALL
-    if (
-        outcome is None
-        and counts.n >= least_observations
-        and table.shows_within(counts.n, counts.over)
-    ):
+    route = route_of(tables, counts, least_observations, spans_windows=tally.spans_windows)
+    if outcome is None and route is not None:
         if tally.elapsed_ns >= least_time_ns:
             outcome = Outcome.WITHIN
         otherwise = otherwise or Reason.SHORT
     return limit_verdict(
-        limit, table, counts, outcome, least=least_observations, otherwise=otherwise
+        limit,
+        table,
+        counts,
+        outcome,
+        least=least_observations,
+        otherwise=otherwise,
+        route=route,
     )
 
 

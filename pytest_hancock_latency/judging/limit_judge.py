@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.budget import Limit
-from ..core.evidence import Boundaries, NoneAllowed
-from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason
+from ..core.evidence import Boundaries, NoneAllowed, boundaries
+from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Route
 
 if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
@@ -28,8 +28,32 @@ machine only if even the lower rate is hopeless."""
 _FARTHEST: Final = 10_000_000
 """Observations beyond which a forecast is useless."""
 
+_SUSPICIOUS: Final = 0.1
+"""Share of the log evidence for *exceeded* from which the probing phase is worth its cost."""
+_LEAST_WINDOWS: Final = 4
+"""Windows over which undisturbed calls must be spread: some moments are not a machine's usual
+ones."""
+
 Table = Boundaries | NoneAllowed
 """The boundaries that counts of exceedances are compared with."""
+
+
+class Tables(NamedTuple):
+    """The boundaries of one limit for each route to *within*; those of `raw` for *exceeded*."""
+
+    raw: Table
+    waits: Table
+    undisturbed: Table
+
+
+def tables_of(allowed: Fraction, alpha_within: float, alpha_exceeded: float) -> Tables:
+    """Return the boundaries of one limit; the routes to *within* share its error probability."""
+    return Tables(
+        *(
+            boundaries(allowed, share * alpha_within, alpha_exceeded)
+            for share in (Route.RAW.share, Route.WITHOUT_WAITS.share, Route.UNDISTURBED.share)
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +64,75 @@ class LimitCounts:
     over: int
     """Number over the limit by raw latency."""
     over_attributed: int
+    counted: int | None = None
+    """Number that counts for *exceeded*; None if all do."""
+    over_counted: int | None = None
+    """Number of these that are over the limit by attributed latency; None if all count."""
+    over_at_most: int | None = None
+    """Number over the limit by the most that the code took; None if that is unknown."""
+    undisturbed: int = 0
+    """Number of calls that began and ended undisturbed."""
+    over_undisturbed: int = 0
+    """Number over the limit that began undisturbed, whatever followed."""
+
+    @classmethod
+    def of(cls, part: LimitVerdict) -> LimitCounts:
+        """Return the counts of a verdict."""
+        return cls(
+            part.n,
+            part.over,
+            part.over_attributed,
+            part.counted,
+            part.over_counted,
+            part.over_at_most,
+            part.undisturbed,
+            part.over_undisturbed,
+        )
+
+    @classmethod
+    def sum(cls, parts: Sequence[LimitCounts]) -> LimitCounts:
+        """Return the counts of several samples together."""
+        evidence = [part.evidence for part in parts]
+        at_most = [part.over if part.over_at_most is None else part.over_at_most for part in parts]
+        return cls(
+            n=sum(part.n for part in parts),
+            over=sum(part.over for part in parts),
+            over_attributed=sum(part.over_attributed for part in parts),
+            counted=sum(n for n, _ in evidence),
+            over_counted=sum(k for _, k in evidence),
+            over_at_most=sum(at_most),
+            undisturbed=sum(part.undisturbed for part in parts),
+            over_undisturbed=sum(part.over_undisturbed for part in parts),
+        )
+
+    @property
+    def evidence(self) -> tuple[int, int]:
+        """The counts for *exceeded*: n and those over the limit."""
+        if self.counted is None or self.over_counted is None:
+            return self.n, self.over_attributed
+        return self.counted, self.over_counted
 
 
 class LimitJudge:
     """Judges one limit while its sample grows."""
 
-    def __init__(self, limit: Limit, table: Table, least: int, least_time_ns: int = 0) -> None:
+    def __init__(self, limit: Limit, tables: Tables, least: int, least_time_ns: int = 0) -> None:
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
         """Whether further observations are not worth their time."""
         self.is_concentrated = False
         """Whether the count shows *exceeded*, but a single stall could still explain it."""
-        self._table = table
+        self.needs_probing = False
+        """Whether it is worth knowing the speed of the machine at each call."""
+        self._tables = tables
+        self._table = tables.raw
         self._least = least
         self._least_time_ns = least_time_ns
         self._is_long_enough = False
         self._counts = LimitCounts(0, 0, 0)
+        self._spans_windows = False
+        """Whether undisturbed calls are spread over enough windows to show *within*."""
 
     def least_to_pass(self) -> int:
         """The fewest observations that can show *within*."""
@@ -72,12 +148,13 @@ class LimitJudge:
         window: index of the deletion window in which each observation started.
         room: observations that fit into the time and the cap, including those so far.
         """
-        self._counts = self._count(observations.wall_ns, observations.attributed_ns)
+        self._counts = self._count(observations, window)
         least_ns = self._least_time_ns
         self._is_long_enough = not least_ns or observations.span_ns >= least_ns
         if self.outcome is Outcome.WITHIN and self.limit.allowed:
             return  # valid whenever sampling stops, so it stays
-        self.outcome = self._decide(observations.attributed_ns, window)
+        self.outcome = self._decide(observations, window)
+        self.needs_probing = self.outcome is None and self._is_suspicious(room)
         self.settled = self.outcome is not None or (
             self._excuses_are_final(observations) and self._machine_in_the_way(room)
         )
@@ -99,7 +176,7 @@ class LimitJudge:
     def verdict(self, *, stopped: bool) -> LimitVerdict:
         """Return the verdict after the last look. stopped: another part of the budget ended it."""
         otherwise = Reason.SHORT if self._lacks_time_to_pass else None
-        if self.is_concentrated:
+        if self.is_concentrated and not self._awaits_probing:
             otherwise = Reason.STALL
         return limit_verdict(
             self.limit,
@@ -108,36 +185,86 @@ class LimitJudge:
             self.outcome,
             least=self._least,
             otherwise=Reason.STOPPED if stopped else otherwise,
+            route=self.route,
         )
 
-    def _count(self, wall_ns: Nanoseconds, attributed_ns: Nanoseconds) -> LimitCounts:
+    def _count(self, observations: Observations, window: Nanoseconds) -> LimitCounts:
+        """Return the counts of all kinds of evidence."""
         limit_ns = self.limit.limit_ns
-        over, attributed = (int((column > limit_ns).sum()) for column in (wall_ns, attributed_ns))
-        return LimitCounts(len(wall_ns), over, attributed)
+        is_over = observations.wall_ns > limit_ns
+        is_attributed_over = observations.attributed_ns > limit_ns
+        counts = LimitCounts(len(observations), int(is_over.sum()), int(is_attributed_over.sum()))
+        if observations.at_most_ns is None:
+            return counts
+        is_surely_over = observations.at_most_ns > limit_ns
+        counts = replace(counts, over_at_most=int(is_surely_over.sum()))
+        if not self.limit.allowed:  # a statement about these observations, wherever they are
+            return replace(counts, over_attributed=int(is_surely_over.sum()))
+        probed = observations.probed
+        if probed is None:
+            return counts
+        is_undisturbed = probed.undisturbed_before & probed.undisturbed_after
+        windows = window[is_undisturbed]
+        self._spans_windows = len(windows) > 0 and len(set(windows.tolist())) >= _LEAST_WINDOWS
+        return replace(
+            counts,
+            counted=int(probed.counts.sum()),
+            over_counted=int((is_attributed_over & probed.counts).sum()),
+            undisturbed=int(is_undisturbed.sum()),
+            over_undisturbed=int((is_surely_over & probed.undisturbed_before).sum()),
+        )
 
-    def _decide(self, attributed_ns: Nanoseconds, window: Nanoseconds) -> Outcome | None:
-        if self._exceeded(attributed_ns > self.limit.limit_ns, window):
+    def _decide(self, observations: Observations, window: Nanoseconds) -> Outcome | None:
+        if self._exceeded(observations, window):
             return Outcome.EXCEEDED
         return Outcome.WITHIN if self._passes and self._is_long_enough else None
 
     @property
     def _passes(self) -> bool:
-        """Whether the counts show *within*."""
-        return self._counts.n >= max(self._least, self._table.within_from(self._counts.over))
+        """Whether some counts show *within*."""
+        return self.route is not None
+
+    @property
+    def route(self) -> Route | None:
+        """The counts that show *within*; None if none do."""
+        spans_windows = self._spans_windows
+        return route_of(self._tables, self._counts, self._least, spans_windows=spans_windows)
 
     @property
     def _lacks_time_to_pass(self) -> bool:
         return self._passes and not self._is_long_enough
 
-    def _exceeded(self, over: Flags, window: Nanoseconds) -> bool:
-        n, k = self._counts.n, self._counts.over_attributed
+    def _exceeded(self, observations: Observations, window: Nanoseconds) -> bool:
+        """Whether *exceeded* is shown; also notes whether it only lacks time."""
         self.is_concentrated = False
+        if not self.limit.allowed:  # a statement about these observations themselves
+            return self._counts.over_attributed > 0
+        n, k = self._counts.evidence
         if k == 0 or self._table.exceeded_until(k) < n:
+            self.is_concentrated = self._awaits_probing
             return False
-        if not self.limit.allowed:
-            return True  # a statement about these observations themselves: none can be deleted
-        self.is_concentrated = not self._survives_deletion(window, over)
+        is_over = observations.attributed_ns > self.limit.limit_ns
+        if observations.probed is not None:
+            counts = observations.probed.counts
+            is_over, window = is_over[counts], window[counts]
+        self.is_concentrated = not self._survives_deletion(window, is_over)
         return not self.is_concentrated
+
+    @property
+    def _awaits_probing(self) -> bool:
+        """Whether all observations show *exceeded*, but those of the probing phase do not yet."""
+        n, k = self._counts.n, self._counts.over_attributed
+        counted = self._counts.counted
+        return counted is not None and k > 0 and self._table.exceeded_until(k) >= n
+
+    def _is_suspicious(self, room: int) -> bool:
+        """Whether there is some evidence for *exceeded*, or raw latency will not pass."""
+        n, over = self._counts.n, self._counts.over
+        if self._counts.counted is None or not over:
+            return False
+        return self._table.exceeded_share(n, over) >= _SUSPICIOUS or (
+            n >= self._least and self._is_hopeless(over, room)
+        )
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
         import numpy as np
@@ -155,16 +282,51 @@ class LimitJudge:
         return not bool((excused & observations.provisional).any())
 
     def _machine_in_the_way(self, room: int) -> bool:
-        """Whether attributed latency passes, but raw latency will not in the remaining room."""
-        n, over, attributed = self._counts.n, self._counts.over, self._counts.over_attributed
-        if attributed == over or n < self._least:
+        """Whether attributed latency passes, but nothing else will in the remaining room."""
+        counts = self._counts
+        if counts.over_attributed == counts.over or counts.n < self._least:
             return False
-        if n < self._table.within_from(attributed):
+        if counts.counted is not None and (self.needs_probing or counts.counted < self._least):
+            return False  # the probing phase may still show something
+        if counts.n < self._table.within_from(counts.over_attributed):
             return False
+        return self._is_hopeless(counts.over, room) and (
+            counts.over_at_most is None or self._is_hopeless(counts.over_at_most, room)
+        )
+
+    def _is_hopeless(self, over: int, room: int) -> bool:
+        """Whether so many over the limit will hardly show *within* in the remaining room."""
+        n = self._counts.n
         fewest = max(0.0, over - _SPREAD * math.sqrt(over)) / n
         if fewest > _HOPELESS * self.limit.allowed:
             return True
         return not self._table.shows_within(room, over + round(fewest * (room - n)))
+
+
+def route_of(
+    tables: Tables, counts: LimitCounts, least: int, *, spans_windows: bool
+) -> Route | None:
+    """Return the counts that show *within*; None if none do.
+
+    Args:
+        least: minimum number of observations.
+        spans_windows: whether undisturbed calls are spread over enough windows.
+    """
+    if counts.n < least:
+        return None
+    if tables.raw.shows_within(counts.n, counts.over):
+        return Route.RAW
+    if isinstance(tables.raw, NoneAllowed):
+        return None  # a statement about raw latency
+    if counts.over_at_most is not None and tables.waits.shows_within(counts.n, counts.over_at_most):
+        return Route.WITHOUT_WAITS
+    if (
+        counts.undisturbed >= least
+        and spans_windows
+        and tables.undisturbed.shows_within(counts.undisturbed, counts.over_undisturbed)
+    ):
+        return Route.UNDISTURBED
+    return None
 
 
 def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
@@ -175,27 +337,35 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
     *,
     least: int,
     otherwise: Reason | None = None,
+    route: Route | None = None,
 ) -> LimitVerdict:
     """Return the verdict on a limit with this outcome; inconclusive if it is None.
 
-    otherwise: why it is inconclusive, unless because of the machine.
+    Args:
+        otherwise: why it is inconclusive, unless because of the machine.
+        route: the counts that show *within*.
     """
-    if outcome is not None:
-        return LimitVerdict(
-            limit, outcome, Reason.SHOWN, counts.n, counts.over, counts.over_attributed
-        )
-    reason = _why_inconclusive(limit, counts)
-    if otherwise is not None and reason is not Reason.MACHINE:
-        reason = otherwise
-    more = _needed(table, limit, counts)
+    reason, needed = Reason.SHOWN, None
+    if outcome is None:
+        reason = _why_inconclusive(limit, counts)
+        if otherwise is not None and reason is not Reason.MACHINE:
+            reason = otherwise
+        more = _needed(table, limit, counts)
+        needed = None if more is None else max(least, more)
     return LimitVerdict(
         limit,
-        Outcome.INCONCLUSIVE,
+        outcome or Outcome.INCONCLUSIVE,
         reason,
         counts.n,
         counts.over,
         counts.over_attributed,
-        needed=None if more is None else max(least, more),
+        needed=needed,
+        route=route or Route.RAW,
+        counted=counts.counted,
+        over_counted=counts.over_counted,
+        over_at_most=counts.over_at_most,
+        undisturbed=counts.undisturbed,
+        over_undisturbed=counts.over_undisturbed,
     )
 
 

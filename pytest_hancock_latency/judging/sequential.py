@@ -5,9 +5,11 @@ The measuring loop makes that many in one go and only then looks again, so a pas
 first possible n. Evidence for *exceeded* is checked every `LOOK_EVERY_NS`: it takes about half a
 second anyway. The order of the checks, for each limit:
 
-    attributed count shows exceeded, even without the worst half second  →  exceeded, stop
-    raw count shows within                                               →  within, it stays so
-    attributed count shows within, raw count does not                    →  inconclusive (machine)
+    attributed count of the probing phase shows exceeded,
+        even without the worst half second                               →  exceeded, stop
+    raw count, count without waits, or undisturbed count shows within    →  within, it stays so
+    some evidence for exceeded, or the raw count will not pass           →  the probing phase begins
+    attributed count shows within, and no other count will               →  inconclusive (machine)
 
 Sources: the evidence is that of `evidence`; deleting the worst two adjacent windows of 250 ms is a
 leave-one-out guard against a single stall of the host, which the thread's own counters may miss.
@@ -22,7 +24,13 @@ from ..core.budget import LatencyBudget, Limit
 from ..core.evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
 from ..core.sample import Observations
 from ..core.verdict import Outcome, Verdict
-from .limit_judge import LimitJudge, failure_verdict, failures_need, too_many_failures
+from .limit_judge import (
+    LimitJudge,
+    failure_verdict,
+    failures_need,
+    tables_of,
+    too_many_failures,
+)
 
 LOOK_EVERY_NS: Final = 20_000_000
 """Evidence for *exceeded* takes half a second anyway; looking costs about a millisecond."""
@@ -65,7 +73,7 @@ class SequentialJudge:
         self._limits = [
             LimitJudge(
                 limit,
-                boundaries(limit.allowed, policy.alpha_within, alpha),
+                tables_of(limit.allowed, policy.alpha_within, alpha),
                 policy.least,
                 budget.least_time_ns,
             )
@@ -82,6 +90,11 @@ class SequentialJudge:
     def lacks_only_time(self) -> bool:
         """Whether a count shows *exceeded*, but could still be a single stall."""
         return any(limit.is_concentrated for limit in self._limits)
+
+    @property
+    def needs_probing(self) -> bool:
+        """Whether it is worth knowing the speed of the machine at each call."""
+        return any(limit.needs_probing for limit in self._limits)
 
     def would_exceed(self, most: int) -> bool:
         """Whether `most` observations would show a limit *exceeded* at the current rate."""

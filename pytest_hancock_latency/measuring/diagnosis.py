@@ -13,9 +13,12 @@ from ..core.advice import Advice
 from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
+from ..core.undisturbed import ReferenceSpeed
+from ..core.verdict import Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
 
 if TYPE_CHECKING:
+    from ..core.attribution import Nanoseconds
     from ..judging.sequential import SequentialJudge
     from .plan import Plan
 
@@ -113,10 +116,21 @@ def tracers() -> list[str]:
 
 
 def advice_on(
-    observations: Observations, warmup: Sequence[int], probes: Sequence[int]
+    observations: Observations, warmup: Sequence[int], probes: Sequence[int] | Nanoseconds
 ) -> tuple[Advice, ...]:
     """Return all advice about how this sample was measured."""
     return (*_about_calls(observations, warmup), *_about_machine(probes))
+
+
+def advice_on_speed(
+    verdict: Verdict | None, reference: ReferenceSpeed | None
+) -> tuple[Advice, ...]:
+    """Return advice if a limit may be inconclusive only because of an unknown reference speed."""
+    if verdict is None or reference is None or reference.source:
+        return ()
+    if not any(part.reason is Reason.MACHINE and part.counted for part in verdict.limits):
+        return ()
+    return (Advice.of("no-reference-speed", margin=reference.margin),)
 
 
 def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[Advice]:
@@ -135,7 +149,7 @@ def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[
         yield Advice.of("first-call", first_ns=first_ns, median_ns=median_ns)
 
 
-def _about_machine(probes: Sequence[int]) -> Iterator[Advice]:
+def _about_machine(probes: Sequence[int] | Nanoseconds) -> Iterator[Advice]:
     import numpy as np
 
     if time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:

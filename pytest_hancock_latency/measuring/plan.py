@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..core.budget import AUTO_TIME
 from ..core.duration import NS_PER_S
 from ..core.warmup import Warmup
+from .session_speed import SessionSpeed
 
 DEFAULT_WARMUP: Final = 5
 DEFAULT_SAMPLES: Final = 50
@@ -34,6 +35,8 @@ class Plan:
     """Maximum of an automatic time limit."""
     attribution: bool = True
     """Whether to read the kernel's counters around each observation, if available."""
+    speed: SessionSpeed = field(default_factory=SessionSpeed)
+    """The probes of the session, with which those of a sample are compared."""
 
 
 @dataclass(slots=True)

@@ -150,6 +150,14 @@ def _unsteady_speed(f: Figures) -> str:
     )
 
 
+def _no_reference_speed(f: Figures) -> str:
+    return (
+        "how fast this machine is without neighbours is not known yet, so only code that is "
+        f"{f['margin']:g} times slower than its limit is exceeded: keep pytest's cache, "
+        ".pytest_cache, from run to run; five sessions are enough"
+    )
+
+
 def _saturated_callers(f: Figures) -> str:
     callers = f"all {f['concurrency']} callers were" if f["concurrency"] else "the caller was"
     return (
@@ -263,6 +271,7 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "quota": _quota,
     "throttled": _throttled,
     "unsteady-speed": _unsteady_speed,
+    "no-reference-speed": _no_reference_speed,
     "saturated": _saturated_callers,
     "saturated-generator": _saturated_generator,
     "not-compared": lambda f: f"not compared with the baseline: {f['why']}",

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from ..core.attribution import COLLECTOR, DISK, QUEUED, THROTTLED, TREE_WAITED, UNSEEN, WAITED
+from ..core.attribution import (
+    COLLECTOR,
+    DISK,
+    QUEUED,
+    SLOW_MACHINE,
+    STOLEN,
+    THROTTLED,
+    TREE_WAITED,
+    UNSEEN,
+    WAITED,
+)
 from ..core.duration import NS_PER_S, format_against, format_duration, format_exactly
 from ..core.evidence import shown_quantile
 from ..core.quantile import format_percent, label
@@ -17,6 +27,7 @@ from ..core.verdict import (
     LimitVerdict,
     Outcome,
     Reason,
+    Route,
     RpsVerdict,
     ThroughputVerdict,
     Verdict,
@@ -49,6 +60,8 @@ _WHY_INCONCLUSIVE: Final = {
 """In order of precedence: reasons that more calls would not change come first."""
 _CAUSES: Final = {
     WAITED: "waited for a CPU",
+    STOLEN: "the hypervisor took the CPU away",
+    SLOW_MACHINE: "the machine was slower than undisturbed",
     TREE_WAITED: "what it was blocked on waited for a CPU",
     THROTTLED: "throttled by the container's CPU quota",
     UNSEEN: "blocked on something unknown while the machine was busy",
@@ -128,7 +141,8 @@ def headline(record: Record) -> str:
     observed_ns, limit_ns = record.quantiles_ns.get(part.limit.label, 0), part.limit.limit_ns
     if part.outcome is Outcome.EXCEEDED and observed_ns > limit_ns:
         observed, limit = format_against(observed_ns, limit_ns)
-        return f"{part.limit.label} {observed} > {limit}, {part.over_attributed} of {part.n} over"
+        n, over = part.evidence
+        return f"{part.limit.label} {observed} > {limit}, {over} of {n} over"
     return explain_limit(part, record)
 
 
@@ -244,11 +258,11 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
         return f"{head}: {_exceeded(part, limit, record)}"
     count = f"{part.over} of {part.n} over {limit}"
     if part.outcome is Outcome.WITHIN:
-        return f"{head}: {count}{_last_runs(part)}"
+        return f"{head}: {count}{_route_words(part)}{_last_runs(part)}"
     if part.reason is Reason.STOPPED:
         return f"{part.limit.label}: {count}, not needed for the verdict"
     if part.reason is Reason.MACHINE:
-        return f"{head} (machine): {count}, {_excused(part)}while another process held the CPU"
+        return f"{head} (machine): {count}, {_excused(part)}only because of the machine"
     if part.reason is Reason.BUCKET:
         return (
             f"{head}: up to {count}, {_excused(part)}in the bucket that the limit is in; choose a "
@@ -278,6 +292,15 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> st
     return f"{count}; {_too_near(part, verdict)}"
 
 
+def _route_words(part: LimitVerdict) -> str:
+    """Return the counts that show *within*, if these are not raw latencies."""
+    if part.route is Route.WITHOUT_WAITS:
+        return f", {part.over_at_most} without waiting for a CPU"
+    if part.route is Route.UNDISTURBED:
+        return f", {part.over_undisturbed} of {part.undisturbed} while the machine was undisturbed"
+    return ""
+
+
 def _last_runs(part: LimitVerdict) -> str:
     """Return the counts of the last runs, if these decided."""
     pooled = part.pooled
@@ -286,16 +309,17 @@ def _last_runs(part: LimitVerdict) -> str:
 
 def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
     label_ = part.limit.label
-    text = f"{part.over_attributed} of {part.n} over {limit}"
+    n, over = part.evidence
+    text = f"{over} of {n} over {limit}"
     if not part.limit.allowed:
         return f"{text}; the largest took {format_duration(record.quantiles_ns[label_])}"
-    share, allowed = _percent(part.over_attributed, part.n), format_percent(part.limit.allowed)
+    share, allowed = _percent(over, n), format_percent(part.limit.allowed)
     text += f" ({share} %, allowed {allowed} %)"
     low_ns, _ = record.bounds_ns.get(label_, (None, None))
     if low_ns is not None and low_ns > part.limit.limit_ns:
         low, _ = format_against(low_ns, part.limit.limit_ns)
         text += f"; {label_} ≥ {low}"
-    if part.excused:
+    if part.excused and part.counted is None:
         plural = "observation" if part.excused == 1 else "observations"
         text += f"; {part.excused} {plural} excused"
     return text

@@ -13,15 +13,16 @@ from fractions import Fraction
 from itertools import chain
 from typing import Final, TypeVar
 
-from ..core.budget import LatencyBudget, describe
+from ..core.budget import LatencyBudget, Limit, describe
 from ..core.histogram import Histogram
 from ..core.quantile import MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
-from ..core.verdict import RpsVerdict, ThroughputVerdict, Verdict
+from ..core.verdict import Route, RpsVerdict, ThroughputVerdict, Verdict
 from ..errors import ArtifactError
 from ..judging.counts import Tally, judge_counts
 from ..judging.guide import ACCEPTABLE, judge_by_guide
+from ..judging.limit_judge import LimitCounts
 from ..judging.sequential import Policy
 
 _ABOUT_THE_RUN: Final = (
@@ -60,23 +61,27 @@ def merge_unjudged(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def judged_anew(
+def judged_anew(  # noqa: PLR0913, PLR0917 - what a verdict on histograms depends on
     record: Record,
     budget: LatencyBudget,
     gates: int,
     least_observations: int = 1,
     rps: RpsVerdict | None = None,
+    judged: Sequence[Record] = (),
 ) -> Record:
     """Return the record with a verdict on its histograms and every quantile of the budget.
 
     Args:
         least_observations: minimum number of observations for a pass.
         rps: the verdict on requests/s, which histograms do not contain.
+        judged: the records that were merged, if all were judged by this budget.
 
     Raises:
         ArtifactError: the record has no histogram.
     """
-    verdict = judge_counts(_tally(record), budget, Policy(least=least_observations, gates=gates))
+    verdict = judge_counts(
+        _tally(record, judged), budget, Policy(least=least_observations, gates=gates)
+    )
     verdict = replace(verdict, rps=rps)
     return _with_verdict(replace(record, measurement=_without_plans(record.measurement)), verdict)
 
@@ -123,7 +128,8 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
             _tally(together), Policy(least=1, gates=gates), _throughput(judged)
         )
         return _with_verdict(together, verdict)
-    return judged_anew(together, budgets.pop(), gates, rps=_rps(judged))
+    same = judged if len(judged) == len(group) else ()
+    return judged_anew(together, budgets.pop(), gates, rps=_rps(judged), judged=same)
 
 
 def by_built_in_limits(record: Record) -> bool:
@@ -193,10 +199,21 @@ def _without_plans(measurement: Measurement) -> Measurement:
     return replace(measurement, advice=advice)
 
 
-def _tally(record: Record) -> Tally:
+def _tally(record: Record, judged: Sequence[Record] = ()) -> Tally:
     raw, attributed = _histograms(record)
     failed, elapsed_ns = sum(record.failures.values()), record.measurement.elapsed_ns
-    return Tally(raw, attributed, failed, elapsed_ns)
+    limits = [part for part_of in judged if part_of.verdict for part in part_of.verdict.limits]
+    by_limit: dict[Limit, list[LimitCounts]] = {}
+    for part in limits:
+        by_limit.setdefault(part.limit, []).append(LimitCounts.of(part))
+    return Tally(
+        raw,
+        attributed,
+        failed,
+        elapsed_ns,
+        counts={limit: LimitCounts.sum(parts) for limit, parts in by_limit.items()},
+        spans_windows=any(part.route is Route.UNDISTURBED for part in limits),
+    )
 
 
 def _histograms(record: Record) -> tuple[Histogram, Histogram]:

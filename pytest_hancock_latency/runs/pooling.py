@@ -35,7 +35,7 @@ from .baseline import kind_of_machine
 from .change_points import change_points
 
 MOST_RUNS: Final = 30
-"""Runs that are added at most: in 5 s, an endpoint of 400 ms gets 12 calls, and p99 needs 354."""
+"""Runs that are added at most: in 5 s, an endpoint of 400 ms gets 12 calls, and p99 needs 366."""
 READ_RUNS: Final = 60
 """Runs in which changes are looked for: a change takes at least five runs on either side."""
 _LEAST_OBSERVATIONS: Final = 50
@@ -152,9 +152,10 @@ def shown_exceeded(counts: Sequence[LimitCounts], table: Boundaries) -> Pooled |
     """
     n = over = 0
     for runs, part in enumerate(counts, 1):
-        n, over = n + part.n, over + part.over_attributed
+        counted, exceeding = part.evidence
+        n, over = n + counted, over + exceeding
         if runs > 1 and all(
-            table.shows_exceeded(n - run_counts.n, over - run_counts.over_attributed)
+            table.shows_exceeded(n - run_counts.evidence[0], over - run_counts.evidence[1])
             for run_counts in counts[:runs]
         ):
             return Pooled(runs, n, over)
@@ -202,7 +203,7 @@ def _attributed(record: Record) -> Histogram:
 
 
 def _counts(part: LimitVerdict) -> LimitCounts:
-    return LimitCounts(part.n, part.over, part.over_attributed)
+    return LimitCounts.of(part)
 
 
 def _span_ns(record: Record, first: _Run) -> int:

@@ -72,7 +72,7 @@ def test_the_table_is_that_of_the_new_budget(command: Command, tmp_path: Path) -
         "1 inconclusive: too few calls, 1 not judged\n\n"
         "test_health (test_it.py::test_health)\n"
         "  inconclusive p99.9: 0 of 60 over 500 ms; "
-        "enough for p94.2, p99.9 needs 3550 observations (355 s at this pace)\n\n"
+        "enough for p94.2, p99.9 needs 3672 observations (367 s at this pace)\n\n"
         "t::other\n"
         "  not judged: no budget with its name\n"
     )

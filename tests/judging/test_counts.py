@@ -34,7 +34,7 @@ def verdict_on(latencies_ms: list[float], failed: int = 0, **limits: object) -> 
     return judge_counts(Tally(counted, counted, failed), budget(**limits), POLICY)
 
 
-@pytest.mark.parametrize(("percentile", "n"), [("p50", 6), ("p95", 70), ("p99", 354)])
+@pytest.mark.parametrize(("percentile", "n"), [("p50", 6), ("p95", 72), ("p99", 366)])
 def test_a_pass_takes_as_many_counts_as_it_takes_observations(percentile: str, n: int) -> None:
     few, enough = (verdict_on([1.0] * count, **{percentile: 10}) for count in (n - 1, n))
     assert (few.outcome, enough.outcome) == (Outcome.INCONCLUSIVE, Outcome.WITHIN)

@@ -8,9 +8,9 @@ import pytest
 from pytest_hancock_latency.core.budget import Limit
 from pytest_hancock_latency.core.evidence import boundaries
 from pytest_hancock_latency.core.quantile import MAXIMUM, P95
-from pytest_hancock_latency.core.sample import Observations
-from pytest_hancock_latency.core.verdict import Outcome
-from pytest_hancock_latency.judging.limit_judge import LimitJudge, survives_deletion
+from pytest_hancock_latency.core.sample import Observations, Probed
+from pytest_hancock_latency.core.verdict import Outcome, Reason, Route
+from pytest_hancock_latency.judging.limit_judge import LimitJudge, survives_deletion, tables_of
 
 MS = 1_000_000
 FAST, SLOW = 1 * MS, 100 * MS
@@ -19,7 +19,7 @@ MANY = 20_000
 
 def judge_of(quantile: object = P95) -> LimitJudge:
     limit = Limit(quantile, 10 * MS)  # type: ignore[arg-type]
-    return LimitJudge(limit, boundaries(limit.allowed, 0.05, 1e-4), least=1)
+    return LimitJudge(limit, tables_of(limit.allowed, 0.05, 1e-4), least=1)
 
 
 def look(
@@ -47,9 +47,9 @@ def test_a_maximum_that_holds_so_far_is_looked_at_again_after_each_observation()
 def test_the_next_look_is_where_the_limit_can_pass_at_the_earliest() -> None:
     judge = judge_of()
     look(judge, [FAST] * 30)
-    assert judge.next_look() == 40
+    assert judge.next_look() == 42
     look(judge, [FAST] * 30 + [SLOW])
-    assert judge.next_look() == 118 - 31
+    assert judge.next_look() == 120 - 31
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_rate_that_may_be_lower_by_chance_is_measured_while_a_pass_fits_into_t
 
 
 @pytest.mark.parametrize(
-    ("over", "needed"), [(0, 70), (1, 164), (2, 454), (8, 1425)], ids=["no", "few", "some", "many"]
+    ("over", "needed"), [(0, 72), (1, 166), (2, 457), (8, 1425)], ids=["no", "few", "some", "many"]
 )
 def test_how_many_observations_would_settle_a_limit_depends_on_how_many_are_over(
     over: int, needed: int
@@ -106,3 +106,97 @@ def test_all_of_a_single_window_is_deleted() -> None:
     table = boundaries(1 - P95, 0.05, 1e-4)
     assert table.shows_exceeded(100, 50)
     assert not survives_deletion(table, [100], [50])
+
+
+def probed(
+    wall: list[int],
+    attributed: list[int] | None = None,
+    *,
+    at_most: list[int] | None = None,
+    counts: int = 0,
+    undisturbed: list[bool] | None = None,
+    after: list[bool] | None = None,
+) -> Observations:
+    """One observation every 300 ms; those from position `counts` on are in the probing phase."""
+    n = len(wall)
+    before = np.array(undisturbed or [False] * n)
+    return Observations(
+        np.array(wall),
+        np.array(wall if attributed is None else attributed),
+        np.arange(n) * 300 * MS,
+        at_most_ns=np.array(wall if at_most is None else at_most),
+        probed=Probed(np.arange(n) >= counts, before, before if after is None else np.array(after)),
+    )
+
+
+def looked_at(observations: Observations, quantile: object = P95) -> LimitJudge:
+    judge = judge_of(quantile)
+    judge.look(observations, np.arange(len(observations)), MANY)
+    return judge
+
+
+def test_before_the_probing_phase_nothing_is_exceeded() -> None:
+    judge = looked_at(probed([SLOW] * 40, counts=40))
+    assert judge.outcome is None
+    assert judge.needs_probing
+    assert judge.is_concentrated
+
+
+def test_only_calls_of_the_probing_phase_count() -> None:
+    assert looked_at(probed([SLOW] * 40, counts=36)).outcome is None
+    judge = looked_at(probed([SLOW] * 40, counts=20))
+    assert judge.outcome is Outcome.EXCEEDED
+    part = judge.verdict(stopped=False)
+    assert (part.n, part.over, part.counted, part.over_counted) == (40, 40, 20, 20)
+
+
+def test_calls_that_an_undisturbed_machine_would_have_made_in_time_exceed_nothing() -> None:
+    judge = looked_at(probed([SLOW] * 40, [FAST] * 40))
+    assert judge.outcome is None
+    assert judge.verdict(stopped=False).reason is Reason.MACHINE
+
+
+@pytest.mark.parametrize(("slow_count", "expected"), [(0, False), (2, False), (3, True)])
+def test_a_tenth_of_the_evidence_begins_the_probing_phase(slow_count: int, expected: bool) -> None:
+    wall = [FAST] * (10 - slow_count) + [SLOW] * slow_count
+    assert looked_at(probed(wall, counts=10)).needs_probing is expected
+
+
+def test_raw_latency_that_will_not_pass_begins_the_probing_phase() -> None:
+    wall = ([FAST] * 19 + [SLOW]) * 20  # exactly as many as allowed
+    assert looked_at(probed(wall, counts=len(wall))).needs_probing
+
+
+def test_without_waits_a_pass_takes_more_calls() -> None:
+    slow = [SLOW] * 129
+    passing = looked_at(probed(slow, [FAST] * 129, at_most=[FAST] * 129))
+    assert (passing.outcome, passing.route) == (Outcome.WITHIN, Route.WITHOUT_WAITS)
+    assert passing.verdict(stopped=False).route is Route.WITHOUT_WAITS
+    assert looked_at(probed(slow[:-1], [FAST] * 128, at_most=[FAST] * 128)).outcome is None
+
+
+def test_undisturbed_calls_show_a_pass_if_they_are_spread_over_four_windows() -> None:
+    n = 148
+    slow, clean = [FAST] * n + [SLOW] * n, [True] * n + [False] * n
+    judge = looked_at(probed(slow, undisturbed=clean, counts=2 * n))
+    assert (judge.outcome, judge.route) == (Outcome.WITHIN, Route.UNDISTURBED)
+    part = judge.verdict(stopped=False)
+    assert (part.undisturbed, part.over_undisturbed) == (n, 0)
+    in_three = judge_of()
+    in_three.look(probed(slow, undisturbed=clean, counts=2 * n), np.arange(2 * n) * 3 // n, MANY)
+    assert in_three.outcome is None
+
+
+def test_a_call_that_began_undisturbed_counts_whatever_followed() -> None:
+    n = 148
+    slow = [FAST] * n + [SLOW] * n
+    ended_disturbed = [True] * n + [False] * n
+    both = [True] * (2 * n)
+    judge = looked_at(probed(slow, undisturbed=both, after=ended_disturbed, counts=2 * n))
+    assert judge.outcome is not Outcome.WITHIN
+    assert judge.verdict(stopped=False).over_undisturbed == n
+
+
+def test_a_maximum_is_exceeded_only_by_what_the_code_surely_took() -> None:
+    assert looked_at(probed([SLOW], at_most=[FAST]), MAXIMUM).outcome is None
+    assert looked_at(probed([SLOW], counts=1), MAXIMUM).outcome is Outcome.EXCEEDED

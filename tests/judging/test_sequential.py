@@ -39,10 +39,10 @@ def verdict_on(judge: SequentialJudge, observations: Observations, failed: int =
     ("limits", "n"),
     [
         ({"p50": 10}, 6),
-        ({"p95": 10}, 70),
-        ({"p99": 10}, 354),
-        ({"p99_9": 10}, 3550),
-        ({"p50": 10, "p95": 20, "p99": 30}, 354),
+        ({"p95": 10}, 72),
+        ({"p99": 10}, 366),
+        ({"p99_9": 10}, 3672),
+        ({"p50": 10, "p95": 20, "p99": 30}, 366),
         ({"max": 10}, 1),
     ],
 )
@@ -57,8 +57,8 @@ def test_far_inside_its_limits_a_sample_is_within_at_exactly_this_many(
 
 
 def test_no_sample_is_within_before_it_spans_the_least_time() -> None:
-    judge, n_observations = judge_of(p95=10, least_time="2s"), 70
-    judge.look(seen([FAST] * 70))
+    judge, n_observations = judge_of(p95=10, least_time="2s"), 72
+    judge.look(seen([FAST] * 72))
     while judge.look(seen([FAST] * n_observations)):
         n_observations += 1
     assert n_observations == 201  # one observation each 10 ms, from 0 on, takes 1 ms
@@ -67,7 +67,7 @@ def test_no_sample_is_within_before_it_spans_the_least_time() -> None:
 
 def test_a_sample_that_ends_before_the_least_time_says_so() -> None:
     judge = judge_of(p95=10, least_time="2s")
-    (part,) = verdict_on(judge, seen([FAST] * 70)).limits
+    (part,) = verdict_on(judge, seen([FAST] * 72)).limits
     assert (part.outcome, part.reason) == (Outcome.INCONCLUSIVE, Reason.SHORT)
 
 
@@ -83,7 +83,7 @@ def test_no_sample_is_within_before_the_least_number_of_observations() -> None:
 
 
 def test_the_fewest_observations_for_a_pass_are_known_before_measuring() -> None:
-    assert judge_of(p50=10, p99=20).least_to_pass() == 354
+    assert judge_of(p50=10, p99=20).least_to_pass() == 366
     assert judge_of(least=500, p50=10, p99=20).least_to_pass() == 500
 
 
@@ -121,7 +121,7 @@ def test_sampling_stops_when_only_the_machine_is_in_the_way() -> None:
 
 
 def test_a_few_excused_observations_are_waited_for() -> None:
-    wall, attributed = [FAST] * 69 + [SLOW], [FAST] * 70
+    wall, attributed = [FAST] * 71 + [SLOW], [FAST] * 72
     assert judge_of(p95=10).look(seen(wall, attributed)) > 0
 
 
@@ -204,7 +204,7 @@ def test_failures_that_are_allowed_or_take_too_long_end_nothing_later(
     failed: int, room: int
 ) -> None:
     judge = judge_of(p50=10, errors="1%" if failed > 1 else "2%")
-    assert judge.look(seen([FAST] * 70), failed=failed, room=room) == 0
+    assert judge.look(seen([FAST] * 72), failed=failed, room=room) == 0
 
 
 def test_a_share_of_failures_may_be_allowed() -> None:
@@ -226,7 +226,7 @@ def test_the_most_observations_end_the_measuring() -> None:
     assert judge.look(seen([FAST] * 60)) == 40
     assert judge.look(seen([FAST] * 100)) == 0
     part = judge.verdict(seen([FAST] * 100)).limits[0]
-    assert (part.reason, part.needed) == (Reason.FEW, 354)
+    assert (part.reason, part.needed) == (Reason.FEW, 366)
 
 
 def test_a_rate_too_near_the_allowed_one_is_named_so() -> None:

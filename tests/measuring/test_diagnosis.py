@@ -108,16 +108,18 @@ def plan_of(max_samples: int) -> Plan:
 
 
 def test_a_maximum_below_what_a_pass_needs_is_advised_against() -> None:
-    expected = Advice.of("cap-samples", limit="p95", needed=70, max_samples=69)
-    assert expected == advice_before(judge_of(1), plan_of(69), 5 * S, ())
-    assert advice_before(judge_of(1), plan_of(70), 5 * S, ()) is None
+    expected = Advice.of("cap-samples", limit="p95", needed=72, max_samples=71)
+    assert expected == advice_before(judge_of(1), plan_of(71), 5 * S, ())
+    assert advice_before(judge_of(1), plan_of(72), 5 * S, ()) is None
 
 
 def test_a_time_limit_below_what_a_pass_needs_is_advised_against() -> None:
     warmup = (100 * MS,)
-    expected = Advice.of("cap-time", limit="p95", needed=70, fitting=69, time_limit_ns=7 * S - 1)
-    assert expected == advice_before(judge_of(1), plan_of(1000), 7 * S - 1, warmup)
-    assert advice_before(judge_of(1), plan_of(1000), 7 * S, warmup) is None
+    expected = Advice.of(
+        "cap-time", limit="p95", needed=72, fitting=71, time_limit_ns=7_200 * MS - 1
+    )
+    assert expected == advice_before(judge_of(1), plan_of(1000), 7_200 * MS - 1, warmup)
+    assert advice_before(judge_of(1), plan_of(1000), 7_200 * MS, warmup) is None
     assert advice_before(judge_of(1), plan_of(1000), 1, ()) is None
 
 

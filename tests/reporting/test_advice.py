@@ -73,6 +73,11 @@ SENTENCES = {
         "the machine's speed changed by a factor of 2.5 while measuring: another virtual machine "
         "on its host, or its CPU frequency"
     ),
+    Advice.of("no-reference-speed", margin=1.6): (
+        "how fast this machine is without neighbours is not known yet, so only code that is 1.6 "
+        "times slower than its limit is exceeded: keep pytest's cache, .pytest_cache, from run to "
+        "run; five sessions are enough"
+    ),
     Advice.of("saturated", concurrency=8, send_lag_ns=1970 * MS, per_second=100.0): (
         "saturated: all 8 callers were busy when requests were due (p99 send lag 1.97 s); "
         "the server is too slow for 100 requests/s, or concurrency= is too low"

@@ -100,16 +100,16 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=400, over=9, over_attributed=1),
             "inconclusive p99 (machine): 9 of 400 over 50 ms, "
-            "8 of them while another process held the CPU",
+            "8 of them only because of the machine",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=400, over=9, over_attributed=0),
             "inconclusive p99 (machine): 9 of 400 over 50 ms, "
-            "all of them while another process held the CPU",
+            "all of them only because of the machine",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=90, over=1, over_attributed=0),
-            "inconclusive p99 (machine): 1 of 90 over 50 ms, while another process held the CPU",
+            "inconclusive p99 (machine): 1 of 90 over 50 ms, only because of the machine",
         ),
         (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.STALL, n=500, over=54),

@@ -16,14 +16,21 @@ from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..clock import Clock
-from ..diagnosis import advice_before, advice_on, advice_on_long, pace_ns, slowest
+from ..diagnosis import (
+    advice_before,
+    advice_on,
+    advice_on_long,
+    advice_on_speed,
+    pace_ns,
+    slowest,
+)
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
-from ..takers.host_speed import Probe
+from ..takers.probes import Probes
 from ..warming import WarmingUp, warm_up
 from .coroutines import is_in_event_loop, take_awaiting
 
@@ -31,9 +38,10 @@ __tracebackhide__ = hides_frame
 
 T_co = TypeVar("T_co", covariant=True)
 
-PATIENCE_NS: Final = NS_PER_S
-"""How much longer to measure if the evidence suffices but could be a single stall: two deletion
-windows for the stall, and as much time after it."""
+PATIENCE_NS: Final = 2 * NS_PER_S
+"""How much longer to measure if the evidence suffices, but could be a single stall or comes from
+before the probing phase: half a second until that counts, two deletion windows for the stall, and
+as much time after it."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
 NEVER: Final = 2**62
@@ -114,7 +122,7 @@ class Measuring:
         self._collector = self._stack.enter_context(Collector(self._clock))
         if self._watcher:
             self._stack.callback(self._watcher.done)
-        self._probe = Probe(self._clock)
+        self._probes = Probes(self._clock)
         warmup: Sequence[int] = self._warmup
         if self._duel_test:
             self._turns = self._duel_test.wait_for_other_side(self._name, warmup)
@@ -124,12 +132,15 @@ class Measuring:
         self._follower = self._stack.enter_context(Follower(self._clock))
         self.taker, self._why = taker_for(
             self._stack,
-            self._probe,
+            self._probes,
             self._follower,
+            self._plan.speed,
             why_bare=why_bare(self._plan, warmup, has_maximum=has_maximum),
         )
         if self._why is None:
             self._follower.start_if_family()
+        if self._judge is not None and self._turns is None:
+            self.taker.expect_probing()
         self._begin = self._clock()
         return self
 
@@ -138,6 +149,9 @@ class Measuring:
             self._turns.abandon()
         self._follower.finish()
         self._elapsed = self._clock() - self._begin
+        if self._why is None:
+            self._probes.run_several(self._plan.speed.wanted)
+            self._plan.speed.add(self._probes.times)
         self._shared_time.charge(self._elapsed)
         self._stack.close()
 
@@ -154,7 +168,7 @@ class Measuring:
                 watched = now
                 self._watcher.show(self._progress(self._judge, now))
             failed, before = self.taker.failures.total(), len(self.taker)
-            yield remaining, min(deadline, next_look, self._probe.run_if_due())
+            yield remaining, min(deadline, next_look, self._probes.run_if_due())
             failed = self.taker.failures.total() - failed
             remaining -= len(self.taker) - before + failed
             if remaining <= 0 or failed or clock() >= next_look:
@@ -166,7 +180,7 @@ class Measuring:
             yield 1, NEVER
             return
         for calls in self._turns.turns():
-            self._probe.run_if_due()
+            self._probes.run_if_due()
             self._first_of_turns.append(len(self.taker))
             yield calls, NEVER
 
@@ -177,13 +191,16 @@ class Measuring:
             self._turns.finish(
                 *latencies_in_turns(observations, self._first_of_turns, self._turns.quantiles)
             )
-        advice = advice_on(observations, self._warmup, self._probe.durations)
+        advice = advice_on(observations, self._warmup, self._probes.times.arithmetic_ns)
         collections = self._collector.since(self._begin)
+        verdict = self._verdict(observations)
+        reference = self._plan.speed.reference(self._probes.times)
+        advice = (*advice_on_speed(verdict, reference), *advice)
         return Sample(
             name=self._name,
             observations=observations.without_circumstances(),
             failures=dict(self.taker.failures),
-            verdict=self._verdict(observations),
+            verdict=verdict,
             measurement=Measurement(
                 bracket=self._why is None,
                 why_no_bracket=self._why,
@@ -262,6 +279,8 @@ class Measuring:
             remaining = self._plan.samples - len(self.taker) - failed
             return max(0, remaining), now + self._limit_ns
         remaining = self._judge.look(self.taker.observations(), failed, self._room(now))
+        if self._judge.needs_probing:
+            self.taker.start_probing()
         after = self._clock()
         return remaining, after + max(LOOK_EVERY_NS, _LOOK_SHARE * (after - now))
 

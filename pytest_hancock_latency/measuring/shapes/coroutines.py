@@ -20,7 +20,7 @@ from ..request import Attempts, Load, Request
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
-from ..takers.host_speed import Probe
+from ..takers.probes import Probes
 from .finished_load import Finished, IntendedStarts, parts_of
 
 __tracebackhide__ = hides_frame
@@ -134,8 +134,10 @@ def _shared_taker(stack: ExitStack, clock: Clock, plan: Plan) -> tuple[Taker, _H
     reason = why_bare(plan, ())
     if reason is None:
         follower.start()
-    probe = Probe(clock)
-    taker, why_no_bracket = taker_for(stack, probe, follower, follows=True, why_bare=reason)
+    probes = Probes(clock)
+    taker, why_no_bracket = taker_for(
+        stack, probes, follower, plan.speed, follows=True, why_bare=reason
+    )
     return taker, _How(follower, why_no_bracket)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
 from ...core.quantile import P99, rank
-from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Sample
+from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Probed, Sample
 from ...core.verdict import Verdict
 from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..diagnosis import advice_on, slowest
@@ -263,6 +263,7 @@ def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
         np.concatenate([a.wall_ns, b.wall_ns]),
         np.concatenate([a.attributed_ns, b.attributed_ns]),
         np.concatenate([a.start_ns, b.start_ns + offset_ns]),
+        probed=_combined_probed(a, b),
     )
     failures = Counter(earlier.failures) + Counter(later.failures)
     judge = judge_of(len(observations), DELETION_WINDOW_NS)
@@ -275,3 +276,24 @@ def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
         collections_ns=(*earlier.collections_ns, *later_collections),
         measurement=replace(later.measurement, elapsed_ns=elapsed_ns),
     )
+
+
+def _combined_probed(first: Observations, second: Observations) -> Probed | None:
+    """Return what the probes of both showed; nothing around calls without a probing phase."""
+    import numpy as np
+
+    if first.probed is None and second.probed is None:
+        return None
+    parts = [part.probed or _nothing_probed(len(part)) for part in (first, second)]
+    return Probed(
+        counts=np.concatenate([part.counts for part in parts]),
+        undisturbed_before=np.concatenate([part.undisturbed_before for part in parts]),
+        undisturbed_after=np.concatenate([part.undisturbed_after for part in parts]),
+    )
+
+
+def _nothing_probed(count: int) -> Probed:
+    import numpy as np
+
+    nothing = np.zeros(count, bool)
+    return Probed(nothing, nothing, nothing)

@@ -98,7 +98,7 @@ def at_rate(load: Load, starts: Sequence[int], callers: Callers, plan: Plan) -> 
         intended = IntendedStarts()
         for position in positions:
             due = begin + starts[position]
-            crew.probe.run_if_due()
+            crew.probes.run_if_due()
             waited = taker.waited_ns()
             early = due - clock()
             if early > 0:

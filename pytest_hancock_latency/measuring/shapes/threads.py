@@ -19,7 +19,7 @@ from ..request import Attempts, Load
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
-from ..takers.host_speed import Probe
+from ..takers.probes import Probes
 from .finished_load import Finished, IntendedStarts, parts_of
 
 __tracebackhide__ = hides_frame
@@ -34,13 +34,14 @@ class Crew:
     def __init__(self, size: int, clock: Clock, plan: Plan) -> None:
         self._clock = clock
         self._why_bare = why_bare(plan, ())
+        self._speed = plan.speed
         self._size = size
         self._ready = threading.Barrier(size + 1, action=self._release)
         self._over = threading.Barrier(size)
         """All callers have made their last request."""
         self._errors: list[BaseException] = []
         self._follower = Follower(clock)
-        self.probe = Probe(clock)
+        self.probes = Probes(clock)
         """Shared by all callers: any caller that is free runs it when due."""
         self.begin = 0
         """When the threads were released, on the clock."""
@@ -93,8 +94,9 @@ class Crew:
             self._follower.add_caller()
             taker, self._why_no_bracket = taker_for(
                 stack,
-                self.probe,
+                self.probes,
                 self._follower,
+                self._speed,
                 follows=True,
                 why_bare=self._why_bare,
             )
@@ -120,7 +122,7 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         for position in positions:
             taker.take(attempts.request(position), 1, 0)
-            crew.probe.run_if_due()
+            crew.probes.run_if_due()
         return IntendedStarts()
 
     crew.run(work, len(load.calls))

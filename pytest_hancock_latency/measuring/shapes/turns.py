@@ -28,7 +28,7 @@ from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
-from ..takers.host_speed import Probe
+from ..takers.probes import Probes
 from ..warming import warm_up
 from .finished_load import IntendedStarts, JudgeOf, parts_of
 
@@ -87,16 +87,16 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
     warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
-        probe = Probe(clock)
+        probes = Probes(clock)
         follower = stack.enter_context(Follower(clock))
         reason = why_bare(plan, min(warmups))
-        pairs = [taker_for(stack, probe, follower, why_bare=reason) for _ in requests]
+        pairs = [taker_for(stack, probes, follower, plan.speed, why_bare=reason) for _ in requests]
         takers = [taker for taker, _ in pairs]
         begin = clock()
         for number in range(turns.most):
             if number >= turns.least and clock() - begin > turns.longest_s * NS_PER_S:
                 break
-            probe.run_if_due()
+            probes.run_if_due()
             first = draw.getrandbits(1)
             for at in (first, 1 - first):
                 _take_turn(takers[at], requests[at], _CALLS)

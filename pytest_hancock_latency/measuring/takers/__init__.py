@@ -8,20 +8,22 @@ from statistics import median
 from typing import Final
 
 from ..plan import Plan
+from ..session_speed import SessionSpeed
 from .bare import BareTaker, Taker
 from .bracketed import BracketTaker
 from .follower import Follower
-from .host_speed import Probe
-from .schedstat import NoScheduler, Scheduler, voluntary_switches
+from .probes import Probes
+from .schedstat import NoScheduler, Scheduler, times_blocked
 
 SHORTEST_BRACKETED_NS: Final = 20_000
 """Reading the counters takes 5 µs, which is not worth it for shorter calls."""
 
 
-def taker_for(
+def taker_for(  # noqa: PLR0913 - what a taker depends on
     stack: ExitStack,
-    probe: Probe,
+    probes: Probes,
     follower: Follower,
+    speed: SessionSpeed,
     *,
     follows: bool = False,
     why_bare: str | None = None,
@@ -36,15 +38,15 @@ def taker_for(
     """
     if why_bare is not None:
         return BareTaker(follower.clock), why_bare
-    switches = voluntary_switches()
-    if switches is None:
+    blocked = times_blocked()
+    if blocked is None:
         return BareTaker(follower.clock), "this system does not count context switches per thread"
     try:
         scheduler = stack.enter_context(Scheduler())
     except NoScheduler as error:
         return BareTaker(follower.clock), str(error)
     return BracketTaker(
-        follower.clock, probe, (scheduler, switches), follower, follows=follows
+        follower.clock, (probes, speed), (scheduler, blocked), follower, follows=follows
     ), None
 
 

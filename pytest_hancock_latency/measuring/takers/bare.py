@@ -48,6 +48,12 @@ class Taker(ABC):
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
         """Return what to `keep` of such a window, read right after it."""
 
+    def expect_probing(self) -> None:  # noqa: B027 - a taker without this phase does nothing
+        """Let no call count for *exceeded* before the probing phase, if this taker has one."""
+
+    def start_probing(self) -> None:  # noqa: B027
+        """Begin the probing phase, if this taker has one."""
+
     def waited_ns(self) -> int:
         """Return the run-queue wait of the thread so far; 0 if unknown."""
         return 0

@@ -17,18 +17,19 @@ from ...core.attribution import (
     Circumstances,
     Windows,
     attribute,
-    slowdown,
     waits_in_window,
     without_own_threads,
 )
-from ...core.sample import Observations
+from ...core.sample import Observations, Probed
+from ...core.undisturbed import Surroundings, surroundings
 from ...errors import hides_frame
 from ..clock import Clock
 from ..environment import allowed_cpus
 from ..request import Request
+from ..session_speed import SessionSpeed
 from .bare import Taker, column, extend, integers
 from .follower import SHORTEST_FOLLOWED_NS, Followed, Follower, Start
-from .host_speed import Probe
+from .probes import Probes
 from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
 
 if TYPE_CHECKING:
@@ -40,10 +41,19 @@ _TIGHT_NS: Final = 50_000
 """A reading that takes longer than this was interrupted: it normally takes 5 µs."""
 _TRIES: Final = 4
 """Maximum readings; on a core shared by many threads, any number could fail."""
+GUARD_NS: Final = 500_000_000
+"""How long after its start the probing phase counts: what begins it is often a phase of the host,
+and calls right after it are as slow as those that began it."""
+LONG_NS: Final = 20_000_000
+"""Calls this long are warm again soon after a probe: its effect is below 1 %."""
+_NEVER: Final = 2**62
+"""A time that no clock ever reaches."""
 _UNBLOCKED: Final = 50
 """Calls in a row without blocking, after which the tree is no longer read."""
 Counters = tuple[Scheduler, Callable[[], int]]
-"""The scheduler's counters of the measuring thread, and a reader of its voluntary switches."""
+"""The scheduler's counters of the measuring thread, and a reader of how often it blocked."""
+Speed = tuple[Probes, SessionSpeed]
+"""The probes of the sample, and those of the session, with which they are compared."""
 _READINGS: Final = (
     *("t0", "t1", "before", "after", "schedstat0", "schedstat1", "thread_cpu0", "thread_cpu1"),
     *("process_cpu0", "process_cpu1", "switches0", "switches1", "probe"),
@@ -55,20 +65,25 @@ class BracketTaker(Taker):
     """Takes observations with the counters read as close to the window as possible.
 
     Once a call has blocked, the waiting tree is read around each call as well, until calls no
-    longer block.
+    longer block. In the probing phase, both probes run between calls, each followed by a call that
+    is not counted, since the memory probe evicts what the code had in the caches.
     """
 
     def __init__(
         self,
         clock: Clock,
-        probe: Probe,
+        speed: Speed,
         counters: Counters,
         follower: Follower,
         *,
         follows: bool = False,
     ) -> None:
         super().__init__(clock)
-        self._probe = probe
+        self._probes, self._session_speed = speed
+        self._counts_from: int | None = None
+        """When the probing phase begins to count on the clock; None if there will be none."""
+        self._pace_ns = 0
+        """Latency of the last call."""
         self._scheduler, self._switches = counters
         self._follower = follower
         self._follows = follows
@@ -89,13 +104,15 @@ class BracketTaker(Taker):
             follower.close_if_due()
             until = min(until, follower.due) if until else until
         loop = self._take_following if self._follows else self._take
+        if self.is_probing and not self._follows:
+            loop = self._take_probing
         self.answer = None
         self.answer = loop(request, count, until)
 
     def _take(self, request: Request, count: int, until: int) -> Any:
         """Also ends early if a call blocked for long: from then on, waits are followed."""
         clock, pread, checked = self.clock, os.pread, request.is_checked
-        file, switches, probe = self._scheduler.descriptor, self._switches, self._probe.last
+        file, switches, probe = self._scheduler.descriptor, self._switches, self._probes.last
         tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
         readings = self._readings
         answer = None
@@ -130,12 +147,60 @@ class BracketTaker(Taker):
             cpu0, process0, switches0 = cpu1, process1, switches1
         return answer
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether the probing phase has begun."""
+        return self._counts_from is not None and self._counts_from != _NEVER
+
+    def expect_probing(self) -> None:
+        """Let no call count for *exceeded* before the probing phase."""
+        self._counts_from = _NEVER
+
+    def start_probing(self) -> None:
+        """Begin the probing phase: from now on, the speed of the machine is known at each call."""
+        if not self.is_probing:
+            self._counts_from = self.clock() + GUARD_NS
+            self._pace_ns = int(self.observations().wall_ns[-1]) if len(self) else 0
+            self._probes.run_several(self._session_speed.missing)
+
+    def _take_probing(self, request: Request, count: int, until: int) -> Any:
+        """Take observations with both probes before each, and after the last one."""
+        clock, checked = self.clock, request.is_checked
+        answer = None
+        self._probe()
+        for call in request.calls(count):
+            answer = None  # frees the previous answer outside the timed window
+            if self._pace_ns < LONG_NS:
+                call()
+            opening = self._open(None)
+            t0 = clock()
+            answer = call()
+            t1 = clock()
+            closed = self.closing(opening, t0, t1)
+            self._pace_ns = t1 - t0
+            if checked and self.refuses(request, answer):
+                break
+            self.keep(closed)
+            self._probe()
+            if t1 >= until or self._follows:
+                break
+        return answer
+
+    def _probe(self) -> None:
+        """Run both probes; twice around long calls, which seldom have an undisturbed moment."""
+        self._probes.run()
+        if self._pace_ns >= LONG_NS:
+            self._probes.run()
+
     def _take_following(self, request: Request, count: int, until: int) -> Any:
         """Take observations; the tree is read outside all other readings, once between calls."""
         clock, checked = self.clock, request.is_checked
         answer = start = None
         for call in request.calls(count):
             answer = None  # frees the previous answer outside the timed window
+            if self.is_probing:
+                self._probe()
+                start = None  # what others did during the probes is not part of a call
             if checked or start is None:
                 start = self._follower.before()
             opening = self._open(start)
@@ -146,6 +211,7 @@ class BracketTaker(Taker):
             if checked and self.refuses(request, answer):
                 break
             self.keep(closed)
+            self._pace_ns = t1 - t0
             _, start = closed[1]
             if t1 >= until or not self._follows:
                 break
@@ -154,6 +220,8 @@ class BracketTaker(Taker):
     def opening(self) -> tuple[Any, ...]:
         """Return the readings before a window that is timed elsewhere."""
         self._follower.close_if_due()
+        if self.is_probing:
+            self._probe()
         return self._open(self._follower.before() if self._follows else None)
 
     def _open(self, start: Start | None) -> tuple[Any, ...]:
@@ -173,7 +241,7 @@ class BracketTaker(Taker):
         cpu1, process1, switches1 = thread_cpu(), process_cpu(), self._switches()
         start, cpu0, process0, switches0, before, line0 = opening
         times = (t0, t1, before, after, line0, line1, cpu0, cpu1)
-        readings = (*times, process0, process1, switches0, switches1, self._probe.last)
+        readings = (*times, process0, process1, switches0, switches1, self._probes.last)
         if start is None:
             return readings, None
         other_cpu_ns = process1 - process0 - (cpu1 - cpu0)
@@ -227,7 +295,31 @@ class BracketTaker(Taker):
             start_ns=circumstances.start - self.begin,
             excused_ns=attribution.excused,
             provisional=is_bounded & (circumstances.window >= self._follower.closed),
+            at_most_ns=attribution.at_most,
+            probed=self._probed(circumstances),
         )
+
+    def _probed(self, circumstances: Circumstances) -> Probed | None:
+        """Return what the probes around each observation showed; None without a probing phase."""
+        if self._counts_from is None:
+            return None
+        around = self._surroundings()
+        return Probed(
+            counts=circumstances.start >= self._counts_from,
+            undisturbed_before=around.undisturbed_before & ~circumstances.blocked,
+            undisturbed_after=around.undisturbed_after & ~circumstances.blocked,
+        )
+
+    def _surroundings(self) -> Surroundings:
+        import numpy as np
+
+        probe_of = column(self._columns["probe"])
+        times = self._probes.times
+        reference = self._session_speed.reference(times)
+        if reference is None:  # too few probes
+            nothing = np.zeros(len(probe_of), bool)
+            return Surroundings(np.ones(len(probe_of)), nothing, nothing)
+        return surroundings(times, probe_of, reference)
 
     @property
     def windows(self) -> Windows:
@@ -268,7 +360,7 @@ class BracketTaker(Taker):
             run_queue=waits,
             own_wait=without_own_threads(waits, brackets),
             thread_cpu=thread_cpu_ns,
-            speed=slowdown(column(self._probe.durations), columns["probe"]),
+            slowness=self._surroundings().slowness,
             blocked=blocked,
             tree_wait=tree_wait,
             tree_cpu=tree_cpu,

@@ -74,8 +74,11 @@ def run_queue_waits(lines: Sequence[bytes]) -> Nanoseconds:
     return numbers[1::3]
 
 
-def voluntary_switches() -> Callable[[], int] | None:
-    """Return a reader of the calling thread's voluntary context switches; None if unknown."""
+def times_blocked() -> Callable[[], int] | None:
+    """Return a reader of how often the calling thread blocked; None if unknown.
+
+    That is its voluntary context switches, and the pages for which it waited for a disk.
+    """
     try:
         import resource
 
@@ -83,7 +86,12 @@ def voluntary_switches() -> Callable[[], int] | None:
     except (ImportError, AttributeError):
         return None
     getrusage = resource.getrusage
-    return lambda: getrusage(thread).ru_nvcsw
+
+    def read() -> int:
+        usage = getrusage(thread)
+        return usage.ru_nvcsw + usage.ru_majflt
+
+    return read
 
 
 thread_cpu = time.thread_time_ns

@@ -62,7 +62,7 @@ def test_starts_count_from_the_beginning_of_the_sample() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "n"), [({"p50": 10}, 6), ({"p95": 10}, 70), ({"p99": 10}, 354), ({"p99_9": 9}, 3550)]
+    ("limits", "n"), [({"p50": 10}, 6), ({"p95": 10}, 72), ({"p99": 10}, 366), ({"p99_9": 9}, 3672)]
 )
 def test_a_request_far_inside_its_budget_is_called_no_more_often_than_needed(
     limits: dict[str, int], n: int
@@ -134,7 +134,7 @@ AUTO = Plan(warmup=5, samples=1, attribution=False)
 
 @pytest.mark.parametrize(
     ("ms", "limits", "calls"),
-    [(100, {"p95": 200}, 70), (140, {"p99": 280}, 354), (60, {"p50": 120, "p99": 120}, 354)],
+    [(100, {"p95": 200}, 72), (140, {"p99": 280}, 366), (60, {"p50": 120, "p99": 120}, 366)],
 )
 def test_a_time_limit_that_fits_the_budget_leaves_time_for_a_pass(
     ms: int, limits: dict[str, int], calls: int
@@ -185,7 +185,7 @@ def test_a_sample_that_takes_long_is_announced_before_it_is_measured() -> None:
     notes = Notes()
     measured(Service(105 * MS), AUTO, watcher=notes, p99=300)
     assert list(map(advice_words, notes.warned)) == [
-        "p99 needs 354 calls of about 105 ms each: 37.2 s"
+        "p99 needs 366 calls of about 105 ms each: 38.4 s"
     ]
 
 
@@ -319,13 +319,13 @@ def test_a_watcher_is_notified_of_the_end_when_a_request_raises() -> None:
     [
         (
             Plan(time_limit_ns=1000 * MS, attribution=False),
-            "p99 needs 354 observations, but only about 100 fit into 1 s, so it will stay "
+            "p99 needs 366 observations, but only about 100 fit into 1 s, so it will stay "
             "inconclusive; raise time_limit or --latency-time, "
             "limit a lower percentile, or use sample.burst(…, concurrency=8)",
         ),
         (
             Plan(max_samples=300, attribution=False),
-            "p99 needs 354 observations, but max_samples=300: raise it, or expect an inconclusive "
+            "p99 needs 366 observations, but max_samples=300: raise it, or expect an inconclusive "
             "verdict",
         ),
     ],

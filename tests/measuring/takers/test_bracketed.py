@@ -13,10 +13,11 @@ from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.attribution import Windows
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
+from pytest_hancock_latency.measuring.session_speed import SessionSpeed
 from pytest_hancock_latency.measuring.takers import bracketed, why_bare
 from pytest_hancock_latency.measuring.takers.bracketed import BracketTaker
 from pytest_hancock_latency.measuring.takers.follower import SHORTEST_FOLLOWED_NS, Followed
-from pytest_hancock_latency.measuring.takers.host_speed import Probe
+from pytest_hancock_latency.measuring.takers.probes import Probes
 
 MS = 1_000_000
 US = 1_000
@@ -106,7 +107,8 @@ def tree(kernel: Kernel) -> Tree:
 
 def taker_of(kernel: Kernel, tree: Tree, *, follows: bool = False) -> BracketTaker:
     counters: Any = (kernel, lambda: kernel.switches)
-    return BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree, follows=follows)  # type: ignore[arg-type]
+    speed = (Probes(kernel.clock), SessionSpeed())
+    return BracketTaker(kernel.clock, speed, counters, tree, follows=follows)  # type: ignore[arg-type]
 
 
 def take(taker: BracketTaker, call: Callable[[], Any], count: int = 1, until: int = NEVER) -> None:
@@ -251,8 +253,7 @@ def test_the_follower_is_told_the_cpu_time_of_the_other_threads(kernel: Kernel, 
 
 
 def test_nothing_is_followed_unless_a_taker_is_told_to(kernel: Kernel, tree: Tree) -> None:
-    counters: Any = (kernel, lambda: kernel.switches)
-    taker = BracketTaker(kernel.clock, Probe(kernel.clock), counters, tree)  # type: ignore[arg-type]
+    taker = taker_of(kernel, tree)
     take(taker, lambda: kernel.spend(MS, cpu=MS))
     assert tree.others_cpu == []
 
@@ -329,3 +330,129 @@ def test_calls_of_twenty_microseconds_are_worth_a_bracket(
 ) -> None:
     assert why == why_bare(Plan(), warmup, has_maximum=has_maximum)
     assert why_bare(Plan(attribution=False), warmup, has_maximum=True) == "attribution is off"
+
+
+@pytest.fixture
+def quiet_probes(monkeypatch: pytest.MonkeyPatch, kernel: Kernel) -> None:
+    """Probes that take the CPU time of a reference machine: 70 and 50 µs."""
+
+    def run(probes: Probes) -> None:
+        kernel.spend(170 * US, cpu=170 * US)
+        probes._keep(70 * US, 50 * US)
+
+    monkeypatch.setattr(Probes, "run", run)
+
+
+def probing(kernel: Kernel, tree: Tree, *, follows: bool = False) -> BracketTaker:
+    taker = taker_of(kernel, tree, follows=follows)
+    taker.expect_probing()
+    return taker
+
+
+def counting(taker: BracketTaker) -> list[bool]:
+    probed = taker.observations().probed
+    assert probed is not None
+    return list(probed.counts.tolist())
+
+
+def test_no_call_counts_before_the_probing_phase_nor_in_its_first_half_second(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree)
+    take(taker, lambda: kernel.spend(30 * MS, cpu=30 * MS), count=2)
+    assert counting(taker) == [False, False]
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(300 * MS, cpu=300 * MS), count=3)
+    assert counting(taker) == [False, False, False, False, True]
+
+
+def test_between_a_probe_and_a_short_call_one_more_call_warms_the_caches(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker, calls = probing(kernel, tree), []
+
+    def call() -> None:
+        calls.append(kernel.clock())
+        kernel.spend(MS, cpu=MS)
+
+    take(taker, call)
+    taker.start_probing()
+    take(taker, call, count=2)
+    assert (len(taker), len(calls)) == (3, 5)
+
+
+def test_calls_of_twenty_milliseconds_need_no_warming_and_get_two_probes(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker, calls = probing(kernel, tree), []
+
+    def call() -> None:
+        calls.append(kernel.clock())
+        kernel.spend(20 * MS, cpu=20 * MS)
+
+    taker.start_probing()
+    before = len(taker._probes)
+    take(taker, call, count=3)
+    assert len(taker) == 3
+    assert len(calls) == 4  # only the first call did not know how long they take
+    assert len(taker._probes) - before == 1 + 3 * 2
+
+
+def test_the_probes_after_a_call_say_how_slow_the_machine_was_as_well(
+    kernel: Kernel, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taker = probing(kernel, tree)
+    arithmetic = iter([*[70 * US] * 201, 140 * US, *[70 * US] * 9])
+    monkeypatch.setattr(Probes, "run", lambda probes: probes._keep(next(arithmetic), 50 * US))
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(8 * MS, cpu=8 * MS), count=3)
+    found = taker.observations()
+    assert found.attributed_ns.tolist() == [
+        2_500_000,
+        2_500_000,
+        5 * MS,
+    ]  # over 1.6, the margin
+    assert found.at_most_ns is not None
+    assert found.at_most_ns.tolist() == [8 * MS] * 3
+    assert found.probed is not None
+    assert found.probed.undisturbed_before.tolist() == [True, False, True]
+    assert found.probed.undisturbed_after.tolist() == [False, True, True]
+
+
+def test_a_call_that_blocks_is_never_undisturbed(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree, follows=True)
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(5 * MS, blocks=1), count=2)
+    probed = taker.observations().probed
+    assert probed is not None
+    assert not probed.undisturbed_before.any()
+
+
+def test_what_others_did_during_the_probes_is_not_part_of_a_call(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree, follows=True)
+    starts: list[str] = []
+    monkeypatched = tree.before
+
+    def before() -> str:
+        starts.append("read again")
+        return monkeypatched()
+
+    tree.before = before  # type: ignore[method-assign]
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(5 * MS, blocks=1), count=3)
+    assert len(starts) == 3
+
+
+def test_a_window_that_is_timed_elsewhere_has_its_probes(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree)
+    taker.start_probing()
+    before = len(taker._probes)
+    with taker.window():
+        kernel.spend(MS, cpu=MS)
+    assert len(taker._probes) == before + 1

@@ -1,0 +1,115 @@
+"""Reference speed, and how much slower the machine was around a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pytest_hancock_latency.core.undisturbed import (
+    LEAST_PROBES,
+    MARGIN,
+    ProbeTimes,
+    ReferenceSpeed,
+    surroundings,
+)
+
+REFERENCE = ReferenceSpeed(100.0, 50.0, "earlier sessions")
+
+
+def times(
+    arithmetic: list[int], memory: list[int] | None = None, disturbed: list[bool] | None = None
+) -> ProbeTimes:
+    count = len(arithmetic)
+    return ProbeTimes(
+        np.array(arithmetic, dtype=np.int64),
+        np.array([50] * count if memory is None else memory, dtype=np.int64),
+        np.array([False] * count if disturbed is None else disturbed, dtype=bool),
+    )
+
+
+def slowness(probes: ProbeTimes, *probe_of: int) -> Any:
+    return surroundings(probes, np.array(probe_of), REFERENCE).slowness.tolist()
+
+
+def test_slowness_is_that_of_the_slower_probe_before_or_after_the_call() -> None:
+    probes = times([100, 150, 100, 100], [50, 50, 100, 50])
+    assert slowness(probes, 0, 1, 2) == [1.5, 2.0, 2.0]
+
+
+def test_a_probe_that_is_faster_than_the_reference_makes_no_call_slower() -> None:
+    assert slowness(times([90, 90], [40, 40]), 0) == [1.0]
+
+
+def test_where_only_the_arithmetic_probe_ran_it_alone_says_how_slow() -> None:
+    assert slowness(times([130, 120], [0, 0]), 0) == [1.3]
+
+
+def test_what_the_test_itself_did_to_a_probe_does_not_excuse_it() -> None:
+    assert slowness(times([300, 100, 300], disturbed=[False, True, False]), 0, 1) == [1.0, 1.0]
+
+
+def test_without_a_reference_from_outside_the_machine_may_be_faster_by_a_margin() -> None:
+    own = ReferenceSpeed(100.0, 50.0)
+    found = surroundings(times([100, 150]), np.array([0]), own)
+    assert found.slowness.tolist() == [1.5 * MARGIN]
+
+
+def test_without_probes_only_the_margin_is_known() -> None:
+    found = surroundings(times([]), np.array([-1, -1]), REFERENCE)
+    assert found.slowness.tolist() == [1.0, 1.0]
+    assert not found.undisturbed_before.any()
+
+
+def test_a_call_is_undisturbed_where_both_probes_ran_at_full_speed() -> None:
+    probes = times([100, 130, 100, 100, 120], [50, 50, 75, 50, 65])
+    found = surroundings(probes, np.array([0, 1, 2, 3]), REFERENCE)
+    assert found.undisturbed_before.tolist() == [True, False, False, True]
+    assert found.undisturbed_after.tolist() == [False, False, True, True]
+
+
+def test_after_the_last_call_a_probe_is_needed_as_well() -> None:
+    found = surroundings(times([100]), np.array([0]), REFERENCE)
+    assert found.undisturbed_before.tolist() == [True]
+    assert found.undisturbed_after.tolist() == [False]
+
+
+def test_a_call_without_a_memory_probe_is_not_known_to_be_undisturbed() -> None:
+    found = surroundings(times([100, 100], [0, 0]), np.array([0]), REFERENCE)
+    assert not found.undisturbed_before.any()
+
+
+def test_the_reference_is_a_low_quantile_and_not_the_minimum() -> None:
+    arithmetic = [10, *[100] * 150, *[300] * 100]
+    found = ReferenceSpeed.of(times(arithmetic, [1, *[50] * 250]))
+    assert found == ReferenceSpeed(100.0, 50.0)
+
+
+def test_a_reference_needs_two_hundred_probes_of_each_kind() -> None:
+    assert ReferenceSpeed.of(times([100] * (LEAST_PROBES - 1))) is None
+    assert ReferenceSpeed.of(times([100] * LEAST_PROBES, [0] + [50] * (LEAST_PROBES - 1))) is None
+    assert ReferenceSpeed.of(times([100] * LEAST_PROBES)) is not None
+
+
+def test_a_session_that_was_faster_replaces_the_reference() -> None:
+    own = ReferenceSpeed(90.0, 60.0)
+    assert REFERENCE.or_faster(own) == ReferenceSpeed(90.0, 50.0, "earlier sessions")
+    assert REFERENCE.or_faster(None) is REFERENCE
+
+
+@pytest.mark.parametrize(("arithmetic_ns", "expected"), [(100.0, False), (79.0, True)])
+def test_a_session_far_faster_than_the_reference_shows_that_it_is_outdated(
+    arithmetic_ns: float, expected: bool
+) -> None:
+    assert REFERENCE.is_outdated(ReferenceSpeed(arithmetic_ns, 50.0)) is expected
+    assert REFERENCE.is_outdated(None) is False
+
+
+@given(hnp.arrays(np.int64, (2, 20), elements=st.integers(1, 1000)))
+def test_slowness_is_at_least_one(ns: np.ndarray) -> None:
+    found = surroundings(times(*ns.tolist()), np.arange(-1, 19), REFERENCE)
+    assert (found.slowness >= 1).all()
