@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ import pytest
 
 from ..core.budget import Terms
 from ..core.record import Record
+from ..core.undisturbed import ReferenceSpeed
 from ..duel.connection import connect_to_coordinator
 from ..errors import BudgetError, LatencyError, SettingError
 from ..files.artifact import check_artifacts
@@ -24,6 +26,7 @@ from .github import GitHub
 from .hooks import Hooks
 from .item_hooks import ItemHooks
 from .item_settings import ITEM_SETTINGS, item_settings_of
+from .kept_speed import KeptSpeed
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
@@ -51,6 +54,7 @@ class Activation:
         self.settings, self._budgets = _usable(config)
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
+        self.settings.plan.speed.read_outside = lambda: self._kept_speed.reference
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
         connection = connect_to_coordinator()
         duel = DuelSide(connection) if connection else None
@@ -73,8 +77,16 @@ class Activation:
                 _github(config, self.settings),
                 hooks,
                 self._item_hooks.take_records,
+                self._keep_speed,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
+
+    def _keep_speed(self, speed: ReferenceSpeed) -> None:
+        self._kept_speed.keep(speed)
+
+    @cached_property
+    def _kept_speed(self) -> KeptSpeed:
+        return KeptSpeed(self._config, self._facts.machine)
 
     def _evidence_of_earlier_runs(self) -> Callable[[Record], Record] | None:
         """Return what adds the evidence of earlier runs to a record, if it was asked for."""

@@ -28,6 +28,7 @@ from .body_as_request import measured
 from .duel_side import DuelSide
 from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
+from .kept_speed import SPEED, shown_speed
 from .live import Live
 from .report_hooks import RECORDS
 from .sampler import SAMPLER, Sampler
@@ -112,6 +113,15 @@ class ItemHooks:
         self._finish(item, judged=True)
         self._fail_if_needed(item)
         return result
+
+    def pytest_sessionfinish(self) -> None:
+        """Send the speed of this machine to the process that keeps it."""
+        if self._reporting_process is not None:
+            return
+        own = shown_speed(self._settings.plan.speed)
+        if own is not None:
+            output: dict[str, object] = self._config.workeroutput  # type: ignore[attr-defined]
+            output[SPEED] = [own.arithmetic_ns, own.memory_ns]
 
     @contextmanager
     def _body_as_request(self, item: pytest.Item) -> Iterator[None]:

@@ -79,6 +79,7 @@ def item_settings_of(
             time_limit_ns=_time_limit(own, plan, _timeout_ns(item)),
             longest_ns=min(LONGEST_NS, _timeout_ns(item)),
             attribution=plan.attribution,
+            speed=plan.speed,
         ),
         budget=terms.scaled(settings.scale).budget() if terms else None,
         strict=settings.strict if own.strict is None else own.strict,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import pytest
 
 from ..core.record import Record
 from ..core.record_json import from_plain
+from ..core.undisturbed import ReferenceSpeed
 from ..core.verdict import Outcome
 from ..reporting.advice import advice_lines
 from ..reporting.columns import Column, notes
@@ -22,6 +24,7 @@ from ..reporting.terminal import LOG_WIDTH, terminal_lines
 from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
+from .kept_speed import SPEED, shown_speed
 from .ledger import Ledger
 from .session_facts import SessionFacts
 from .settings import Mode
@@ -42,24 +45,28 @@ REMARKS: Final = "latency_remarks"
 class ReportHooks:
     """Collects records, shows the table, and writes the artifacts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that a session ends with
         self,
         ledger: Ledger,
         facts: SessionFacts,
         github: GitHub,
         hooks: Hooks,
         local_records: Callable[[str], Sequence[Record]],
+        keep_speed: Callable[[ReferenceSpeed], None],
     ) -> None:
         """Prepare the hooks of a session.
 
         Args:
             local_records: returns and removes the records of a test of this process, by node id.
+            keep_speed: keeps the speed of this machine for later sessions.
         """
         self._ledger = ledger
         self._facts = facts
         self._github = github
         self._hooks = hooks
         self._local_records = local_records
+        self._keep_speed = keep_speed
+        self._speeds: list[ReferenceSpeed] = []
         self.usage_errors: dict[str, None] = {}
         self.remarks: dict[str, None] = {}
 
@@ -79,6 +86,8 @@ class ReportHooks:
         output = getattr(node, "workeroutput", {})
         self.usage_errors |= dict.fromkeys(output.get(USAGE_ERRORS, []))
         self.remarks |= dict.fromkeys(output.get(REMARKS, []))
+        if SPEED in output:
+            self._speeds.append(ReferenceSpeed(*output[SPEED]))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -86,6 +95,10 @@ class ReportHooks:
 
         A failed renderer only affects its own file, not the exit code.
         """
+        own = shown_speed(self._facts.settings.plan.speed)
+        speeds = [*self._speeds, *([own] if own else [])]
+        if speeds:
+            self._keep_speed(reduce(ReferenceSpeed.or_faster, speeds))
         self._ledger.write()
         self._github.summarise(self._ledger.records)
         failed = self._ledger.writer.unwritable or self._hooks.failures

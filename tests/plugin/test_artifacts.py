@@ -58,7 +58,7 @@ def test_the_json_says_what_was_judged_how_and_on_which_machine(suite: Suite) ->
     part = next(p for p in slow["verdict"]["limits"] if p["outcome"] == "exceeded")
     assert part["over"] == part["n"] == slow["n"]
     assert slow["verdict"]["method"] == "mixture e-process of exceedance counts"
-    assert slow["verdict"]["version"] == 1
+    assert slow["verdict"]["version"] == 2
 
 
 def test_junit_is_red_at_that_very_test_and_has_the_numbers(suite: Suite) -> None:

@@ -23,7 +23,7 @@ def test_fast(sample):
 def test_a_budget_that_holds_passes_after_no_more_observations_than_it_needs(suite: Suite) -> None:
     suite.write(FAST)
     sample = suite.artifact()["samples"][0]
-    assert (sample["outcome"], sample["n"]) == ("within", 354)
+    assert (sample["outcome"], sample["n"]) == ("within", 366)
 
 
 def test_a_broken_budget_fails_its_own_test_with_the_reason_in_the_summary_line(
@@ -129,7 +129,7 @@ def test_health(sample): sample(time.sleep, 0.0001)
     )
     sample = suite.artifact()["samples"][0]
     assert [part["percentile"] for part in sample["verdict"]["limits"]] == ["p50", "p95"]
-    assert sample["n"] == 70
+    assert sample["n"] == 72
 
 
 def test_a_marked_test_without_a_sampling_fixture_is_itself_the_request(suite: Suite) -> None:
@@ -290,7 +290,7 @@ def test_an_inconclusive_test_passes_and_is_explained(suite: Suite) -> None:
         [
             r"1 inconclusive: too few calls .*",
             r"test_it.py::test_fast: inconclusive p99: 0 of 60 over 400 ms; enough for p94.\d, "
-            r"p99 needs 354 observations \(\S+ m?s at this pace\)",
+            r"p99 needs 366 observations \(\S+ m?s at this pace\)",
         ]
     )
 
@@ -298,7 +298,7 @@ def test_an_inconclusive_test_passes_and_is_explained(suite: Suite) -> None:
 INCONCLUSIVE = FAST.replace("samples=1", "max_samples=60, samples=1")
 TOO_FEW = (
     "*test_it.py:*: InconclusiveWarning: test_it.py::test_fast: "
-    "inconclusive p99: 0 of 60 over 400 ms; enough for p94.*, p99 needs 354 observations (*"
+    "inconclusive p99: 0 of 60 over 400 ms; enough for p94.*, p99 needs 366 observations (*"
 )
 
 

@@ -18,7 +18,7 @@ def test_long(sample, capsys):
     sample(time.sleep, 0.002)
     print("captured")
 """
-WARNING = r"test_long: p99\.9 needs 3550 observations, but only about \d+ fit into 2\.5 s"
+WARNING = r"test_long: p99\.9 needs 3672 observations, but only about \d+ fit into 2\.5 s"
 PROGRESS = r"\rtest_long: \d+ in [\d.]+ s, p50 [\d.]+ ms, p99 [\d.]+ ms, inconclusive p99\.9 *"
 
 
