@@ -11,8 +11,7 @@ from ..core.quantile import format_percent
 from ..errors import BudgetError
 from ..files.artifact import read_artifact
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
-from ..runs.merging import merge_unjudged
-from ..runs.suggestion import MARGIN, suggest
+from ..runs.suggestion import MARGIN, suggest_for
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 A limit is the upper bound of a percentile at 95 % confidence, plus a margin. Percentiles are p50,
-p95, p99 and those of existing budgets, except those with too few observations.
+p95, p99 and those of existing budgets, except those with too few observations. Of several runs, the
+largest bound counts, since the machine differs between them.
 
 Measure where the gate will run: limits from a laptop say little about a CI runner.
 --latency=report measures tests without failing any.
@@ -63,6 +63,5 @@ def _run(options: argparse.Namespace) -> int:
     measured = [record for record in records if record.n]
     if not measured:
         raise BudgetError("no measurements in these artifacts: there is nothing to suggest")
-    suggestions = [suggest(record, margin) for record in merge_unjudged(measured)]
-    put(_FORMATS[options.format](suggestions, margin), options.output)
+    put(_FORMATS[options.format](suggest_for(measured, margin), margin), options.output)
     return 0

@@ -16,6 +16,7 @@ from ..core.evidence import ALPHA_WITHIN, boundaries
 from ..core.quantile import MAXIMUM, label, parse_quantile
 from ..core.record import EARLY, Record, quantiles_of
 from ..errors import ArtifactError
+from .merging import merge_unjudged
 
 MARGIN: Final = Fraction(1, 4)
 _DIGITS: Final = 2
@@ -41,8 +42,25 @@ class Suggestion:
     """Pairs of a percentile and the minimum number of observations that it needs."""
 
 
-def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
+def suggest_for(records: Sequence[Record], margin: Fraction = MARGIN) -> list[Suggestion]:
+    """Suggest limits for each sample of one or several runs, where data suffices.
+
+    Raises:
+        ArtifactError: a record has no bounds, or one of several has no histogram.
+    """
+    runs: dict[str, list[Record]] = {}
+    for record in records:
+        runs.setdefault(record.title, []).append(record)
+    return [suggest(record, margin, runs[record.title]) for record in merge_unjudged(records)]
+
+
+def suggest(record: Record, margin: Fraction = MARGIN, runs: Sequence[Record] = ()) -> Suggestion:
     """Suggest limits for p50, p95, p99 and the percentiles of a record, where data suffices.
+
+    Args:
+        margin: share by which a limit is above the bound of its quantile.
+        runs: the runs that were merged into the record. The machine differs between them, so the
+            largest of their bounds counts: together they may have a smaller one.
 
     Raises:
         ArtifactError: the record has no bounds.
@@ -52,7 +70,8 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
     if record.n and not record.bounds_ns:
         raise ArtifactError(f"{record.title} has no bounds: {EARLY}")
     for quantile in sorted(_quantiles(record)):
-        _, bound_ns = record.bounds_ns.get(label(quantile), (None, None))
+        bounds = [_upper_bound(part, quantile) for part in (record, *runs)]
+        bound_ns = max((bound for bound in bounds if bound is not None), default=None)
         if bound_ns is None:
             table = boundaries(1 - quantile, ALPHA_WITHIN, ALPHA_WITHIN)
             unknown.append((label(quantile), table.within_from(0)))
@@ -61,6 +80,11 @@ def suggest(record: Record, margin: Fraction = MARGIN) -> Suggestion:
         limit_ns = max(lowest_ns, rounded_up(bound_ns * (1 + margin)))
         limits.append(SuggestedLimit(label(quantile), limit_ns, bound_ns))
     return Suggestion(record.budget_name or record.test, record, limits, unknown)
+
+
+def _upper_bound(record: Record, quantile: Fraction) -> int | None:
+    _, bound_ns = record.bounds_ns.get(label(quantile), (None, None))
+    return bound_ns
 
 
 def together(suggestions: Sequence[Suggestion]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.record import Record, TestRun, record_of
 from pytest_hancock_latency.core.sample import Observations, Sample
-from pytest_hancock_latency.runs.suggestion import rounded_up, suggest
+from pytest_hancock_latency.runs.suggestion import rounded_up, suggest, suggest_for
 
 MS = 1_000_000
 
@@ -62,3 +62,19 @@ def test_limits_never_get_smaller_and_make_a_budget(latencies_ms: list[float]) -
 def test_a_budget_is_called_by_the_nearest_name(changes: dict[str, str], name: str) -> None:
     named = replace(record([1.0]), **changes)
     assert suggest(named).name == name
+
+
+def test_of_several_runs_the_largest_bound_counts() -> None:
+    slow, fast = record([20.0] * 400), record([10.0] * 4000)
+    (suggestion,) = suggest_for([fast, slow])
+    bounds = {limit.percentile: limit.bound_ns for limit in suggestion.limits}
+    assert bounds["p50"] == pytest.approx(20 * MS, rel=0.001)
+    (of_fast,) = suggest_for([fast])
+    assert of_fast.limits[0].bound_ns == pytest.approx(10 * MS, rel=0.001)
+
+
+def test_runs_that_are_too_short_for_a_percentile_show_it_together() -> None:
+    (alone,) = suggest_for([record([10.0] * 200)])
+    (both,) = suggest_for([record([10.0] * 200), record([10.0] * 200)])
+    assert "p99" in dict(alone.unknown)
+    assert "p99" in {limit.percentile for limit in both.limits}
