@@ -62,7 +62,7 @@ class Columns:
             run_queue=self.wait,
             own_wait=self.wait,
             thread_cpu=self.cpu,
-            speed=self.speed,
+            slowness=self.speed,
             blocked=self.blocked,
             tree_wait=np.zeros_like(self.wait),
             tree_cpu=self.cpu,

@@ -64,7 +64,7 @@ def test_the_evidence_is_told_in_words() -> None:
     evidence = texts(page(), "#sample-2 .evidence li")
     assert len(evidence) == 2
     pattern = (
-        r"inconclusive p9\d \(machine\): \d+ of \d+ over \d+ ms, .*another process held the CPU"
+        r"inconclusive p9\d \(machine\): \d+ of \d+ over \d+ ms, .*because of the machine"
     )
     assert all(re.fullmatch(pattern, line) for line in evidence)
 
