@@ -36,6 +36,13 @@ _FULL_ARITHMETIC: Final = 1.25
 _FULL_MEMORY: Final = 1.4
 """Up to this many times its reference, a probe ran at full speed: p99 of calls in between was 1.15
 to 1.5 times its best value for eight kinds of work."""
+_SHORTEST_WAIT: Final = 0.05
+"""Share of its CPU time from which a wait is long enough to tell whether it saved any."""
+_LEAST_WAITS: Final = 5
+"""Calls that waited, of which the median is not that of a few odd ones."""
+_SAVED: Final = 0.3
+"""Share of a wait that a call saves of its CPU time: for unchanged code −1.5 to 0.12, for code that
+polls 0.47 to 1."""
 _OTHER_MACHINE: Final = 1.25
 """A session that is faster than its reference by this factor does not run on that machine."""
 
@@ -100,6 +107,29 @@ class ReferenceSpeed:
         if own is None:
             return False
         return self.arithmetic_ns > _OTHER_MACHINE * own.arithmetic_ns
+
+
+def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:
+    """Whether calls wait by spinning, so that time off the CPU shortens what they do on it.
+
+    Code that computes does the same work however often it is interrupted. Code that polls a clock,
+    a socket or shared memory polls less if it waits for a CPU meanwhile: its latency is not what it
+    takes plus the wait.
+
+    Args:
+        cpu_ns: CPU time of each call.
+        waited_ns: time for which each call was ready to run but not running, or stolen.
+    """
+    import numpy as np
+
+    has_waited = waited_ns > _SHORTEST_WAIT * cpu_ns
+    if has_waited.sum() < _LEAST_WAITS or has_waited.all():
+        return False
+    base = float(np.median(cpu_ns[~has_waited]))
+    if base <= 0:
+        return False
+    saved = (base - cpu_ns[has_waited]) / np.minimum(waited_ns[has_waited], base)
+    return bool(np.median(saved) > _SAVED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

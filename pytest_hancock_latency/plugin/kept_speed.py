@@ -15,6 +15,7 @@ import pytest
 
 from ..core.undisturbed import LEAST_PROBES, ReferenceSpeed
 from ..measuring.clock import system_clock
+from ..measuring.diagnosis import tracers
 from ..measuring.session_speed import SessionSpeed
 from ..measuring.takers.probes import VERSION, Probes
 
@@ -65,8 +66,11 @@ class KeptSpeed:
 def shown_speed(speed: SessionSpeed) -> ReferenceSpeed | None:
     """Return the speed that a session shows; None if it measured nothing.
 
-    A session of a few samples runs what is missing of the probes now, which takes 50 ms.
+    A session of a few samples runs what is missing of the probes now, which takes 50 ms. Under a
+    tracer, the probes show the speed of the tracer.
     """
+    if tracers():
+        return None
     if speed.own is None and speed.has_measured:
         probes = Probes(system_clock)
         probes.run_several(LEAST_PROBES)

@@ -16,6 +16,7 @@ from pytest_hancock_latency.core.undisturbed import (
     ProbeTimes,
     ReferenceSpeed,
     surroundings,
+    waits_by_spinning,
 )
 
 REFERENCE = ReferenceSpeed(100.0, 50.0, "earlier sessions")
@@ -113,3 +114,21 @@ def test_a_session_far_faster_than_the_reference_shows_that_it_is_outdated(
 def test_slowness_is_at_least_one(ns: np.ndarray) -> None:
     found = surroundings(times(*ns.tolist()), np.arange(-1, 19), REFERENCE)
     assert (found.slowness >= 1).all()
+
+
+def test_code_that_computes_takes_the_same_cpu_time_however_long_it_waits() -> None:
+    cpu = np.array([1000] * 20 + [1010] * 6)
+    assert not waits_by_spinning(cpu, np.array([0] * 20 + [800] * 6))
+
+
+def test_code_that_polls_takes_less_cpu_time_if_it_waits_for_a_cpu_meanwhile() -> None:
+    cpu = np.array([1000] * 20 + [300] * 6)
+    assert waits_by_spinning(cpu, np.array([0] * 20 + [700] * 6))
+
+
+@pytest.mark.parametrize(
+    "waited", [[0] * 20, [700] * 20, [0] * 16 + [700] * 4], ids=["none", "all", "too few"]
+)
+def test_spinning_is_not_known_without_calls_to_compare(waited: list[int]) -> None:
+    cpu = np.array([1000 if not ns else 300 for ns in waited])
+    assert not waits_by_spinning(cpu, np.array(waited))

@@ -122,3 +122,13 @@ def test_a_session_without_a_measurement_adds_nothing(pytester: pytest.Pytester)
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest_subprocess("-p", "hancock_latency", "--latency=report")
     assert not (pytester.path / ".pytest_cache" / "v" / "hancock_latency").exists()
+
+
+def test_under_a_tracer_a_session_does_not_show_the_speed_of_the_machine(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(MEASURED)
+    pytester.makeconftest("import sys\nsys.setprofile(lambda *_: None)\n")
+    result = pytester.runpytest_subprocess("-p", "hancock_latency")
+    result.assert_outcomes(passed=1)
+    assert not (pytester.path / ".pytest_cache" / "v" / "hancock_latency").exists()

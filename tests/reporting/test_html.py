@@ -63,9 +63,7 @@ def test_the_overview_has_what_exceeded_first_and_leads_to_it() -> None:
 def test_the_evidence_is_told_in_words() -> None:
     evidence = texts(page(), "#sample-2 .evidence li")
     assert len(evidence) == 2
-    pattern = (
-        r"inconclusive p9\d \(machine\): \d+ of \d+ over \d+ ms, .*because of the machine"
-    )
+    pattern = r"inconclusive p9\d \(machine\): \d+ of \d+ over \d+ ms, .*because of the machine"
     assert all(re.fullmatch(pattern, line) for line in evidence)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import (
+    Attribution,
     Brackets,
     Circumstances,
     Windows,
@@ -21,7 +22,7 @@ from ...core.attribution import (
     without_own_threads,
 )
 from ...core.sample import Observations, Probed
-from ...core.undisturbed import Surroundings, surroundings
+from ...core.undisturbed import Surroundings, surroundings, waits_by_spinning
 from ...errors import hides_frame
 from ..clock import Clock
 from ..environment import allowed_cpus
@@ -33,7 +34,7 @@ from .probes import Probes
 from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
 
 if TYPE_CHECKING:
-    from ...core.attribution import Numbers
+    from ...core.attribution import Nanoseconds, Numbers
 
 __tracebackhide__ = hides_frame
 
@@ -295,9 +296,16 @@ class BracketTaker(Taker):
             start_ns=circumstances.start - self.begin,
             excused_ns=attribution.excused,
             provisional=is_bounded & (circumstances.window >= self._follower.closed),
-            at_most_ns=attribution.at_most,
+            at_most_ns=self._at_most_ns(circumstances, attribution),
             probed=self._probed(circumstances),
         )
+
+    def _at_most_ns(self, circumstances: Circumstances, attribution: Attribution) -> Nanoseconds:
+        """Return at most what the code took; raw latency if the code waits by spinning."""
+        waited_ns = circumstances.wall - attribution.at_most
+        if waits_by_spinning(circumstances.thread_cpu, waited_ns):
+            return circumstances.wall
+        return attribution.at_most
 
     def _probed(self, circumstances: Circumstances) -> Probed | None:
         """Return what the probes around each observation showed; None without a probing phase."""
