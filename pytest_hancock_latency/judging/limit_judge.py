@@ -25,6 +25,8 @@ has at most this many in nine of ten samples."""
 _SPREAD: Final = 2
 """Standard deviations by which the rate so far may be off by chance: measuring stops because of the
 machine only if even the lower rate is hopeless."""
+_MANY: Final = 2_000
+"""Observations over a limit that no pass has: the table for more of them takes seconds to make."""
 _FARTHEST: Final = 10_000_000
 """Observations beyond which a forecast is useless."""
 
@@ -162,7 +164,7 @@ class LimitJudge:
     def next_look(self) -> int:
         """Return how many more observations the limit needs at least to pass."""
         counts = self._counts
-        if self._lacks_time_to_pass:
+        if self._lacks_time_to_pass or counts.over > _MANY:
             return _FARTHEST
         return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
 
@@ -240,7 +242,7 @@ class LimitJudge:
         if not self.limit.allowed:  # a statement about these observations themselves
             return self._counts.over_attributed > 0
         n, k = self._counts.evidence
-        if k == 0 or self._table.exceeded_until(k) < n:
+        if not self._table.shows_exceeded(n, k):
             self.is_concentrated = self._awaits_probing
             return False
         is_over = observations.attributed_ns > self.limit.limit_ns
@@ -255,7 +257,7 @@ class LimitJudge:
         """Whether all observations show *exceeded*, but those of the probing phase do not yet."""
         n, k = self._counts.n, self._counts.over_attributed
         counted = self._counts.counted
-        return counted is not None and k > 0 and self._table.exceeded_until(k) >= n
+        return counted is not None and self._table.shows_exceeded(n, k)
 
     def _is_suspicious(self, room: int) -> bool:
         """Whether there is some evidence for *exceeded*, or raw latency will not pass."""
@@ -288,7 +290,7 @@ class LimitJudge:
             return False
         if counts.counted is not None and (self.needs_probing or counts.counted < self._least):
             return False  # the probing phase may still show something
-        if counts.n < self._table.within_from(counts.over_attributed):
+        if not self._table.shows_within(counts.n, counts.over_attributed):
             return False
         return self._is_hopeless(counts.over, room) and (
             counts.over_at_most is None or self._is_hopeless(counts.over_at_most, room)

@@ -12,11 +12,13 @@ from ..session_speed import SessionSpeed
 from .bare import BareTaker, Taker
 from .bracketed import BracketTaker
 from .follower import Follower
+from .grouped import GroupedTaker
 from .probes import Probes
 from .schedstat import NoScheduler, Scheduler, times_blocked
 
 SHORTEST_BRACKETED_NS: Final = 20_000
 """Reading the counters takes 5 µs, which is not worth it for shorter calls."""
+TOO_SHORT: Final = "calls shorter than 20 µs are not worth the cost of attribution"
 
 
 def taker_for(  # noqa: PLR0913 - what a taker depends on
@@ -36,9 +38,11 @@ def taker_for(  # noqa: PLR0913 - what a taker depends on
     follows: whether calls are expected to block, so that waits are followed from the first call.
     why_bare: why a bare taker is wanted; None if it is not.
     """
+    blocked = times_blocked()
+    if why_bare == TOO_SHORT and blocked is not None:
+        return GroupedTaker(follower.clock, (probes, speed), blocked), why_bare
     if why_bare is not None:
         return BareTaker(follower.clock), why_bare
-    blocked = times_blocked()
     if blocked is None:
         return BareTaker(follower.clock), "this system does not count context switches per thread"
     try:
@@ -58,5 +62,5 @@ def why_bare(plan: Plan, warmup: Sequence[int], *, has_maximum: bool = False) ->
     if not plan.attribution:
         return "attribution is off"
     if warmup and median(warmup) < SHORTEST_BRACKETED_NS and not has_maximum:
-        return "calls shorter than 20 µs are not worth the cost of attribution"
+        return TOO_SHORT
     return None

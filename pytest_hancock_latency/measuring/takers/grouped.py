@@ -1,0 +1,152 @@
+"""Takes observations of calls that are too short for readings around each of them.
+
+Reading the counters takes 5 µs, so calls under 20 µs are measured bare. In the probing phase,
+groups of a millisecond are the unit: the probes run between groups, and the time of a group that
+the CPU clock does not explain is taken off its slowest calls. Which calls it hit is not known, so
+that no call passes by it: for *within*, raw latency counts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ...core.attribution import OWN_NOISE_NS, SLOW_MACHINE, WAITED
+from ...core.sample import Observations, Probed
+from ...core.undisturbed import surroundings
+from ..clock import Clock
+from ..request import Request
+from ..session_speed import SessionSpeed
+from .bare import BareTaker, column
+from .bracketed import GUARD_NS
+from .probes import Probes
+from .schedstat import process_cpu, thread_cpu
+
+if TYPE_CHECKING:
+    from ...core.attribution import Nanoseconds, Numbers
+
+GROUP_NS: Final = 1_000_000
+"""Length of a group: five times as long as the probes around it."""
+_NEVER: Final = 2**62
+"""A time that no clock ever reaches."""
+
+
+class GroupedTaker(BareTaker):
+    """Takes observations without readings around them; in groups in the probing phase."""
+
+    def __init__(
+        self, clock: Clock, speed: tuple[Probes, SessionSpeed], blocked: Callable[[], int]
+    ) -> None:
+        super().__init__(clock)
+        self._probes, self._session_speed = speed
+        self._times_blocked = blocked
+        self._counts_from: int | None = None
+        self._first = array("q")
+        """Position of the first observation of each group."""
+        self._off_ns = array("q")
+        """Time of each group that the CPU clock does not explain."""
+        self._probe = array("q")
+        """Index of the last probe before each group."""
+
+    @property
+    def _is_probing(self) -> bool:
+        return self._counts_from is not None and self._counts_from != _NEVER
+
+    def expect_probing(self) -> None:
+        """Let no call count for *exceeded* before the probing phase."""
+        self._counts_from = _NEVER
+
+    def start_probing(self) -> None:
+        """Begin the probing phase."""
+        if not self._is_probing:
+            self._counts_from = self.clock() + GUARD_NS
+            self._probes.run_several(self._session_speed.missing)
+
+    def take(self, request: Request, count: int, until: int) -> None:
+        """Take up to `count` observations, fewer if time is up or a request fails."""
+        if not self._is_probing:
+            super().take(request, count, until)
+            return
+        failed, enough = self.failures.total(), len(self) + count
+        while len(self) < enough and self.clock() < until and self.failures.total() == failed:
+            self._take_group(request, enough - len(self), until)
+        self._probes.run()
+
+    def _take_group(self, request: Request, count: int, until: int) -> None:
+        self._probes.run()
+        request.call()  # fills the caches again
+        position, blocked = len(self), self._times_blocked()
+        process, cpu, begin = process_cpu(), thread_cpu(), self.clock()
+        super().take(request, count, min(until, begin + GROUP_NS))
+        wall_ns, cpu_ns = self.clock() - begin, thread_cpu() - cpu
+        others_ns = process_cpu() - process - cpu_ns
+        off_ns = wall_ns - cpu_ns
+        is_own = self._times_blocked() != blocked or others_ns > OWN_NOISE_NS
+        self._first.append(position)
+        self._off_ns.append(0 if is_own or off_ns <= OWN_NOISE_NS else off_ns)
+        self._probe.append(self._probes.last)
+
+    def observations(self) -> Observations:
+        """Return all observations so far, attributed in the probing phase."""
+        plain = super().observations()
+        if self._counts_from is None:
+            return plain
+        import numpy as np
+
+        wall, nothing = plain.wall_ns, np.zeros(len(plain), bool)
+        reference = self._session_speed.reference(self._probes.times)
+        if not len(self._first) or reference is None:
+            probed = Probed(nothing, nothing, nothing)
+            return Observations(wall, wall, plain.start_ns, at_most_ns=wall, probed=probed)
+        group = np.searchsorted(column(self._first), np.arange(len(wall)), side="right") - 1
+        around = surroundings(self._probes.times, column(self._probe), reference)
+        off_ns = column(self._off_ns)
+        on_cpu = without_off_time(wall, column(self._first), off_ns)
+        is_grouped = group >= 0
+        slowness: Numbers = np.where(is_grouped, around.slowness[group], 1.0)
+        attributed: Nanoseconds = np.rint(on_cpu / slowness).astype(np.int64)
+        return Observations(
+            wall,
+            attributed,
+            plain.start_ns,
+            excused_ns={
+                WAITED: (wall - on_cpu).astype(np.float64),
+                SLOW_MACHINE: (on_cpu - attributed).astype(np.float64),
+            },
+            at_most_ns=wall,
+            probed=Probed(
+                plain.start_ns + self.begin >= self._counts_from,
+                is_grouped & around.undisturbed_before[group],
+                is_grouped & around.undisturbed_after[group] & (off_ns[group] == 0),
+            ),
+        )
+
+
+def without_off_time(wall: Nanoseconds, first: Nanoseconds, off_ns: Nanoseconds) -> Nanoseconds:
+    """Take the time off the CPU of each group off its slowest calls, down to their median.
+
+    Args:
+        wall: raw latencies, shape (n,).
+        first: position of the first observation of each group, shape (groups,).
+        off_ns: time off the CPU of each group, shape (groups,).
+
+    Returns:
+        An estimate of the time that each call took on the CPU, shape (n,).
+    """
+    import numpy as np
+
+    rest = wall.copy()
+    ends = np.append(first[1:], len(wall))
+    for group in np.flatnonzero(off_ns).tolist():
+        calls, left_ns = rest[first[group] : ends[group]], int(off_ns[group])
+        if not len(calls):
+            continue
+        median_ns = int(np.median(calls))
+        for at in np.argsort(calls)[::-1].tolist():
+            taken_ns = min(left_ns, int(calls[at]) - median_ns)
+            if taken_ns <= 0:
+                break
+            calls[at] -= taken_ns
+            left_ns -= taken_ns
+    return rest
