@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import OWN_NOISE_NS, SLOW_MACHINE, WAITED
 from ...core.sample import Observations, Probed
@@ -76,15 +76,43 @@ class GroupedTaker(BareTaker):
     def _take_group(self, request: Request, count: int, until: int) -> None:
         self._probes.run()
         request.call()  # fills the caches again
-        position, blocked = len(self), self._times_blocked()
-        process, cpu, begin = process_cpu(), thread_cpu(), self.clock()
-        super().take(request, count, min(until, begin + GROUP_NS))
+        position, opening = len(self), self._readings()
+        super().take(request, count, min(until, self.clock() + GROUP_NS))
+        self._keep_group(position, self._off_time_ns(opening))
+
+    def opening(self) -> tuple[Any, ...]:
+        """Return the readings before a window that is timed elsewhere: a group of its own."""
+        if not self._is_probing:
+            return ()
+        self._probes.run()
+        return self._readings()
+
+    def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
+        """Return what to `keep` of such a window."""
+        return t0, t1, self._off_time_ns(opening) if opening else None
+
+    def keep(self, closed: tuple[Any, ...]) -> None:
+        """Add an observation whose window was timed elsewhere."""
+        t0, t1, off_ns = closed
+        if off_ns is not None:
+            self._keep_group(len(self), off_ns)
+        super().keep((t0, t1))
+
+    def _readings(self) -> tuple[int, int, int, int]:
+        return self._times_blocked(), process_cpu(), thread_cpu(), self.clock()
+
+    def _off_time_ns(self, opening: tuple[int, int, int, int]) -> int:
+        """Return the time since these readings that the machine took; 0 if the test did itself."""
+        blocked, process, cpu, begin = opening
         wall_ns, cpu_ns = self.clock() - begin, thread_cpu() - cpu
         others_ns = process_cpu() - process - cpu_ns
         off_ns = wall_ns - cpu_ns
         is_own = self._times_blocked() != blocked or others_ns > OWN_NOISE_NS
+        return 0 if is_own or off_ns <= OWN_NOISE_NS else off_ns
+
+    def _keep_group(self, position: int, off_ns: int) -> None:
         self._first.append(position)
-        self._off_ns.append(0 if is_own or off_ns <= OWN_NOISE_NS else off_ns)
+        self._off_ns.append(off_ns)
         self._probe.append(self._probes.last)
 
     def observations(self) -> Observations:

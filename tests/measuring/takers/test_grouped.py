@@ -150,3 +150,22 @@ def test_off_time_is_taken_off_down_to_the_median() -> None:
     wall = np.array([10, 50, 30, 10, 10, 10, 90, 10])
     found = without_off_time(wall, np.array([0, 5]), np.array([50, 500]))
     assert found.tolist() == [10, 10, 20, 10, 10, 10, 10, 10]
+
+
+def test_a_window_that_is_timed_elsewhere_is_a_group_of_its_own(
+    machine: Machine, taker: GroupedTaker
+) -> None:
+    with taker.window():
+        machine.spend(10 * US)
+    taker.start_probing()
+    machine.clock.advance(500 * MS)
+    before = len(taker._probes)
+    for off in (0, 300 * US):
+        with taker.window():
+            machine.spend(10 * US, off=off)
+    assert len(taker._probes) - before == 2
+    found = taker.observations()
+    assert found.wall_ns.tolist() == [10 * US, 10 * US, 310 * US]
+    assert probed(taker).counts.tolist() == [False, True, True]
+    assert probed(taker).undisturbed_before.tolist() == [False, True, True]
+    assert probed(taker).undisturbed_after.tolist() == [False, True, False]
