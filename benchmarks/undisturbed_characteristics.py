@@ -38,10 +38,10 @@ from pytest_hancock_latency.core.sample import Observations, Probed
 from pytest_hancock_latency.core.undisturbed import ProbeTimes, ReferenceSpeed, surroundings
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.judging.sequential import LOOK_EVERY_NS, Policy, SequentialJudge
+from pytest_hancock_latency.measuring.takers.bracketed import GUARD_NS
 
 FOLDER: Final = Path(__file__).resolve().parent / "surroundings"
 SECONDS: Final = 5
-GUARD_NS: Final = 500_000_000
 GATES: Final = 200
 LEAST_TRUE: Final = 100
 """Calls that began undisturbed in a state whose quantile is taken for the truth."""

@@ -43,8 +43,6 @@ _LEAST_WAITS: Final = 5
 _SAVED: Final = 0.3
 """Share of a wait that a call saves of its CPU time: for unchanged code −1.5 to 0.12, for code that
 polls 0.47 to 1."""
-_OTHER_MACHINE: Final = 1.25
-"""A session that is faster than its reference by this factor does not run on that machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,12 +99,6 @@ class ReferenceSpeed:
             min(self.memory_ns, own.memory_ns),
             self.source,
         )
-
-    def is_outdated(self, own: ReferenceSpeed | None) -> bool:
-        """Whether the session was so much faster that this is the speed of another machine."""
-        if own is None:
-            return False
-        return self.arithmetic_ns > _OTHER_MACHINE * own.arithmetic_ns
 
 
 def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:

@@ -45,7 +45,7 @@ def merge(records: Sequence[Record]) -> list[Record]:
     Raises:
         ArtifactError: records with the same title have different budgets, or one has no histogram.
     """
-    groups = _by_title(records)
+    groups = by_title(records)
     return [_merged(group, len(groups)) for group in groups]
 
 
@@ -57,7 +57,7 @@ def merge_unjudged(records: Sequence[Record]) -> list[Record]:
     """
     return [
         _summarised(_together(group), _quantiles(group)) if len(group) > 1 else group[0]
-        for group in _by_title(records)
+        for group in by_title(records)
     ]
 
 
@@ -102,7 +102,8 @@ def budget_of(record: Record) -> LatencyBudget | None:
     )
 
 
-def _by_title(records: Sequence[Record]) -> list[list[Record]]:
+def by_title(records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records of each title together, in order of first appearance."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.title, []).append(record)

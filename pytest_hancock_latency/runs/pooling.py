@@ -79,7 +79,7 @@ def with_earlier_runs(
     for at, part in enumerate(verdict.limits):
         if not _is_open(part):
             continue
-        counts = [_counts(p) for p in (part, *(run.verdict.limits[at] for run in runs))]
+        counts = [LimitCounts.of(p) for p in (part, *(run.verdict.limits[at] for run in runs))]
         edge_ns = int(part.limit.limit_ns / slower)
         slowed = [counts[0], *(LimitCounts(r.raw.n, r.raw.maybe_over(edge_ns), 0) for r in runs)]
         table = boundaries(part.limit.allowed, ALPHA_WITHIN, alpha_of_gate(1) / len(limits))
@@ -200,10 +200,6 @@ def _slower(present: Histogram, earlier: Sequence[Histogram]) -> float:
 
 def _attributed(record: Record) -> Histogram:
     return record.attributed_histogram or record.histogram or Histogram()
-
-
-def _counts(part: LimitVerdict) -> LimitCounts:
-    return LimitCounts.of(part)
 
 
 def _span_ns(record: Record, first: _Run) -> int:

@@ -16,7 +16,7 @@ from ..core.evidence import ALPHA_WITHIN, boundaries
 from ..core.quantile import MAXIMUM, label, parse_quantile
 from ..core.record import EARLY, Record, quantiles_of
 from ..errors import ArtifactError
-from .merging import merge_unjudged
+from .merging import by_title, merge_unjudged
 
 MARGIN: Final = Fraction(1, 4)
 _DIGITS: Final = 2
@@ -48,10 +48,10 @@ def suggest_for(records: Sequence[Record], margin: Fraction = MARGIN) -> list[Su
     Raises:
         ArtifactError: a record has no bounds, or one of several has no histogram.
     """
-    runs: dict[str, list[Record]] = {}
-    for record in records:
-        runs.setdefault(record.title, []).append(record)
-    return [suggest(record, margin, runs[record.title]) for record in merge_unjudged(records)]
+    return [
+        suggest(merged, margin, runs)
+        for merged, runs in zip(merge_unjudged(records), by_title(records), strict=True)
+    ]
 
 
 def suggest(record: Record, margin: Fraction = MARGIN, runs: Sequence[Record] = ()) -> Suggestion:

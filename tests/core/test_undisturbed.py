@@ -102,14 +102,6 @@ def test_a_session_that_was_faster_replaces_the_reference() -> None:
     assert REFERENCE.or_faster(None) is REFERENCE
 
 
-@pytest.mark.parametrize(("arithmetic_ns", "expected"), [(100.0, False), (79.0, True)])
-def test_a_session_far_faster_than_the_reference_shows_that_it_is_outdated(
-    arithmetic_ns: float, expected: bool
-) -> None:
-    assert REFERENCE.is_outdated(ReferenceSpeed(arithmetic_ns, 50.0)) is expected
-    assert REFERENCE.is_outdated(None) is False
-
-
 @given(hnp.arrays(np.int64, (2, 20), elements=st.integers(1, 1000)))
 def test_slowness_is_at_least_one(ns: np.ndarray) -> None:
     found = surroundings(times(*ns.tolist()), np.arange(-1, 19), REFERENCE)

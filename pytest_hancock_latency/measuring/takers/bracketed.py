@@ -311,6 +311,11 @@ class BracketTaker(Taker):
         """Return what the probes around each observation showed; None without a probing phase."""
         if self._counts_from is None:
             return None
+        if not self.is_probing:
+            import numpy as np
+
+            nothing = np.zeros(len(circumstances.start), bool)
+            return Probed(nothing, nothing, nothing)
         around = self._surroundings()
         return Probed(
             counts=circumstances.start >= self._counts_from,

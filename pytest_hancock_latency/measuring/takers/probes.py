@@ -77,13 +77,12 @@ class Probes:
 
     def run(self) -> None:
         """Run both probes."""
-        source, target = _buffers()
         process, begin = process_cpu(), thread_cpu()
         spin()
         arithmetic_end = thread_cpu()
-        target[:] = source
+        copy()
         second_pass = thread_cpu()
-        target[:] = source
+        copy()
         end = thread_cpu()
         others_ns = process_cpu() - process - (end - begin)
         self._keep(
