@@ -11,7 +11,7 @@ from ..core.quantile import format_percent
 from ..errors import BudgetError
 from ..files.artifact import read_artifact
 from ..reporting.suggestions import suggestions_markers, suggestions_toml
-from ..runs.suggestion import MARGIN, suggest_for
+from ..runs.suggestion import MARGIN, machine_of, suggest_for
 from .artifacts import add_output, put
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 A limit is the upper bound of a percentile at 95 % confidence, plus a margin. Percentiles are p50,
 p95, p99 and those of existing budgets, except those with too few observations. Of several runs, the
-largest bound counts, since the machine differs between them.
+largest bound counts, since the machine differs between them. The speed of the machine is written
+beside the limits: what a slower machine explains is not exceeded.
 
 Measure where the gate will run: limits from a laptop say little about a CI runner.
 --latency=report measures tests without failing any.
@@ -59,9 +60,12 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     margin = parse_share("--margin", options.margin)
-    records = [record for path in options.artifacts for record in read_artifact(path).records]
+    artifacts = [read_artifact(path) for path in options.artifacts]
+    records = [record for artifact in artifacts for record in artifact.records]
     measured = [record for record in records if record.n]
     if not measured:
         raise BudgetError("no measurements in these artifacts: there is nothing to suggest")
-    put(_FORMATS[options.format](suggest_for(measured, margin), margin), options.output)
+    machine = machine_of(artifacts)
+    suggestions = suggest_for(measured, margin, machine)
+    put(_FORMATS[options.format](suggestions, margin, machine), options.output)
     return 0

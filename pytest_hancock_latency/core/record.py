@@ -12,7 +12,7 @@ from .advice import Advice
 from .evidence import bounding_ranks
 from .histogram import Histogram, highest, lowest
 from .quantile import COLUMNS, MAXIMUM, label
-from .sample import FROM_PROMETHEUS, Measurement, Sample
+from .sample import FROM_PROMETHEUS, Measurement, Observations, Sample
 from .timeline import Timeline
 from .verdict import ExitCode, Outcome, Verdict
 
@@ -60,6 +60,9 @@ class Record:
     bounds_ns: Mapping[str, Bounds] = field(default_factory=dict)
     """By percentile: lower bound of attributed and upper bound of raw latency, at 95 % confidence
     each."""
+    undisturbed_bounds_ns: Mapping[str, int] = field(default_factory=dict)
+    """By percentile: upper bound of the latency of undisturbed calls, at 95 % confidence; empty
+    without enough of them."""
     histogram: Histogram | None = None
     """Histogram of raw latency; None in artifacts without one."""
     attributed_histogram: Histogram | None = None
@@ -198,6 +201,7 @@ def record_of(sample: Sample, run: TestRun) -> Record:
         quantiles_ns={label(q): sample.quantile_ns(q) for q in quantiles},
         attributed_quantiles_ns={label(q): sample.attributed_quantile_ns(q) for q in quantiles},
         bounds_ns=_bounds_in_sample(quantiles, sample),
+        undisturbed_bounds_ns=undisturbed_bounds_ns(quantiles, sample.observations),
         histogram=raw,
         attributed_histogram=attributed,
         timeline=Timeline.of(sample.observations, sample.collections_ns),
@@ -248,6 +252,29 @@ def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str
     return bounds_at_ranks(
         quantiles, sample.n, lambda rank: int(attributed[rank - 1]), lambda rank: int(raw[rank - 1])
     )
+
+
+def undisturbed_bounds_ns(
+    quantiles: Iterable[Fraction], observations: Observations
+) -> dict[str, int]:
+    """Return upper bounds by label, from calls that began undisturbed.
+
+    The number of calls is that of those which also ended undisturbed, as for *within*: slow calls
+    end undisturbed less often than fast ones, so that without this they would be too rare.
+    """
+    probed = observations.probed
+    if probed is None:
+        return {}
+    import numpy as np
+
+    began, both = probed.undisturbed_before, probed.undisturbed_before & probed.undisturbed_after
+    n, latencies_ns = int(both.sum()), np.sort(observations.wall_ns[began])
+    bounds: dict[str, int] = {}
+    for quantile in quantiles:
+        _, high_rank = bounding_ranks(quantile, n) if quantile != MAXIMUM else (None, None)
+        if high_rank:
+            bounds[label(quantile)] = int(latencies_ns[len(latencies_ns) - 1 - (n - high_rank)])
+    return bounds
 
 
 def bounds_at_ranks(

@@ -125,6 +125,8 @@ class Measurement:
     blocked."""
     send_lag_ns: int | None = None
     """p99 of the time from the intended to the actual start; open loop only."""
+    probe_ns: int | None = None
+    """Median CPU time of the arithmetic probe meanwhile; None if it was hardly ever run."""
     slowest: tuple[Slow, ...] = ()
     advice: tuple[Advice, ...] = ()
 

@@ -32,8 +32,8 @@ LEAST_PROBES: Final = 200
 _ARITHMETIC_QUANTILE: Final = 0.05
 _MEMORY_QUANTILE: Final = 0.02
 """Lower: next to a neighbour that uses the memory, hardly any copy is undisturbed."""
-_FULL_ARITHMETIC: Final = 1.25
-_FULL_MEMORY: Final = 1.4
+FULL_ARITHMETIC: Final = 1.25
+FULL_MEMORY: Final = 1.4
 """Up to this many times its reference, a probe ran at full speed: p99 of calls in between was 1.15
 to 1.5 times its best value for eight kinds of work."""
 _SHORTEST_WAIT: Final = 0.05
@@ -154,7 +154,7 @@ def surroundings(
     p = times.arithmetic_ns / reference.arithmetic_ns
     m = times.memory_ns / reference.memory_ns
     slowness = np.where(times.is_disturbed, 1.0, np.maximum(1.0, np.maximum(p, m)))
-    full = (p < _FULL_ARITHMETIC) & (m < _FULL_MEMORY) & (m > 0) & ~times.is_disturbed
+    full = (p < FULL_ARITHMETIC) & (m < FULL_MEMORY) & (m > 0) & ~times.is_disturbed
     before, after = np.maximum(0, probe_of), np.minimum(probe_of + 1, count - 1)
     is_own_doing = times.is_disturbed[before] | times.is_disturbed[after]
     worst = np.where(is_own_doing, 1.0, np.maximum(slowness[before], slowness[after]))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.budget import Terms, parse_terms
+from ..core.machine_speed import MachineSpeed, parse_machine_speed
 from ..errors import BudgetError, LatencyError, did_you_mean
 from .input import read_input
 
@@ -24,7 +25,8 @@ SECTION: Final = "hancock-latency"
 """Our section of the table ``tool``."""
 BUDGETS: Final = "budgets"
 EXTENDS: Final = "extends"
-KEYS: Final = (BUDGETS, "profiles", EXTENDS)
+MACHINE: Final = "machine"
+KEYS: Final = (BUDGETS, MACHINE, "profiles", EXTENDS)
 """All valid keys of our section."""
 
 
@@ -88,6 +90,31 @@ def _inherited(base: object, path: Path, extended_by: tuple[Path, ...]) -> Mappi
     if resolved in trail:
         raise BudgetError(f"{path}: extends={base!r} leads back to a file that extends this one")
     return read_budgets(base_path, extended_by=trail)
+
+
+def read_machine(path: Path, extended_by: tuple[Path, ...] = ()) -> MachineSpeed | None:
+    """Return the speed of the machine of the limits, from the file or from one that it extends.
+
+    None if no file has it. That a file cannot be read is for `read_budgets` to say.
+
+    Raises:
+        BudgetError: a file has it, but it is invalid; the text starts with the path.
+    """
+    try:
+        content = read_toml(path, BudgetError)
+        section = _section(content, path)
+    except BudgetError:
+        return None
+    table = section.get(MACHINE, content.get(MACHINE))
+    if table is not None:
+        try:
+            return parse_machine_speed(table)
+        except BudgetError as error:
+            raise BudgetError(f"{path}: table '{MACHINE}': {error}") from None
+    base, trail = section.get(EXTENDS, content.get(EXTENDS)), (*extended_by, path)
+    if not isinstance(base, str) or path.parent / base in trail:
+        return None
+    return read_machine(path.parent / base, trail)
 
 
 def check_tables(path: Path) -> None:

@@ -13,14 +13,15 @@ from ..core.advice import Advice
 from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
-from ..core.undisturbed import ReferenceSpeed
 from ..core.verdict import Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
 
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
+    from ..core.undisturbed import ProbeTimes
     from ..judging.sequential import SequentialJudge
     from .plan import Plan
+    from .session_speed import SessionSpeed
 
 _LONG_NS: Final = 10 * NS_PER_S
 """Without a message, ten seconds of silence look like a test that hangs."""
@@ -123,14 +124,38 @@ def advice_on(
 
 
 def advice_on_speed(
-    verdict: Verdict | None, reference: ReferenceSpeed | None
-) -> tuple[Advice, ...]:
-    """Return advice if a limit may be inconclusive only because of an unknown reference speed."""
-    if verdict is None or reference is None or reference.source:
-        return ()
+    verdict: Verdict | None, speed: SessionSpeed, times: ProbeTimes
+) -> Iterator[Advice]:
+    """Yield advice on what is known, or believed, of the machine's speed.
+
+    Args:
+        times: the probes of the sample.
+    """
+    own, known = speed.own_with(times), speed.known
+    if verdict is None or own is None:
+        return
+    if known.of_limits is not None and known.is_wrong(own):
+        of_limits = known.of_limits.speed
+        yield Advice.of(
+            "wrong-speed",
+            arithmetic_ns=round(of_limits.arithmetic_ns),
+            memory_ns=round(of_limits.memory_ns),
+        )
     if not any(part.reason is Reason.MACHINE and part.counted for part in verdict.limits):
-        return ()
-    return (Advice.of("no-reference-speed", margin=reference.margin),)
+        return
+    reference = known.reference(own)
+    if reference is not None and not reference.source:
+        yield Advice.of("no-reference-speed", margin=reference.margin)
+    share = known.share_of_limits(own)
+    if share is not None:
+        yield Advice.of("slower-machine", percent=round(100 * share))
+
+
+def usual_probe_ns(times: ProbeTimes) -> int | None:
+    """Return the median CPU time of the arithmetic probe; None if there are too few probes."""
+    import numpy as np
+
+    return int(np.median(times.arithmetic_ns)) if len(times) >= _FEWEST_PROBES else None
 
 
 def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[Advice]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..core.machine_speed import KnownSpeed
 from ..core.undisturbed import LEAST_PROBES, ProbeTimes, ReferenceSpeed
 
 _AFTER_SAMPLE: Final = 25
@@ -20,15 +21,13 @@ _MOST_SAMPLES: Final = 1000
 
 @dataclass(slots=True)
 class SessionSpeed:
-    """All probes of a session, and the reference speed from outside of it."""
+    """All probes of a session, and what is known of the machine's speed from outside of it."""
 
-    read_outside: Callable[[], ReferenceSpeed | None] = lambda: None
-    """Returns the speed from outside of the session, such as that of earlier sessions; None if
-    there is none for this machine. Called when it is first needed."""
+    read_known: Callable[[], KnownSpeed] = KnownSpeed
+    """Returns what is known from outside of the session. Called when it is first needed."""
     _finished: list[ProbeTimes] = field(default_factory=list)
     _own: ReferenceSpeed | None = None
-    _outside: ReferenceSpeed | None = None
-    _is_read: bool = False
+    _known: KnownSpeed | None = None
 
     def add(self, times: ProbeTimes) -> None:
         """Add the probes of a finished sample."""
@@ -39,7 +38,7 @@ class SessionSpeed:
     @property
     def missing(self) -> int:
         """The number of probes to run until there is a reference speed."""
-        return 0 if self.outside or self._own else LEAST_PROBES
+        return 0 if self.known.reference(self._own) is not None else LEAST_PROBES
 
     @property
     def wanted(self) -> int:
@@ -51,23 +50,29 @@ class SessionSpeed:
         """The speed that the finished samples show; None if they have too few probes."""
         return self._own
 
+    def own_with(self, times: ProbeTimes) -> ReferenceSpeed | None:
+        """Return the speed that the session shows; None if there are too few probes.
+
+        Args:
+            times: the probes of the present sample.
+        """
+        present = ReferenceSpeed.of(times)
+        return self._own.or_faster(present) if self._own is not None else present
+
     def reference(self, times: ProbeTimes) -> ReferenceSpeed | None:
         """Return the speed to compare probes with; None if there are too few.
 
         Args:
             times: the probes of the present sample.
         """
-        present = ReferenceSpeed.of(times)
-        own = self._own.or_faster(present) if self._own is not None else present
-        outside = self.outside
-        return outside.or_faster(own) if outside is not None else own
+        return self.known.reference(self.own_with(times))
 
     @property
-    def outside(self) -> ReferenceSpeed | None:
-        """The speed from outside of the session; None if there is none."""
-        if not self._is_read:
-            self._outside, self._is_read = self.read_outside(), True
-        return self._outside
+    def known(self) -> KnownSpeed:
+        """What is known from outside of the session."""
+        if self._known is None:
+            self._known = self.read_known()
+        return self._known
 
     @property
     def has_measured(self) -> bool:

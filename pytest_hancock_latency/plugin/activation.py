@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,13 @@ from typing import Final
 import pytest
 
 from ..core.budget import Terms
+from ..core.machine_speed import KnownSpeed, MachineSpeed
 from ..core.record import Record
 from ..core.undisturbed import ReferenceSpeed
 from ..duel.connection import connect_to_coordinator
 from ..errors import BudgetError, LatencyError, SettingError
 from ..files.artifact import check_artifacts
+from ..files.budget import read_machine
 from ..files.history import earlier_runs
 from ..runs.baseline import kind_of_machine
 from .baseline import baseline_of
@@ -26,7 +27,7 @@ from .github import GitHub
 from .hooks import Hooks
 from .item_hooks import ItemHooks
 from .item_settings import ITEM_SETTINGS, item_settings_of
-from .kept_speed import KeptSpeed
+from .kept_speed import KeptSpeed, machine_kind
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
@@ -54,7 +55,8 @@ class Activation:
         self.settings, self._budgets = _usable(config)
         hooks = Hooks(config)
         self._facts = SessionFacts(config, self.settings, hooks)
-        self.settings.plan.speed.read_outside = lambda: self._kept_speed.reference
+        self._speed_of_limits = _speed_of_limits(self.settings, config)
+        self.settings.plan.speed.read_known = self._known_speed
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
         connection = connect_to_coordinator()
         duel = DuelSide(connection) if connection else None
@@ -82,11 +84,14 @@ class Activation:
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
 
     def _keep_speed(self, speed: ReferenceSpeed) -> None:
-        self._kept_speed.keep(speed)
+        kind = machine_kind(self._facts.machine)
+        known = self.settings.plan.speed.known
+        self._facts.speed = MachineSpeed(kind, known.shown(speed) or speed)
+        KeptSpeed(self._config, kind).keep(speed)
 
-    @cached_property
-    def _kept_speed(self) -> KeptSpeed:
-        return KeptSpeed(self._config, self._facts.machine)
+    def _known_speed(self) -> KnownSpeed:
+        kind = machine_kind(self._facts.machine)
+        return KnownSpeed(KeptSpeed(self._config, kind).reference, self._speed_of_limits, kind)
 
     def _evidence_of_earlier_runs(self) -> Callable[[Record], Record] | None:
         """Return what adds the evidence of earlier runs to a record, if it was asked for."""
@@ -167,6 +172,13 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
         settings = read_settings(config)
         return settings, NamedBudgets(settings, config)
     except (SettingError, BudgetError) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _speed_of_limits(settings: Settings, config: pytest.Config) -> MachineSpeed | None:
+    try:
+        return read_machine(settings.budgets or config.rootpath / "pyproject.toml")
+    except BudgetError as error:
         raise pytest.UsageError(str(error)) from None
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 
+from ..core.machine_speed import MachineKind
 from ..core.undisturbed import LEAST_PROBES, ReferenceSpeed
 from ..measuring.clock import system_clock
 from ..measuring.diagnosis import tracers
@@ -36,10 +37,10 @@ Speeds = list[list[float]]
 class KeptSpeed:
     """Reads and writes the speeds of earlier sessions on this kind of machine."""
 
-    def __init__(self, config: pytest.Config, machine: Mapping[str, Any]) -> None:
+    def __init__(self, config: pytest.Config, kind: MachineKind) -> None:
         # Missing with -p no:cacheprovider; a fresh checkout in CI has an empty one.
         self._cache: Any = getattr(config, "cache", None)
-        self._kind = kind_of_machine(machine)
+        self._kind = f"{kind.cpu} / {kind.python}"
 
     @property
     def reference(self) -> ReferenceSpeed | None:
@@ -91,10 +92,13 @@ def reference_of(speeds: Sequence[Sequence[float]]) -> ReferenceSpeed | None:
     return ReferenceSpeed(arithmetic, memory, SOURCE if is_known else "")
 
 
-def kind_of_machine(machine: Mapping[str, Any]) -> str:
+def machine_kind(machine: Mapping[str, Any]) -> MachineKind:
     """Return what two machines must share for their probes to be comparable."""
-    facts = (machine.get(name) for name in ("cpu", "cores", "implementation", "python"))
-    return " / ".join(map(str, (*facts, *platform.python_build(), f"probes {VERSION}")))
+    build = " ".join(" ".join(platform.python_build()).split())  # the day has two columns in it
+    return MachineKind(
+        cpu=f"{machine['cpu']}, {machine['cores']} cores",
+        python=f"{machine['implementation']} {machine['python']}, {build}, probes {VERSION}",
+    )
 
 
 def _valid(speeds: object) -> Speeds:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ..core.machine_speed import MachineSpeed
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from ..reporting.wording import scale_lines
@@ -29,10 +30,16 @@ class SessionFacts:
         self._settings = settings
         self._started_unix_s = round(time.time(), 3)
         self._load = load()  # before our own measuring raises it
+        self.speed: MachineSpeed | None = None
+        """The reference speed of this machine, once the session has measured."""
 
-    @cached_property
+    @property
     def plain(self) -> dict[str, Any]:
         """All facts as plain data, with the machine as changed by hooks."""
+        return self._plain if self.speed is None else {**self._plain, "speed": self.speed.plain()}
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
         return {
             "tool": "pytest-hancock-latency",
             "started_unix_s": self._started_unix_s,

@@ -158,6 +158,23 @@ def _no_reference_speed(f: Figures) -> str:
     )
 
 
+def _slower_machine(f: Figures) -> str:
+    return (
+        f"this machine ran at {f['percent']} % of the speed of the one that the limits are from: "
+        "what that explains is not exceeded; measure where the limits are from, or suggest limits "
+        "from here"
+    )
+
+
+def _wrong_speed(f: Figures) -> str:
+    return (
+        "the speed of the machine beside the limits (arithmetic "
+        f"{format_duration(f['arithmetic_ns'])}, memory {format_duration(f['memory_ns'])}) is out "
+        "of reach of this one, so it was not used: replace the table by the one that "
+        "hancock-latency suggest writes"
+    )
+
+
 def _saturated_callers(f: Figures) -> str:
     callers = f"all {f['concurrency']} callers were" if f["concurrency"] else "the caller was"
     return (
@@ -272,6 +289,8 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "throttled": _throttled,
     "unsteady-speed": _unsteady_speed,
     "no-reference-speed": _no_reference_speed,
+    "slower-machine": _slower_machine,
+    "wrong-speed": _wrong_speed,
     "saturated": _saturated_callers,
     "saturated-generator": _saturated_generator,
     "not-compared": lambda f: f"not compared with the baseline: {f['why']}",

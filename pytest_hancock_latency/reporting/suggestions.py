@@ -7,16 +7,23 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from ..core.duration import format_duration, plain_ms
+from ..core.machine_speed import MachineSpeed
 from ..core.quantile import format_percent
 from ..core.record import Record
+from ..core.undisturbed import MARGIN as UNKNOWN_MARGIN
 from ..runs.suggestion import Suggestion, together
 from .wording import printable
 
 
-def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
+def suggestions_toml(
+    suggestions: Sequence[Suggestion], margin: Fraction, machine: MachineSpeed | None
+) -> str:
     """Render tables for the budget file, each with the reasons for its limits.
 
     Samples with the same name share a budget, so its limits hold for all of them.
+
+    Args:
+        machine: the speed of the machine that was measured on; None if it is not known.
     """
     lines = [_explained(margin, 'in pyproject.toml: [tool.hancock-latency.budgets."NAME"]')]
     groups: dict[str, list[Suggestion]] = {}
@@ -31,6 +38,7 @@ def suggestions_toml(suggestions: Sequence[Suggestion], margin: Fraction) -> str
         lines += [f"{_key(percentile)} = {plain_ms(ns)}" for percentile, ns in limits.items()]
         if limits and all(_is_test(suggestion.record) for suggestion in group):
             lines.append(f"tests = [{_toml_text(name)}]")
+    lines += _machine_lines(suggestions, machine)
     return "\n".join(lines) + "\n"
 
 
@@ -39,8 +47,14 @@ def _is_test(record: Record) -> bool:
     return record.budget_name is None and "::" in record.test
 
 
-def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> str:
-    """Render a marker for each test, for all its samples, with the reasons for its limits."""
+def suggestions_markers(
+    suggestions: Sequence[Suggestion], margin: Fraction, machine: MachineSpeed | None
+) -> str:
+    """Render a marker for each test, for all its samples, with the reasons for its limits.
+
+    Args:
+        machine: the speed of the machine that was measured on, for pyproject.toml.
+    """
     lines = [_explained(margin, "numbers are milliseconds")]
     groups: dict[str, list[Suggestion]] = {}
     for suggestion in suggestions:
@@ -51,7 +65,29 @@ def suggestions_markers(suggestions: Sequence[Suggestion], margin: Fraction) -> 
         lines += ["", *_reasons(group, titled=True)]
         if keywords:
             lines.append(f"@latency_budget({', '.join(keywords)})")
+    lines += _machine_lines(suggestions, machine, of_markers=True)
     return "\n".join(lines) + "\n"
+
+
+def _machine_lines(
+    suggestions: Sequence[Suggestion], machine: MachineSpeed | None, *, of_markers: bool = False
+) -> Iterator[str]:
+    if machine is None:
+        if any(suggestion.record.measurement.bracket for suggestion in suggestions):
+            yield ""
+            yield (
+                "# These runs do not say how fast one machine is without neighbours: until "
+                f"pytest's cache has five sessions, only code {UNKNOWN_MARGIN:g} times slower than "
+                "its limit is exceeded"
+            )
+        return
+    where = "in pyproject.toml: [tool.hancock-latency.machine]"
+    yield ""
+    yield f"# The speed of this machine: what a slower one explains is not exceeded; {where}"
+    prefix = "# " if of_markers else ""
+    yield f"{prefix}[machine]"
+    for key, text in machine.toml().items():
+        yield f"{prefix}{key} = {_toml_text(text)}"
 
 
 def _explained(margin: Fraction, note: str) -> str:
@@ -73,7 +109,14 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
     for limit in suggestion.limits:
         observed = format_duration(record.quantiles_ns[limit.percentile])
         bound = format_duration(limit.bound_ns)
-        yield f"# {limit.percentile} {observed}, at most {bound} ({record.n} observations)"
+        calls = f"{record.n} observations"
+        calls += ", by those that nothing disturbed" if limit.is_undisturbed else ""
+        yield f"# {limit.percentile} {observed}, at most {bound} ({calls})"
+    if suggestion.slowness is not None:
+        yield (
+            f"# the machine was {suggestion.slowness:.1f} times slower than at its best: measure "
+            "again when it is quiet, or these limits may be that much too wide"
+        )
     for percentile, observations in suggestion.unknown:
         yield (
             f"# {percentile} cannot be determined from {record.n} observations: it needs at least "

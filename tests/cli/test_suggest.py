@@ -5,16 +5,20 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_hancock_latency import latency_budget
+from pytest_hancock_latency.core.machine_speed import MachineKind, MachineSpeed
 from pytest_hancock_latency.core.record import Record
-from pytest_hancock_latency.files.budget import read_budgets
+from pytest_hancock_latency.core.sample import Measurement
+from pytest_hancock_latency.core.undisturbed import ReferenceSpeed
+from pytest_hancock_latency.files.budget import read_budgets, read_machine
 
 from ..reporting import gold
 from .conftest import Command
-from .making import record, unjudged, written
+from .making import MS, record, unjudged, written
 
 ODD = 'test_it.py::test_odd[say "no"\\never\x7f\n]'
 
@@ -50,6 +54,66 @@ def test_a_marker_has_its_reason_above_it(command: Command, tmp_path: Path) -> N
         "# 2 of 102 requests failed: set errors= to the share that may fail\n"
         "@latency_budget(p50=5, p95=5)\n"
     )
+
+
+SPEED = {
+    "cpu": "a CPU, 2 cores",
+    "python": "cpython 3.12.1, main, probes 1",
+    "arithmetic_ns": 66_123,
+    "memory_ns": 44_700,
+}
+TABLE = """
+# The speed of this machine: what a slower one explains is not exceeded; \
+in pyproject.toml: [tool.hancock-latency.machine]
+[machine]
+cpu = "a CPU, 2 cores"
+python = "cpython 3.12.1, main, probes 1"
+arithmetic = "66.1us"
+memory = "44.7us"
+"""
+
+
+def bracketed(*latencies_ms: float, **measurement: Any) -> Record:
+    measured = record(*latencies_ms)
+    return replace(measured, measurement=Measurement(bracket=True, **measurement))
+
+
+def test_the_speed_of_the_machine_is_written_beside_the_limits(
+    command: Command, tmp_path: Path
+) -> None:
+    artifact = written(tmp_path / "a.json", [bracketed(*[4] * 100)], {"speed": SPEED})
+    file = tmp_path / "budgets.toml"
+    assert command("suggest", artifact, "-o", file).code == 0
+    assert file.read_text(encoding="utf-8").endswith(TABLE)
+    assert read_machine(file) == MachineSpeed(
+        MachineKind("a CPU, 2 cores", "cpython 3.12.1, main, probes 1"),
+        ReferenceSpeed(66_100.0, 44_700.0),
+    )
+    markers = command("suggest", artifact, "--format", "markers").out
+    head, *table = TABLE.strip().splitlines()
+    assert markers.endswith("\n".join((head, *(f"# {line}" for line in table))) + "\n")
+
+
+def test_without_the_speed_of_the_machine_it_is_said_what_that_costs(
+    command: Command, tmp_path: Path
+) -> None:
+    artifact = written(tmp_path / "a.json", [bracketed(*[4] * 100)])
+    assert command("suggest", artifact).out.endswith(
+        "\n\n# These runs do not say how fast one machine is without neighbours: until pytest's "
+        "cache has five sessions, only code 1.6 times slower than its limit is exceeded\n"
+    )
+
+
+def test_limits_from_a_slow_machine_say_so(command: Command, tmp_path: Path) -> None:
+    slow = replace(bracketed(*[4] * 100, probe_ns=132_246), undisturbed_bounds_ns={"p50": 3 * MS})
+    artifact = written(tmp_path / "a.json", [slow], {"speed": SPEED})
+    assert command("suggest", artifact).out.splitlines()[2:6] == [
+        "# p50 4 ms, at most 3 ms (100 observations, by those that nothing disturbed)",
+        "# p95 4 ms, at most 4 ms (100 observations)",
+        "# the machine was 2.0 times slower than at its best: measure again when it is quiet, or "
+        "these limits may be that much too wide",
+        "# p99 cannot be determined from 100 observations: it needs at least 354",
+    ]
 
 
 SAMPLES = [

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.evidence import bounding_ranks
 from pytest_hancock_latency.core.record import (
     Record,
     TestRun,
     counterparts,
     exit_code_of,
     record_of,
+    undisturbed_bounds_ns,
 )
-from pytest_hancock_latency.core.sample import Observations, Sample
+from pytest_hancock_latency.core.sample import Observations, Probed, Sample
 from pytest_hancock_latency.core.verdict import (
     ExitCode,
     FailureVerdict,
@@ -104,6 +106,25 @@ def test_a_record_and_its_verdict_come_from_the_same_observations() -> None:
     for name, (low_ns, high_ns) in record.bounds_ns.items():
         assert low_ns is None or low_ns <= record.attributed_quantiles_ns[name]
         assert high_ns is None or high_ns >= record.quantiles_ns[name]
+
+
+def test_undisturbed_calls_have_bounds_of_their_own() -> None:
+    """The slowest of those that began undisturbed counts, whatever followed."""
+    n = 400
+    wall = np.arange(1, n + 1, dtype=np.int64)
+    began, ended = wall % 2 == 0, wall != n
+    probed = Probed(np.ones(n, bool), began, ended)
+    observations = Observations(wall, wall, wall, probed=probed)
+    bounds_ns = undisturbed_bounds_ns(
+        [Fraction(1, 2), Fraction(99, 100), Fraction(1)], observations
+    )
+    _, high_rank = bounding_ranks(Fraction(1, 2), 199)
+    assert bounds_ns == {"p50": int(wall[began][200 - 1 - (199 - high_rank)])}
+
+
+def test_without_a_probing_phase_nothing_is_known_of_undisturbed_calls() -> None:
+    wall = np.arange(1, 401, dtype=np.int64)
+    assert undisturbed_bounds_ns([Fraction(1, 2)], Observations(wall, wall, wall)) == {}
 
 
 def named(test: str, *, budget: str | None = None, name: str = "") -> Record:

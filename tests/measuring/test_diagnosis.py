@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,17 +13,23 @@ import pytest
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.attribution import COLLECTOR, DISK, THROTTLED, WAITED
 from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.machine_speed import KnownSpeed, MachineKind, MachineSpeed
 from pytest_hancock_latency.core.sample import Observations
+from pytest_hancock_latency.core.undisturbed import LEAST_PROBES, ProbeTimes, ReferenceSpeed
+from pytest_hancock_latency.core.verdict import Reason, Verdict
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring import diagnosis
 from pytest_hancock_latency.measuring.diagnosis import (
     advice_before,
     advice_on,
     advice_on_long,
+    advice_on_speed,
     pace_ns,
     slowest,
+    usual_probe_ns,
 )
 from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.session_speed import SessionSpeed
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -140,6 +147,63 @@ def test_a_first_call_that_took_more_than_ten_times_the_median_is_named() -> Non
         (observed([10, 101, *[10] * 9]), ()),
     ):
         assert kinds(advice_on(measured, warmup, ())) == []
+
+
+def verdict_of(reason: Reason, counted: int | None = 40) -> Verdict:
+    budget = parse_terms({"p95": 10}).budget()
+    verdict = SequentialJudge(budget, Policy()).verdict(observed([1]))
+    (part,) = verdict.limits
+    return replace(verdict, limits=(replace(part, reason=reason, counted=counted),))
+
+
+MACHINE = verdict_of(Reason.MACHINE)
+KIND = MachineKind("a CPU, 2 cores", "cpython 3.12.1, main, probes 1")
+OTHER_KIND = MachineKind("another CPU, 2 cores", "cpython 3.12.1, main, probes 1")
+
+
+def probes_of(arithmetic_ns: int) -> ProbeTimes:
+    count = LEAST_PROBES
+    return ProbeTimes(np.full(count, arithmetic_ns), np.full(count, 50_000), np.zeros(count, bool))
+
+
+def speeds(
+    arithmetic_ns: float | None = None,
+    *,
+    kind: MachineKind = KIND,
+    earlier: ReferenceSpeed | None = None,
+) -> SessionSpeed:
+    reference = None if arithmetic_ns is None else ReferenceSpeed(arithmetic_ns, 50_000)
+    of_limits = MachineSpeed(kind, reference) if reference else None
+    return SessionSpeed(lambda: KnownSpeed(earlier, of_limits, KIND))
+
+
+def test_a_machine_of_unknown_speed_is_named_where_it_matters() -> None:
+    unknown = Advice.of("no-reference-speed", margin=1.6)
+    assert [*advice_on_speed(MACHINE, speeds(), probes_of(70_000))] == [unknown]
+    for verdict in (verdict_of(Reason.NEAR), verdict_of(Reason.MACHINE, counted=None), None):
+        assert [*advice_on_speed(verdict, speeds(), probes_of(70_000))] == []
+    earlier = ReferenceSpeed(70_000, 50_000, "earlier sessions")
+    assert [*advice_on_speed(MACHINE, speeds(earlier=earlier), probes_of(70_000))] == []
+
+
+def test_a_machine_slower_than_that_of_the_limits_is_named() -> None:
+    slower = Advice.of("slower-machine", percent=60)
+    assert [*advice_on_speed(MACHINE, speeds(60_000), probes_of(100_000))] == [slower]
+    assert [*advice_on_speed(MACHINE, speeds(60_000), probes_of(75_000))] == []
+
+
+def test_a_speed_beside_the_limits_that_cannot_be_is_named_whatever_the_verdict() -> None:
+    wrong = Advice.of("wrong-speed", arithmetic_ns=20_000, memory_ns=50_000)
+    near = verdict_of(Reason.NEAR)
+    for kind in (KIND, OTHER_KIND):
+        assert [*advice_on_speed(near, speeds(20_000, kind=kind), probes_of(100_000))] == [wrong]
+
+
+def test_the_usual_time_of_a_probe_needs_twenty_of_them() -> None:
+    times = probes_of(70_000)
+    assert usual_probe_ns(times) == 70_000
+    few = ProbeTimes(times.arithmetic_ns[:19], times.memory_ns[:19], times.is_disturbed[:19])
+    assert usual_probe_ns(few) is None
 
 
 def test_a_machine_that_changes_its_speed_by_more_than_half_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pytest_hancock_latency.core.machine_speed import KnownSpeed
 from pytest_hancock_latency.core.undisturbed import LEAST_PROBES, ProbeTimes, ReferenceSpeed
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
 
@@ -40,14 +41,14 @@ def test_the_present_sample_counts_as_well() -> None:
 
 
 def test_the_speed_from_outside_is_the_reference() -> None:
-    speed = SessionSpeed(lambda: OUTSIDE)
+    speed = SessionSpeed(lambda: KnownSpeed(OUTSIDE))
     speed.add(times(150, 80))
     assert speed.reference(NONE) == OUTSIDE
     assert speed.missing == 0
 
 
 def test_a_session_that_was_faster_is_the_reference_itself() -> None:
-    speed = SessionSpeed(lambda: OUTSIDE)
+    speed = SessionSpeed(lambda: KnownSpeed(OUTSIDE))
     speed.add(times(90, 60))
     assert speed.reference(NONE) == ReferenceSpeed(90.0, 50.0, "earlier sessions")
     assert speed.reference(times(80, 40)) == ReferenceSpeed(80.0, 40.0, "earlier sessions")

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import platform
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pytest_hancock_latency.core.machine_speed import MachineKind
 from pytest_hancock_latency.core.undisturbed import ReferenceSpeed
-from pytest_hancock_latency.plugin.kept_speed import KEY, SOURCE, KeptSpeed, reference_of
+from pytest_hancock_latency.measuring.takers.probes import VERSION
+from pytest_hancock_latency.plugin.kept_speed import (
+    KEY,
+    SOURCE,
+    KeptSpeed,
+    machine_kind,
+    reference_of,
+)
 
 MACHINE = {"cpu": "a CPU", "cores": 2, "implementation": "cpython", "python": "3.12.1"}
 
@@ -31,7 +40,13 @@ class Cache:
 
 def kept_in(cache: object, **machine: object) -> KeptSpeed:
     config: Any = SimpleNamespace(cache=cache)
-    return KeptSpeed(config, {**MACHINE, **machine})
+    return KeptSpeed(config, machine_kind({**MACHINE, **machine}))
+
+
+def test_a_kind_of_machine_is_its_cpu_its_python_and_our_probes() -> None:
+    kind = machine_kind(MACHINE)
+    build = " ".join(" ".join(platform.python_build()).split())
+    assert kind == MachineKind("a CPU, 2 cores", f"cpython 3.12.1, {build}, probes {VERSION}")
 
 
 def after(*speeds: tuple[float, float]) -> ReferenceSpeed | None:

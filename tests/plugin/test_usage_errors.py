@@ -157,7 +157,12 @@ BUDGET_FILES = [
     (
         '[tool.hancock-latency.budget."GET /"]\np99 = 1',
         'unknown table [tool.hancock-latency.budget] (did you mean "budgets"?): '
-        "must be one of budgets, profiles, extends",
+        "must be one of budgets, machine, profiles, extends",
+    ),
+    (
+        '[budgets."GET /"]\np50 = 1\n[machine]\ncpu = "a CPU"',
+        "table 'machine': python is missing: must be a table of cpu, python, arithmetic and "
+        "memory, as hancock-latency suggest writes",
     ),
     ("[tool]\nhancock-latency = 5", "'tool.hancock-latency' must be a table"),
 ]
@@ -206,7 +211,7 @@ def test_an_unknown_table_of_pyproject_toml_is_named_even_if_no_test_names_a_bud
     assert errors() == [
         f"ERROR: {file}: unknown table [tool.hancock-latency.budgtes] "
         '(did you mean "budgets"?): '
-        "must be one of budgets, profiles, extends"
+        "must be one of budgets, machine, profiles, extends"
     ]
 
 

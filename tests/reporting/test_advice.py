@@ -78,6 +78,15 @@ SENTENCES = {
         "times slower than its limit is exceeded: keep pytest's cache, .pytest_cache, from run to "
         "run; five sessions are enough"
     ),
+    Advice.of("slower-machine", percent=60): (
+        "this machine ran at 60 % of the speed of the one that the limits are from: what that "
+        "explains is not exceeded; measure where the limits are from, or suggest limits from here"
+    ),
+    Advice.of("wrong-speed", arithmetic_ns=10_000, memory_ns=44_700): (
+        "the speed of the machine beside the limits (arithmetic 10 µs, memory 44.7 µs) is out of "
+        "reach of this one, so it was not used: replace the table by the one that hancock-latency "
+        "suggest writes"
+    ),
     Advice.of("saturated", concurrency=8, send_lag_ns=1970 * MS, per_second=100.0): (
         "saturated: all 8 callers were busy when requests were due (p99 send lag 1.97 s); "
         "the server is too slow for 100 requests/s, or concurrency= is too low"

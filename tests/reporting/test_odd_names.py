@@ -66,8 +66,8 @@ def compared(record: Record) -> str:
         lambda record: summary_markdown([record]),
         lambda record: details([record]) + headlines([record]),
         lambda record: "\n".join(annotation_lines([record], {})),
-        lambda record: suggestions_toml([suggest(record, Fraction(1, 5))], Fraction(1, 5)),
-        lambda record: suggestions_markers([suggest(record, Fraction(1, 5))], Fraction(1, 5)),
+        lambda record: suggestions_toml([suggest(record, Fraction(1, 5))], Fraction(1, 5), None),
+        lambda record: suggestions_markers([suggest(record, Fraction(1, 5))], Fraction(1, 5), None),
         compared,
     ],
     ids=["text", "markdown", "failing", "github", "toml", "markers", "compare"],
@@ -99,7 +99,7 @@ def test_advice_of_an_odd_kind_is_escaped() -> None:
 
 def test_the_name_of_a_suggested_budget_is_the_name_itself() -> None:
     name = ODD.replace("\ud800", "").replace("\ufffe", "")
-    text = suggestions_toml([suggest(odd(name), Fraction(1, 5))], Fraction(1, 5))
+    text = suggestions_toml([suggest(odd(name), Fraction(1, 5))], Fraction(1, 5), None)
     assert [name] == list(tomllib.loads(text)["budgets"])
 
 

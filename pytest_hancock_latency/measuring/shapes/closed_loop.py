@@ -23,6 +23,7 @@ from ..diagnosis import (
     advice_on_speed,
     pace_ns,
     slowest,
+    usual_probe_ns,
 )
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
@@ -191,11 +192,11 @@ class Measuring:
             self._turns.finish(
                 *latencies_in_turns(observations, self._first_of_turns, self._turns.quantiles)
             )
-        advice = advice_on(observations, self._warmup, self._probes.times.arithmetic_ns)
+        times = self._probes.times
+        advice = advice_on(observations, self._warmup, times.arithmetic_ns)
         collections = self._collector.since(self._begin)
         verdict = self._verdict(observations)
-        reference = self._plan.speed.reference(self._probes.times)
-        advice = (*advice_on_speed(verdict, reference), *advice)
+        advice = (*advice_on_speed(verdict, self._plan.speed, times), *advice)
         return Sample(
             name=self._name,
             observations=observations.without_circumstances(),
@@ -207,6 +208,7 @@ class Measuring:
                 warmup_ns=self._warmup,
                 elapsed_ns=self._elapsed,
                 followed=self._follower.words,
+                probe_ns=usual_probe_ns(times),
                 slowest=slowest(observations, collections),
                 advice=(self._early, *advice) if self._early else advice,
             ),
