@@ -132,7 +132,7 @@ def advice_on_speed(
         times: the probes of the sample.
     """
     own, known = speed.own_with(times), speed.known
-    if verdict is None or own is None:
+    if verdict is None or known.shown(own) is None:
         return
     if known.of_limits is not None and known.is_wrong(own):
         of_limits = known.of_limits.speed

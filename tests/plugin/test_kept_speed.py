@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -147,3 +148,42 @@ def test_under_a_tracer_a_session_does_not_show_the_speed_of_the_machine(
     result = pytester.runpytest_subprocess("-p", "hancock_latency")
     result.assert_outcomes(passed=1)
     assert not (pytester.path / ".pytest_cache" / "v" / "hancock_latency").exists()
+
+
+def test_the_artifact_has_the_speed_of_the_machine(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MEASURED)
+    pytester.runpytest_subprocess("-p", "hancock_latency", "--latency-json=a.json")
+    artifact = json.loads(Path("a.json").read_text(encoding="utf-8"))
+    kind = machine_kind(artifact["machine"])
+    speed = artifact["speed"]
+    assert (speed["cpu"], speed["python"]) == (kind.cpu, kind.python)
+    assert speed["arithmetic_ns"] > 0 < speed["memory_ns"]
+
+
+BUDGETS = """
+[budgets.fast]
+p50 = "1s"
+
+[machine]
+cpu = "a CPU"
+python = "a Python"
+arithmetic = "10ns"
+memory = "44us"
+"""
+
+
+def test_the_speed_beside_the_limits_is_read_and_named_if_it_is_wrong(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(MEASURED.replace('p50="1s"', '"fast"').replace("3000", "30000"))
+    Path("budgets.toml").write_text(BUDGETS, encoding="utf-8")
+    for _ in range(2):  # the first session shows the speed of the machine at its end
+        result = pytester.runpytest_subprocess(
+            "-p", "hancock_latency", "--latency-budgets=budgets.toml"
+        )
+    result.stdout.fnmatch_lines(
+        [
+            "advice for fast (*): the speed of the machine beside the limits (arithmetic 10 ns, "
+            "memory 44 µs) is out of reach of this one, *(wrong-speed)"
+        ]
+    )
