@@ -256,6 +256,12 @@ class Verdict:
         return worst(part.outcome for part in parts if part is not None)
 
     @property
+    def route(self) -> Route:
+        """The least direct route by which one of the limits is within."""
+        routes = {part.route for part in self.limits}
+        return next(route for route in reversed(Route) if route in routes or route is Route.RAW)
+
+    @property
     def decisive(self) -> LimitVerdict | None:
         """The limit that best explains the outcome: the highest one with the same outcome."""
         same = [part for part in self.limits if part.outcome is self.outcome]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..core.duration import format_against, format_duration, format_ms, plain_ms
 from ..core.quantile import COLUMNS, format_percent, label
 from ..core.record import Record
-from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome
+from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome, Route
 from .advice import advice_lines
 from .columns import NO_VALUE, Column, notes
 from .wording import explain, printable, scale_lines, scale_of, why_inconclusive
@@ -112,14 +112,27 @@ def _limits(record: Record) -> str:
 
 
 def _verdict(record: Record) -> str:
-    """Return the outcome and what decided it: a limit, the errors or the requests/s."""
+    """Return the outcome and what decided it: a limit, the errors or the requests/s.
+
+    *within* has the route if it is not raw latency, which the other columns show.
+    """
     verdict = record.verdict
-    if verdict is None or record.outcome is Outcome.WITHIN:
+    if verdict is None:
         return record.outcome
+    if record.outcome is Outcome.WITHIN:
+        return f"{record.outcome}{route_note(record)}"
     if verdict.decisive is not None:
         return f"{record.outcome} {verdict.decisive.limit.label}"
     of_failures = verdict.failures.outcome is record.outcome
     return f"{record.outcome} {'errors' if of_failures else 'requests/s'}"
+
+
+def route_note(record: Record) -> str:
+    """Return the route to *within* in brackets; empty if it is raw latency."""
+    verdict = record.verdict
+    if verdict is None or record.outcome is not Outcome.WITHIN or verdict.route is Route.RAW:
+        return ""
+    return f" ({verdict.route})"
 
 
 def cells_of(records: Sequence[Record], columns: Sequence[Column] = ()) -> list[tuple[str, ...]]:

@@ -378,7 +378,7 @@ def _measured_for(verdict: Verdict) -> str:
 def _counts_of_all_limits(verdict: Verdict) -> str:
     counts = [
         f"{part.limit.label} {part.over} of {part.n} over {format_exactly(part.limit.limit_ns)}"
-        f"{_last_runs(part)}"
+        f"{_route_words(part)}{_last_runs(part)}"
         for part in verdict.limits
     ]
     if verdict.rps:

@@ -183,7 +183,7 @@ def test_the_speed_beside_the_limits_is_read_and_named_if_it_is_wrong(
         )
     result.stdout.fnmatch_lines(
         [
-            "advice for fast (*): the speed of the machine beside the limits (arithmetic 10 ns, "
+            "advice for *::test_it: the speed of the machine beside the limits (arithmetic 10 ns, "
             "memory 44 µs) is out of reach of this one, *(wrong-speed)"
         ]
     )

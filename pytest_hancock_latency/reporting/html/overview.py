@@ -9,7 +9,7 @@ from ...core.duration import format_ms
 from ...core.record import Record
 from ...core.verdict import Outcome
 from ...runs.baseline import median_change
-from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, rows
+from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, route_note, rows
 from ..wording import SIGNS
 from .markup import Child, Element, element
 
@@ -128,9 +128,9 @@ def _verdict(record: Record, *, slower: bool) -> list[Child]:
 
 
 def _limit(record: Record) -> str:
-    """Return the limit that decided the verdict, if any."""
+    """Return the limit that decided the verdict, or the route to it, if worth naming."""
     part = record.verdict.decisive if record.verdict else None
-    return part.limit.label if part and record.outcome.needs_attention else ""
+    return part.limit.label if part and record.outcome.needs_attention else route_note(record)
 
 
 def _before(record: Record, earlier: Record | None) -> Element:
