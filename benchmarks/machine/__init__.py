@@ -37,6 +37,23 @@ one, end, parent = bytearray(64_000_000), time.monotonic() + {seconds}, {parent}
 while time.monotonic() < end and is_wanted(parent):
     other = bytes(one)
 """
+_COMPILE: Final = """
+import random, time
+end, parent = time.monotonic() + {seconds}, {parent}
+with open(random.__file__, encoding="utf-8") as file:
+    text = file.read()
+while time.monotonic() < end and is_wanted(parent):
+    compile(text, "random.py", "exec")
+"""
+_FORK: Final = """
+import os, time
+end, parent, started = time.monotonic() + {seconds}, {parent}, 0
+while time.monotonic() < end and is_wanted(parent):
+    os.posix_spawn("/bin/true", ["true"], {{}})
+    started += 1
+    if started > {at_once}:
+        os.wait()
+"""
 _FSYNC: Final = """
 import os, time
 end, parent = time.monotonic() + {seconds}, {parent}
@@ -101,6 +118,21 @@ def busy_by_turns(count: int, longest_s: float) -> Iterator[None]:
 def copying_memory(count: int, longest_s: float) -> Iterator[None]:
     """`count` processes that copy more memory than a cache holds."""
     with _running(count, _COPY.format(seconds=longest_s, parent=os.getpid())):
+        yield
+
+
+@contextmanager
+def compiling(count: int, longest_s: float) -> Iterator[None]:
+    """`count` processes that compile Python code again and again."""
+    with _running(count, _COMPILE.format(seconds=longest_s, parent=os.getpid())):
+        yield
+
+
+@contextmanager
+def forking(at_once: int, longest_s: float) -> Iterator[None]:
+    """A process that starts short programs as fast as it can, `at_once` at the same time."""
+    code = _FORK.format(seconds=longest_s, parent=os.getpid(), at_once=at_once)
+    with _running(1, code):
         yield
 
 

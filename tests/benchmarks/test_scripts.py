@@ -86,6 +86,29 @@ def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_neighbours_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    chosen = ["--works", "integers,json", "--states", "spinner", "--cells", "unchanged,slower"]
+    options = [*chosen, "--results", str(results)]
+    first = figures("neighbours.py", tmp_path, *options)
+    again = figures("neighbours.py", tmp_path, *options)
+    assert first == again
+    assert {cell: [row["work"] for row in rows] for cell, rows in first["rows"].items()} == {
+        "spinner unchanged": ["integers", "json"],
+        "spinner slower": ["integers", "json"],
+    }
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="needs schedstat")
+def test_counted_calls(tmp_path: Path) -> None:
+    made = figures("counted_calls.py", tmp_path, "--seconds", "0.1", "--works", "json,unpacking")
+    assert [row["work"] for row in made["rows"]] == ["json", "unpacking"]
+    for row in made["rows"]:
+        low, high = row["p50_interval"]
+        assert low <= row["p50"] <= high
+
+
 def test_artifact_cost(tmp_path: Path) -> None:
     made = figures("artifact_cost.py", tmp_path, "--gates", "20")
     rows = made["rows"]
