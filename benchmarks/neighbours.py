@@ -59,6 +59,8 @@ GATE_S: Final = 5
 """The plugin's time limit for a gate whose limits need no more."""
 START_S: Final = 6
 """To start a session, its workers and its neighbour."""
+CALM_LOAD: Final = 0.5
+"""From this load on, limits are too high, and code that is twice as slow may be within them."""
 STATES: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
     "nothing": nullcontext,
     "spinner": partial(spinning, 1, set(), LONGEST_S),
@@ -182,6 +184,11 @@ def without_machine(limits: str) -> str:
     return re.sub(r"(?ms)^\[(tool\.hancock-latency\.)?machine\b.*?(?=^\[|\Z)", "", limits)
 
 
+def sentences(printed: str, test: str) -> list[str]:
+    """Return the lines about a test: its row of the table, what is inconclusive, its failure."""
+    return [line for line in printed.splitlines() if line.startswith((test, f"FAILED {test}"))]
+
+
 def judged(folder: Path, cell: Cell, number: int, works: Sequence[str]) -> list[Row]:
     """Return the verdicts of one session."""
     options = ["--latency-budgets=latency.toml"]
@@ -201,7 +208,7 @@ def judged(folder: Path, cell: Cell, number: int, works: Sequence[str]) -> list[
             "n": record["n"],
             "quantiles_ns": record["quantiles_ns"],
             "judged": record["verdict"]["limits"],
-            "sentences": [line for line in printed.splitlines() if record["test"] in line],
+            "sentences": sentences(printed, record["test"]),
             "elapsed_s": record["measurement"]["elapsed_ns"] / 1e9,
             "session_s": round(seconds, 1),
             "load": os.getloadavg()[0],
@@ -236,7 +243,10 @@ def measure(results: Results, asked: Sequence[Cell], chosen: argparse.Namespace)
         for name in ("works.py", "test_works.py"):
             shutil.copy(PROJECT / name, folder)
         if results.limits is None:
-            results.add([{"limits": suggested(folder, WORKS)}])
+            load = os.getloadavg()[0]
+            results.add([{"limits": suggested(folder, WORKS), "load": load}])
+            if load > CALM_LOAD:
+                print(f"the limits were measured at load {load:.1f}, not next to nothing")
         limits = results.limits or ""
         for number in range(chosen.rounds):
             for cell in asked:
