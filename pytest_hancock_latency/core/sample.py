@@ -46,6 +46,11 @@ class Probed:
     undisturbed_before: Flags
     undisturbed_after: Flags
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether any observation has been probed."""
+        return bool(self.counts.any() or self.undisturbed_before.any())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
@@ -92,7 +97,7 @@ class Observations:
 
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""
-        probed = self.probed if self.probed is not None and self.probed.counts.any() else None
+        probed = self.probed if self.probed is not None and self.probed.has_begun else None
         return Observations(self.wall_ns, self.attributed_ns, self.start_ns, probed=probed)
 
 

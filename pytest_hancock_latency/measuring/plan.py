@@ -35,6 +35,8 @@ class Plan:
     """Maximum of an automatic time limit."""
     attribution: bool = True
     """Whether to read the kernel's counters around each observation, if available."""
+    probes: bool = False
+    """Whether both probes run from the first call on, and not only once something is suspicious."""
     speed: SessionSpeed = field(default_factory=SessionSpeed)
     """The probes of the session, with which those of a sample are compared."""
 

@@ -79,6 +79,8 @@ def item_settings_of(
             time_limit_ns=_time_limit(own, plan, _timeout_ns(item)),
             longest_ns=min(LONGEST_NS, _timeout_ns(item)),
             attribution=plan.attribution,
+            # Limits are suggested from such runs, of the calls that nothing disturbed.
+            probes=settings.mode is Mode.REPORT,
             speed=plan.speed,
         ),
         budget=terms.scaled(settings.scale).budget() if terms else None,

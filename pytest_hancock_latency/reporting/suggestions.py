@@ -115,7 +115,7 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
     if suggestion.slowness is not None:
         yield (
             f"# the machine was {suggestion.slowness:.1f} times slower than at its best: measure "
-            "again when it is quiet, or these limits may be that much too wide"
+            "again when it is quiet, or limits of all observations may be that much too wide"
         )
     for percentile, observations in suggestion.unknown:
         yield (

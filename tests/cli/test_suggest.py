@@ -111,7 +111,7 @@ def test_limits_from_a_slow_machine_say_so(command: Command, tmp_path: Path) -> 
         "# p50 4 ms, at most 3 ms (100 observations, by those that nothing disturbed)",
         "# p95 4 ms, at most 4 ms (100 observations)",
         "# the machine was 2.0 times slower than at its best: measure again when it is quiet, or "
-        "these limits may be that much too wide",
+        "limits of all observations may be that much too wide",
         "# p99 cannot be determined from 100 observations: it needs at least 354",
     ]
 

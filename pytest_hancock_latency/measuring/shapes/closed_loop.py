@@ -140,8 +140,10 @@ class Measuring:
         )
         if self._why is None:
             self._follower.start_if_family()
-        if self._judge is not None and self._turns is None:
+        if self._turns is None and (self._judge is not None or self._plan.probes):
             self.taker.expect_probing()
+        if self._turns is None and self._plan.probes:
+            self.taker.start_probing()
         self._begin = self._clock()
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,18 @@ def test_a_request_far_inside_its_budget_is_called_no_more_often_than_needed(
     sample = measured(service, **limits)
     assert service.calls == n
     assert sample.within
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="probes stand between counted calls on Linux")
+def test_both_probes_run_from_the_first_call_on_where_the_plan_says_so() -> None:
+    """After each probe, calls that are not counted fill the caches again."""
+    calls = {}
+    for probes in (False, True):
+        service = Service(MS // 2)
+        sample = measured(service, Plan(warmup=0, samples=1, probes=probes), p95=10)
+        assert sample.n == 72
+        calls[probes] = service.calls
+    assert calls == {False: 72, True: 72 + 1 + 71 * 3}
 
 
 def test_a_budget_that_every_call_breaks_ends_in_few_calls() -> None:

@@ -19,6 +19,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.machine_speed import KnownSpeed
 from pytest_hancock_latency.core.quantile import P95
 from pytest_hancock_latency.core.sample import Sample
 from pytest_hancock_latency.core.undisturbed import LEAST_PROBES, ReferenceSpeed
@@ -67,13 +68,14 @@ def busy_core() -> Iterator[SessionSpeed]:
     probes = Probes(system_clock)
     probes.run_several(LEAST_PROBES)
     own = ReferenceSpeed.of(probes.times)
+    earlier = replace(own, source="before the spinners") if own else None
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     command = [sys.executable, "-c", SPIN]
     spinners = [subprocess.Popen(command, start_new_session=True) for _ in range(SPINNERS)]
     for spinner in spinners:
         spinner.wait()
-    yield SessionSpeed(lambda: replace(own, source="before the spinners") if own else None)
+    yield SessionSpeed(lambda: KnownSpeed(earlier))
     for spinner in spinners:
         os.killpg(spinner.pid, signal.SIGKILL)
     os.sched_setaffinity(0, allowed)

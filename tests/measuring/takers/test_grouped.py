@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.core.machine_speed import KnownSpeed
 from pytest_hancock_latency.core.undisturbed import ReferenceSpeed
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
@@ -55,7 +56,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def taker(machine: Machine) -> GroupedTaker:
-    speed = (Probes(machine.clock), SessionSpeed(lambda: REFERENCE))
+    speed = (Probes(machine.clock), SessionSpeed(lambda: KnownSpeed(REFERENCE)))
     made = GroupedTaker(machine.clock, speed, lambda: machine.blocked)
     made.expect_probing()
     return made
