@@ -6,7 +6,7 @@ call show by how much. Compared with the reference speed, the best that this kin
 shown:
 
     p, m         the larger of the arithmetic and of the memory probes around a call, over reference
-    slowness     max(1, p, m), or p^a · m^b where the sensitivities a, b of the test are known
+    slowness     max(1, p, m); max(1, p^a · m^b) where earlier sessions know a and b of the test
     undisturbed  p < 1.25 and m < 1.4, before and after the call
 
 The reference is a low quantile of many probes and never their minimum, which only sinks. That of
@@ -18,7 +18,7 @@ All arrays have one element per probe or per observation, integer nanoseconds un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ FULL_ARITHMETIC: Final = 1.25
 FULL_MEMORY: Final = 1.4
 """Up to this many times its reference, a probe ran at full speed: p99 of calls in between was 1.15
 to 1.5 times its best value for eight kinds of work."""
+_SLOWEST_MEMORY: Final = 1.5
+"""The memory probe after tests that fill the caches takes up to 1.5 to 2 times as long. A reference
+that is too slow would blame the code for what the machine did."""
 _SHORTEST_WAIT: Final = 0.05
 """Share of its CPU time from which a wait is long enough to tell whether it saved any."""
 _LEAST_WAITS: Final = 5
@@ -60,6 +63,19 @@ class ProbeTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownTest:
+    """What earlier sessions know about a test, see `sensitivity`."""
+
+    powers: tuple[float, float] | None = None
+    """The powers of p and of m that its CPU time follows; None if they are unknown."""
+    memory_ns: float | None = None
+    """Its own reference of the memory probe, which is slower after code that fills the caches."""
+
+
+UNKNOWN_TEST: Final = KnownTest()
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceSpeed:
     """The CPU time of both probes on the undisturbed machine."""
 
@@ -78,14 +94,11 @@ class ReferenceSpeed:
         """Return the reference speed that these probes show; None if there are too few."""
         import numpy as np
 
-        memory = times.memory_ns[(times.memory_ns > 0) & ~times.is_disturbed]
+        memory_ns = memory_reference(times.memory_ns[(times.memory_ns > 0) & ~times.is_disturbed])
         arithmetic = times.arithmetic_ns[~times.is_disturbed]
-        if min(len(memory), len(arithmetic)) < LEAST_PROBES:
+        if memory_ns is None or len(arithmetic) < LEAST_PROBES:
             return None
-        return cls(
-            arithmetic_ns=float(np.quantile(arithmetic, _ARITHMETIC_QUANTILE)),
-            memory_ns=float(np.quantile(memory, _MEMORY_QUANTILE)),
-        )
+        return cls(float(np.quantile(arithmetic, _ARITHMETIC_QUANTILE)), memory_ns)
 
     def or_faster(self, own: ReferenceSpeed | None) -> ReferenceSpeed:
         """Return this one, or that of the session where the session was faster.
@@ -99,6 +112,24 @@ class ReferenceSpeed:
             min(self.memory_ns, own.memory_ns),
             self.source,
         )
+
+    def after_calls(self, memory_ns: float, present_ns: float | None) -> ReferenceSpeed:
+        """Return this one with the reference of the memory probe after the calls of a test.
+
+        Args:
+            memory_ns: that of earlier sessions of the test.
+            present_ns: that of the present sample, which counts if it is faster.
+        """
+        fastest_ns = min(memory_ns, present_ns or memory_ns, _SLOWEST_MEMORY * self.memory_ns)
+        return replace(self, memory_ns=max(self.memory_ns, fastest_ns))
+
+
+def memory_reference(memory_ns: Nanoseconds) -> float | None:
+    """Return the low quantile of memory probes that is a reference; None if there are too few."""
+    import numpy as np
+
+    count = len(memory_ns)
+    return float(np.quantile(memory_ns, _MEMORY_QUANTILE)) if count >= LEAST_PROBES else None
 
 
 def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:
@@ -128,6 +159,10 @@ def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:
 class Surroundings:
     """The speed of the machine around each observation."""
 
+    arithmetic: Numbers
+    """p, or 0 where the test itself disturbed the probes."""
+    memory: Numbers
+    """m, or 0 where there was no memory probe or the test itself disturbed it."""
     slowness: Numbers
     """By how much slower than the undisturbed machine, at least 1."""
     undisturbed_before: Flags
@@ -135,7 +170,10 @@ class Surroundings:
 
 
 def surroundings(
-    times: ProbeTimes, probe_of: Nanoseconds, reference: ReferenceSpeed
+    times: ProbeTimes,
+    probe_of: Nanoseconds,
+    reference: ReferenceSpeed,
+    known: KnownTest = UNKNOWN_TEST,
 ) -> Surroundings:
     """Return the speed of the machine around each observation.
 
@@ -144,22 +182,34 @@ def surroundings(
         probe_of: index of the last probe before each observation; −1 if there is none. The next one
             is the first probe after it.
         reference: the speed of the undisturbed machine.
+        known: what earlier sessions know about the test. Used only with a reference from outside of
+            the session: otherwise, all of them may have had the same neighbour.
     """
     import numpy as np
 
     count = len(times)
     if not count:
-        none = np.zeros(len(probe_of), bool)
-        return Surroundings(np.full(len(probe_of), reference.margin), none, none)
+        nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)
+        return Surroundings(nothing, nothing, nothing + reference.margin, no, no)
+    before, after = np.maximum(0, probe_of), np.minimum(probe_of + 1, count - 1)
+    known = known if reference.source else UNKNOWN_TEST
+    if known.memory_ns is not None:
+        ran = times.memory_ns[before]
+        reference = reference.after_calls(known.memory_ns, memory_reference(ran[ran > 0]))
     p = times.arithmetic_ns / reference.arithmetic_ns
     m = times.memory_ns / reference.memory_ns
-    slowness = np.where(times.is_disturbed, 1.0, np.maximum(1.0, np.maximum(p, m)))
     full = (p < FULL_ARITHMETIC) & (m < FULL_MEMORY) & (m > 0) & ~times.is_disturbed
-    before, after = np.maximum(0, probe_of), np.minimum(probe_of + 1, count - 1)
     is_own_doing = times.is_disturbed[before] | times.is_disturbed[after]
-    worst = np.where(is_own_doing, 1.0, np.maximum(slowness[before], slowness[after]))
+    p = np.where(is_own_doing, 0.0, np.maximum(p[before], p[after]))
+    m = np.where(is_own_doing, 0.0, np.maximum(m[before], m[after]))
+    slowness = np.maximum(p, m)
+    if known.powers is not None:
+        a, b = known.powers
+        slowness = np.where(m > 0, p**a * m**b, slowness)
     return Surroundings(
-        slowness=worst * reference.margin,
+        arithmetic=p,
+        memory=m,
+        slowness=np.maximum(1.0, slowness) * reference.margin,
         undisturbed_before=full[before] & (probe_of >= 0),
         undisturbed_after=full[after] & (probe_of + 1 < count),
     )

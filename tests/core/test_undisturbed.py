@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from pytest_hancock_latency.core.undisturbed import (
     LEAST_PROBES,
     MARGIN,
+    KnownTest,
     ProbeTimes,
     ReferenceSpeed,
     surroundings,
@@ -124,3 +125,47 @@ def test_code_that_polls_takes_less_cpu_time_if_it_waits_for_a_cpu_meanwhile() -
 def test_spinning_is_not_known_without_calls_to_compare(waited: list[int]) -> None:
     cpu = np.array([1000 if not ns else 300 for ns in waited])
     assert not waits_by_spinning(cpu, np.array(waited))
+
+
+def known_slowness(known: KnownTest, probes: ProbeTimes, reference: ReferenceSpeed) -> float:
+    (found,) = surroundings(probes, np.array([0]), reference, known).slowness.tolist()
+    return float(found)
+
+
+def test_where_the_powers_of_a_test_are_known_they_say_how_slow() -> None:
+    known, probes = KnownTest(powers=(0.5, 0.25)), times([100, 144], [50, 800])
+    assert known_slowness(known, probes, REFERENCE) == pytest.approx(1.2 * 2)
+
+
+def test_the_powers_of_a_test_make_no_call_slower() -> None:
+    assert known_slowness(KnownTest(powers=(1.0, 1.0)), times([90, 80], [50, 50]), REFERENCE) == 1.0
+
+
+def test_powers_need_both_probes_that_the_test_itself_did_not_disturb() -> None:
+    known = KnownTest(powers=(0.5, 0.5))
+    assert known_slowness(known, times([130, 120], [0, 0]), REFERENCE) == 1.3
+    disturbed = times([300, 100], disturbed=[True, False])
+    assert known_slowness(known, disturbed, REFERENCE) == 1.0
+
+
+def test_without_a_reference_from_outside_nothing_is_known_about_a_test() -> None:
+    known, probes = KnownTest((0.5, 0.5), 60.0), times([100, 144], [50, 75])
+    assert known_slowness(known, probes, ReferenceSpeed(100.0, 50.0)) == 1.5 * MARGIN
+
+
+@pytest.mark.parametrize(
+    ("memory_ns", "expected"),
+    [(40.0, 3.0), (60.0, 2.5), (75.0, 2.0), (150.0, 2.0)],
+    ids=["faster than the machine", "slower", "half slower", "three times as slow"],
+)
+def test_after_calls_that_fill_the_caches_the_memory_probe_has_its_own_reference(
+    memory_ns: float, expected: float
+) -> None:
+    probes = times([100, 100], [150, 150])
+    assert known_slowness(KnownTest(memory_ns=memory_ns), probes, REFERENCE) == expected
+
+
+def test_a_sample_with_a_faster_memory_probe_is_its_own_reference() -> None:
+    probes = times([100] * LEAST_PROBES, [150, *[55] * (LEAST_PROBES - 1)])
+    found = surroundings(probes, np.arange(LEAST_PROBES), REFERENCE, KnownTest(memory_ns=60.0))
+    assert found.slowness[0] == pytest.approx(150 / 55)
