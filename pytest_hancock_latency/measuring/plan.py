@@ -39,6 +39,8 @@ class Plan:
     """Whether both probes run from the first call on, and not only once something is suspicious."""
     speed: SessionSpeed = field(default_factory=SessionSpeed)
     """The probes of the session, with which those of a sample are compared."""
+    test: str = ""
+    """Node id of the test, by which earlier sessions know it."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..core.machine_speed import KnownSpeed
-from ..core.undisturbed import LEAST_PROBES, ProbeTimes, ReferenceSpeed
+from ..core.sensitivity import ProbedSession
+from ..core.undisturbed import LEAST_PROBES, UNKNOWN_TEST, KnownTest, ProbeTimes, ReferenceSpeed
 
 _AFTER_SAMPLE: Final = 25
 """Takes 6 ms; eight samples then show the speed of the machine, whatever they measured."""
@@ -25,6 +26,10 @@ class SessionSpeed:
 
     read_known: Callable[[], KnownSpeed] = KnownSpeed
     """Returns what is known from outside of the session. Called when it is first needed."""
+    read_test: Callable[[str], KnownTest] = lambda _: UNKNOWN_TEST
+    """Returns what earlier sessions know about a test, by the title of the sample."""
+    probed: dict[str, ProbedSession] = field(default_factory=dict)
+    """What this session adds to that, by the title of the sample."""
     _finished: list[ProbeTimes] = field(default_factory=list)
     _own: ReferenceSpeed | None = None
     _known: KnownSpeed | None = None

@@ -28,6 +28,7 @@ from .hooks import Hooks
 from .item_hooks import ItemHooks
 from .item_settings import ITEM_SETTINGS, item_settings_of
 from .kept_speed import KeptSpeed, machine_kind
+from .kept_tests import KeptTests
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
@@ -57,6 +58,8 @@ class Activation:
         self._facts = SessionFacts(config, self.settings, hooks)
         self._speed_of_limits = _speed_of_limits(self.settings, config)
         self.settings.plan.speed.read_known = self._known_speed
+        kept_tests = KeptTests(config, lambda: self._facts.machine)
+        self.settings.plan.speed.read_test = kept_tests.known
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
         connection = connect_to_coordinator()
         duel = DuelSide(connection) if connection else None
@@ -80,6 +83,7 @@ class Activation:
                 hooks,
                 self._item_hooks.take_records,
                 self._keep_speed,
+                kept_tests.keep,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
 

@@ -29,6 +29,7 @@ from .duel_side import DuelSide
 from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .kept_speed import SPEED, shown_speed
+from .kept_tests import TESTS, shown_tests
 from .live import Live
 from .report_hooks import RECORDS
 from .sampler import SAMPLER, Sampler
@@ -115,13 +116,15 @@ class ItemHooks:
         return result
 
     def pytest_sessionfinish(self) -> None:
-        """Send the speed of this machine to the process that keeps it."""
+        """Send what the probes show to the process that keeps it."""
         if self._reporting_process is not None:
             return
-        own = shown_speed(self._settings.plan.speed)
+        speed = self._settings.plan.speed
+        output: dict[str, object] = self._config.workeroutput  # type: ignore[attr-defined]
+        own = shown_speed(speed)
         if own is not None:
-            output: dict[str, object] = self._config.workeroutput  # type: ignore[attr-defined]
             output[SPEED] = [own.arithmetic_ns, own.memory_ns]
+        output[TESTS] = json.dumps(shown_tests(speed))
 
     @contextmanager
     def _body_as_request(self, item: pytest.Item) -> Iterator[None]:

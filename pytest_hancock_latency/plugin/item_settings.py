@@ -82,6 +82,7 @@ def item_settings_of(
             # Limits are suggested from such runs, of the calls that nothing disturbed.
             probes=settings.mode is Mode.REPORT,
             speed=plan.speed,
+            test=test,
         ),
         budget=terms.scaled(settings.scale).budget() if terms else None,
         strict=settings.strict if own.strict is None else own.strict,

@@ -25,6 +25,7 @@ from ..reporting.wording import explain, printable
 from .github import GitHub
 from .hooks import Hooks
 from .kept_speed import SPEED, shown_speed
+from .kept_tests import TESTS, shown_tests
 from .ledger import Ledger
 from .session_facts import SessionFacts
 from .settings import Mode
@@ -53,12 +54,14 @@ class ReportHooks:
         hooks: Hooks,
         local_records: Callable[[str], Sequence[Record]],
         keep_speed: Callable[[ReferenceSpeed], None],
+        keep_tests: Callable[[Mapping[str, str]], None],
     ) -> None:
         """Prepare the hooks of a session.
 
         Args:
             local_records: returns and removes the records of a test of this process, by node id.
             keep_speed: keeps the speed of this machine for later sessions.
+            keep_tests: keeps what `shown_tests` returned.
         """
         self._ledger = ledger
         self._facts = facts
@@ -66,7 +69,9 @@ class ReportHooks:
         self._hooks = hooks
         self._local_records = local_records
         self._keep_speed = keep_speed
+        self._keep_tests = keep_tests
         self._speeds: list[ReferenceSpeed] = []
+        self._tests: dict[str, str] = {}
         self.usage_errors: dict[str, None] = {}
         self.remarks: dict[str, None] = {}
 
@@ -88,6 +93,7 @@ class ReportHooks:
         self.remarks |= dict.fromkeys(output.get(REMARKS, []))
         if SPEED in output:
             self._speeds.append(ReferenceSpeed(*output[SPEED]))
+        self._tests |= json.loads(output.get(TESTS, "{}"))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -99,6 +105,7 @@ class ReportHooks:
         speeds = [*self._speeds, *([own] if own else [])]
         if speeds:
             self._keep_speed(reduce(ReferenceSpeed.or_faster, speeds))
+        self._keep_tests(self._tests | shown_tests(self._facts.settings.plan.speed))
         self._ledger.write()
         self._github.summarise(self._ledger.records)
         failed = self._ledger.writer.unwritable or self._hooks.failures

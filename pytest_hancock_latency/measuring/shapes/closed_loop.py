@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
+from ...core.record import titled
 from ...core.sample import Measurement, Observations, Progress, Sample
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
@@ -102,7 +103,7 @@ class Measuring:
         self, loop: ClosedLoop, name: str, judge: SequentialJudge | None, warmup: tuple[int, ...]
     ) -> None:
         self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
-        self._name = name
+        self._name, self._title = name, titled(loop.plan.test, name)
         self._judge = judge
         self._warmup = warmup
         self._shared_time = loop.shared_time
@@ -141,7 +142,7 @@ class Measuring:
         if self._why is None:
             self._follower.start_if_family()
         if self._turns is None and (self._judge is not None or self._plan.probes):
-            self.taker.expect_probing()
+            self.taker.expect_probing(self._title)
         if self._turns is None and self._plan.probes:
             self.taker.start_probing()
         self._begin = self._clock()
@@ -155,6 +156,8 @@ class Measuring:
         if self._why is None:
             self._probes.run_several(self._plan.speed.wanted)
             self._plan.speed.add(self._probes.times)
+        if session := self.taker.probed_session:
+            self._plan.speed.probed[self._title] = session
         self._shared_time.charge(self._elapsed)
         self._stack.close()
 

@@ -18,6 +18,7 @@ from ..request import Request
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
+    from ...core.sensitivity import ProbedSession
 
 __tracebackhide__ = hides_frame
 
@@ -48,11 +49,19 @@ class Taker(ABC):
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
         """Return what to `keep` of such a window, read right after it."""
 
-    def expect_probing(self) -> None:  # noqa: B027 - a taker without this phase does nothing
-        """Let no call count for *exceeded* before the probing phase, if this taker has one."""
+    def expect_probing(self, title: str = "") -> None:  # noqa: B027 - it may have no such phase
+        """Let no call count for *exceeded* before the probing phase, if this taker has one.
+
+        title: that of the sample, by which earlier sessions know the test.
+        """
 
     def start_probing(self) -> None:  # noqa: B027
         """Begin the probing phase, if this taker has one."""
+
+    @property
+    def probed_session(self) -> ProbedSession | None:
+        """What the calls show for later sessions; None if too few of them were probed."""
+        return None
 
     def waited_ns(self) -> int:
         """Return the run-queue wait of the thread so far; 0 if unknown."""

@@ -22,7 +22,8 @@ from ...core.attribution import (
     without_own_threads,
 )
 from ...core.sample import Observations, Probed
-from ...core.undisturbed import Surroundings, surroundings, waits_by_spinning
+from ...core.sensitivity import ProbedSession
+from ...core.undisturbed import UNKNOWN_TEST, Surroundings, surroundings, waits_by_spinning
 from ...errors import hides_frame
 from ..clock import Clock
 from ..environment import allowed_cpus
@@ -87,6 +88,8 @@ class BracketTaker(Taker):
         self._probes, self._session_speed = speed
         self._counts_from: int | None = None
         """When the probing phase begins to count on the clock; None if there will be none."""
+        self._title = ""
+        self._known = UNKNOWN_TEST
         self._pace_ns = 0
         """Latency of the last call."""
         self._scheduler, self._switches = counters
@@ -157,14 +160,15 @@ class BracketTaker(Taker):
         """Whether the probing phase has begun."""
         return self._counts_from is not None and self._counts_from != _NEVER
 
-    def expect_probing(self) -> None:
+    def expect_probing(self, title: str = "") -> None:
         """Let no call count for *exceeded* before the probing phase."""
-        self._counts_from = _NEVER
+        self._counts_from, self._title = _NEVER, title
 
     def start_probing(self) -> None:
         """Begin the probing phase: from now on, the speed of the machine is known at each call."""
         if not self.is_probing:
             self._counts_from = self.clock() + GUARD_NS
+            self._known = self._session_speed.read_test(self._title)
             self._pace_ns = int(self.observations().wall_ns[-1]) if len(self) else 0
             self._probes.run_several(self._session_speed.missing)
 
@@ -311,6 +315,22 @@ class BracketTaker(Taker):
             probed=self._probed(circumstances),
         )
 
+    @property
+    def probed_session(self) -> ProbedSession | None:
+        """What the calls show for later sessions; None if too few of them were probed."""
+        times = self._probes.times
+        reference = self._session_speed.reference(times)
+        if self._counts_from is None or not self.is_probing or reference is None:
+            return None
+        circumstances = self.circumstances()
+        is_shown = (circumstances.start >= self._counts_from) & ~circumstances.blocked
+        probe_of = column(self._columns["probe"])[is_shown]
+        return ProbedSession.of(
+            circumstances.thread_cpu[is_shown],
+            surroundings(times, probe_of, reference),
+            times.memory_ns[probe_of],
+        )
+
     def _at_most_ns(self, circumstances: Circumstances, attribution: Attribution) -> Nanoseconds:
         """Return at most what the code took; raw latency if the code waits by spinning."""
         waited_ns = circumstances.wall - attribution.at_most
@@ -341,9 +361,9 @@ class BracketTaker(Taker):
         times = self._probes.times
         reference = self._session_speed.reference(times)
         if reference is None:  # too few probes
-            nothing = np.zeros(len(probe_of), bool)
-            return Surroundings(np.ones(len(probe_of)), nothing, nothing)
-        return surroundings(times, probe_of, reference)
+            nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)
+            return Surroundings(nothing, nothing, nothing + 1, no, no)
+        return surroundings(times, probe_of, reference, self._known)
 
     @property
     def windows(self) -> Windows:

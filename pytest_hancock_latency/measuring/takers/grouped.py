@@ -53,7 +53,7 @@ class GroupedTaker(BareTaker):
     def _is_probing(self) -> bool:
         return self._counts_from is not None and self._counts_from != _NEVER
 
-    def expect_probing(self) -> None:
+    def expect_probing(self, title: str = "") -> None:
         """Let no call count for *exceeded* before the probing phase."""
         self._counts_from = _NEVER
 

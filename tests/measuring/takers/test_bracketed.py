@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.attribution import Windows
+from pytest_hancock_latency.core.undisturbed import KnownTest, ReferenceSpeed
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
@@ -471,3 +473,48 @@ def test_a_window_that_is_timed_elsewhere_has_its_probes(
     with taker.window():
         kernel.spend(MS, cpu=MS)
     assert len(taker._probes) == before + 1
+
+
+def test_what_earlier_sessions_know_about_a_test_is_read_when_probing_begins(
+    kernel: Kernel, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Probes, "run", lambda probes: probes._keep(280 * US, 50 * US))
+    taker, titles = taker_of(kernel, tree), []
+    speed = taker._session_speed
+    speed.read_outside = lambda: ReferenceSpeed(70.0 * US, 50.0 * US, "earlier sessions")
+
+    def read_test(title: str) -> KnownTest:
+        titles.append(title)
+        return KnownTest(powers=(0.5, 1.0))
+
+    speed.read_test = read_test
+    taker.expect_probing("test_it.py::test_it")
+    assert titles == []
+    taker.start_probing()
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(8 * MS, cpu=8 * MS), count=2)
+    assert titles == ["test_it.py::test_it"]
+    assert taker.observations().attributed_ns.tolist() == [4 * MS] * 2
+
+
+def test_calls_that_count_and_never_blocked_are_shown_to_later_sessions(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree)
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=300)
+    assert taker.probed_session is None
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(MS, cpu=MS), count=700)
+    found = taker.probed_session
+    assert found is not None
+    assert {cpu for _, _, cpu in found.points} == {round(math.log(MS), 3)}
+    assert found.memory_ns == 50 * US
+
+
+def test_calls_that_block_are_not_shown_to_later_sessions(
+    kernel: Kernel, tree: Tree, quiet_probes: None
+) -> None:
+    taker = probing(kernel, tree, follows=True)
+    taker.start_probing()
+    take(taker, lambda: kernel.spend(5 * MS, cpu=5 * MS, blocks=1), count=700)
+    assert taker.probed_session is None
