@@ -44,6 +44,9 @@ class MachineKind:
     python: str
     """Implementation, version and build of Python, and version of the probes."""
 
+    def __str__(self) -> str:
+        return f"{self.cpu} / {self.python}"
+
 
 @dataclass(frozen=True, slots=True)
 class MachineSpeed:

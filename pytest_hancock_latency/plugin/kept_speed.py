@@ -40,7 +40,7 @@ class KeptSpeed:
     def __init__(self, config: pytest.Config, kind: MachineKind) -> None:
         # Missing with -p no:cacheprovider; a fresh checkout in CI has an empty one.
         self._cache: Any = getattr(config, "cache", None)
-        self._kind = f"{kind.cpu} / {kind.python}"
+        self._kind = str(kind)
 
     @property
     def reference(self) -> ReferenceSpeed | None:

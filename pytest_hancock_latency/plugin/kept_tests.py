@@ -17,7 +17,7 @@ from ..core.sensitivity import ProbedSession, known_test
 from ..core.undisturbed import UNKNOWN_TEST, KnownTest
 from ..measuring.diagnosis import tracers
 from ..measuring.session_speed import SessionSpeed
-from .kept_speed import kind_of_machine
+from .kept_speed import machine_kind
 
 KEY: Final = "hancock_latency/tests"
 TESTS: Final = "latency_tests"
@@ -65,7 +65,7 @@ class KeptTests:
 
     @cached_property
     def _kind(self) -> str:
-        return kind_of_machine(self._machine())
+        return str(machine_kind(self._machine()))
 
     def _key(self, title: str) -> str:
         return ascii(f"{self._kind} / {title}")  # pytest's cache cannot write lone surrogates
