@@ -17,11 +17,14 @@ else runs; the load average of each cell is recorded. Linux only.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import random
+import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -217,6 +220,192 @@ def redis(cost: Cost) -> Iterator[Call]:
 
 
 @contextmanager
+def detached(way: str, place: str, cost: Cost) -> Iterator[None]:
+    """A peer that was started outside of the test: no descendant of it."""
+    serving = json.dumps(asdict(cost))
+    command = [sys.executable, __file__, "--peer", way, "--place", place, "--serve", serving]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        pid = int(starter.stdout.readline())
+        starter.stdout.readline()  # it is ready
+        starter.wait()
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def udp(cost: Cost) -> Iterator[Call]:
+    """A datagram to a server, and its answer."""
+    with tempfile.TemporaryDirectory() as folder, detached("udp", folder, cost):
+        port = int((Path(folder) / "port").read_text(encoding="ascii"))
+        with socket.socket(type=socket.SOCK_DGRAM) as ours:
+            ours.connect(("127.0.0.1", port))
+
+            def call() -> bytes:
+                ours.send(b"?")
+                return ours.recv(1)
+
+            yield call
+
+
+@contextmanager
+def unix(cost: Cost) -> Iterator[Call]:
+    """A Unix socket, with a connection for each call."""
+    with tempfile.TemporaryDirectory() as folder, detached("unix", folder, cost):
+
+        def call() -> bytes:
+            with socket.socket(socket.AF_UNIX) as ours:
+                ours.connect(f"{folder}/socket")
+                ours.send(b"?")
+                return ours.recv(1)
+
+        yield call
+
+
+@contextmanager
+def named_pipes(cost: Cost) -> Iterator[Call]:
+    """A named pipe there and one back."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("there", "back"):
+            os.mkfifo(f"{folder}/{name}")
+        with detached("pipes", folder, cost):
+            there = os.open(f"{folder}/there", os.O_WRONLY)
+            back = os.open(f"{folder}/back", os.O_RDONLY)
+
+            def call() -> bytes:
+                os.write(there, b"?")
+                return os.read(back, 1)
+
+            yield call
+            os.close(there)
+            os.close(back)
+
+
+@contextmanager
+def semaphores(cost: Cost) -> Iterator[Call]:
+    """Two System V semaphores: no descriptor leads from one side to the other."""
+    both = Semaphores()
+    try:
+        with detached("semaphores", str(both.number), cost):
+
+            def call() -> None:
+                both.change(0, 1)
+                both.change(1, -1)
+
+            yield call
+    finally:
+        both.remove()
+
+
+@contextmanager
+def calling_worker(cost: Cost) -> Iterator[Call]:
+    """A worker that has connected to the test, and waits for its orders."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        (Path(folder) / "port").write_text(str(port), encoding="ascii")
+        with detached("worker", folder, cost):
+            worker, _ = listening.accept()
+
+            def call() -> bytes:
+                worker.send(b"?")
+                return worker.recv(1)
+
+            yield call
+            worker.close()
+
+
+class Semaphores:
+    """Two System V semaphores, by the calls of the C library."""
+
+    def __init__(self, number: int | None = None) -> None:
+        self._c = ctypes.CDLL(None, use_errno=True)
+        self.number = self._c.semget(0, 2, 0o1600) if number is None else number
+
+    def change(self, which: int, by: int) -> None:
+        """Raise or lower one of them; a lowering waits until that is possible."""
+        operation = struct.pack("=Hhh", which, by, 0)
+        if self._c.semop(self.number, operation, 1) != 0:
+            raise OSError(ctypes.get_errno(), "semop")
+
+    def remove(self) -> None:
+        """Remove both."""
+        self._c.semctl(self.number, 0, 0)
+
+
+def answer(way: str, place: str, cost: Cost) -> int:
+    """Answer calls that come by one of these ways, in a process without a parent here."""
+    if os.fork():
+        os._exit(0)
+    print(os.getpid(), flush=True)
+    for spend in _PEERS[way](place):
+        cost.spend()
+        spend()
+    return 0
+
+
+def _ready() -> None:
+    print("ready", flush=True)
+    os.close(1)
+
+
+def _answer_udp(place: str) -> Iterator[Callable[[], Any]]:
+    with socket.socket(type=socket.SOCK_DGRAM) as ours:
+        ours.bind(("127.0.0.1", 0))
+        (Path(place) / "port").write_text(str(ours.getsockname()[1]), encoding="ascii")
+        _ready()
+        while True:
+            _, sender = ours.recvfrom(1)
+            yield partial(ours.sendto, b"!", sender)
+
+
+def _answer_unix(place: str) -> Iterator[Callable[[], Any]]:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{place}/socket")
+        listening.listen()
+        _ready()
+        while True:
+            with listening.accept()[0] as client:
+                client.recv(1)
+                yield partial(client.send, b"!")
+
+
+def _answer_pipes(place: str) -> Iterator[Callable[[], Any]]:
+    _ready()
+    there, back = os.open(f"{place}/there", os.O_RDONLY), os.open(f"{place}/back", os.O_WRONLY)
+    while os.read(there, 1):
+        yield partial(os.write, back, b"!")
+
+
+def _answer_semaphores(place: str) -> Iterator[Callable[[], Any]]:
+    both = Semaphores(int(place))
+    _ready()
+    while True:
+        both.change(0, -1)
+        yield partial(both.change, 1, 1)
+
+
+def _answer_worker(place: str) -> Iterator[Callable[[], Any]]:
+    port = int((Path(place) / "port").read_text(encoding="ascii"))
+    with socket.create_connection(("127.0.0.1", port)) as ours:
+        _ready()
+        while ours.recv(1):
+            yield partial(ours.send, b"!")
+
+
+_PEERS: Final[dict[str, Callable[[str], Iterator[Callable[[], Any]]]]] = {
+    "udp": _answer_udp,
+    "unix": _answer_unix,
+    "pipes": _answer_pipes,
+    "semaphores": _answer_semaphores,
+    "worker": _answer_worker,
+}
+
+
+@contextmanager
 def sqlite(cost: Cost) -> Iterator[Call]:
     """A commit to a file."""
     with folder_on_disk() as folder:
@@ -274,9 +463,15 @@ KINDS: Final[dict[str, Kind]] = {
     "memory": Kind(memory, 0),
     "fastapi-bare": Kind(fastapi_bare, 3),
     "reconnecting": Kind(reconnecting, 5),
+    "udp": Kind(udp, 3),
+    "unix": Kind(unix, 3),
+    "pipes": Kind(named_pipes, 3),
+    "semaphores": Kind(semaphores, 3),
+    "worker": Kind(calling_worker, 3),
 }
 MACHINES: Final[dict[str, Callable[[], Any]]] = {
     "quiet": ExitStack,
+    "spinners-2": partial(spinning, 2, set(), LONGEST_S),
     "spinners-1": partial(spinning, 1, set(), LONGEST_S),
     "spinners-4": partial(spinning, 4, set(), LONGEST_S),
     "by-turns": partial(busy_by_turns, 2, LONGEST_S),
@@ -577,9 +772,11 @@ def main() -> int:
     options.add_argument("--handlers", default="unchanged-0.5,computing-3", help="(%(default)s)")
     options.add_argument("--gates", type=int, default=1, help="a cell (%(default)s)")
     options.add_argument("--results", type=Path, help="where verdicts are appended")
-    for internal in ("--worker", "--quiet", "--serve"):
+    for internal in ("--worker", "--quiet", "--serve", "--peer", "--place"):
         options.add_argument(internal, help=argparse.SUPPRESS)
     chosen = options.parse_args()
+    if chosen.peer:
+        return answer(chosen.peer, chosen.place, Cost(**json.loads(chosen.serve)))
     if chosen.serve:
         return serve(Cost(**json.loads(chosen.serve)))
     if chosen.worker:
