@@ -28,8 +28,12 @@ excused: attributed latency can only rise later, so no verdict of *exceeded* com
 A call that commits to a disk also waits for the commits of others. If both others and the tree
 wrote, its time asleep is excused up to the time for which a disk kept tasks waiting.
 
-If a call waited for something outside the tree (a short-lived thread or program, or a server on
-another machine), its time asleep counts against the code only in calm windows. The CPU time of the
+If a call waited for something outside the tree, its time asleep counts against the code only in
+calm windows. That is so unless the tree explains it: because of a sign (a short-lived thread or
+program, a server on another machine, a process that behaves like a peer), or because nothing in the
+tree ran or waited meanwhile. A timed wait of the measuring thread itself is its own: whatever the
+machine does, it takes the same time to some microseconds, which no answer of somebody else does.
+The CPU time of the
 process and of programs that it ran during the call is never excused: divided by the number of CPUs,
 it is the least time the call takes on any machine. Requests of an open loop that pile up because
 the machine delayed some of them delay each other: the CPU time of siblings is excused by the share
@@ -71,6 +75,13 @@ CAUSES: Final = (
     *(STOLEN, SLOW_MACHINE, COLLECTOR),
 )
 """All causes of a slow observation, as artifacts name them; the schema lists them as well."""
+_TIMER_NS: Final = 50_000
+"""Timed waits of the same length, without the wait for a CPU after them, differed by 10 µs next to
+nothing and to four loops; of waits for a named pipe, 20 % at most were that near to each other."""
+_TIMER_SHARE: Final = 0.001
+"""For long ones: the clocks of timer and measurement may differ by that much."""
+_MOST_TIMED: Final = 0.5
+_LEAST_TIMED: Final = 5
 _MOSTLY: Final = 0.5
 """Share of the foreign work from which a window counts as throttled."""
 
@@ -244,6 +255,27 @@ def _up_to(bound: Numbers, times: Numbers, window: Nanoseconds) -> Numbers:
     return times * shares
 
 
+def timed_waits(circumstances: Circumstances) -> Flags:
+    """Return which calls only waited for a timer, of those that may have waited for anything else.
+
+    At least half of the calls that slept have the same time asleep: no peer answers so steadily.
+    """
+    import numpy as np
+
+    c = circumstances
+    asleep = np.maximum(0, c.off_cpu - c.run_queue)
+    is_asked = c.blocked & c.unseen
+    if is_asked.sum() < _LEAST_TIMED:
+        return np.zeros(len(asleep), bool)
+    ordered = np.sort(asleep[is_asked])
+    width = _TIMER_NS + _TIMER_SHARE * asleep
+    alike = np.searchsorted(ordered, asleep + width, "right") - np.searchsorted(
+        ordered, asleep - width, "left"
+    )
+    timed: Flags = is_asked & (alike >= max(_LEAST_TIMED, _MOST_TIMED * len(ordered)))
+    return timed
+
+
 def attribute(
     circumstances: Circumstances, windows: Windows, totals: Numbers | None = None
 ) -> Attribution:
@@ -265,7 +297,8 @@ def attribute(
     own = np.where(windows.busy_children[c.window], np.minimum(own, by_others), own)
     asleep = np.maximum(0, np.minimum(off_cpu, c.wall - c.own_work) - own)
     tree = np.minimum(asleep, np.maximum(0, by_others - own))
-    hidden = np.where(c.blocked & c.unseen & ~windows.calm[c.window], asleep, 0)
+    is_hidden = c.blocked & c.unseen & ~timed_waits(c) & ~windows.calm[c.window]
+    hidden = np.where(is_hidden, asleep, 0)
     unseen = np.maximum(0, hidden - tree)
     disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)
     rest = np.where(c.queued, np.maximum(0, asleep - tree - unseen - disk), 0)

@@ -52,6 +52,13 @@ _SHORT_NS: Final = 1_000_000
 _WARMING_OF_SHORT: Final = 3
 """Uncounted calls before each call shorter than that: after one, p50 of a request to Flask and of
 look-ups in a large dictionary was 6 and 10 % above that of a bare loop."""
+_EXPLAINS_NS: Final = 10_000
+"""Time for which the tree ran or waited in a call from which the call may have slept because of it;
+one switch to a thread that answers and back takes more. A call that slept while nothing in the tree
+did anything waited for something else."""
+_SIBLINGS_EXPLAIN: Final = 0.5
+"""Share of the time off the CPU for which other callers of a load ran, from which they held the
+interpreter's lock meanwhile."""
 _NEVER: Final = 2**62
 """A time that no clock ever reaches."""
 _UNBLOCKED: Final = 50
@@ -389,6 +396,10 @@ class BracketTaker(Taker):
             tree_cpu[at] += rows[:, 1]
             unseen[at] = rows[:, 2]
             own_work[at] += rows[:, 3]
+            is_explained = (tree_wait + tree_cpu - thread_cpu_ns > _EXPLAINS_NS) | (
+                columns["process_cpu"] - thread_cpu_ns > _SIBLINGS_EXPLAIN * (wall - thread_cpu_ns)
+            )
+            unseen[at] |= ~is_explained[at]
         brackets = Brackets(
             wall=wall,
             thread_cpu=thread_cpu_ns,

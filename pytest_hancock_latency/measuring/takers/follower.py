@@ -59,6 +59,8 @@ class Follower:
         self._work: ForeignWork | None = None
         self._has_unseen = self._ends_children = False
         self._words: tuple[str, ...] = ()
+        self._calls = 0
+        """Number of calls in the current window; callers of a load may miss some."""
         self.due = _NEVER
         """When the current window may be closed, on the clock."""
 
@@ -98,7 +100,7 @@ class Follower:
         if work is None or self.clock() < self.due or not self._lock.acquire(blocking=False):
             return
         try:
-            work.close_window()
+            self._close(work)
             self.due = work.due
         finally:
             self._lock.release()
@@ -108,7 +110,11 @@ class Follower:
         with self._lock:
             if self._work is not None:
                 self._words = self._tree.words
-                self._work.close_window()
+                self._close(self._work)
+
+    def _close(self, work: ForeignWork) -> None:
+        calls, self._calls = self._calls, 0
+        work.close_window(calls)
 
     def before(self) -> Start:
         """Read the tree before a call."""
@@ -128,6 +134,7 @@ class Follower:
 
         other_cpu_ns: CPU time of this process during the call, less that of the measuring thread.
         """
+        self._calls += 1
         programs_cpu = 0
         if start.ended_cpu is not None:
             programs_cpu = ended_children_cpu_ns() - start.ended_cpu

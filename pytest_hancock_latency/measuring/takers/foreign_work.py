@@ -1,9 +1,11 @@
 """Activity of other processes on this machine, in accounting windows of a quarter of a second.
 
-Foreign work is the busy time of the CPUs that this process may use, including stolen time, less the
-CPU time of the waiting tree, plus the time for which a quota stopped the container. A window is
-calm if, according to the kernel's pressure file, some task waited for a CPU at most a twentieth of
-the time; without that file, if a quarter of the CPU time is idle.
+Foreign work is the busy time of the CPUs that the tree may use, including stolen time, less the CPU
+time of the waiting tree, plus the time for which a quota stopped the container. A window is calm if
+hardly any CPU time was stolen and, according to the kernel's pressure file, some task waited for a
+CPU at most a twentieth of the time; without that file, if a quarter of the CPU time is idle. It is
+also calm, whoever waited, if strangers used next to nothing: the tree and its peers then waited for
+each other.
 
 A call that commits to a disk also waits for the commits of others, which no run-queue wait shows.
 Another pressure file contains the time for which any task waited for a disk; it is used only if
@@ -14,16 +16,17 @@ the user's own processes: writes of a database that runs as another user are inv
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...core.attribution import Windows
 from ..clock import Clock
 from ..environment import allowed_cpus
+from .outsiders import Outsiders
 from .waiting_tree import WaitingTree
 
 WINDOW_NS: Final = 250_000_000
@@ -40,6 +43,9 @@ most one call in twenty."""
 CALM_IDLE: Final = 0.25
 """Minimum idle share of the CPUs in a calm window if the kernel has no pressure file: then a CPU
 was available."""
+NEXT_TO_NOTHING: Final = 0.05
+"""Share of the CPU time that strangers, or the hypervisor, may use in a calm window: that can have
+delayed at most one call in twenty."""
 _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test can delay its own thread."""
 _STAT: Final = Path("/proc/stat")
@@ -51,6 +57,16 @@ _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 _NS_PER_US: Final = 1_000
 _IDLE_FIELDS: Final = (3, 4)
 """Fields of a line of /proc/stat: idle, and idle during disk I/O."""
+_STOLEN_FIELD: Final = 7
+
+
+class _CpuTimes(NamedTuple):
+    """Times of one CPU, or of several together, in ns."""
+
+    busy: float = 0.0
+    """Includes stolen time."""
+    idle: float = 0.0
+    stolen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +74,7 @@ class _Counters:
     """Readings at the border between two windows."""
 
     at: int
-    busy_ns: float
-    idle_ns: float
+    cpus: Mapping[int, _CpuTimes]
     tree_cpu_ns: int
     children_cpu_ns: int
     throttled_ns: int
@@ -74,8 +89,8 @@ class ForeignWork:
     def __init__(self, clock: Clock, tree: WaitingTree) -> None:
         self._clock = clock
         self._tree = tree
-        self._cpus = allowed_cpus()
         self._disk = _DiskStalls(tree)
+        self._outsiders = Outsiders(_PROC)
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._throttling = _throttling_file()
         self._foreign: list[float] = []
@@ -95,23 +110,36 @@ class ForeignWork:
         """When the current window may be closed, on the clock."""
         return self._begin.at + WINDOW_NS
 
-    def close_window(self) -> None:
-        """Close the current window, update the tree, and start the next window."""
+    def close_window(self, calls: int = 0) -> None:
+        """Close the current window, update the tree, and start the next window.
+
+        Args:
+            calls: number of calls in it that may have waited for a peer.
+        """
         self._tree.refresh()
         before, after = self._begin, self._read()
         length = max(1, after.at - before.at)
-        uncounted = self._tick_ns * len(self._cpus) if length < COARSE_NS else 0.0
+        cpus = self._usable_cpus()
+        uncounted = self._tick_ns * len(cpus) if length < COARSE_NS else 0.0
         throttled = max(0, after.throttled_ns - before.throttled_ns)
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
-        busy = max(0.0, after.busy_ns - before.busy_ns)
-        self._foreign.append(max(0.0, busy + uncounted - own) + throttled)
-        self._consumed.append(min(1.0, self._foreign[-1] / (length * len(self._cpus))))
+        times = _growth(before, after, cpus)
+        others = max(0.0, times.busy + uncounted - own)
+        self._foreign.append(others + throttled)
+        self._consumed.append(min(1.0, self._foreign[-1] / (length * len(cpus))))
         self._throttled.append(throttled)
-        self._calm.append(self._is_calm(before, after, length))
+        peers = self._outsiders.since_last_look((os.getpid(), *self._tree.processes), length, calls)
+        is_known = times.busy + times.idle > 0
+        are_strangers_idle = is_known and others - peers.cpu_ns <= NEXT_TO_NOTHING * length * len(
+            cpus
+        )
+        self._calm.append(
+            (are_strangers_idle and not throttled) or _is_calm(before, after, times, len(cpus))
+        )
         children = after.children_cpu_ns - before.children_cpu_ns
         self._busy_children.append(children >= _BUSY_CHILDREN * length)
         self._stalled.append(self._disk.since_last_look())
-        self.unseen.append(after.opened > before.opened or self._tree.is_blind)
+        self.unseen.append(after.opened > before.opened or self._tree.is_blind or peers.were_late)
         self.ends.append(after.at)
         self._begin = after
 
@@ -128,17 +156,18 @@ class ForeignWork:
             busy_children=np.array([*self._busy_children, False]),
         )
 
-    def _is_calm(self, before: _Counters, after: _Counters, length: int) -> bool:
-        if before.pressure_ns is not None and after.pressure_ns is not None:
-            return after.pressure_ns - before.pressure_ns <= CALM_PRESSURE * length
-        return after.idle_ns - before.idle_ns >= CALM_IDLE * length * len(self._cpus)
+    def _usable_cpus(self) -> set[int]:
+        """Return the CPUs that a member of the tree may use."""
+        cpus = set(allowed_cpus())
+        for pid in self._tree.processes:
+            with suppress(OSError):  # it has ended
+                cpus |= os.sched_getaffinity(pid)
+        return cpus
 
     def _read(self) -> _Counters:
-        busy_ns, idle_ns = self._cpu_times()
         return _Counters(
             at=self._clock(),
-            busy_ns=busy_ns,
-            idle_ns=idle_ns,
+            cpus=self._cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
             throttled_ns=_throttled_ns(self._throttling),
@@ -146,19 +175,40 @@ class ForeignWork:
             opened=_opened_connections(),
         )
 
-    def _cpu_times(self) -> tuple[float, float]:
-        """Return busy and idle time of the CPUs that this process may use, in ns."""
-        busy = idle = 0
+    def _cpu_times(self) -> dict[int, _CpuTimes]:
+        """Return the times of each CPU."""
+        cpus = {}
         for line in _lines(_STAT):
             name, *fields = line.split()
             if not name.startswith("cpu"):
                 break  # the rest is long, and about interrupts
-            if name[3:].isdigit() and int(name[3:]) in self._cpus:
-                times = list(map(int, fields[:8]))  # user time already includes guest time
-                resting = sum(times[at] for at in _IDLE_FIELDS)
-                idle += resting
-                busy += sum(times) - resting
-        return busy * self._tick_ns, idle * self._tick_ns
+            if name[3:].isdigit():
+                times = [self._tick_ns * int(field) for field in fields[:8]]  # user has the guest's
+                idle = sum(times[at] for at in _IDLE_FIELDS)
+                cpus[int(name[3:])] = _CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
+        return cpus
+
+
+def _growth(before: _Counters, after: _Counters, cpus: set[int]) -> _CpuTimes:
+    """Return the growth of the times of these CPUs together."""
+    both = before.cpus.keys() & after.cpus.keys() & cpus
+    pairs = [(before.cpus[cpu], after.cpus[cpu]) for cpu in both]
+    return _CpuTimes(
+        *(
+            max(0.0, sum(last[at] - first[at] for first, last in pairs))
+            for at in range(len(_CpuTimes._fields))
+        )
+    )
+
+
+def _is_calm(before: _Counters, after: _Counters, times: _CpuTimes, cpus: int) -> bool:
+    """Whether hardly anybody waited for a CPU, as far as the kernel tells."""
+    length = after.at - before.at
+    if times.stolen > NEXT_TO_NOTHING * length * cpus:
+        return False
+    if before.pressure_ns is not None and after.pressure_ns is not None:
+        return after.pressure_ns - before.pressure_ns <= CALM_PRESSURE * length
+    return times.idle >= CALM_IDLE * length * cpus
 
 
 class _DiskStalls:

@@ -182,13 +182,13 @@ class WaitingTree:
     def _cpu_at_joining(self, pid: int) -> int:
         if pid in self._cpu:
             return self._cpu[pid]
-        return 0 if pid in self._scan.children else _process_cpu_ns(pid) or 0
+        return 0 if pid in self._scan.children else process_cpu_ns(pid) or 0
 
     def _count_cpu(self) -> None:
         ended_cpu = ended_children_cpu_ns()
         of_ended, self._ended_cpu = ended_cpu - self._ended_cpu, ended_cpu
         for pid, before in self._cpu.items():
-            now = _process_cpu_ns(pid)
+            now = process_cpu_ns(pid)
             if now is not None:
                 self._counted_cpu += now - before
                 self._children_cpu += (now - before) * (pid in self._scan.children)
@@ -499,7 +499,7 @@ def _name_of(pid: int) -> str:
         return str(pid)
 
 
-def _process_cpu_ns(pid: int) -> int | None:
+def process_cpu_ns(pid: int) -> int | None:
     """Return the CPU time of a process with its ended threads, from clock_getcpuclockid(3).
 
     None if the process is gone.
