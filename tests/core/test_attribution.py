@@ -24,6 +24,7 @@ from pytest_hancock_latency.core.attribution import (
     Windows,
     attribute,
     candidates,
+    timed_waits,
     waiting_for_each_other,
     waits_in_window,
     without_own_threads,
@@ -204,6 +205,39 @@ def test_sleep_is_the_code_s_own_where_nothing_unseen_is_waited_for() -> None:
 def test_waiting_for_something_unseen_is_evidence_in_calm_windows_only() -> None:
     unseen = circumstances(1, unseen=True, thread_cpu=1 * MS)
     assert (attributed(unseen, QUIET), attributed(unseen, BUSY)) == ([5 * MS], [1 * MS])
+
+
+def asleep_for(*times_ms: float, waits_ms: float = 0) -> Circumstances:
+    """Calls that slept this long for something unseen, and waited for a CPU after it."""
+    asleep = np.array([round(ms * MS) for ms in times_ms])
+    wait = round(waits_ms * MS)
+    return circumstances(
+        len(asleep), unseen=True, wall=asleep + wait + MS, thread_cpu=MS, own_wait=wait
+    )
+
+
+def test_a_timed_wait_is_the_code_s_own_however_busy_the_machine_is() -> None:
+    """The machine changes how long the thread then waits for a CPU, but not the timer."""
+    sleeping = asleep_for(5.05, 5.04, 5.06, 5.05, 5.05, waits_ms=7)
+    assert attributed(sleeping, BUSY) == [round(ms * MS) for ms in (6.05, 6.04, 6.06, 6.05, 6.05)]
+
+
+@pytest.mark.parametrize(
+    "times_ms",
+    [(5.05,) * 4, (5.05, 5.05, 5.05, 5.05, 5.05, 9, 8, 7, 6, 4, 3), (5.0, 5.2, 5.4, 5.6, 5.8)],
+    ids=["too few calls", "less than half of them", "too different"],
+)
+def test_times_asleep_that_are_not_all_alike_may_be_those_of_a_peer(
+    times_ms: tuple[float, ...],
+) -> None:
+    assert not timed_waits(asleep_for(*times_ms)).any()
+
+
+def test_timed_waits_of_a_second_may_differ_by_a_thousandth() -> None:
+    assert timed_waits(asleep_for(1000, 1000.9, 1000.5, 1000.2, 1000.7, 12)).tolist() == [
+        *[True] * 5,
+        False,
+    ]
 
 
 def test_work_of_the_process_s_own_threads_is_never_excused() -> None:

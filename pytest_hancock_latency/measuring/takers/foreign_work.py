@@ -9,14 +9,14 @@ each other.
 
 A call that commits to a disk also waits for the commits of others, which no run-queue wait shows.
 Another pressure file contains the time for which any task waited for a disk; it is used only if
-both the tree and others wrote. `/proc/PID/io` shows which processes wrote, but is readable only for
-the user's own processes: writes of a database that runs as another user are invisible.
+both the tree and others used a disk. `/proc/PID/io` shows which processes wrote, but is readable
+only for the user's own processes: writes of a database that runs as another user are invisible.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -33,8 +33,8 @@ WINDOW_NS: Final = 250_000_000
 """As long as the deletion windows. CPU counters have ticks of 10 ms, so in much shorter windows
 rounding would dominate."""
 OTHERS_SHARE: Final = 0.1
-"""Others must write at least this share of what the tree writes. A gate on p95 is exceeded if a
-twentieth of the calls is late, and each commit of another process can delay one of them."""
+"""Others must use the disks at least this share of what the tree does. A gate on p95 is exceeded if
+a twentieth of the calls is late, and each commit of another process can delay one of them."""
 COARSE_NS: Final = 50_000_000
 """In a shorter window, each CPU may have been busy for one tick more than counted."""
 CALM_PRESSURE: Final = 0.05
@@ -49,10 +49,13 @@ delayed at most one call in twenty."""
 _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test can delay its own thread."""
 _STAT: Final = Path("/proc/stat")
+_DISKS: Final = Path("/sys/block")
+_READ_FIELD: Final = 5
+_SECTOR: Final = 512
+"""Bytes of the sectors that /proc/diskstats counts, whatever those of the disk are."""
 _PRESSURE: Final = Path("/proc/pressure")
 _PROC: Final = Path("/proc")
 _SNMP: Final = Path("/proc/net/snmp")
-_CGROUPS: Final = Path("/proc/self/cgroup")
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 _NS_PER_US: Final = 1_000
 _IDLE_FIELDS: Final = (3, 4)
@@ -69,6 +72,9 @@ class _CpuTimes(NamedTuple):
     stolen: float = 0.0
 
 
+NO_TIMES: Final = _CpuTimes()
+
+
 @dataclass(frozen=True, slots=True)
 class _Counters:
     """Readings at the border between two windows."""
@@ -77,7 +83,8 @@ class _Counters:
     cpus: Mapping[int, _CpuTimes]
     tree_cpu_ns: int
     children_cpu_ns: int
-    throttled_ns: int
+    throttled_ns: Mapping[Path, int]
+    """By file of a control group."""
     pressure_ns: int | None
     opened: int
     """Connections opened in this network namespace."""
@@ -92,7 +99,6 @@ class ForeignWork:
         self._disk = _DiskStalls(tree)
         self._outsiders = Outsiders(_PROC)
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
-        self._throttling = _throttling_file()
         self._foreign: list[float] = []
         self._consumed: list[float] = []
         self._throttled: list[float] = []
@@ -121,7 +127,10 @@ class ForeignWork:
         length = max(1, after.at - before.at)
         cpus = self._usable_cpus()
         uncounted = self._tick_ns * len(cpus) if length < COARSE_NS else 0.0
-        throttled = max(0, after.throttled_ns - before.throttled_ns)
+        throttled = max(
+            (ns - before.throttled_ns.get(file, ns) for file, ns in after.throttled_ns.items()),
+            default=0,
+        )
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
         times = _growth(before, after, cpus)
         others = max(0.0, times.busy + uncounted - own)
@@ -129,13 +138,9 @@ class ForeignWork:
         self._consumed.append(min(1.0, self._foreign[-1] / (length * len(cpus))))
         self._throttled.append(throttled)
         peers = self._outsiders.since_last_look((os.getpid(), *self._tree.processes), length, calls)
-        is_known = times.busy + times.idle > 0
-        are_strangers_idle = is_known and others - peers.cpu_ns <= NEXT_TO_NOTHING * length * len(
-            cpus
-        )
-        self._calm.append(
-            (are_strangers_idle and not throttled) or _is_calm(before, after, times, len(cpus))
-        )
+        strangers = others - peers.cpu_ns + throttled
+        is_quiet = times != NO_TIMES and strangers <= NEXT_TO_NOTHING * length * len(cpus)
+        self._calm.append(is_quiet or _is_calm(before, after, times, len(cpus)))
         children = after.children_cpu_ns - before.children_cpu_ns
         self._busy_children.append(children >= _BUSY_CHILDREN * length)
         self._stalled.append(self._disk.since_last_look())
@@ -170,7 +175,7 @@ class ForeignWork:
             cpus=self._cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
-            throttled_ns=_throttled_ns(self._throttling),
+            throttled_ns=_throttled_ns((os.getpid(), *self._tree.processes)),
             pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),
         )
@@ -212,28 +217,43 @@ def _is_calm(before: _Counters, after: _Counters, times: _CpuTimes, cpus: int) -
 
 
 class _DiskStalls:
-    """Measures how long a disk kept tasks waiting while both the tree and others wrote."""
+    """Measures how long a disk kept tasks waiting while both the tree and others used it."""
 
     def __init__(self, tree: WaitingTree) -> None:
         self._tree = tree
-        self._own = _written(self._own_pids())
-        self._others = _written(_all_pids())
+        self._own = _used(self._own_pids())
+        self._others = _used(_all_pids())
+        self._read = _read_from_disks()
         self._stalled_ns = _pressure_ns("io")
 
     def since_last_look(self) -> float:
-        """Return the time in ns; 0 unless the tree and others wrote, infinite without the file."""
-        own, before_own = _written(self._own_pids()), self._own
+        """Return the time in ns; 0 unless the tree and others used it, infinite without the file.
+
+        Whoever reads is known from the disks as well, so also readers whose own counters are not
+        readable. Not so for writing: the file system adds its own to what the tree wrote.
+        """
+        own, before_own = _used(self._own_pids()), self._own
         stalled_ns, before_ns = _pressure_ns("io"), self._stalled_ns
-        self._own, self._stalled_ns = own, stalled_ns
+        read, before_read = _read_from_disks(), self._read
+        self._own, self._stalled_ns, self._read = own, stalled_ns, read
         # New members of the tree count from now on; other new processes started since the last
         # look.
-        own_growth = sum(n - before_own.get(pid, n) for pid, n in own.items())
-        if own_growth <= 0:
+        own_growth = _Used(
+            *(
+                sum(now[at] - before_own.get(pid, now)[at] for pid, now in own.items())
+                for at in (0, 1)
+            )
+        )
+        if sum(own_growth) <= 0:
             return 0.0
-        others, before_others = _written(_all_pids()), self._others
+        others, before_others = _used(_all_pids()), self._others
         self._others = others
-        growth = sum(n - before_others.get(pid, 0) for pid, n in others.items() if pid not in own)
-        if growth < OTHERS_SHARE * own_growth:
+        written = sum(
+            now.written - before_others.get(pid, _Used(0, 0)).written
+            for pid, now in others.items()
+            if pid not in own
+        )
+        if max(written, read - before_read - own_growth.read) < OTHERS_SHARE * sum(own_growth):
             return 0.0
         return inf if stalled_ns is None or before_ns is None else float(stalled_ns - before_ns)
 
@@ -245,15 +265,28 @@ def _all_pids() -> Iterable[int]:
     return (int(entry) for entry in os.listdir(_PROC) if entry.isdigit())
 
 
-def _written(pids: Iterable[int]) -> dict[int, int]:
-    """Return the bytes that each readable process has caused to be written to disks."""
-    written = {}
+class _Used(NamedTuple):
+    """Bytes that a process has caused to be read from disks and written to them."""
+
+    read: int
+    written: int
+
+
+def _used(pids: Iterable[int]) -> dict[int, _Used]:
+    """Return what each process whose counters are readable has used of the disks."""
+    used = {}
     for pid in pids:
-        for line in _lines(_PROC / str(pid) / "io"):
-            name, _, value = line.partition(": ")
-            if name == "write_bytes":
-                written[pid] = int(value)
-    return written
+        values = dict(line.split(": ") for line in _lines(_PROC / str(pid) / "io"))
+        if values:
+            used[pid] = _Used(int(values.get("read_bytes", 0)), int(values["write_bytes"]))
+    return used
+
+
+def _read_from_disks() -> int:
+    """Return the bytes that were read from all disks, without their partitions."""
+    disks = set(os.listdir(_DISKS)) if _DISKS.exists() else set()
+    rows = (line.split() for line in _lines(_PROC / "diskstats"))
+    return sum(int(row[_READ_FIELD]) * _SECTOR for row in rows if row[2] in disks)
 
 
 def is_supported() -> bool:
@@ -287,26 +320,36 @@ def _opened_connections() -> int:
     return 0
 
 
-def _throttling_file() -> Path | None:
-    """Return the file in which the cgroup of this process counts its throttled time."""
-    for line in _lines(_CGROUPS):
+def _throttled_ns(pids: Iterable[int]) -> dict[Path, int]:
+    """Return the throttled time of the control groups of these processes, by their files.
+
+    A quota of an outer group stops the inner ones as well.
+    """
+    files = {file for pid in pids for file in _quota_files(pid)}
+    return {file: ns for file in files if (ns := _throttled_in(file)) is not None}
+
+
+def _quota_files(pid: int) -> Iterator[Path]:
+    """Yield the file of each control group of a process, as far as they are visible from here."""
+    for line in _lines(_PROC / str(pid) / "cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
         for folder in (_CGROUP_ROOT / "cpu", _CGROUP_ROOT / "cpu,cpuacct", _CGROUP_ROOT):
-            for inside in (folder / path.lstrip("/"), folder):
-                if (inside / "cpu.stat").exists():
-                    return inside / "cpu.stat"
-    return None
+            inside = folder / path.lstrip("/")
+            for group in (inside, *inside.parents):
+                if not group.is_relative_to(folder):
+                    break
+                yield group / "cpu.stat"
 
 
-def _throttled_ns(file: Path | None) -> int:
-    """Return the throttled time from control groups v2 (µs) or v1 (ns); 0 without a quota."""
-    for line in _lines(file) if file else ():
+def _throttled_in(file: Path) -> int | None:
+    """Return the throttled time from control groups v2 (µs) or v1 (ns); None without a quota."""
+    for line in _lines(file):
         name, _, value = line.partition(" ")
         with suppress(ValueError):
             if name == "throttled_usec":
                 return int(value) * _NS_PER_US
             if name == "throttled_time":
                 return int(value)
-    return 0
+    return None

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.attribution import Windows
+from pytest_hancock_latency.core.machine_speed import KnownSpeed
 from pytest_hancock_latency.core.undisturbed import KnownTest, ReferenceSpeed
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
@@ -248,6 +249,34 @@ def test_what_a_followed_call_may_have_waited_for_unseen_is_unseen(
     assert taker.circumstances().unseen.tolist() == [True]
 
 
+@pytest.mark.parametrize(
+    ("followed", "others_cpu", "unseen"),
+    [
+        (Followed(wait=0, cpu=0, unseen=False), 0, True),
+        (Followed(wait=0, cpu=11 * US, unseen=False), 0, False),
+        (Followed(wait=11 * US, cpu=0, unseen=False), 0, False),
+        (Followed(wait=5 * US, cpu=5 * US, unseen=False), 0, True),
+        (Followed(wait=0, cpu=0, unseen=False), 3 * MS, False),
+        (Followed(wait=0, cpu=0, unseen=False), 2 * MS, True),
+    ],
+    ids=[
+        "nothing in the tree did anything",
+        "a member ran",
+        "a member waited",
+        "hardly anything",
+        "another caller had the interpreter's lock",
+        "another caller ran for less than half of it",
+    ],
+)
+def test_a_call_that_slept_waited_for_something_unseen_unless_the_tree_explains_it(
+    kernel: Kernel, tree: Tree, followed: Followed, others_cpu: int, unseen: bool
+) -> None:
+    taker = taker_of(kernel, tree, follows=True)
+    tree.followed = followed
+    take(taker, lambda: kernel.spend(5 * MS, cpu=MS, others_cpu=others_cpu, blocks=1))
+    assert taker.circumstances().unseen.tolist() == [unseen]
+
+
 def test_the_follower_is_told_the_cpu_time_of_the_other_threads(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree, follows=True)
     take(taker, lambda: kernel.spend(5 * MS, cpu=MS, others_cpu=3 * MS, blocks=1), count=2)
@@ -481,7 +510,8 @@ def test_what_earlier_sessions_know_about_a_test_is_read_when_probing_begins(
     monkeypatch.setattr(Probes, "run", lambda probes: probes._keep(280 * US, 50 * US))
     taker, titles = taker_of(kernel, tree), []
     speed = taker._session_speed
-    speed.read_outside = lambda: ReferenceSpeed(70.0 * US, 50.0 * US, "earlier sessions")
+    earlier = ReferenceSpeed(70.0 * US, 50.0 * US, "earlier sessions")
+    speed.read_known = lambda: KnownSpeed(earlier)
 
     def read_test(title: str) -> KnownTest:
         titles.append(title)

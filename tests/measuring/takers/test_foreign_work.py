@@ -10,6 +10,7 @@ import pytest
 
 from pytest_hancock_latency.measuring.takers import foreign_work
 from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS, ForeignWork
+from pytest_hancock_latency.measuring.takers.outsiders import Peers
 
 MS = 1_000_000
 TICK_MS = 10
@@ -57,7 +58,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(foreign_work, "_PRESSURE", tmp_path / "pressure")
     monkeypatch.setattr(foreign_work, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(foreign_work, "_SNMP", tmp_path / "snmp")
-    monkeypatch.setattr(foreign_work, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(foreign_work, "_DISKS", tmp_path / "block")
     monkeypatch.setattr(foreign_work, "_CGROUP_ROOT", tmp_path / "fs")
     monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0})
     monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
@@ -109,7 +110,10 @@ def test_a_window_has_nothing_of_what_was_counted_before_it(
     def count(at: int, times: int) -> None:
         machine.now, machine.tree_cpu = at, 30 * MS * times
         machine.children_cpu = 10 * MS * times
-        files = {"cgroup": group, "fs/box/cpu.stat": quota.format(5_000 * times)}
+        files = {
+            f"proc/{os.getpid()}/cgroup": group,
+            "fs/box/cpu.stat": quota.format(5_000 * times),
+        }
         files["snmp"] = opened.format(7)
         if pressure:
             files["pressure/cpu"] = f"some avg10=0.00 total={5_000 * times}\n"
@@ -153,6 +157,73 @@ def test_of_two_cpus_a_quarter_of_both_has_to_be_idle(
     assert work.windows().calm.tolist() == [calm, False]
 
 
+@pytest.mark.parametrize(
+    ("tree_cpu_ms", "peer_cpu_ms", "calm"),
+    [(238, 0, True), (237, 0, False), (120, 118, True), (120, 117, False)],
+)
+def test_a_window_is_calm_where_strangers_used_next_to_nothing_whoever_waited(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    tree_cpu_ms: int,
+    peer_cpu_ms: int,
+    calm: bool,
+) -> None:
+    """The tree and its peers then waited for each other: nothing else was in their way."""
+    peers = Peers(peer_cpu_ms * MS, were_late=False)
+    monkeypatch.setattr(foreign_work.Outsiders, "since_last_look", lambda *_: peers)
+    pressure = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\n"
+    machine.write(busy=0, idle=0, **{"pressure/cpu": pressure.format(0)})
+    files = {"pressure/cpu": pressure.format(200_000)}
+    work = one_window(machine, busy=25, idle=0, tree_cpu=tree_cpu_ms * MS, **files)
+    assert work.windows().calm[0] == calm
+
+
+def test_a_window_in_which_peers_were_late_has_something_unseen(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Peers(MS, were_late=True)
+    monkeypatch.setattr(foreign_work.Outsiders, "since_last_look", lambda *_: late)
+    assert one_window(machine, busy=1, idle=24).unseen == [True]
+
+
+@pytest.mark.parametrize(("stolen", "calm"), [(1, True), (2, False)])
+def test_a_window_is_not_calm_where_the_hypervisor_took_a_twentieth_of_it(
+    machine: Machine, stolen: int, calm: bool
+) -> None:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    stat = f"cpu0 3 0 0 20 0 0 0 {stolen} 0 0\n"
+    (machine.folder / "stat").write_text(stat, encoding="ascii")
+    work.close_window()
+    assert work.windows().calm[0] == calm
+
+
+def test_work_on_a_cpu_that_only_a_server_of_the_tree_may_use_is_foreign(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign_work.os, "sched_getaffinity", {SERVER: {7}}.__getitem__)
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    machine.now = WINDOW_NS
+    stat = "cpu0 0 0 0 25 0 0 0 0\ncpu3 25 0 0 0 0 0 0 0\ncpu7 119 0 0 5 0 0 0 0\n"
+    (machine.folder / "stat").write_text(stat, encoding="ascii")
+    work.close_window()
+    assert work.windows().foreign[0] == 200 * MS
+    assert work.windows().consumed[0] == 0.4
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), SERVER], ids=["own", "of a server"])
+def test_the_quota_of_an_outer_group_counts_as_well(machine: Machine, pid: int) -> None:
+    (machine.folder / "fs" / "box" / "inner").mkdir()
+    quota = "throttled_usec {}\n"
+    group = {f"proc/{pid}/cgroup": "0::/box/inner\n"}
+    inner, outer = "fs/box/inner/cpu.stat", "fs/box/cpu.stat"
+    before = {inner: quota.format(5_000), outer: quota.format(7_000)}
+    machine.write(busy=0, idle=0, **group, **before)
+    after = {inner: quota.format(6_000), outer: quota.format(97_000)}
+    work = one_window(machine, busy=2, idle=23, **after)
+    assert work.windows().throttled.tolist() == [90 * MS, 0]
+
+
 @pytest.mark.parametrize(("idle", "calm"), [(7, True), (6, False)])
 def test_without_a_pressure_file_a_window_is_calm_where_a_quarter_is_idle(
     machine: Machine, idle: int, calm: bool
@@ -191,7 +262,11 @@ def test_time_for_which_a_quota_stopped_the_container_is_foreign(
     machine: Machine, groups: str, file: str, line: str
 ) -> None:
     (machine.folder / "fs" / file).parent.mkdir(parents=True, exist_ok=True)
-    machine.write(busy=0, idle=0, **{"cgroup": groups, f"fs/{file}": line.format(us=0, ns=0)})
+    machine.write(
+        busy=0,
+        idle=0,
+        **{f"proc/{os.getpid()}/cgroup": groups, f"fs/{file}": line.format(us=0, ns=0)},
+    )
     throttled = line.format(us=90_000, ns=90 * MS)
     work = one_window(machine, busy=2, idle=23, **{f"fs/{file}": throttled})
     assert work.windows().throttled.tolist() == [90 * MS, 0]
@@ -244,6 +319,25 @@ def test_a_disk_keeps_the_tree_waiting_where_it_and_others_write(
     files = {"pressure/io": IO_STALLED.format(75_000)} | written(**after)
     work = one_window(machine, busy=1, idle=24, **files)
     assert work.windows().disk.tolist() == [disk_ms * MS, float("inf")]
+
+
+@pytest.mark.parametrize(
+    ("own_read", "sectors", "disk_ms"), [(0, 20, 70), (0, 19, 0), (9, 37, 0), (9, 40, 70)]
+)
+def test_whoever_reads_from_the_same_disks_keeps_the_tree_waiting(
+    machine: Machine, own_read: int, sectors: int, disk_ms: int
+) -> None:
+    """Its own counters need not be readable. Partitions are part of their disk."""
+    (machine.folder / "block" / "vda").mkdir(parents=True)
+    rows = "254 0 vda 1 0 {0} 0 0 0 0 0\n254 1 vda1 1 0 {0} 0 0 0 0 0\n"
+    io = "read_bytes: {}\nwrite_bytes: {}\n"
+    own = f"proc/{os.getpid()}/io"
+    before = {"proc/diskstats": rows.format(5), own: io.format(0, 0)}
+    machine.write(busy=0, idle=0, **{"pressure/io": IO_STALLED.format(5_000)}, **before)
+    after = {"proc/diskstats": rows.format(5 + sectors)}
+    after[own] = io.format(own_read * 1024, (100 - own_read) * 1024)
+    files = {"pressure/io": IO_STALLED.format(75_000)} | after
+    assert one_window(machine, busy=1, idle=24, **files).windows().disk[0] == disk_ms * MS
 
 
 def test_without_a_pressure_file_all_of_the_window_may_have_been_the_disk(machine: Machine) -> None:
