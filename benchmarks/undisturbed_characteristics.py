@@ -185,6 +185,7 @@ def _circumstances(played: Recording, slowness: Any) -> Circumstances:
         siblings_cpu=np.maximum(0, played.process_cpu - played.cpu),
         queued=np.zeros(count, bool),
         unseen=blocked,
+        timed_out=np.zeros(count, bool),
         window=nothing,
     )
 

@@ -70,6 +70,7 @@ class Columns:
             siblings_cpu=np.zeros_like(self.cpu),
             queued=np.zeros(len(self.cpu), bool),
             unseen=self.blocked,
+            timed_out=np.zeros(len(self.cpu), bool),
             window=(self.start + self.wall) // WINDOW_NS,
         )
         windows = _windows(circumstances)

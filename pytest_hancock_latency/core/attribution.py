@@ -130,6 +130,8 @@ class Circumstances:
     """Whether it started behind schedule because earlier requests had not finished."""
     unseen: Flags
     """Whether it may have waited for something that is not in the tree."""
+    timed_out: Flags
+    """Whether it is known to have timed out: a wait for somebody else, not for the timer."""
     window: Nanoseconds
     """Index of the accounting window in which each of them ended."""
 
@@ -264,7 +266,7 @@ def timed_waits(circumstances: Circumstances) -> Flags:
 
     c = circumstances
     asleep = np.maximum(0, c.off_cpu - c.run_queue)
-    is_asked = c.blocked & c.unseen
+    is_asked = c.blocked & c.unseen & ~c.timed_out
     if is_asked.sum() < _LEAST_TIMED:
         return np.zeros(len(asleep), bool)
     ordered = np.sort(asleep[is_asked])

@@ -182,6 +182,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
             "allowed": str(verdict.failures.allowed),
             "failed": verdict.failures.failed,
             "attempts": verdict.failures.attempts,
+            "excused": verdict.failures.excused,
         },
         "throughput": _throughput_to_plain(verdict.throughput),
         "rps": _rps_to_plain(verdict.rps),

@@ -33,6 +33,8 @@ ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
 FROM_PROMETHEUS: Final = "prometheus"
 """The "loop" of requests that Prometheus counted."""
+_UNDELAYED: Final = 0.9
+"""Share of its time that a call that timed out must have taken itself to be blamed for it."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
 
@@ -70,6 +72,8 @@ class Observations:
     """At most what the code took, see `Attribution`; None if unknown."""
     probed: Probed | None = None
     """What the probes around each observation showed; None without a probing phase."""
+    timed_out: Flags | None = None
+    """Observations that timed out, and so count as failures as well; None if there are none."""
 
     def __len__(self) -> int:
         return len(self.wall_ns)
@@ -78,6 +82,26 @@ class Observations:
     def span_ns(self) -> int:
         """Time from the start of measuring to the end of the last observation."""
         return int((self.start_ns + self.wall_ns).max()) if len(self) else 0
+
+    @property
+    def blamed(self) -> Flags | None:
+        """Of those that timed out, those that the machine did not delay; None if none timed out.
+
+        How long the others would have taken is unknown: an undisturbed machine may have answered
+        in time.
+        """
+        if self.timed_out is None:
+            return None
+        blamed: Flags = self.timed_out & (self.attributed_ns >= _UNDELAYED * self.wall_ns)
+        return blamed
+
+    @property
+    def excused_failures(self) -> int:
+        """Number of time-outs that the machine may have caused."""
+        blamed = self.blamed
+        if self.timed_out is None or blamed is None:
+            return 0
+        return int(self.timed_out.sum() - blamed.sum())
 
     @property
     def comparable_ns(self) -> Nanoseconds:
@@ -98,7 +122,13 @@ class Observations:
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""
         probed = self.probed if self.probed is not None and self.probed.has_begun else None
-        return Observations(self.wall_ns, self.attributed_ns, self.start_ns, probed=probed)
+        return Observations(
+            self.wall_ns,
+            self.attributed_ns,
+            self.start_ns,
+            probed=probed,
+            timed_out=self.timed_out,
+        )
 
 
 @dataclass(frozen=True, slots=True)

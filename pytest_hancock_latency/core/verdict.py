@@ -181,6 +181,8 @@ class FailureVerdict:
     outcome: Outcome
     failed: int
     attempts: int
+    excused: int = 0
+    """Number of failures that are time-outs which the machine may have caused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ class Tally:
     """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
     elapsed_ns: int = 0
+    excused_failures: int = 0
+    """Number of failures that are time-outs which the machine may have caused."""
     over_time: Mapping[Limit, OverTime] = field(default_factory=dict)
     """Empty if the counts by time are unknown."""
     counts: Mapping[Limit, LimitCounts] = field(default_factory=dict)
@@ -92,7 +94,13 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
             _judge_limit(limit, table, tally, policy.least, budget.least_time_ns)
             for limit, table in zip(budget.limits, tables, strict=True)
         ),
-        failures=failure_verdict(failures, budget.errors, tally.failed, n + tally.failed),
+        failures=failure_verdict(
+            failures,
+            budget.errors,
+            tally.failed,
+            n + tally.failed,
+            excused=tally.excused_failures,
+        ),
         n=n,
         elapsed_ns=tally.elapsed_ns,
         least_time_ns=budget.least_time_ns,

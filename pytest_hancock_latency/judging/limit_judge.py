@@ -372,16 +372,22 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
 
 
 def survives_deletion(
-    table: Table, totals: Sequence[int] | Nanoseconds, exceeding: Sequence[int] | Nanoseconds
+    table: Table,
+    totals: Sequence[int] | Nanoseconds,
+    exceeding: Sequence[int] | Nanoseconds,
+    elsewhere: int = 0,
 ) -> bool:
     """Whether *exceeded* still holds without any two adjacent windows, even the worst.
 
-    totals, exceeding: observations in each deletion window, and how many are over the limit.
+    Args:
+        totals: observations in each deletion window.
+        exceeding: how many of them are over the limit.
+        elsewhere: further exceedances, which are in no window.
     """
     import numpy as np
 
     totals, exceeding = np.asarray(totals), np.asarray(exceeding)
-    n, k = int(totals.sum()), int(exceeding.sum())
+    n, k = int(totals.sum()) + elsewhere, int(exceeding.sum()) + elsewhere
     if len(totals) > 1:
         totals = totals[:-1] + totals[1:]
         exceeding = exceeding[:-1] + exceeding[1:]
@@ -429,12 +435,25 @@ def failures_need(table: Table, allowed: Fraction, failed: int, attempts: int) -
     return 0 if shown_from is None else max(1, shown_from - attempts)
 
 
-def failure_verdict(table: Table, allowed: Fraction, failed: int, attempts: int) -> FailureVerdict:
-    """Return the verdict on the share of requests that failed."""
-    if too_many_failures(table, failed, attempts):
+def failure_verdict(  # noqa: PLR0913 - what a verdict on failures consists of
+    table: Table,
+    allowed: Fraction,
+    failed: int,
+    attempts: int,
+    *,
+    excused: int = 0,
+    is_concentrated: bool = False,
+) -> FailureVerdict:
+    """Return the verdict on the share of requests that failed.
+
+    Args:
+        excused: failures that are time-outs which the machine may have caused.
+        is_concentrated: whether the others may be due to a single stall.
+    """
+    if too_many_failures(table, failed - excused, attempts) and not is_concentrated:
         outcome = Outcome.EXCEEDED
     elif failed > allowed * attempts:
         outcome = Outcome.INCONCLUSIVE
     else:
         outcome = Outcome.WITHIN
-    return FailureVerdict(allowed, outcome, failed, attempts)
+    return FailureVerdict(allowed, outcome, failed, attempts, excused)

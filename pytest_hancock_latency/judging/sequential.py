@@ -28,6 +28,7 @@ from .limit_judge import (
     LimitJudge,
     failure_verdict,
     failures_need,
+    survives_deletion,
     tables_of,
     too_many_failures,
 )
@@ -122,10 +123,11 @@ class SequentialJudge:
         window = observations.start_ns // self._policy.window_ns
         for limit in self._limits:
             limit.look(observations, window, room)
-        if self._broken(n, failed):
+        if self._broken(observations, failed):
             return 0
         steps = [limit.next_look() for limit in self._limits if not limit.settled]
-        more = failures_need(self._failures, self.budget.errors, failed, n + failed)
+        blamed = failed - observations.excused_failures
+        more = failures_need(self._failures, self.budget.errors, blamed, n + failed)
         if 0 < more <= room - n:  # more calls decide whether too many requests fail
             steps.append(more)
         if n >= self._policy.most:
@@ -136,15 +138,39 @@ class SequentialJudge:
         """Return the verdict on all observations; call it once measuring has ended."""
         self.look(observations, failed)  # observations after the last look count as well
         n = len(observations)
-        stopped = self._broken(n, failed)
+        stopped = self._broken(observations, failed)
         return Verdict(
             limits=tuple(judge.verdict(stopped=stopped) for judge in self._limits),
-            failures=failure_verdict(self._failures, self.budget.errors, failed, n + failed),
+            failures=failure_verdict(
+                self._failures,
+                self.budget.errors,
+                failed,
+                n + failed,
+                excused=observations.excused_failures,
+                is_concentrated=self._may_be_one_stall(observations, failed),
+            ),
             n=n,
             elapsed_ns=elapsed_ns,
             least_time_ns=self.budget.least_time_ns,
         )
 
-    def _broken(self, n: int, failed: int) -> bool:
-        exceeded = any(limit.outcome is Outcome.EXCEEDED for limit in self._limits)
-        return exceeded or too_many_failures(self._failures, failed, n + failed)
+    def _broken(self, observations: Observations, failed: int) -> bool:
+        if any(limit.outcome is Outcome.EXCEEDED for limit in self._limits):
+            return True
+        blamed, attempts = failed - observations.excused_failures, len(observations) + failed
+        return too_many_failures(self._failures, blamed, attempts) and not self._may_be_one_stall(
+            observations, failed
+        )
+
+    def _may_be_one_stall(self, observations: Observations, failed: int) -> bool:
+        """Whether too many time-outs may be due to a single stall of the host."""
+        blamed = observations.blamed
+        if blamed is None or not blamed.any() or not self.budget.errors:
+            return False
+        import numpy as np
+
+        window = observations.start_ns // self._policy.window_ns
+        totals = np.bincount(window)
+        timed_out = np.bincount(window[blamed], minlength=len(totals))
+        others = failed - observations.excused_failures - int(blamed.sum())
+        return not survives_deletion(self._failures, totals, timed_out, others)

@@ -365,9 +365,12 @@ def _time_for(observations: int, verdict: Verdict | None) -> str:
 def _about_failures(verdict: FailureVerdict, record: Record) -> str:
     kinds = ", ".join(f"{printable(kind)} ×{count}" for kind, count in record.failures.items())
     share, allowed = _percent(verdict.failed, verdict.attempts), format_percent(verdict.allowed)
+    is_machine = verdict.excused and verdict.outcome is Outcome.INCONCLUSIVE
+    head = f"{verdict.outcome} errors{' (machine)' if is_machine else ''}"
+    excused = f"; {verdict.excused} timed out while the machine was busy" if verdict.excused else ""
     return (
-        f"{verdict.outcome} errors: {verdict.failed} of {verdict.attempts} requests failed "
-        f"({share} %, allowed {allowed} %): {kinds}"
+        f"{head}: {verdict.failed} of {verdict.attempts} requests failed "
+        f"({share} %, allowed {allowed} %): {kinds}{excused}"
     )
 
 

@@ -166,6 +166,7 @@ def _together(group: Sequence[Record]) -> Record:
         histogram=raw,
         attributed_histogram=None if attributed == raw else attributed,
         timeline=None,
+        undisturbed_bounds_ns={},
         verdict=None,
         strict=any(record.strict for record in group),
         measurement=_measurement([record.measurement for record in group]),
@@ -212,6 +213,7 @@ def _tally(record: Record, judged: Sequence[Record] = ()) -> Tally:
         attributed,
         failed,
         elapsed_ns,
+        excused_failures=sum(part.verdict.failures.excused for part in judged if part.verdict),
         counts={limit: LimitCounts.sum(parts) for limit, parts in by_limit.items()},
         spans_windows=any(part.route is Route.UNDISTURBED for part in limits),
     )

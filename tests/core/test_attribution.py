@@ -87,6 +87,7 @@ def circumstances(n: int, *, blocked: bool = True, **columns: Any) -> Circumstan
         slowness=np.zeros(n) + columns.get("slowness", 1.0),
         blocked=np.full(n, blocked),
         unseen=np.zeros(n, bool) | columns.get("unseen", False),
+        timed_out=np.zeros(n, bool) | columns.get("timed_out", False),
         queued=np.zeros(n, bool) | columns.get("queued", False),
         window=np.zeros(n, np.int64) + columns.get("window", 0),
     )
@@ -233,6 +234,12 @@ def test_times_asleep_that_are_not_all_alike_may_be_those_of_a_peer(
     assert not timed_waits(asleep_for(*times_ms)).any()
 
 
+def test_a_wait_that_timed_out_was_for_somebody_else_however_alike_they_are() -> None:
+    timed_out = circumstances(9, unseen=True, thread_cpu=MS, timed_out=True)
+    assert not timed_waits(timed_out).any()
+    assert attributed(timed_out, BUSY) == [MS] * 9
+
+
 def test_timed_waits_of_a_second_may_differ_by_a_thousandth() -> None:
     assert timed_waits(asleep_for(1000, 1000.9, 1000.5, 1000.2, 1000.7, 12)).tolist() == [
         *[True] * 5,
@@ -318,6 +325,7 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         siblings_cpu=other_cpu,
         queued=flags[1],
         unseen=flags[1],
+        timed_out=flags[0] & flags[1],
         window=np.arange(20) % 3,
     )
     calm = np.array([True, False, True])

@@ -221,6 +221,51 @@ def test_far_more_failures_than_allowed_are_exceeded() -> None:
     assert verdict.outcome is Outcome.EXCEEDED
 
 
+TIME_OUT = 50 * MS
+
+
+def timing_out(count: int, *, taken: int, of: int = 60) -> Observations:
+    """Calls of which the first `count` timed out, having taken so much of that time themselves."""
+    fast = [FAST] * (of - count)
+    walls = np.array([*[TIME_OUT] * count, *fast], dtype=np.int64)
+    attributed = np.array([*[taken] * count, *fast], dtype=np.int64)
+    starts = np.arange(of, dtype=np.int64) * 50 * MS
+    return Observations(walls, attributed, starts, timed_out=np.arange(of) < count)
+
+
+@pytest.mark.parametrize(
+    ("taken", "outcome"), [(TIME_OUT * 8 // 10, Outcome.INCONCLUSIVE), (TIME_OUT, Outcome.EXCEEDED)]
+)
+@pytest.mark.parametrize("errors", [0, "1%"])
+def test_a_time_out_counts_against_the_code_unless_the_machine_delayed_it(
+    errors: Any, taken: int, outcome: Outcome
+) -> None:
+    judge = judge_of(p50=40, errors=errors)
+    verdict = verdict_on(judge, timing_out(20, taken=taken), failed=20)
+    assert verdict.failures.outcome is outcome
+    assert verdict.failures.excused == (20 if outcome is Outcome.INCONCLUSIVE else 0)
+
+
+def test_other_failures_count_whatever_the_machine_did() -> None:
+    delayed = timing_out(20, taken=FAST)
+    assert verdict_on(judge_of(p50=40), delayed, failed=21).outcome is Outcome.EXCEEDED
+
+
+def test_time_outs_of_half_a_second_may_be_a_single_stall_where_some_are_allowed() -> None:
+    judge = judge_of(p50=40, errors="1%")
+    stalled = timing_out(10, taken=TIME_OUT, of=200)
+    assert judge.look(stalled, failed=10) > 0
+    assert judge.verdict(stalled, failed=10).failures.outcome is Outcome.INCONCLUSIVE
+    longer = timing_out(30, taken=TIME_OUT, of=200)
+    assert judge.verdict(longer, failed=30).failures.outcome is Outcome.EXCEEDED
+
+
+def test_failures_that_are_no_time_outs_are_in_no_stall() -> None:
+    stalled = timing_out(10, taken=TIME_OUT, of=200)
+    verdict = verdict_on(judge_of(p50=40, errors="1%"), stalled, failed=40)
+    assert verdict.failures.outcome is Outcome.EXCEEDED
+
+
 def test_the_most_observations_end_the_measuring() -> None:
     judge = judge_of(most=100, p99=10)
     assert judge.look(seen([FAST] * 60)) == 40

@@ -225,6 +225,23 @@ def test_failures_are_explained_with_their_classes() -> None:
     assert headline(told) == expected
 
 
+@pytest.mark.parametrize(
+    ("outcome", "head"),
+    [
+        (Outcome.INCONCLUSIVE, "inconclusive errors (machine)"),
+        (Outcome.EXCEEDED, "exceeded errors"),
+    ],
+)
+def test_time_outs_on_a_busy_machine_are_counted_apart(outcome: Outcome, head: str) -> None:
+    failures = FailureVerdict(Fraction(0), outcome, 6, 400, excused=5)
+    within = part(P99, 50, Outcome.WITHIN, Reason.SHOWN, n=394, over=0)
+    told = record(within, failures=failures, TimeoutError=6)
+    assert explain(told) == [
+        f"{head}: 6 of 400 requests failed (1.5 %, allowed 0 %): TimeoutError ×6; "
+        "5 timed out while the machine was busy"
+    ]
+
+
 def test_a_sample_without_a_verdict_says_why() -> None:
     assert explain(Record("t", "", 0, {}, {}, {}, not_judged="no budget")) == [
         "not judged: no budget"

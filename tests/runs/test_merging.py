@@ -99,6 +99,21 @@ def test_failures_times_slowest_and_advice_are_put_together() -> None:
     assert merged.timeline is None
 
 
+def test_time_outs_that_the_machine_may_have_caused_stay_excused_in_each_shard() -> None:
+    shards = [record([MS] * 9, failures=2), record([MS] * 9, failures=1)]
+    excused = [_excused(shard, shard.failures["status 503"]) for shard in shards]
+    (merged,) = merge(excused)
+    assert merged.verdict is not None
+    assert (merged.verdict.failures.failed, merged.verdict.failures.excused) == (3, 3)
+    assert merged.verdict.failures.outcome is Outcome.INCONCLUSIVE
+
+
+def _excused(shard: Record, count: int) -> Record:
+    assert shard.verdict is not None
+    failures = replace(shard.verdict.failures, excused=count)
+    return replace(shard, verdict=replace(shard.verdict, failures=failures))
+
+
 def test_the_five_slowest_observations_of_all_are_kept() -> None:
     (merged,) = merge([record([number * MS] * 9) for number in (3, 7, 1, 6, 2, 5, 4)])
     assert [slow.wall_ns // MS for slow in merged.measurement.slowest] == [7, 6, 5, 4, 3]

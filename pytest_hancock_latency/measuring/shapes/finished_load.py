@@ -23,7 +23,7 @@ from ..takers.bare import Taker
 from ..takers.bracketed import BracketTaker
 
 if TYPE_CHECKING:
-    from ...core.attribution import Nanoseconds
+    from ...core.attribution import Flags, Nanoseconds
 
 _WINDOWS: Final = 8
 """Deletion windows in a short load: the worst pair is then a quarter of it, so that a burst of less
@@ -82,6 +82,7 @@ class Part:
             attributed_ns=self._attributed_from_intended_start(lag),
             start_ns=measured.start_ns - lag,
             excused_ns=measured.excused_ns,
+            timed_out=measured.timed_out,
         )
         return Part(corrected, self.begin, self.intended)
 
@@ -249,7 +250,21 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
             for cause in columns[0].excused_ns
             if all(cause in part.excused_ns for part in columns)
         },
+        timed_out=_joined_timed_out(columns, order),
     )
+
+
+def _joined_timed_out(parts: Sequence[Observations], order: Nanoseconds) -> Flags | None:
+    """Return which observations of all parts timed out, in this order; None if none did."""
+    import numpy as np
+
+    if all(part.timed_out is None for part in parts):
+        return None
+    flags = [
+        np.zeros(len(part), bool) if part.timed_out is None else part.timed_out for part in parts
+    ]
+    joined_flags: Flags = np.concatenate(flags)[order]
+    return joined_flags
 
 
 def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
@@ -264,6 +279,7 @@ def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
         np.concatenate([a.attributed_ns, b.attributed_ns]),
         np.concatenate([a.start_ns, b.start_ns + offset_ns]),
         probed=_combined_probed(a, b),
+        timed_out=_joined_timed_out((a, b), np.arange(len(a) + len(b))),
     )
     failures = Counter(earlier.failures) + Counter(later.failures)
     judge = judge_of(len(observations), DELETION_WINDOW_NS)

@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..request import Request
 
 if TYPE_CHECKING:
-    from ...core.attribution import Nanoseconds
+    from ...core.attribution import Flags, Nanoseconds
     from ...core.sensitivity import ProbedSession
 
 __tracebackhide__ = hides_frame
@@ -32,6 +32,8 @@ class Taker(ABC):
         self.failures: Counter[str] = Counter()
         self.answer: Any = None
         """The last answer; earlier ones are freed."""
+        self._timed_out: list[int] = []
+        """Positions of the observations that failed because they timed out."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -85,7 +87,20 @@ class Taker(ABC):
         if failure is None:
             return False
         self.failures[failure] += 1
-        return not request.is_observed(answer)
+        if not request.is_observed(answer):
+            return True
+        self._timed_out.append(len(self))
+        return False
+
+    def timed_out(self) -> Flags | None:
+        """Return which of the observations so far timed out; None if none did."""
+        if not self._timed_out:
+            return None
+        import numpy as np
+
+        flags = np.zeros(len(self), bool)
+        flags[self._timed_out] = True
+        return flags
 
     @property
     def walls(self) -> tuple[int, ...]:
@@ -182,7 +197,8 @@ class BareTaker(Taker):
         extend(self._start, times[::2])
         extend(self._wall, times[1::2] - times[::2])
         wall = column(self._wall)
-        return Observations(wall, wall, column(self._start) - self.begin)
+        start = column(self._start) - self.begin
+        return Observations(wall, wall, start, timed_out=self.timed_out())
 
 
 def integers(values: list[int]) -> Nanoseconds:

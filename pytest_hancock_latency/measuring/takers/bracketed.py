@@ -320,6 +320,7 @@ class BracketTaker(Taker):
             provisional=is_bounded & (circumstances.window >= self._follower.closed),
             at_most_ns=self._at_most_ns(circumstances, attribution),
             probed=self._probed(circumstances),
+            timed_out=self.timed_out(),
         )
 
     @property
@@ -409,6 +410,7 @@ class BracketTaker(Taker):
             gap_after=columns["gap_after"],
         )
         waits = waits_in_window(brackets)
+        timed_out = self.timed_out()
         return Circumstances(
             start=columns["start"],
             wall=wall,
@@ -423,6 +425,7 @@ class BracketTaker(Taker):
             siblings_cpu=np.maximum(0, columns["process_cpu"] - thread_cpu_ns),
             queued=np.zeros(len(wall), bool),
             unseen=unseen | self._follower.unseen_in(window),
+            timed_out=np.zeros(len(wall), bool) if timed_out is None else timed_out,
             window=window,
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import OWN_NOISE_NS, SLOW_MACHINE, WAITED
@@ -126,7 +127,7 @@ class GroupedTaker(BareTaker):
         reference = self._session_speed.reference(self._probes.times)
         if not len(self._first) or reference is None:
             probed = Probed(nothing, nothing, nothing)
-            return Observations(wall, wall, plain.start_ns, at_most_ns=wall, probed=probed)
+            return replace(plain, at_most_ns=wall, probed=probed)
         group = np.searchsorted(column(self._first), np.arange(len(wall)), side="right") - 1
         around = surroundings(self._probes.times, column(self._probe), reference)
         off_ns = column(self._off_ns)
@@ -134,10 +135,9 @@ class GroupedTaker(BareTaker):
         is_grouped = group >= 0
         slowness: Numbers = np.where(is_grouped, around.slowness[group], 1.0)
         attributed: Nanoseconds = np.rint(on_cpu / slowness).astype(np.int64)
-        return Observations(
-            wall,
-            attributed,
-            plain.start_ns,
+        return replace(
+            plain,
+            attributed_ns=attributed,
             excused_ns={
                 WAITED: (wall - on_cpu).astype(np.float64),
                 SLOW_MACHINE: (on_cpu - attributed).astype(np.float64),

@@ -120,6 +120,8 @@ def test_a_request_that_timed_out_is_a_failure_and_counts_for_the_time_it_took()
     sample = sampler(clock).burst(times_out, requests=3, concurrency=1)
     assert sample.failures == {"ReadTimeout": 3}
     assert sample.observations.wall_ns.tolist() == [5 * S] * 3
+    assert sample.observations.timed_out is not None
+    assert sample.observations.timed_out.tolist() == [True] * 3
 
 
 def test_a_slow_burst_is_exceeded_however_short() -> None:
