@@ -204,8 +204,8 @@ def reference_of(recordings: list[Recording], source: str) -> ReferenceSpeed:
     )
 
 
-def session_of(recording: Recording, reference: ReferenceSpeed) -> ProbedSession:
-    """Return what a session shows of a test that was recorded in it."""
+def session_of(recording: Recording, reference: ReferenceSpeed) -> ProbedSession | None:
+    """Return what a session shows of a test that was recorded in it; None if it is too short."""
     at = np.flatnonzero(recording.blocked == 0)
     around = surroundings(recording.probes, at, reference)
     return ProbedSession.of(recording.cpu[at], around, recording.memory[at])
@@ -254,7 +254,8 @@ def main() -> int:
         for state, recording in states.items():
             others = [each for name, each in states.items() if name != state]
             reference, own = kept_speed(works, state), reference_of([recording], "")
-            known = known_test([session_of(each, reference) for each in others])
+            sessions = [session_of(each, reference) for each in others]
+            known = known_test([each for each in sessions if each is not None])
             tests = {"": UNKNOWN_TEST, KNOWN: known}
             print(f"{work}, {state}: {_words(known)}")
             for quantile in QUANTILES:
