@@ -36,7 +36,7 @@ FULL_ARITHMETIC: Final = 1.25
 FULL_MEMORY: Final = 1.4
 """Up to this many times its reference, a probe ran at full speed: p99 of calls in between was 1.15
 to 1.5 times its best value for eight kinds of work."""
-_SUFFERS_MORE: Final = 1.2
+SUFFERS_MORE: Final = 1.2
 """Power of the larger probe for a test of which nothing more is known. Look-ups in a large
 dictionary took 1.75 times as long as undisturbed where the larger probe took 1.33 times. With it,
 the largest evidence against unchanged recordings falls from 1.7 to 0.1 of what shows *exceeded*; of
@@ -208,7 +208,7 @@ def surroundings(
     is_own_doing = times.is_disturbed[before] | times.is_disturbed[after]
     p = np.where(is_own_doing, 0.0, np.maximum(p[before], p[after]))
     m = np.where(is_own_doing, 0.0, np.maximum(m[before], m[after]))
-    slowness = np.maximum(p, m) ** _SUFFERS_MORE
+    slowness = np.maximum(p, m) ** SUFFERS_MORE
     if known.powers is not None:
         a, b = known.powers
         slowness = np.where(m > 0, p**a * m**b, slowness)

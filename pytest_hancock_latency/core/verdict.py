@@ -159,6 +159,9 @@ class LimitVerdict:
     """Observations that began and ended undisturbed."""
     over_undisturbed: int = 0
     """Observations that began undisturbed and are above the limit, whatever followed."""
+    over_unseen: int = 0
+    """Observations above the limit only because they waited for something unknown on a busy
+    machine, which may have been slow by itself."""
 
     @property
     def evidence(self) -> tuple[int, int]:

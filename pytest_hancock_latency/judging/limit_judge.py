@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..core.attribution import UNSEEN
 from ..core.budget import Limit
 from ..core.evidence import Boundaries, NoneAllowed, boundaries
 from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Route
@@ -76,6 +77,8 @@ class LimitCounts:
     """Number of calls that began and ended undisturbed."""
     over_undisturbed: int = 0
     """Number over the limit that began undisturbed, whatever followed."""
+    over_unseen: int = 0
+    """Number over the limit only because they waited for something unknown."""
 
     @classmethod
     def of(cls, part: LimitVerdict) -> LimitCounts:
@@ -89,6 +92,7 @@ class LimitCounts:
             part.over_at_most,
             part.undisturbed,
             part.over_undisturbed,
+            part.over_unseen,
         )
 
     @classmethod
@@ -105,6 +109,7 @@ class LimitCounts:
             over_at_most=sum(at_most),
             undisturbed=sum(part.undisturbed for part in parts),
             over_undisturbed=sum(part.over_undisturbed for part in parts),
+            over_unseen=sum(part.over_unseen for part in parts),
         )
 
     @property
@@ -195,7 +200,12 @@ class LimitJudge:
         limit_ns = self.limit.limit_ns
         is_over = observations.wall_ns > limit_ns
         is_attributed_over = observations.attributed_ns > limit_ns
-        counts = LimitCounts(len(observations), int(is_over.sum()), int(is_attributed_over.sum()))
+        counts = LimitCounts(
+            len(observations),
+            int(is_over.sum()),
+            int(is_attributed_over.sum()),
+            over_unseen=self._over_unseen(observations, is_over & ~is_attributed_over),
+        )
         if observations.at_most_ns is None:
             return counts
         is_surely_over = observations.at_most_ns > limit_ns
@@ -215,6 +225,14 @@ class LimitJudge:
             undisturbed=int(is_undisturbed.sum()),
             over_undisturbed=int((is_surely_over & probed.undisturbed_before).sum()),
         )
+
+    def _over_unseen(self, observations: Observations, is_excused: Flags) -> int:
+        """Return how many of the excused ones are below the limit only without an unknown wait."""
+        unseen_ns = observations.excused_ns.get(UNSEEN)
+        if unseen_ns is None:
+            return 0
+        without_excuse_ns = observations.attributed_ns + unseen_ns
+        return int((is_excused & (without_excuse_ns > self.limit.limit_ns)).sum())
 
     def _decide(self, observations: Observations, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(observations, window):
@@ -368,6 +386,7 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
         over_at_most=counts.over_at_most,
         undisturbed=counts.undisturbed,
         over_undisturbed=counts.over_undisturbed,
+        over_unseen=counts.over_unseen,
     )
 
 

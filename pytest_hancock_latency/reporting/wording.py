@@ -70,6 +70,7 @@ _CAUSES: Final = {
     COLLECTOR: "garbage collection",
 }
 """Causes of a slow observation in words; artifacts keep the original names as values."""
+_MOSTLY: Final = 0.5
 _WORTH_SAYING: Final = Fraction(1, 2)
 """Lower percentiles are not mentioned: a handful of observations suffices for them."""
 
@@ -262,7 +263,7 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
     if part.reason is Reason.STOPPED:
         return f"{part.limit.label}: {count}, not needed for the verdict"
     if part.reason is Reason.MACHINE:
-        return f"{head} (machine): {count}, {_excused(part)}only because of the machine"
+        return f"{head} (machine): {count}, {_why_excused(part)}"
     if part.reason is Reason.BUCKET:
         return (
             f"{head}: up to {count}, {_excused(part)}in the bucket that the limit is in; choose a "
@@ -325,10 +326,22 @@ def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
     return text
 
 
+def _why_excused(part: LimitVerdict) -> str:
+    """Return what the machine did, as far as it was seen."""
+    if part.over_unseen <= _MOSTLY * part.excused:
+        return f"{_excused(part)}only because of the machine"
+    unseen = _of_them(part.over_unseen, part.over)
+    return f"{unseen}after waiting for something unknown while the machine was busy"
+
+
 def _excused(part: LimitVerdict) -> str:
-    if part.over == 1:
+    return _of_them(part.excused, part.over)
+
+
+def _of_them(count: int, total: int) -> str:
+    if total == 1:
         return ""
-    return "all of them " if part.excused == part.over else f"{part.excused} of them "
+    return "all of them " if count == total else f"{count} of them "
 
 
 def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from pytest_hancock_latency.core.undisturbed import (
     LEAST_PROBES,
     MARGIN,
+    SUFFERS_MORE,
     KnownTest,
     ProbeTimes,
     ReferenceSpeed,
@@ -35,7 +36,14 @@ def times(
 
 
 def slowness(probes: ProbeTimes, *probe_of: int) -> Any:
-    return surroundings(probes, np.array(probe_of), REFERENCE).slowness.tolist()
+    """Return by how much slower the slower probe around each call was."""
+    found = surroundings(probes, np.array(probe_of), REFERENCE)
+    return pytest.approx((found.slowness ** (1 / SUFFERS_MORE)).tolist())
+
+
+def test_of_a_test_of_which_nothing_is_known_the_slower_probe_has_a_power() -> None:
+    found = surroundings(times([200, 200], [50, 50]), np.array([0]), REFERENCE)
+    assert found.slowness.tolist() == [2.0**SUFFERS_MORE]
 
 
 def test_slowness_is_that_of_the_slower_probe_before_or_after_the_call() -> None:
@@ -58,7 +66,7 @@ def test_what_the_test_itself_did_to_a_probe_does_not_excuse_it() -> None:
 def test_without_a_reference_from_outside_the_machine_may_be_faster_by_a_margin() -> None:
     own = ReferenceSpeed(100.0, 50.0)
     found = surroundings(times([100, 150]), np.array([0]), own)
-    assert found.slowness.tolist() == [1.5 * MARGIN]
+    assert found.slowness.tolist() == [1.5**SUFFERS_MORE * MARGIN]
 
 
 def test_without_probes_only_the_margin_is_known() -> None:
@@ -143,14 +151,14 @@ def test_the_powers_of_a_test_make_no_call_slower() -> None:
 
 def test_powers_need_both_probes_that_the_test_itself_did_not_disturb() -> None:
     known = KnownTest(powers=(0.5, 0.5))
-    assert known_slowness(known, times([130, 120], [0, 0]), REFERENCE) == 1.3
+    assert known_slowness(known, times([130, 120], [0, 0]), REFERENCE) == 1.3**SUFFERS_MORE
     disturbed = times([300, 100], disturbed=[True, False])
     assert known_slowness(known, disturbed, REFERENCE) == 1.0
 
 
 def test_without_a_reference_from_outside_nothing_is_known_about_a_test() -> None:
     known, probes = KnownTest((0.5, 0.5), 60.0), times([100, 144], [50, 75])
-    assert known_slowness(known, probes, ReferenceSpeed(100.0, 50.0)) == 1.5 * MARGIN
+    assert known_slowness(known, probes, ReferenceSpeed(100.0, 50.0)) == 1.5**SUFFERS_MORE * MARGIN
 
 
 @pytest.mark.parametrize(
@@ -162,10 +170,11 @@ def test_after_calls_that_fill_the_caches_the_memory_probe_has_its_own_reference
     memory_ns: float, expected: float
 ) -> None:
     probes = times([100, 100], [150, 150])
-    assert known_slowness(KnownTest(memory_ns=memory_ns), probes, REFERENCE) == expected
+    known = KnownTest(memory_ns=memory_ns)
+    assert known_slowness(known, probes, REFERENCE) == expected**SUFFERS_MORE
 
 
 def test_a_sample_with_a_faster_memory_probe_is_its_own_reference() -> None:
     probes = times([100] * LEAST_PROBES, [150, *[55] * (LEAST_PROBES - 1)])
     found = surroundings(probes, np.arange(LEAST_PROBES), REFERENCE, KnownTest(memory_ns=60.0))
-    assert found.slowness[0] == pytest.approx(150 / 55)
+    assert found.slowness[0] == pytest.approx((150 / 55) ** SUFFERS_MORE)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pytest_hancock_latency.core.attribution import UNSEEN
 from pytest_hancock_latency.core.budget import Limit
 from pytest_hancock_latency.core.evidence import boundaries
 from pytest_hancock_latency.core.quantile import MAXIMUM, P95
@@ -154,6 +157,13 @@ def test_calls_that_an_undisturbed_machine_would_have_made_in_time_exceed_nothin
     judge = looked_at(probed([SLOW] * 40, [FAST] * 40))
     assert judge.outcome is None
     assert judge.verdict(stopped=False).reason is Reason.MACHINE
+
+
+def test_calls_that_are_in_time_only_without_an_unknown_wait_are_counted_apart() -> None:
+    seen = probed([SLOW] * 40, [FAST] * 40)
+    unseen_ns = np.array([SLOW - FAST] * 30 + [FAST] * 10, dtype=np.float64)
+    judge = looked_at(replace(seen, excused_ns={UNSEEN: unseen_ns}))
+    assert judge.verdict(stopped=False).over_unseen == 30
 
 
 @pytest.mark.parametrize(("slow_count", "expected"), [(0, False), (2, False), (3, True)])

@@ -108,6 +108,20 @@ EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
             "all of them only because of the machine",
         ),
         (
+            part(
+                P99,
+                50,
+                Outcome.INCONCLUSIVE,
+                Reason.MACHINE,
+                n=400,
+                over=9,
+                over_attributed=1,
+                over_unseen=5,
+            ),
+            "inconclusive p99 (machine): 9 of 400 over 50 ms, "
+            "5 of them after waiting for something unknown while the machine was busy",
+        ),
+        (
             part(P99, 50, Outcome.INCONCLUSIVE, Reason.MACHINE, n=90, over=1, over_attributed=0),
             "inconclusive p99 (machine): 1 of 90 over 50 ms, only because of the machine",
         ),
