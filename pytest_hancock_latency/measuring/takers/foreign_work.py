@@ -98,6 +98,8 @@ class ForeignWork:
         self._tree = tree
         self._disk = _DiskStalls(tree)
         self._outsiders = Outsiders(_PROC)
+        self._quotas: dict[int, list[Path]] = {}
+        """Files of the control groups of each process."""
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._foreign: list[float] = []
         self._consumed: list[float] = []
@@ -175,10 +177,21 @@ class ForeignWork:
             cpus=self._cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
-            throttled_ns=_throttled_ns((os.getpid(), *self._tree.processes)),
+            throttled_ns=self._throttled_ns(),
             pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),
         )
+
+    def _throttled_ns(self) -> dict[Path, int]:
+        """Return the throttled time of the control groups of the tree, by their files.
+
+        A quota of an outer group stops the inner ones as well.
+        """
+        pids = (os.getpid(), *self._tree.processes)
+        # Looked up once for each process: there are up to a dozen places to try.
+        self._quotas = {pid: self._quotas.get(pid) or [*_quota_files(pid)] for pid in pids}
+        files = {file for found in self._quotas.values() for file in found}
+        return {file: ns for file in files if (ns := _throttled_in(file)) is not None}
 
     def _cpu_times(self) -> dict[int, _CpuTimes]:
         """Return the times of each CPU."""
@@ -320,15 +333,6 @@ def _opened_connections() -> int:
     return 0
 
 
-def _throttled_ns(pids: Iterable[int]) -> dict[Path, int]:
-    """Return the throttled time of the control groups of these processes, by their files.
-
-    A quota of an outer group stops the inner ones as well.
-    """
-    files = {file for pid in pids for file in _quota_files(pid)}
-    return {file: ns for file in files if (ns := _throttled_in(file)) is not None}
-
-
 def _quota_files(pid: int) -> Iterator[Path]:
     """Yield the file of each control group of a process, as far as they are visible from here."""
     for line in _lines(_PROC / str(pid) / "cgroup"):
@@ -340,7 +344,8 @@ def _quota_files(pid: int) -> Iterator[Path]:
             for group in (inside, *inside.parents):
                 if not group.is_relative_to(folder):
                     break
-                yield group / "cpu.stat"
+                if (group / "cpu.stat").exists():
+                    yield group / "cpu.stat"
 
 
 def _throttled_in(file: Path) -> int | None:

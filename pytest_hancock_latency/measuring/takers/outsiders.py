@@ -97,11 +97,11 @@ class Outsiders:
 
     def _counters(self, pid: int) -> dict[int, _Thread]:
         counters: dict[int, _Thread] = {}
-        folder = self._proc / str(pid) / "task"
+        folder = f"{self._proc}/{pid}/task"
         with suppress(OSError):
             for thread in os.listdir(folder):
-                with suppress(OSError, ValueError):
-                    fields = (folder / thread / "schedstat").read_text(encoding="ascii").split()
+                with suppress(OSError), open(f"{folder}/{thread}/schedstat", "rb") as file:
+                    fields = file.read().split()
                     counters[int(thread)] = _Thread(*map(int, fields[:_SCHEDSTAT_FIELDS]))
         return counters
 
