@@ -1,9 +1,9 @@
 """Processes outside of the waiting tree that behave like a peer of the test.
 
 Nothing leads to a peer that is called by datagrams, named pipes, semaphores or shared memory, or
-that connected to the test by itself. But it answers: it gets a time slice for each call, and sleeps
-between two of them. A neighbour that computes never sleeps; it gets time slices as well, whenever a
-call that begins interrupts it.
+that connected to the test by itself. But it answers: it goes to sleep after each call until the
+next one; or it is interrupted for the answer to be read, and gets a time slice for each call. So
+does a neighbour that computes, whenever a call that begins interrupts it, but that never sleeps.
 
 Linux only. A process that is not visible from here, such as one of another container, is none.
 """
@@ -20,16 +20,16 @@ from .waiting_tree import process_cpu_ns
 
 _LEAST_CPU_NS: Final = 200_000
 """CPU time in a window from which a process is looked at: most processes sleep all the time, and
-their clock takes 2 µs to read, all counters of a process 25 µs for each thread."""
+their clock takes 2 µs to read, all counters of a process 30 µs for each thread."""
 _SHARE_OF_CALLS: Final = 0.2
-"""Time slices for each call that blocked, from which a process may have answered: a server may
-share the calls among four processes."""
+"""Sleeps, or time slices, for each call that blocked, from which a process may have answered: a
+server may share the calls among four processes."""
 _ALWAYS_READY: Final = 0.9
 """Share of a window in which a thread ran or waited for a CPU, from which it hardly slept."""
 _WAITED: Final = 0.02
 """Share of a window for which peers waited for a CPU, from which they may have been late: a gate on
 p95 is exceeded if a twentieth of the calls is."""
-_SCHEDSTAT_FIELDS: Final = 3
+_SLEEPS: Final = b"voluntary_ctxt_switches:"
 
 
 class Peers(NamedTuple):
@@ -41,11 +41,12 @@ class Peers(NamedTuple):
 
 
 class _Thread(NamedTuple):
-    """Counters of a thread, as its schedstat has them."""
+    """Counters of a thread."""
 
     cpu_ns: int
     wait_ns: int
     slices: int
+    sleeps: int
 
 
 class Outsiders:
@@ -72,13 +73,15 @@ class Outsiders:
             if before is None or not calls:
                 continue
             grown = [_growth(before.get(thread), counters) for thread, counters in now.items()]
-            sleeping = [
-                each for each in grown if each.cpu_ns + each.wait_ns < _ALWAYS_READY * length_ns
-            ]
-            if sum(each.slices for each in sleeping) < _SHARE_OF_CALLS * calls:
+            slices = sum(
+                each.slices
+                for each in grown
+                if each.cpu_ns + each.wait_ns < _ALWAYS_READY * length_ns
+            )
+            if max(slices, sum(each.sleeps for each in grown)) < _SHARE_OF_CALLS * calls:
                 continue
-            cpu_ns += sum(each.cpu_ns for each in sleeping)
-            wait_ns += sum(each.wait_ns for each in sleeping)
+            cpu_ns += sum(each.cpu_ns for each in grown)
+            wait_ns += sum(each.wait_ns for each in grown)
         return Peers(cpu_ns, wait_ns >= _WAITED * length_ns)
 
     def _that_ran(self, tree: tuple[int, ...]) -> Iterator[int]:
@@ -100,10 +103,17 @@ class Outsiders:
         folder = f"{self._proc}/{pid}/task"
         with suppress(OSError):
             for thread in os.listdir(folder):
-                with suppress(OSError), open(f"{folder}/{thread}/schedstat", "rb") as file:
-                    fields = file.read().split()
-                    counters[int(thread)] = _Thread(*map(int, fields[:_SCHEDSTAT_FIELDS]))
+                with suppress(OSError):
+                    times = map(int, _words(f"{folder}/{thread}/schedstat"))
+                    status = _words(f"{folder}/{thread}/status")
+                    sleeps = int(status[status.index(_SLEEPS) + 1]) if _SLEEPS in status else 0
+                    counters[int(thread)] = _Thread(*times, sleeps)
         return counters
+
+
+def _words(path: str) -> list[bytes]:
+    with open(path, "rb") as file:
+        return file.read().split()
 
 
 def _growth(before: _Thread | None, now: _Thread) -> _Thread:
