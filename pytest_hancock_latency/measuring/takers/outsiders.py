@@ -104,10 +104,10 @@ class Outsiders:
         with suppress(OSError):
             for thread in os.listdir(folder):
                 with suppress(OSError):
-                    times = map(int, _words(f"{folder}/{thread}/schedstat"))
+                    cpu_ns, wait_ns, slices = map(int, _words(f"{folder}/{thread}/schedstat"))
                     status = _words(f"{folder}/{thread}/status")
                     sleeps = int(status[status.index(_SLEEPS) + 1]) if _SLEEPS in status else 0
-                    counters[int(thread)] = _Thread(*times, sleeps)
+                    counters[int(thread)] = _Thread(cpu_ns, wait_ns, slices, sleeps)
         return counters
 
 
