@@ -183,6 +183,22 @@ def reconnecting(cost: Cost) -> Iterator[Call]:
 @contextmanager
 def child(cost: Cost) -> Iterator[Call]:
     """A program that is started for each call."""
+    yield partial(subprocess.run, _program(cost), check=True)
+
+
+@contextmanager
+def programs(cost: Cost) -> Iterator[Call]:
+    """Four programs at the same time for each call."""
+
+    def call() -> None:
+        started = [subprocess.Popen(_program(cost)) for _ in range(4)]
+        for program in started:
+            program.wait()
+
+    yield call
+
+
+def _program(cost: Cost) -> list[str]:
     code = f"""
 import time
 x = 1
@@ -190,7 +206,7 @@ for _ in range({cost.steps + cost.computing_steps}):
     x = (x * 5 + 1) & 0xFFFF
 time.sleep({cost.sleeping_s})
 """
-    yield partial(subprocess.run, [sys.executable, "-I", "-S", "-c", code], check=True)
+    return [sys.executable, "-I", "-S", "-c", code]
 
 
 @contextmanager
@@ -457,6 +473,7 @@ KINDS: Final[dict[str, Kind]] = {
     "server": Kind(server, 5, ("p95", "p99")),
     "redis": Kind(redis, 2, ("p95", "p99"), sleeps=False, computes_at=2.0),
     "child": Kind(child, 0),
+    "programs": Kind(programs, 0),
     "sqlite": Kind(sqlite, 0),
     "burst": Kind(pool, 3, shape="burst"),
     "rate": Kind(own_thread, 3, shape="rate"),
