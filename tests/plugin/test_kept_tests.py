@@ -152,14 +152,14 @@ MEASURED = """
 from pathlib import Path
 from pytest_hancock_latency import latency_budget
 
-@latency_budget(p50="1us", least_time="3s")
+@latency_budget(p50="10s", least_time="2s")
 def test_it(sample, request):
     known = sample.settings.plan.speed.read_test(request.node.nodeid)
     Path("known.txt").write_text(repr(known))
     sample(lambda: sum(range(6_000)))
 
 @latency_budget(p50="10s")
-def test_without_a_probing_phase(sample):
+def test_of_too_few_calls(sample):
     sample(lambda: sum(range(6_000)))
 """
 

@@ -331,7 +331,9 @@ class BracketTaker(Taker):
         if self._counts_from is None or not self.is_probing or reference is None:
             return None
         circumstances = self.circumstances()
-        is_shown = (circumstances.start >= self._counts_from) & ~circumstances.blocked
+        # Also of its first half second: that guards the evidence, not what later sessions learn.
+        begin = self._counts_from - GUARD_NS
+        is_shown = (circumstances.start >= begin) & ~circumstances.blocked
         probe_of = column(self._columns["probe"])[is_shown]
         return ProbedSession.of(
             circumstances.thread_cpu[is_shown],
