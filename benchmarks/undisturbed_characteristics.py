@@ -153,6 +153,7 @@ def judged(
                 played.start[part] >= counts_from,
                 (around.undisturbed_before & ~blocked)[part],
                 (around.undisturbed_after & ~blocked)[part],
+                np.where(blocked, 1.0, around.together)[part],
             ),
         )
         judge.look(observations, room=count)

@@ -47,6 +47,8 @@ class Probed:
     start at least."""
     undisturbed_before: Flags
     undisturbed_after: Flags
+    together: Numbers | None = None
+    """See `undisturbed.Surroundings`; None if it is unknown."""
 
     @property
     def has_begun(self) -> bool:

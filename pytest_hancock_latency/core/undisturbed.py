@@ -7,6 +7,7 @@ shown:
 
     p, m         the larger of the arithmetic and of the memory probes around a call, over reference
     slowness     max(1, p, m)^1.2; max(1, p^a · m^b) where earlier sessions know a and b of the test
+    together     max(1, p)^1.2 · max(1, m), for limits on medians where a and b are unknown
     undisturbed  p < 1.25 and m < 1.4, before and after the call
 
 The reference is a low quantile of many probes and never their minimum, which only sinks. That of
@@ -171,6 +172,8 @@ class Surroundings:
     """m, or 0 where there was no memory probe or the test itself disturbed it."""
     slowness: Numbers
     """By how much slower than the undisturbed machine, at least 1."""
+    together: Numbers
+    """Factor by which the slowness would be larger if p and m slow the code down independently."""
     undisturbed_before: Flags
     undisturbed_after: Flags
 
@@ -196,7 +199,7 @@ def surroundings(
     count = len(times)
     if not count:
         nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)
-        return Surroundings(nothing, nothing, nothing + reference.margin, no, no)
+        return Surroundings(nothing, nothing, nothing + reference.margin, nothing + 1.0, no, no)
     before, after = np.maximum(0, probe_of), np.minimum(probe_of + 1, count - 1)
     known = known if reference.source else UNKNOWN_TEST
     if known.memory_ns is not None:
@@ -208,14 +211,17 @@ def surroundings(
     is_own_doing = times.is_disturbed[before] | times.is_disturbed[after]
     p = np.where(is_own_doing, 0.0, np.maximum(p[before], p[after]))
     m = np.where(is_own_doing, 0.0, np.maximum(m[before], m[after]))
-    slowness = np.maximum(p, m) ** SUFFERS_MORE
+    slowness = np.maximum(1.0, np.maximum(p, m)) ** SUFFERS_MORE
+    both = np.maximum(1.0, p) ** SUFFERS_MORE * np.maximum(1.0, m)
     if known.powers is not None:
         a, b = known.powers
-        slowness = np.where(m > 0, p**a * m**b, slowness)
+        slowness = np.where(m > 0, np.maximum(1.0, p**a * m**b), slowness)
+        both = np.where(m > 0, slowness, both)
     return Surroundings(
         arithmetic=p,
         memory=m,
-        slowness=np.maximum(1.0, slowness) * reference.margin,
+        slowness=slowness * reference.margin,
+        together=np.maximum(1.0, both / slowness),
         undisturbed_before=full[before] & (probe_of >= 0),
         undisturbed_after=full[after] & (probe_of + 1 < count),
     )

@@ -41,6 +41,16 @@ def slowness(probes: ProbeTimes, *probe_of: int) -> Any:
     return pytest.approx((found.slowness ** (1 / SUFFERS_MORE)).tolist())
 
 
+def test_together_is_by_how_much_the_two_probes_explain_more_than_the_slower_one() -> None:
+    found = surroundings(times([200, 200], [75, 75]), np.array([0]), REFERENCE)
+    assert found.together.tolist() == [pytest.approx(75 / 50)]
+    slower_memory = surroundings(times([150, 150], [200, 200]), np.array([0]), REFERENCE)
+    expected = 1.5**SUFFERS_MORE * 4 / 4**SUFFERS_MORE
+    assert slower_memory.together.tolist() == [pytest.approx(expected)]
+    alone = surroundings(times([200, 200], [40, 40]), np.array([0]), REFERENCE)
+    assert alone.together.tolist() == [1.0]
+
+
 def test_of_a_test_of_which_nothing_is_known_the_slower_probe_has_a_power() -> None:
     found = surroundings(times([200, 200], [50, 50]), np.array([0]), REFERENCE)
     assert found.slowness.tolist() == [2.0**SUFFERS_MORE]

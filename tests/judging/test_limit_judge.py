@@ -159,6 +159,17 @@ def test_calls_that_an_undisturbed_machine_would_have_made_in_time_exceed_nothin
     assert judge.verdict(stopped=False).reason is Reason.MACHINE
 
 
+@pytest.mark.parametrize(("quantile", "expected"), [(P50, None), (P95, Outcome.EXCEEDED)])
+def test_of_a_median_both_probes_together_explain_more(
+    quantile: Fraction, expected: Outcome | None
+) -> None:
+    slow = probed([SLOW] * 40, counts=0)
+    assert slow.probed is not None
+    together = np.full(40, SLOW / FAST)
+    seen = replace(slow, probed=replace(slow.probed, together=together))
+    assert looked_at(seen, quantile).outcome is expected
+
+
 def test_calls_that_are_in_time_only_without_an_unknown_wait_are_counted_apart() -> None:
     seen = probed([SLOW] * 40, [FAST] * 40)
     unseen_ns = np.array([SLOW - FAST] * 30 + [FAST] * 10, dtype=np.float64)

@@ -305,6 +305,12 @@ def _combined_probed(first: Observations, second: Observations) -> Probed | None
         counts=np.concatenate([part.counts for part in parts]),
         undisturbed_before=np.concatenate([part.undisturbed_before for part in parts]),
         undisturbed_after=np.concatenate([part.undisturbed_after for part in parts]),
+        together=np.concatenate(
+            [
+                np.ones(len(part.counts)) if part.together is None else part.together
+                for part in parts
+            ]
+        ),
     )
 
 

@@ -352,9 +352,9 @@ class BracketTaker(Taker):
         """Return what the probes around each observation showed; None without a probing phase."""
         if self._counts_from is None:
             return None
-        if not self.is_probing:
-            import numpy as np
+        import numpy as np
 
+        if not self.is_probing:
             nothing = np.zeros(len(circumstances.start), bool)
             return Probed(nothing, nothing, nothing)
         around = self._surroundings()
@@ -362,6 +362,7 @@ class BracketTaker(Taker):
             counts=circumstances.start >= self._counts_from,
             undisturbed_before=around.undisturbed_before & ~circumstances.blocked,
             undisturbed_after=around.undisturbed_after & ~circumstances.blocked,
+            together=np.where(circumstances.blocked, 1.0, around.together),
         )
 
     def _surroundings(self) -> Surroundings:
@@ -372,7 +373,7 @@ class BracketTaker(Taker):
         reference = self._session_speed.reference(times)
         if reference is None:  # too few probes
             nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)
-            return Surroundings(nothing, nothing, nothing + 1, no, no)
+            return Surroundings(nothing, nothing, nothing + 1, nothing + 1, no, no)
         return surroundings(times, probe_of, reference, self._known)
 
     @property

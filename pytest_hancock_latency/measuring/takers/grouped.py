@@ -147,6 +147,7 @@ class GroupedTaker(BareTaker):
                 plain.start_ns + self.begin >= self._counts_from,
                 is_grouped & around.undisturbed_before[group],
                 is_grouped & around.undisturbed_after[group] & (off_ns[group] == 0),
+                np.where(is_grouped, around.together[group], 1.0),
             ),
         )
 
