@@ -46,7 +46,7 @@ def with_slow_paths(plain: ProbedSession, draw: np.random.Generator) -> ProbedSe
 
 def around(p: Any, m: Any) -> Surroundings:
     no = np.zeros(len(p), bool)
-    return Surroundings(np.array(p), np.array(m), np.ones(len(p)), no, no)
+    return Surroundings(np.array(p), np.array(m), np.ones(len(p)), np.ones(len(p)), no, no)
 
 
 @given(powers, levels, seeds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pytest_hancock_latency.core.attribution import UNSEEN
 from pytest_hancock_latency.core.budget import Limit
 from pytest_hancock_latency.core.evidence import boundaries
-from pytest_hancock_latency.core.quantile import MAXIMUM, P95
+from pytest_hancock_latency.core.quantile import MAXIMUM, P50, P95
 from pytest_hancock_latency.core.sample import Observations, Probed
 from pytest_hancock_latency.core.verdict import Outcome, Reason, Route
 from pytest_hancock_latency.judging.limit_judge import LimitJudge, survives_deletion, tables_of
