@@ -76,9 +76,9 @@ def _machine_lines(
         if any(suggestion.record.measurement.bracket for suggestion in suggestions):
             yield ""
             yield (
-                "# These runs do not say how fast one machine is without neighbours: until "
-                f"pytest's cache has five sessions, only code {UNKNOWN_MARGIN:g} times slower than "
-                "its limit is exceeded"
+                "# These runs do not say how fast one machine is without neighbours: until the "
+                f"cache of pytest has five sessions, only code {UNKNOWN_MARGIN:g} times slower "
+                "than its limit is exceeded"
             )
         return
     where = "in pyproject.toml: [tool.hancock-latency.machine]"

@@ -99,8 +99,8 @@ def test_without_the_speed_of_the_machine_it_is_said_what_that_costs(
 ) -> None:
     artifact = written(tmp_path / "a.json", [bracketed(*[4] * 100)])
     assert command("suggest", artifact).out.endswith(
-        "\n\n# These runs do not say how fast one machine is without neighbours: until pytest's "
-        "cache has five sessions, only code 1.6 times slower than its limit is exceeded\n"
+        "\n\n# These runs do not say how fast one machine is without neighbours: until the cache "
+        "of pytest has five sessions, only code 1.6 times slower than its limit is exceeded\n"
     )
 
 
