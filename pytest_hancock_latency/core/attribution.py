@@ -29,15 +29,14 @@ A call that commits to a disk also waits for the commits of others. If both othe
 wrote, its time asleep is excused up to the time for which a disk kept tasks waiting.
 
 If a call waited for something outside the tree, its time asleep counts against the code only in
-calm windows. That is so unless the tree explains it: because of a sign (a short-lived thread or
-program, a server on another machine, a process that behaves like a peer), or because nothing in the
-tree ran or waited meanwhile. A timed wait of the measuring thread itself is its own: whatever the
-machine does, it takes the same time to some microseconds, which no answer of somebody else does.
-The CPU time of the
-process and of programs that it ran during the call is never excused: divided by the number of CPUs,
-it is the least time the call takes on any machine. Requests of an open loop that pile up because
-the machine delayed some of them delay each other: the CPU time of siblings is excused by the share
-that others consumed.
+calm windows. There may be a sign of that (a short-lived thread or program, a server on another
+machine, a process that behaves like a peer); without one, it is so if nothing in the tree ran or
+waited meanwhile. A timed wait of the measuring thread itself is its own: whatever the machine does,
+it takes the same time to some microseconds, which no answer of somebody else does. The CPU time of
+the process and of programs that it ran during the call is never excused: divided by the number of
+CPUs, it is the least time the call takes on any machine. Requests of an open loop that pile up
+because the machine delayed some of them delay each other: the CPU time of siblings is excused by
+the share that others consumed.
 
 All arrays have one element per observation, shape (n,), integer nanoseconds unless said otherwise.
 """

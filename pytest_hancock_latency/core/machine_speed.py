@@ -26,8 +26,8 @@ from .undisturbed import FULL_ARITHMETIC, FULL_MEMORY, ReferenceSpeed
 SOURCE: Final = "the file with the limits"
 _FIELDS: Final = ("cpu", "python", "arithmetic", "memory")
 _SLOWER: Final = 0.8
-"""Share of the speed of the limits' machine below which it is said: suggested limits leave room for
-a quarter more."""
+"""Share of the speed of the limits' machine from which on a slower machine needs no advice:
+suggested limits leave room for a quarter more."""
 _WRONG_ARITHMETIC: Final = 3.0
 """Next to a busy hyperthread, the probe takes up to 1.9 times as long; a neighbour that makes 95 %
 of the probes three times slower has not been seen."""

@@ -231,11 +231,11 @@ class LimitJudge:
             over_undisturbed=int((is_surely_over & probed.undisturbed_before).sum()),
         )
 
-    def _blamed_ns(self, observations: Observations) -> Numbers:
+    def _blamed_ns(self, observations: Observations) -> Nanoseconds | Numbers:
         """Return attributed latencies, less what both probes together explain of a median."""
         probed = observations.probed
         if probed is None or probed.together is None or self.limit.allowed < _OF_A_MEDIAN:
-            return observations.attributed_ns.astype("float64")
+            return observations.attributed_ns
         blamed_ns: Numbers = observations.attributed_ns / probed.together
         return blamed_ns
 

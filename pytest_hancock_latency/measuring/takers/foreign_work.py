@@ -189,7 +189,9 @@ class ForeignWork:
         """
         pids = (os.getpid(), *self._tree.processes)
         # Looked up once for each process: there are up to a dozen places to try.
-        self._quotas = {pid: self._quotas.get(pid) or [*_quota_files(pid)] for pid in pids}
+        self._quotas = {
+            pid: self._quotas[pid] if pid in self._quotas else [*_quota_files(pid)] for pid in pids
+        }
         files = {file for found in self._quotas.values() for file in found}
         return {file: ns for file in files if (ns := _throttled_in(file)) is not None}
 
