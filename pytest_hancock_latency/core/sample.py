@@ -50,6 +50,15 @@ class Probed:
     together: Numbers | None = None
     """See `undisturbed.Surroundings`; None if it is unknown."""
 
+    def of(self, kept: Flags) -> Probed:
+        """Return what was shown of some of the observations."""
+        return Probed(
+            self.counts[kept],
+            self.undisturbed_before[kept],
+            self.undisturbed_after[kept],
+            None if self.together is None else self.together[kept],
+        )
+
     @property
     def has_begun(self) -> bool:
         """Whether any observation has been probed."""
@@ -120,6 +129,22 @@ class Observations:
         ]
         latencies_ns: Nanoseconds = sum(excused, self.attributed_ns).astype("int64")
         return latencies_ns
+
+    def without(self, flags: Flags | None) -> Observations:
+        """Return the observations that are not flagged; all of them if there are no flags."""
+        if flags is None:
+            return self
+        kept = ~flags
+        return Observations(
+            self.wall_ns[kept],
+            self.attributed_ns[kept],
+            self.start_ns[kept],
+            {cause: times[kept] for cause, times in self.excused_ns.items()},
+            provisional=None if self.provisional is None else self.provisional[kept],
+            at_most_ns=None if self.at_most_ns is None else self.at_most_ns[kept],
+            probed=self.probed.of(kept) if self.probed else None,
+            timed_out=None if self.timed_out is None else self.timed_out[kept],
+        )
 
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""

@@ -41,7 +41,7 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
         answer = await call()
         t1 = clock()
         closed = taker.closing(opening, t0, t1)
-        if checked and taker.refuses(request, answer):
+        if checked and taker.refuses(request, answer, t1 - t0):
             break
         taker.keep(closed)
         observed += 1

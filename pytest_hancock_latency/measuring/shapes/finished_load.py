@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...core.advice import Advice
@@ -56,6 +57,14 @@ class IntendedStarts:
         """Add a request that is an observation."""
         self.due.append(due)
         self.woken_late.append(woken_late)
+
+    def without(self, flags: Flags | None) -> IntendedStarts:
+        """Return those of the observations that are not flagged; all if there are no flags."""
+        if flags is None or not self.due:
+            return self
+        kept = (~flags).tolist()
+        due, woken_late = compress(self.due, kept), compress(self.woken_late, kept)
+        return IntendedStarts(self.is_queue, [*due], [*woken_late])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +137,7 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
             if isinstance(taker, BracketTaker)
             else taker.observations(),
             taker.begin,
-            intended,
+            intended.without(taker.refused()),
         )
         for taker, intended in takers
     ]

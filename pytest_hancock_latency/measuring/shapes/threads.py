@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..plan import Plan
 from ..request import Attempts, Load
 from ..takers import taker_for, why_bare
-from ..takers.bare import Taker
+from ..takers.bare import Checked, Taker
 from ..takers.follower import Follower
 from ..takers.probes import Probes
 from .finished_load import Finished, IntendedStarts, parts_of
@@ -47,6 +47,7 @@ class Crew:
         """When the threads were released, on the clock."""
         self._takers: list[tuple[Taker, IntendedStarts]] = []
         self._failures: Counter[str] = Counter()
+        self._checked = Checked()
         self._why_no_bracket: str | None = None
 
     def run(self, work: Work, positions: int) -> None:
@@ -100,6 +101,7 @@ class Crew:
                 follows=True,
                 why_bare=self._why_bare,
             )
+            taker.checked = self._checked
             self._ready.wait()
             try:
                 self._takers.append((taker, work(taker, positions, self.begin)))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.sample import Observations
 from ...errors import hides_frame
@@ -21,6 +23,39 @@ if TYPE_CHECKING:
     from ...core.sensitivity import ProbedSession
 
 __tracebackhide__ = hides_frame
+
+_MOST_LATE_AT_FIRST: Final = 10
+"""Answers that fail their check, before one has passed, that may all have been too slow: next to
+four loops, the first three calls of a server in a row were. More of them are simply wrong."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """Latencies of the requests whose answers were checked, of all callers of a load.
+
+    A check that refuses slow answers refuses only those that are slower than all that pass.
+    """
+
+    longest_ns: int = 0
+    """Of those that passed; 0 before the first."""
+    shortest_refused_ns: float = inf
+    refused: int = 0
+
+    def note_passed(self, latency_ns: int) -> None:
+        """Note an answer that passed its check."""
+        self.longest_ns = max(self.longest_ns, latency_ns)
+
+    def note_refused(self, latency_ns: int) -> None:
+        """Note an answer that failed its check."""
+        self.refused += 1
+        self.shortest_refused_ns = min(self.shortest_refused_ns, latency_ns)
+
+    @property
+    def may_be_late(self) -> bool:
+        """Whether those that failed may have done so because they were too slow."""
+        if not self.longest_ns and self.refused > _MOST_LATE_AT_FIRST:
+            return False  # no answer passes, however fast
+        return self.shortest_refused_ns > self.longest_ns
 
 
 class Taker(ABC):
@@ -34,6 +69,9 @@ class Taker(ABC):
         """The last answer; earlier ones are freed."""
         self._timed_out: list[int] = []
         """Positions of the observations that failed because they timed out."""
+        self._late: list[int] = []
+        """Positions of those that failed their check, perhaps because they were too slow."""
+        self.checked = Checked()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -81,25 +119,44 @@ class Taker(ABC):
         """Return a context manager that times its block."""
         return Window(self)
 
-    def refuses(self, request: Request, answer: Any) -> bool:
-        """Count a request if it failed; return whether to drop its latency."""
+    def refuses(self, request: Request, answer: Any, latency_ns: int) -> bool:
+        """Count a request if it failed; return whether to drop its latency.
+
+        A check may refuse an answer because it took too long: where all that it refuses are slower
+        than all that pass, they count as requests that timed out.
+        """
         failure = request.why_failed(answer)
         if failure is None:
+            self.checked.note_passed(latency_ns)
             return False
         self.failures[failure] += 1
-        if not request.is_observed(answer):
+        if request.is_observed(answer):
+            self._timed_out.append(len(self))
+            return False
+        if isinstance(answer, Exception):
             return True
-        self._timed_out.append(len(self))
+        self.checked.note_refused(latency_ns)
+        if not self.checked.may_be_late:
+            return True
+        self._late.append(len(self))
         return False
 
     def timed_out(self) -> Flags | None:
         """Return which of the observations so far timed out; None if none did."""
-        if not self._timed_out:
+        late = self._late if self.checked.may_be_late else []
+        return self._flags(self._timed_out + late)
+
+    def refused(self) -> Flags | None:
+        """Return which of them have only failed their check after all; None if none did."""
+        return None if self.checked.may_be_late else self._flags(self._late)
+
+    def _flags(self, positions: list[int]) -> Flags | None:
+        if not positions:
             return None
         import numpy as np
 
         flags = np.zeros(len(self), bool)
-        flags[self._timed_out] = True
+        flags[positions] = True
         return flags
 
     @property
@@ -171,7 +228,7 @@ class BareTaker(Taker):
             t0 = clock()
             answer = call()
             t1 = clock()
-            if self.refuses(request, answer):
+            if self.refuses(request, answer, t1 - t0):
                 break
             times += (t0, t1)
             if t1 >= until:
@@ -198,7 +255,7 @@ class BareTaker(Taker):
         extend(self._wall, times[1::2] - times[::2])
         wall = column(self._wall)
         start = column(self._start) - self.begin
-        return Observations(wall, wall, start, timed_out=self.timed_out())
+        return Observations(wall, wall, start, timed_out=self.timed_out()).without(self.refused())
 
 
 def integers(values: list[int]) -> Nanoseconds:

@@ -147,7 +147,7 @@ class BracketTaker(Taker):
             line1 = pread(file, LONGEST_LINE, 0)
             after = clock()
             cpu1, process1, switches1 = thread_cpu(), process_cpu(), switches()
-            if checked and self.refuses(request, answer):
+            if checked and self.refuses(request, answer, t1 - t0):
                 break
             readings += (t0, t1, before, after, line0, line1, cpu0, cpu1)
             readings += (process0, process1, switches0, switches1, probe)
@@ -186,6 +186,7 @@ class BracketTaker(Taker):
         self._probe()
         for call in request.calls(count):
             answer = None  # frees the previous answer outside the timed window
+            self._open(None)  # reading is as cold after the probes as the calls are
             for _ in range(self._warming):
                 call()
             opening = self._open(None)
@@ -194,7 +195,7 @@ class BracketTaker(Taker):
             t1 = clock()
             closed = self.closing(opening, t0, t1)
             self._pace_ns = t1 - t0
-            if checked and self.refuses(request, answer):
+            if checked and self.refuses(request, answer, t1 - t0):
                 break
             self.keep(closed)
             self._probe()
@@ -231,7 +232,7 @@ class BracketTaker(Taker):
             answer = call()
             t1 = clock()
             closed = self.closing(opening, t0, t1)
-            if checked and self.refuses(request, answer):
+            if checked and self.refuses(request, answer, t1 - t0):
                 break
             self.keep(closed)
             self._pace_ns = t1 - t0
@@ -321,7 +322,7 @@ class BracketTaker(Taker):
             at_most_ns=self._at_most_ns(circumstances, attribution),
             probed=self._probed(circumstances),
             timed_out=self.timed_out(),
-        )
+        ).without(self.refused())
 
     @property
     def probed_session(self) -> ProbedSession | None:

@@ -1,7 +1,7 @@
 """Activity of other processes on this machine, in accounting windows of a quarter of a second.
 
 Foreign work is the busy time of the CPUs that the tree may use, including stolen time, less the CPU
-time of the waiting tree, plus the time for which a quota stopped the container. A window is calm if
+time of the waiting tree, plus the time for which others stopped it by using up a quota. A window is calm if
 hardly any CPU time was stolen and, according to the kernel's pressure file, some task waited for a
 CPU at most a twentieth of the time; without that file, if a quarter of the CPU time is idle. It is
 also calm, whoever waited, if strangers used next to nothing: the tree and its peers then waited for
@@ -16,7 +16,7 @@ only for the user's own processes: writes of a database that runs as another use
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 from ...core.attribution import Windows
 from ..clock import Clock
 from ..environment import allowed_cpus
+from .control_groups import ControlGroups, Groups, throttled_by_others
 from .outsiders import Outsiders
 from .waiting_tree import WaitingTree
 
@@ -56,7 +57,6 @@ _SECTOR: Final = 512
 _PRESSURE: Final = Path("/proc/pressure")
 _PROC: Final = Path("/proc")
 _SNMP: Final = Path("/proc/net/snmp")
-_CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 _NS_PER_US: Final = 1_000
 _IDLE_FIELDS: Final = (3, 4)
 """Fields of a line of /proc/stat: idle, and idle during disk I/O."""
@@ -83,8 +83,7 @@ class _Counters:
     cpus: Mapping[int, _CpuTimes]
     tree_cpu_ns: int
     children_cpu_ns: int
-    throttled_ns: Mapping[Path, int]
-    """By file of a control group."""
+    groups: Groups
     pressure_ns: int | None
     opened: int
     """Connections opened in this network namespace."""
@@ -98,8 +97,7 @@ class ForeignWork:
         self._tree = tree
         self._disk = _DiskStalls(tree)
         self._outsiders = Outsiders(_PROC)
-        self._quotas: dict[int, list[Path]] = {}
-        """Files of the control groups of each process."""
+        self._control_groups = ControlGroups()
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._foreign: list[float] = []
         self._consumed: list[float] = []
@@ -129,17 +127,15 @@ class ForeignWork:
         length = max(1, after.at - before.at)
         cpus = self._usable_cpus()
         uncounted = self._tick_ns * len(cpus) if length < COARSE_NS else 0.0
-        throttled = max(
-            (ns - before.throttled_ns.get(file, ns) for file, ns in after.throttled_ns.items()),
-            default=0,
-        )
+        tree = (os.getpid(), *self._tree.processes)
+        throttled = throttled_by_others(before.groups, after.groups, tree)
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
         times = _growth(before, after, cpus)
         others = max(0.0, times.busy + uncounted - own)
         self._foreign.append(others + throttled)
         self._consumed.append(min(1.0, self._foreign[-1] / (length * len(cpus))))
         self._throttled.append(throttled)
-        peers = self._outsiders.since_last_look((os.getpid(), *self._tree.processes), length, calls)
+        peers = self._outsiders.since_last_look(tree, length, calls)
         strangers = others - peers.cpu_ns + throttled
         is_quiet = times != NO_TIMES and strangers <= NEXT_TO_NOTHING * length * len(cpus)
         self._calm.append(is_quiet or _is_calm(before, after, times, len(cpus)))
@@ -177,23 +173,10 @@ class ForeignWork:
             cpus=self._cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
-            throttled_ns=self._throttled_ns(),
+            groups=self._control_groups.read((os.getpid(), *self._tree.processes)),
             pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),
         )
-
-    def _throttled_ns(self) -> dict[Path, int]:
-        """Return the throttled time of the control groups of the tree, by their files.
-
-        A quota of an outer group stops the inner ones as well.
-        """
-        pids = (os.getpid(), *self._tree.processes)
-        # Looked up once for each process: there are up to a dozen places to try.
-        self._quotas = {
-            pid: self._quotas[pid] if pid in self._quotas else [*_quota_files(pid)] for pid in pids
-        }
-        files = {file for found in self._quotas.values() for file in found}
-        return {file: ns for file in files if (ns := _throttled_in(file)) is not None}
 
     def _cpu_times(self) -> dict[int, _CpuTimes]:
         """Return the times of each CPU."""
@@ -333,30 +316,3 @@ def _opened_connections() -> int:
         names, values = lines[0], lines[1]
         return int(values[names.index("ActiveOpens")])
     return 0
-
-
-def _quota_files(pid: int) -> Iterator[Path]:
-    """Yield the file of each control group of a process, as far as they are visible from here."""
-    for line in _lines(_PROC / str(pid) / "cgroup"):
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        for folder in (_CGROUP_ROOT / "cpu", _CGROUP_ROOT / "cpu,cpuacct", _CGROUP_ROOT):
-            inside = folder / path.lstrip("/")
-            for group in (inside, *inside.parents):
-                if not group.is_relative_to(folder):
-                    break
-                if (group / "cpu.stat").exists():
-                    yield group / "cpu.stat"
-
-
-def _throttled_in(file: Path) -> int | None:
-    """Return the throttled time from control groups v2 (µs) or v1 (ns); None without a quota."""
-    for line in _lines(file):
-        name, _, value = line.partition(" ")
-        with suppress(ValueError):
-            if name == "throttled_usec":
-                return int(value) * _NS_PER_US
-            if name == "throttled_time":
-                return int(value)
-    return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_hancock_latency.measuring.takers import foreign_work
+from pytest_hancock_latency.measuring.takers import control_groups, foreign_work
 from pytest_hancock_latency.measuring.takers.foreign_work import WINDOW_NS, ForeignWork
 from pytest_hancock_latency.measuring.takers.outsiders import Peers
 
@@ -59,7 +59,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(foreign_work, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(foreign_work, "_SNMP", tmp_path / "snmp")
     monkeypatch.setattr(foreign_work, "_DISKS", tmp_path / "block")
-    monkeypatch.setattr(foreign_work, "_CGROUP_ROOT", tmp_path / "fs")
+    monkeypatch.setattr(control_groups, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path / "fs")
     monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0})
     monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
     (tmp_path / "fs" / "box").mkdir(parents=True)
@@ -271,6 +272,60 @@ def test_time_for_which_a_quota_stopped_the_container_is_foreign(
     work = one_window(machine, busy=2, idle=23, **{f"fs/{file}": throttled})
     assert work.windows().throttled.tolist() == [90 * MS, 0]
     assert work.windows().foreign[0] == 110 * MS
+
+
+def one_throttled_window(
+    machine: Machine, members: str, monkeypatch: pytest.MonkeyPatch, **files: str
+) -> ForeignWork:
+    """A window in which a quota stopped the group of the test for 90 ms; the neighbour used 30."""
+    cpu_ns = {os.getpid(): [0, 200 * MS], STRANGER: [500 * MS, 530 * MS]}
+    monkeypatch.setattr(control_groups, "process_cpu_ns", lambda pid: cpu_ns[pid].pop(0))
+    group = {f"proc/{os.getpid()}/cgroup": "0::/box\n", "fs/box/cgroup.procs": members, **files}
+    quota = "throttled_usec {}\n"
+    machine.write(busy=0, idle=0, **group, **{"fs/box/cpu.stat": quota.format(0)})
+    return one_window(machine, busy=2, idle=23, **{"fs/box/cpu.stat": quota.format(90_000)})
+
+
+@pytest.mark.parametrize(
+    ("members", "throttled_ms"),
+    [
+        (f"{os.getpid()}\n", 0),
+        (f"{os.getpid()}\n{STRANGER}\n", 30),
+        (f"{os.getpid()}\n0\n", 90),
+    ],
+    ids=["nobody else", "a neighbour", "somebody in another container"],
+)
+def test_a_quota_is_foreign_as_far_as_others_in_its_group_used_it(
+    machine: Machine, members: str, throttled_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = one_throttled_window(machine, members, monkeypatch)
+    assert work.windows().throttled.tolist() == [throttled_ms * MS, 0]
+
+
+def test_processes_in_inner_groups_use_the_quota_of_the_outer_one(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine.folder / "fs" / "box" / "inner" / "innermost").mkdir(parents=True)
+    innermost = {"fs/box/inner/innermost/cgroup.procs": f"{STRANGER}\n"}
+    work = one_throttled_window(machine, f"{os.getpid()}\n", monkeypatch, **innermost)
+    assert work.windows().throttled.tolist() == [30 * MS, 0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "throttled_ms"),
+    [
+        ({"cpu.max": "max 100000\n"}, 0),
+        ({"cpu.cfs_quota_us": "-1\n"}, 0),
+        ({"cpu.max": "50000 100000\n"}, 90),
+    ],
+    ids=["version 2, none", "version 1, none", "version 2, half a core"],
+)
+def test_a_group_without_a_quota_is_not_read(
+    machine: Machine, limit: dict[str, str], throttled_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"fs/box/{name}": text for name, text in limit.items()}
+    work = one_throttled_window(machine, f"{os.getpid()}\n0\n", monkeypatch, **files)
+    assert work.windows().throttled.tolist() == [throttled_ms * MS, 0]
 
 
 def test_a_window_in_which_a_connection_was_opened_is_known(machine: Machine) -> None:
