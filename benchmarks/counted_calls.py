@@ -1,6 +1,7 @@
 """Calls that count in the probing phase against the same calls in a bare loop.
 
-    python benchmarks/counted_calls.py [--seconds 2] [--works integers,json] [--check] [--json FILE]
+    python benchmarks/counted_calls.py [--seconds 2] [--rounds 1] [--works integers,json] [--check]
+        [--json FILE]
 
 In the probing phase, both probes run before each call and evict what it had in the caches; one or
 three calls in between, which are not counted, bring it back. Here, twenty calls in a bare loop
@@ -8,7 +9,8 @@ three calls in between, which are not counted, bring it back. Here, twenty calls
 for twelve kinds of work (`own_thread/works.py`). Five pairs of such blocks are a group: the ratio
 of its p50 and of its p95, counted over bare, is one figure, and the median of all groups is shown,
 with its 95 % interval by bootstrap. Blocks are short because the speed of a rented machine changes
-from second to second. Linux only; `chrt -f 10` in front of the command keeps other work off.
+from second to second, and rounds are several because it has phases of a minute in which one kind of
+work suffers more than usual. Linux only; `chrt -f 10` in front of the command keeps other work off.
 """
 
 from __future__ import annotations
@@ -95,9 +97,10 @@ def interval(figures: Any, draw: np.random.Generator) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def measured(work: str, seconds: float) -> dict[str, Any]:
-    """Return the row of one kind of work."""
-    found, bare_ms = ratios(WORKS[work](), seconds, random.Random(1))
+def summary(work: str, parts: Sequence[tuple[Any, float]]) -> dict[str, Any]:
+    """Return the row of one kind of work, from the ratios of each round."""
+    found = np.concatenate([figures for figures, _ in parts])
+    bare_ms = float(np.median([bare_ms for _, bare_ms in parts]))
     row: dict[str, Any] = {"work": work, "bare_ms": bare_ms, "groups": len(found)}
     for name, figures in zip(QUANTILES, found.T, strict=True):
         row[name] = float(np.median(figures))
@@ -117,18 +120,24 @@ def line(row: dict[str, Any]) -> str:
 def main() -> int:
     """Measure, print, judge."""
     options = parser(__doc__)
-    options.add_argument("--seconds", type=float, default=2.0, help="of each work (%(default)s)")
+    options.add_argument(
+        "--seconds", type=float, default=2.0, help="of each work and round (%(default)s)"
+    )
+    options.add_argument("--rounds", type=int, default=1, help="(%(default)s)")
     options.add_argument("--works", default=",".join(WORKS), help="(%(default)s)")
     chosen = options.parse_args()
     if not Path("/proc/thread-self/schedstat").exists():
         print("counted_calls: needs Linux; nothing was measured")
         return 0
+    parts: dict[str, list[tuple[Any, float]]] = {work: [] for work in chosen.works.split(",")}
+    for number in range(chosen.rounds):
+        for work, found in parts.items():
+            found.append(ratios(WORKS[work](), chosen.seconds, random.Random(number)))
+    rows = [summary(work, found) for work, found in parts.items()]
     print("| work | bare loop | groups | p50, counted / bare | p95, counted / bare |")
     print(f"|{'---|' * 5}")
-    rows = []
-    for work in chosen.works.split(","):
-        rows.append(measured(work, chosen.seconds))
-        print(line(rows[-1]), flush=True)
+    for row in rows:
+        print(line(row))
     return conclude("counted_calls", {"rows": rows}, goals(rows), chosen)
 
 

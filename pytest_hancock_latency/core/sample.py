@@ -33,7 +33,7 @@ ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
 FROM_PROMETHEUS: Final = "prometheus"
 """The "loop" of requests that Prometheus counted."""
-_UNDELAYED: Final = 0.9
+UNDELAYED: Final = 0.9
 """Share of its time that a call that timed out must have taken itself to be blamed for it."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
 
@@ -103,7 +103,7 @@ class Observations:
         """
         if self.timed_out is None:
             return None
-        blamed: Flags = self.timed_out & (self.attributed_ns >= _UNDELAYED * self.wall_ns)
+        blamed: Flags = self.timed_out & (self.attributed_ns >= UNDELAYED * self.wall_ns)
         return blamed
 
     @property

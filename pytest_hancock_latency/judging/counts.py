@@ -15,7 +15,7 @@ the timeline of the run. Memory grows with windows and buckets, not with request
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -23,6 +23,7 @@ from ..core.budget import LatencyBudget, Limit
 from ..core.duration import NS_PER_S
 from ..core.evidence import boundaries
 from ..core.histogram import Histogram, index_of, middle
+from ..core.sample import UNDELAYED
 from ..core.timeline import STRETCHES, Timeline
 from ..core.verdict import LimitVerdict, Outcome, Reason, Verdict
 from .limit_judge import (
@@ -75,6 +76,8 @@ class Tally:
     elapsed_ns: int = 0
     excused_failures: int = 0
     """Number of failures that are time-outs which the machine may have caused."""
+    timeouts: OverTime | None = None
+    """The other time-outs in each deletion window; None if unknown."""
     over_time: Mapping[Limit, OverTime] = field(default_factory=dict)
     """Empty if the counts by time are unknown."""
     counts: Mapping[Limit, LimitCounts] = field(default_factory=dict)
@@ -88,6 +91,7 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
     alpha = policy.alpha_of_part(budget)
     tables = [tables_of(limit.allowed, policy.alpha_within, alpha) for limit in budget.limits]
     failures = boundaries(budget.errors, policy.alpha_within, alpha)
+    may_be_stall = bool(budget.errors) and _may_be_one_stall(failures, tally)
     n = tally.raw.n
     return Verdict(
         limits=tuple(
@@ -100,11 +104,21 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
             tally.failed,
             n + tally.failed,
             excused=tally.excused_failures,
+            is_concentrated=may_be_stall,
         ),
         n=n,
         elapsed_ns=tally.elapsed_ns,
         least_time_ns=budget.least_time_ns,
     )
+
+
+def _may_be_one_stall(table: Table, tally: Tally) -> bool:
+    """Whether too many time-outs may be due to a single stall, if it is known when they began."""
+    timeouts = tally.timeouts
+    if timeouts is None or not any(timeouts.exceeding):
+        return False
+    others = tally.failed - tally.excused_failures - sum(timeouts.exceeding)
+    return not survives_deletion(table, timeouts.totals, timeouts.exceeding, others)
 
 
 def _judge_limit(
@@ -174,6 +188,8 @@ class RunningTally:
         self._totals: dict[int, int] = defaultdict(int)
         self._over: dict[Limit, dict[int, int]] = {e: defaultdict(int) for e in self._edges}
         self._failed_in: dict[int, int] = defaultdict(int)
+        self._timeouts: dict[tuple[int, int], int] = defaultdict(int)
+        """By the window in which they began, and the number of windows that they took."""
         self.failures: dict[str, int] = defaultdict(int)
         self._course = _Course()
 
@@ -205,6 +221,12 @@ class RunningTally:
         for kind, count in kinds.items():
             self.failures[kind] += count
             self._failed_in[window] += count
+
+    def add_timeouts(self, window: int, lengths: Mapping[int, int]) -> None:
+        """Add the number of failed requests that timed out, by the windows that they took."""
+        if window >= self._from:
+            for length, count in lengths.items():
+                self._timeouts[window, length] += count
 
     @property
     def requests(self) -> int:
@@ -247,41 +269,57 @@ class RunningTally:
         """Return the histogram of all latencies."""
         return Histogram(self._counts)
 
-    def tally(self, starved: Container[int] = ()) -> Tally:
+    def tally(self, starved: Collection[int] = ()) -> Tally:
         """Return the counts as they can be judged.
 
         Args:
             starved: windows in which the load generator waited for a CPU.
         """
         histogram = self.histogram
-        windows = self._totals
+        blamed = self._blamed_timeouts(starved)
         return Tally(
             raw=histogram,
             attributed=histogram,
             failed=sum(self.failures.values()),
             elapsed_ns=self.elapsed_ns,
-            over_time={limit: self._over_time(limit, starved) for limit in self._edges}
-            if windows
+            excused_failures=sum(self._timeouts.values()) - sum(blamed.values()),
+            timeouts=_over_time(self.per_window, blamed),
+            over_time={
+                limit: _over_time(self._totals, over, starved) for limit, over in self._over.items()
+            }
+            if self._totals
             else {},
         )
+
+    def _blamed_timeouts(self, starved: Collection[int]) -> dict[int, int]:
+        """Return the time-outs, by window, that the load generator had no share in."""
+        blamed: dict[int, int] = defaultdict(int)
+        for (window, length), count in self._timeouts.items():
+            late = sum(window <= at <= window + length for at in starved)
+            if late <= (1 - UNDELAYED) * (length + 1):
+                blamed[window] += count
+        return blamed
 
     def timeline(self) -> Timeline | None:
         """Return the timeline of the run; None before the first latency."""
         return self._course.timeline()
 
-    def _over_time(self, limit: Limit, starved: Container[int]) -> OverTime:
-        """Return the windows with observations, and one empty window for each gap between them."""
-        over, totals, exceeding, before = self._over[limit], [], [], None
-        for window in sorted(self._totals):
-            if window in starved:
-                continue
-            if before is not None and window > before + 1:
-                totals.append(0)
-                exceeding.append(0)
-            totals.append(self._totals[window])
-            exceeding.append(over.get(window, 0))
-            before = window
-        return OverTime(totals, exceeding)
+
+def _over_time(
+    counts: Mapping[int, int], over: Mapping[int, int], left_out: Container[int] = ()
+) -> OverTime:
+    """Return the windows with requests, and one empty window for each gap between them."""
+    totals, exceeding, before = [], [], None
+    for window in sorted(counts):
+        if window in left_out:
+            continue
+        if before is not None and window > before + 1:
+            totals.append(0)
+            exceeding.append(0)
+        totals.append(counts[window])
+        exceeding.append(over.get(window, 0))
+        before = window
+    return OverTime(totals, exceeding)
 
 
 class _Course:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
 from ..judging.counts import add_counts
+from ..measuring.request import is_timeout
 from .generator import WINDOWS_PER_S, Strain, window_at
 
 ARRIVAL: Final = "hancock_latency_arrival"
@@ -40,6 +41,8 @@ class RequestCounts:
     latencies: dict[Cell, dict[int, int]] = field(default_factory=dict)
     failures: dict[Cell, dict[str, int]] = field(default_factory=dict)
     send_lags: dict[Cell, dict[int, int]] = field(default_factory=dict)
+    timeouts: dict[Cell, dict[int, int]] = field(default_factory=dict)
+    """Of the failures, those that timed out, by the number of windows that they took."""
 
     def __bool__(self) -> bool:
         return bool(self.latencies or self.failures)
@@ -76,7 +79,10 @@ class Listener:
                 raise ValueError
             window = int(start_time * 4)  # 4 = WINDOWS_PER_S
             if exception is not None:
-                self._count_failure((request_type, name, window), kind_of(exception, response))
+                cell = request_type, name, window
+                self._count_failure(cell, kind_of(exception, response))
+                if is_timeout(exception):
+                    self._count_timeout(cell, start_time, response_time)
                 return
             if not -LONGEST_MS < response_time < LONGEST_MS:  # type: ignore[operator]
                 raise ValueError
@@ -89,7 +95,7 @@ class Listener:
             kind = INVALID if exception is None else kind_of(exception, response)
             self._count_failure((request_type, name, _window_or_now(start_time)), kind)
             return
-        cell = (request_type, name, window)
+        cell = request_type, name, window
         if ns < 2048:  # noqa: PLR2004 - `index_of`, without the call
             index = max(0, ns)
         else:
@@ -125,6 +131,12 @@ class Listener:
     def _count_failure(self, cell: Cell, kind: str) -> None:
         kinds = self._counted.failures.setdefault(cell, {})
         kinds[kind] = kinds.get(kind, 0) + 1
+
+    def _count_timeout(self, cell: Cell, start_s: float, response_time: object) -> None:
+        if not isinstance(response_time, int | float) or not 0 <= response_time < LONGEST_MS:
+            return
+        length = window_at(start_s + response_time / 1000) - cell[2]
+        add_counts(self._counted.timeouts.setdefault(cell, {}), {length: 1})
 
 
 def _window_or_now(start_time: object) -> int:
@@ -173,6 +185,7 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
         "latencies": _cells(counted.latencies),
         "failures": _cells(counted.failures),
         "send_lags": _cells(counted.send_lags),
+        "timeouts": _cells(counted.timeouts),
         "seconds": strain.seconds,
         "busy_seconds": strain.busy_seconds,
         "greenlet_lags": strain.greenlet_lags,
@@ -193,6 +206,7 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
         latencies=_from_cells(plain, "latencies", _is_index),
         failures=_from_cells(plain, "failures", _is_text),
         send_lags=_from_cells(plain, "send_lags", _is_index),
+        timeouts=_from_cells(plain, "timeouts", _is_index),
     )
     seconds, busy = plain.get("seconds", 0), plain.get("busy_seconds", 0)
     if not (_is_count(seconds) and _is_count(busy)):

@@ -111,6 +111,9 @@ class RunJudge:
             displaced += sum(failed.values()) * (at != window)
             for kind in self._kinds_of(method, name):
                 kind.tally.add_failures(at, failed)
+        for (method, name, window), lengths in counted.timeouts.items():
+            for kind in self._kinds_of(method, name):
+                kind.tally.add_timeouts(windows.clamp(window), lengths)
         for (method, name, window), lags in counted.send_lags.items():
             if self._forgotten is None or windows.clamp(window) >= self._forgotten:
                 for kind in self._kinds_of(method, name):

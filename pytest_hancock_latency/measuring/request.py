@@ -168,10 +168,10 @@ class Attempted(Request):
 
     def is_observed(self, answer: Any) -> bool:
         """Whether a failed request counts as an observation as well: if it timed out."""
-        return isinstance(answer, Exception) and _timed_out(answer)
+        return isinstance(answer, Exception) and is_timeout(answer)
 
 
-def _timed_out(error: Exception) -> bool:
+def is_timeout(error: BaseException) -> bool:
     """Whether it is a timeout; client libraries define their own, all with this name."""
     kinds = (kind.__name__ for kind in type(error).__mro__)
     return isinstance(error, TimeoutError) or any("Timeout" in kind for kind in kinds)

@@ -64,6 +64,24 @@ def test_a_failure_has_no_latency() -> None:
     assert increment.failures == {("GET", "/it", WINDOW): {"ConnectionRefusedError": 1}}
 
 
+class ReadTimeout(Exception):
+    """As client libraries have it."""
+
+
+@pytest.mark.parametrize("exception", [ReadTimeout(), TimeoutError()])
+def test_a_timeout_counts_with_the_windows_that_it_took(exception: Exception) -> None:
+    increment = heard(1000.0, exception=exception).take()
+    assert increment.failures == {("GET", "/it", WINDOW): {type(exception).__name__: 1}}
+    assert increment.timeouts == {("GET", "/it", WINDOW): {4: 1}}
+
+
+@pytest.mark.parametrize("response_time", [None, float("nan"), 1e300, -5.0, "12"])
+def test_a_timeout_with_an_invalid_latency_is_a_failure_like_others(response_time: Any) -> None:
+    increment = heard(response_time, exception=TimeoutError()).take()
+    assert increment.failures == {("GET", "/it", WINDOW): {"TimeoutError": 1}}
+    assert increment.timeouts == {}
+
+
 @pytest.mark.parametrize(
     ("expected", "response"),
     [("HTTP 503", Answer(503)), ("ValueError", Answer(200)), ("ValueError", None)],
@@ -105,6 +123,7 @@ def test_an_increment_is_the_same_after_its_plain_form() -> None:
 
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
+    counted.timeouts["GET", "/it", 3] = {8: 1}
     strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000}, {WINDOW, WINDOW + 1})
     sent = msgpack.dumps(increment_to_plain(counted, strain))
     arrived = increment_from_plain(msgpack.loads(sent, strict_map_key=False))

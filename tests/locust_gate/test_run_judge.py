@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -57,9 +58,58 @@ def test_one_failure_breaks_a_budget_that_allows_none() -> None:
     assert (found.outcome, found.failures) == ("exceeded", {"HTTP 503": 1})
 
 
+def timed_out(at: Mapping[int, int], *, length: int = 3) -> RequestCounts:
+    """Numbers of requests that timed out, by the window in which they began."""
+    failures = {("GET", "/it", window): {"ReadTimeout": count} for window, count in at.items()}
+    timeouts = {("GET", "/it", window): {length: count} for window, count in at.items()}
+    return RequestCounts(failures=failures, timeouts=timeouts)
+
+
+@pytest.mark.parametrize(
+    ("starved", "outcome", "excused"),
+    [((), "exceeded", 0), ((9, 14), "exceeded", 0), ((13,), "inconclusive", 1)],
+    ids=["never", "before and after", "meanwhile"],
+)
+def test_a_timeout_while_the_generator_starved_is_excused(
+    starved: Sequence[int], outcome: str, excused: int
+) -> None:
+    run_judge = RunJudge(BUDGETS)
+    run_judge.add(counted(5))
+    run_judge.add(timed_out({10: 1}))
+    (found,) = run_judge.records(RunState(starved=frozenset(starved)))
+    assert found.outcome == outcome
+    assert found.verdict is not None
+    assert found.verdict.failures.excused == excused
+
+
+def test_a_generator_that_starved_for_a_twentieth_of_a_timeout_is_no_excuse() -> None:
+    run_judge = RunJudge(BUDGETS)
+    run_judge.add(counted(5))
+    run_judge.add(timed_out({10: 1}, length=19))
+    (found,) = run_judge.records(RunState(starved=frozenset({12})))
+    assert found.outcome == "exceeded"
+
+
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [({10: 20, 11: 20}, "inconclusive"), (dict.fromkeys(range(10, 30), 2), "exceeded")],
+    ids=["in half a second", "all the time"],
+)
+def test_timeouts_in_half_a_second_may_be_a_stall_where_some_are_allowed(
+    at: Mapping[int, int], outcome: str
+) -> None:
+    allowing = replace(parse_terms({"p95": 10, "errors": "1%"}), budget_name="GET /it")
+    run_judge = RunJudge({"GET /it": allowing})
+    run_judge.add(counted(5))
+    run_judge.add(timed_out(at))
+    (found,) = run_judge.records(RunState())
+    assert found.outcome == outcome
+
+
 def test_what_came_before_the_end_of_the_ramp_can_be_left_out() -> None:
     run_judge = RunJudge(BUDGETS)
     run_judge.add(counted(50, windows=10))
+    run_judge.add(timed_out({3: 1}))
     run_judge.forget(20)
     assert run_judge.add(counted(50, windows=10)).requests == 0
     assert run_judge.records(RunState()) == []

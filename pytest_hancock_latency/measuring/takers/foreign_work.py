@@ -1,11 +1,11 @@
 """Activity of other processes on this machine, in accounting windows of a quarter of a second.
 
 Foreign work is the busy time of the CPUs that the tree may use, including stolen time, less the CPU
-time of the waiting tree, plus the time for which others stopped it by using up a quota. A window is calm if
-hardly any CPU time was stolen and, according to the kernel's pressure file, some task waited for a
-CPU at most a twentieth of the time; without that file, if a quarter of the CPU time is idle. It is
-also calm, whoever waited, if strangers used next to nothing: the tree and its peers then waited for
-each other.
+time of the waiting tree, plus the time for which others stopped it by using up a quota. A window is
+calm if hardly any CPU time was stolen and, according to the kernel's pressure file, some task
+waited for a CPU at most a twentieth of the time; without that file, if a quarter of the CPU time is
+idle. It is also calm, whoever waited, if strangers used next to nothing: the tree and its peers
+then waited for each other.
 
 A call that commits to a disk also waits for the commits of others, which no run-queue wait shows.
 Another pressure file contains the time for which any task waited for a disk; it is used only if
