@@ -4,7 +4,7 @@
         [--json FILE]
 
 In the probing phase, both probes run before each call and evict what it had in the caches; one or
-three calls in between, which are not counted, bring it back. Here, twenty calls in a bare loop
+five calls in between, which are not counted, bring it back. Here, twenty calls in a bare loop
 (clock, call, clock) and twenty as the plugin takes them in that phase alternate in random order,
 for twelve kinds of work (`own_thread/works.py`). Five pairs of such blocks are a group: the ratio
 of its p50 and of its p95, counted over bare, is one figure, and the median of all groups is shown,

@@ -51,16 +51,17 @@ class Limit:
 
     quantile: Fraction
     limit_ns: int
+    allowed: Fraction = field(init=False, repr=False, compare=False)
+    """The share of requests that may take longer, θ0 = 1 − q; 0 for the maximum."""
+
+    def __post_init__(self) -> None:
+        # Kept, since every look at a sample asks for it several times.
+        object.__setattr__(self, "allowed", 1 - self.quantile)
 
     @property
     def label(self) -> str:
         """``p99``, ``p99.9`` or ``max``."""
         return label(self.quantile)
-
-    @property
-    def allowed(self) -> Fraction:
-        """The share of requests that may take longer, θ0 = 1 − q; 0 for the maximum."""
-        return 1 - self.quantile
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,7 @@ class RunningTally:
             failed=sum(self.failures.values()),
             elapsed_ns=self.elapsed_ns,
             excused_failures=sum(self._timeouts.values()) - sum(blamed.values()),
-            timeouts=_over_time(self.per_window, blamed),
+            timeouts=_over_time(self.per_window, blamed) if blamed else None,
             over_time={
                 limit: _over_time(self._totals, over, starved) for limit, over in self._over.items()
             }

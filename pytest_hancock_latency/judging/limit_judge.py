@@ -202,8 +202,10 @@ class LimitJudge:
 
     def _count(self, observations: Observations, window: Nanoseconds) -> LimitCounts:
         """Return the counts of all kinds of evidence."""
-        limit_ns = self.limit.limit_ns
+        limit_ns, probed = self.limit.limit_ns, observations.probed
         is_over = observations.wall_ns > limit_ns
+        if not is_over.any() and (probed is None or not probed.has_begun):
+            return self._none_over(observations)
         is_attributed_over = self._blamed_ns(observations) > limit_ns
         counts = LimitCounts(
             len(observations),
@@ -217,7 +219,6 @@ class LimitJudge:
         counts = replace(counts, over_at_most=int(is_surely_over.sum()))
         if not self.limit.allowed:  # a statement about these observations, wherever they are
             return replace(counts, over_attributed=int(is_surely_over.sum()))
-        probed = observations.probed
         if probed is None:
             return counts
         is_undisturbed = probed.undisturbed_before & probed.undisturbed_after
@@ -229,6 +230,19 @@ class LimitJudge:
             over_counted=int((is_attributed_over & probed.counts).sum()),
             undisturbed=int(is_undisturbed.sum()),
             over_undisturbed=int((is_surely_over & probed.undisturbed_before).sum()),
+        )
+
+    def _none_over(self, observations: Observations) -> LimitCounts:
+        """Return the counts before the probing phase if raw latency is never over the limit."""
+        counts_probed = observations.probed is not None and bool(self.limit.allowed)
+        nothing = 0 if counts_probed else None
+        return LimitCounts(
+            len(observations),
+            over=0,
+            over_attributed=0,
+            counted=nothing,
+            over_counted=nothing,
+            over_at_most=None if observations.at_most_ns is None else 0,
         )
 
     def _blamed_ns(self, observations: Observations) -> Nanoseconds | Numbers:

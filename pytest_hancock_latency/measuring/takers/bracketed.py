@@ -49,9 +49,10 @@ and calls right after it are as slow as those that began it."""
 LONG_NS: Final = 20_000_000
 """Calls this long are warm again soon after a probe: its effect is below 1 %."""
 _SHORT_NS: Final = 1_000_000
-_WARMING_OF_SHORT: Final = 3
+_WARMING_OF_SHORT: Final = 5
 """Uncounted calls before each call shorter than that: after one, p50 of a request to Flask and of
-look-ups in a large dictionary was 6 and 10 % above that of a bare loop."""
+look-ups in a large dictionary was 6 and 10 % above that of a bare loop, after three still 2 and 5 %
+above it, after eight no nearer than after five."""
 _EXPLAINS_NS: Final = 10_000
 """Time for which the tree ran or waited in a call from which the call may have slept because of it;
 one switch to a thread that answers and back takes more. A call that slept while nothing in the tree
@@ -78,7 +79,7 @@ class BracketTaker(Taker):
     """Takes observations with the counters read as close to the window as possible.
 
     Once a call has blocked, the waiting tree is read around each call as well, until calls no
-    longer block. In the probing phase, both probes run between calls, each followed by one to three
+    longer block. In the probing phase, both probes run between calls, each followed by one to five
     uncounted calls, since the memory probe evicts what the code had in the caches.
     """
 
