@@ -35,13 +35,8 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import Goal, at_most, conclude, parser
-from machine import (
-    busy_by_turns,
-    committing,
-    copying_memory,
-    half_a_core,
-    spinning,
-)
+from machine import busy_by_turns, committing, copying_memory, spinning
+from machine.control_groups import half_a_core
 from waits.answering import Cost, work
 from waits.kinds import KINDS, Kind
 from waits.own_code import Call

@@ -146,36 +146,6 @@ def committing(count: int, longest_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def half_a_core() -> Iterator[None]:
-    """This process and all that it starts in a control group that may use half a core.
-
-    Raises:
-        OSError: no such group may be made here.
-    """
-    root = Path("/sys/fs/cgroup")
-    versions = (("cpu.max", "50000 100000", root), ("cpu.cfs_quota_us", "50000", root / "cpu"))
-    for file, quota, folder in versions:
-        if not (folder / "cgroup.procs").exists():
-            continue
-        group = folder / f"half-a-core-{os.getpid()}"
-        with suppress(OSError):  # of version 2: controllers are handed down by the parent
-            (folder / "cgroup.subtree_control").write_text("+cpu", encoding="ascii")
-        group.mkdir()
-        if not (group / file).exists():
-            group.rmdir()
-            continue
-        (group / file).write_text(quota, encoding="ascii")
-        (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-        try:
-            yield
-        finally:
-            (folder / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-            group.rmdir()
-        return
-    raise OSError("this machine does not let us make a control group with a quota")
-
-
-@contextmanager
 def _running(count: int, code: str, *, children: bool = False) -> Iterator[None]:
     code = ("" if children else _DETACHED) + _UNTIL + code
     command = [sys.executable, "-I", "-S", "-c", code]
