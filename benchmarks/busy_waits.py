@@ -6,7 +6,20 @@
 Each kind of test is first measured on a quiet machine. Then it is judged by the plugin's own
 sampler with a limit of 2 or 1.5 times that quantile (unchanged, ratio 0.5 and 0.67), and slowed so
 that it takes 1.5 and 3 times its limit, by computing and by sleeping where it answers. The original
-rule is fifty calls after five, `sorted(fifty)[int(50 * q)] <= limit`.
+rule is fifty calls after five, `sorted(fifty)[int(50 * q)] <= limit`. What kinds there are is in
+`waits/kinds.py`. Next to them, or around them, a machine has:
+
+quiet          nothing
+spinners-N     loops that compute
+spinner-there  such a loop on CPU 1, where the server of the kind pinned-server is
+by-turns       two processes that compute in bursts
+n-4            three other processes that measure the same
+memory-2       two loops that copy 64 MB
+fsync-2        two processes that write to a disk
+reader         a process that reads a file of 256 MB from a disk
+renames        a process that makes and renames folders on a disk
+half-a-core    a control group that may use half a core
+outer-quota    two control groups that share half a core; in the other one is a spinner
 
 A cell is a kind, a quantile, a machine and a handler; its gates run in a process of their own. Each
 verdict is appended to the results as soon as it is there, and a run that was stopped goes on where
@@ -19,6 +32,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,16 +40,25 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import Goal, at_most, conclude, parser
-from machine import busy_by_turns, committing, copying_memory, spinning
+from machine import (
+    busy_by_turns,
+    committing,
+    copying_memory,
+    reading,
+    renaming,
+    spinning,
+    throttled_with_sibling,
+)
 from machine.control_groups import half_a_core
 from waits.answering import Cost, work
 from waits.kinds import KINDS, Kind
@@ -55,6 +78,8 @@ BURST_REQUESTS, BURST_CALLERS = 400, 4
 PER_SECOND: Final = 60
 LONGEST_S: Final = 3_600.0
 
+T = TypeVar("T")
+
 
 def steps_per_second() -> float:
     """How much of it a calm host does, by the best of many short runs."""
@@ -66,7 +91,7 @@ def steps_per_second() -> float:
     return CALIBRATION / best
 
 
-MACHINES: Final[dict[str, Callable[[], Any]]] = {
+MACHINES: Final[dict[str, Callable[[], AbstractContextManager[object]]]] = {
     "quiet": ExitStack,
     "spinners-2": partial(spinning, 2, set(), LONGEST_S),
     "spinners-1": partial(spinning, 1, set(), LONGEST_S),
@@ -76,6 +101,10 @@ MACHINES: Final[dict[str, Callable[[], Any]]] = {
     "memory-2": partial(copying_memory, 2, LONGEST_S),
     "fsync-2": partial(committing, 2, LONGEST_S),
     "half-a-core": half_a_core,
+    "outer-quota": partial(throttled_with_sibling, LONGEST_S),
+    "spinner-there": partial(spinning, 1, {1}, LONGEST_S),
+    "reader": partial(reading, LONGEST_S),
+    "renames": partial(renaming, LONGEST_S),
 }
 ABREAST: Final = {"n-4": 4}
 """Processes that measure at the same time; one elsewhere."""
@@ -97,6 +126,7 @@ HANDLERS: Final = (
     Handler("unchanged-0.5", 0.5),
     Handler("unchanged-0.67", 0.67),
     Handler("computing-1.5", 1.5, "computing"),
+    Handler("computing-2.5", 2.5, "computing"),  # five times the work
     Handler("computing-3", 3, "computing"),
     Handler("sleeping-1.5", 1.5, "sleeping"),
     Handler("sleeping-3", 3, "sleeping"),
@@ -138,7 +168,13 @@ def take(kind: Kind, call: Call, sampler: Sampler) -> Any:
         return sampler.burst(call, requests=BURST_REQUESTS, concurrency=BURST_CALLERS)
     if kind.shape == "rate":
         return sampler.at_rate(call, per_second=PER_SECOND, duration="5s")
-    return sampler(call)
+    if kind.pause_s:
+        rounds = sampler.rounds(setup=partial(time.sleep, kind.pause_s))
+        for _ in rounds:
+            with sampler.observe():
+                call()
+        return rounds.sample
+    return sampler(call, failures=kind.failures)
 
 
 def sampler_of(budget: LatencyBudget | None) -> Sampler:
@@ -148,13 +184,35 @@ def sampler_of(budget: LatencyBudget | None) -> Sampler:
     return Sampler(settings)
 
 
-def calibrate(kind: Kind) -> Quiet:
-    """What the kind takes now, on what should be a quiet machine."""
-    speed = steps_per_second()
-    with kind.opened(cost_of(kind, speed)) as call:
+class MissingError(Exception):
+    """A package, a program or a right that is needed is not here."""
+
+
+def entered(stack: ExitStack, context: AbstractContextManager[T]) -> T:
+    """Enter a context.
+
+    Raises:
+        MissingError: it needs what is not here.
+    """
+    try:
+        return stack.enter_context(context)
+    except (ImportError, OSError) as error:
+        raise MissingError(str(error)) from error
+
+
+def calibrate(name: str, results: Results) -> None:
+    """Keep what a kind takes now, on what should be a quiet machine, if it is possible here."""
+    kind, speed = KINDS[name], steps_per_second()
+    with ExitStack() as stack:
+        try:
+            call = entered(stack, kind.opened(cost_of(kind, speed)))
+        except MissingError as error:
+            print(f"{name} is left out: {error}")
+            return
         sample = take(kind, call, sampler_of(None))
-    quantiles = {name: sample.quantile_ns(name) for name in ("p95", "p99")}
-    return Quiet(sample.quantile_ns("p50"), quantiles, speed)
+    quantiles = {each: sample.quantile_ns(each) for each in ("p95", "p99")}
+    quiet = Quiet(sample.quantile_ns("p50"), quantiles, speed)
+    results.add({"kind": name, "quiet": asdict(quiet)})
 
 
 def cost_of(kind: Kind, speed: float) -> Cost:
@@ -167,9 +225,10 @@ def prepared(cell: Cell, quiet: Quiet) -> tuple[Cost, LatencyBudget]:
     """The cost of the handler, and the budget."""
     kind = KINDS[cell.kind]
     handler = next(each for each in HANDLERS if each.name == cell.handler)
-    cost = cost_of(kind, quiet.steps_per_s)
     ratio = handler.ratio if handler.ratio < 1 else 0.5
     limit_ns = quiet.quantiles_ns[cell.quantile] / ratio
+    timeout_s = limit_ns / 1e9 if kind.failures else None
+    cost = replace(cost_of(kind, quiet.steps_per_s), timeout_s=timeout_s)
     budget = parse_terms({cell.quantile: limit_ns / 1e6}).budget()
     extra_s = max(0.0, handler.ratio * limit_ns - quiet.median_ns) / 1e9
     if handler.how == "computing":
@@ -197,7 +256,7 @@ def run_worker(chosen: argparse.Namespace) -> int:
             begin = time.perf_counter()
             sample = take(kind, call, sampler_of(budget))
             seconds = time.perf_counter() - begin
-            naive = original(call, budget) if kind.shape == "closed" else None
+            naive = original(kind, call, budget) if kind.shape == "closed" else None
         assert sample.verdict is not None
         row = {
             "cell": cell.key,
@@ -206,6 +265,8 @@ def run_worker(chosen: argparse.Namespace) -> int:
             "n": len(sample),
             "over": sample.verdict.limits[0].over,
             "over_attributed": sample.verdict.limits[0].over_attributed,
+            "failed": sample.verdict.failures.failed,
+            "excused": sample.verdict.failures.excused,
             "seconds": round(seconds, 3),
             "followed": sample.measurement.followed,
             "original": naive,
@@ -215,16 +276,17 @@ def run_worker(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def original(call: Call, budget: LatencyBudget) -> str:
+def original(kind: Kind, call: Call, budget: LatencyBudget) -> str:
     """The original rule: passed or failed."""
     limit = budget.limits[0]
-    for _ in range(WARMUP):
-        call()
     left = FIFTY - int(FIFTY * float(limit.quantile))
-    for _ in range(FIFTY):
+    for number in range(WARMUP + FIFTY):
+        if kind.pause_s:
+            time.sleep(kind.pause_s)
         begin = time.perf_counter_ns()
-        call()
-        left -= time.perf_counter_ns() - begin > limit.limit_ns
+        with suppress(*kind.failures):
+            call()
+        left -= number >= WARMUP and time.perf_counter_ns() - begin > limit.limit_ns
         if left <= 0:
             return "failed"
     return "passed"
@@ -263,19 +325,39 @@ def measure(cell: Cell, wanted: int, results: Results) -> None:
     abreast = min(missing, ABREAST.get(cell.machine, 1))
     shares = [missing // abreast + (at < missing % abreast) for at in range(abreast)]
     quiet = json.dumps(asdict(results.quiet[cell.kind]))
-    order = ["--worker", json.dumps(asdict(cell)), "--quiet", quiet]
+    command = [sys.executable, __file__, "--worker", json.dumps(asdict(cell)), "--quiet", quiet]
+    workers = [
+        subprocess.Popen([*command, "--gates", str(share)], stdout=subprocess.PIPE, text=True)
+        for share in shares
+    ]
 
-    def one(share: int) -> None:
-        command = [sys.executable, __file__, *order, "--gates", str(share)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout or ():
-                results.add(json.loads(line))
+    def collect(worker: subprocess.Popen[str]) -> None:
+        for line in worker.stdout or ():
+            results.add(json.loads(line))
 
-    threads = [threading.Thread(target=one, args=(share,)) for share in shares]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(abreast) as executor:
+        try:
+            list(executor.map(collect, workers))
+        except BaseException:
+            for worker in workers:
+                worker.terminate()
+            raise
+    for worker in workers:
+        worker.wait()
+
+
+def measure_next_to(machine: str, asked: list[Cell], wanted: int, results: Results) -> None:
+    """Judge what is missing of all cells of a machine, if it and their kinds are possible here."""
+    with ExitStack() as stack:
+        try:
+            entered(stack, MACHINES[machine]())
+        except MissingError as error:
+            print(f"{machine} is left out: {error}")
+            return
+        for cell in asked:
+            if cell.kind in results.quiet:
+                measure(cell, wanted, results)
+                print(table(results, [cell])[-1], flush=True)
 
 
 def cells(chosen: argparse.Namespace) -> Iterator[Cell]:
@@ -350,6 +432,7 @@ def main() -> int:
     for internal in ("--worker", "--quiet"):
         options.add_argument(internal, help=argparse.SUPPRESS)
     chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     if chosen.worker:
         return run_worker(chosen)
     if not hasattr(os, "sched_setaffinity"):
@@ -360,13 +443,10 @@ def main() -> int:
         asked = list(cells(chosen))
         for kind in dict.fromkeys(cell.kind for cell in asked):
             if kind not in results.quiet:
-                results.add({"kind": kind, "quiet": asdict(calibrate(KINDS[kind]))})
+                calibrate(kind, results)
         for machine in dict.fromkeys(cell.machine for cell in asked):
-            with MACHINES[machine]():
-                for cell in asked:
-                    if cell.machine == machine:
-                        measure(cell, chosen.gates, results)
-                        print(table(results, [cell])[-1], flush=True)
+            there = [cell for cell in asked if cell.machine == machine]
+            measure_next_to(machine, there, chosen.gates, results)
         print("\n".join(table(results, asked)))
         figures = {"rows": {cell.key: results.rows[cell.key] for cell in asked}}
         return conclude("busy_waits", figures, goals(results, asked), chosen)

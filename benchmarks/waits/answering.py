@@ -56,6 +56,8 @@ class Cost:
     """Only every so many calls, on average, sleep."""
     programs: int = 0
     """So many programs are started, and each of them does it; without any the process itself."""
+    timeout_s: float | None = None
+    """How long the caller waits for the answer."""
 
     @property
     def all_steps(self) -> int:
@@ -70,21 +72,20 @@ class Cost:
         """Spend it."""
         sleep_s = self.next_sleep_s()
         if self.programs:
-            run_programs(self.programs, self.all_steps, sleep_s)
+            code = PROGRAM.format(steps=self.all_steps, sleep_s=sleep_s)
+            run_programs([sys.executable, "-I", "-S", "-c", code], self.programs)
             return
         work(self.all_steps)
         if sleep_s:
             time.sleep(sleep_s)
 
 
-def run_programs(count: int, steps: int, sleep_s: float) -> None:
-    """Run `count` programs at the same time.
+def run_programs(command: Sequence[str], count: int) -> None:
+    """Run a program `count` times at the same time.
 
     Raises:
         RuntimeError: one of them failed.
     """
-    code = PROGRAM.format(steps=steps, sleep_s=sleep_s)
-    command = [sys.executable, "-I", "-S", "-c", code]
     programs = [subprocess.Popen(command) for _ in range(count)]
     codes = [program.wait() for program in programs]
     if any(codes):
@@ -114,10 +115,13 @@ def answering(
     Args:
         way: how it is called.
         cost: what each answer costs.
-        place: address or folder at which it is called, as the way needs it.
+        place: address, folder or number at which it is called, as the way needs it.
         child: whether it is a child of this process, or one that was started outside of the test.
         prefix: command that starts it, such as one that changes the user.
         python: interpreter that runs it.
+
+    Raises:
+        RuntimeError: it ended before it could be called.
     """
     origin = "child" if child else "detached"
     command = [*prefix, python, "-I", "-", way, place, json.dumps(asdict(cost)), origin]
@@ -128,7 +132,10 @@ def answering(
         ) as starter,
     ):
         assert starter.stdout is not None
-        peer = Peer(*map(int, starter.stdout.readline().split()))
+        line = starter.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process that answers by {way} ended before it could be called")
+        peer = Peer(*map(int, line.split()))
         if not child:
             starter.wait()
         try:
@@ -181,6 +188,25 @@ def answer_http(address: str, spend: Callable[[], None]) -> None:
     serving = ThreadingHTTPServer((address, 0), Handling)
     ready(serving.server_address[1])
     serving.serve_forever()
+
+
+def answer_grpc(address: str, spend: Callable[[], None]) -> None:
+    """A unary method of gRPC."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    def answer(request: bytes, _: object) -> bytes:
+        spend()
+        return request
+
+    methods = {"answer": grpc.unary_unary_rpc_method_handler(answer)}
+    serving = grpc.server(ThreadPoolExecutor(2))
+    serving.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("waits", methods)])
+    port = serving.add_insecure_port(f"{address}:0")
+    serving.start()
+    ready(port)
+    serving.wait_for_termination()
 
 
 def answer_udp(address: str, spend: Callable[[], None]) -> None:
@@ -237,6 +263,7 @@ def answer_worker(port: str, spend: Callable[[], None]) -> None:
 
 WAYS: Final[dict[str, Callable[[str, Callable[[], None]], None]]] = {
     "http": answer_http,
+    "grpc": answer_grpc,
     "udp": answer_udp,
     "unix": answer_unix,
     "pipes": answer_pipes,

@@ -1,16 +1,54 @@
-"""All kinds of tests, by name."""
+"""All kinds of tests, by name.
+
+own-thread, pool, fastapi, fastapi-bare, burst, rate, memory: the code runs in the test itself
+child, programs   it starts one program for each call, or four at the same time
+own-quota         so do these, in a control group with half a core, with a pause after each call
+sqlite, wal       commits to a file, without and with a write-ahead log
+server            an HTTP server that is a child of the test, with keep-alive
+reconnecting      the same, with a new connection for each request
+pinned-server     the same, on CPU 1, while the test is on CPU 0
+parallel-server   the same in a container of one core; it starts four programs for each answer
+timeouts          the same, but answers slower than the limit raise TimeoutError
+pool-timeouts     so do results of a thread pool
+namespace         an HTTP server in another network namespace
+grpc, redis, postgres, postgres-tcp: their servers; redis is a child of the test
+udp, unix, pipes, semaphores, worker: a process outside of the test, called in these ways
+unix-kept         one connection for all calls; unix opens one for each
+udp-child         a child of the test
+
+Servers that are not said to be children were started outside of the test. The limit of own-quota is
+made without having used up the quota.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from .answering import Cost
-from .own_code import Call, fastapi_bare, fastapi_client, memory, own_thread, pool, sqlite
-from .peers import calling_worker, named_pipes, semaphores, udp, unix
-from .servers import reconnecting, redis, server
+from .databases import postgres, redis
+from .own_code import (
+    Call,
+    fastapi_bare,
+    fastapi_client,
+    memory,
+    own_quota,
+    own_thread,
+    pool,
+    sqlite,
+)
+from .peers import calling_worker, named_pipes, semaphores, udp, unix, unix_kept
+from .servers import (
+    contained_server,
+    grpc_server,
+    pinned_server,
+    reconnecting,
+    server,
+    server_elsewhere,
+)
 
 
 @dataclass(frozen=True)
@@ -24,9 +62,13 @@ class Kind:
     shape: str = "closed"
     sleeps: bool = True
     computes_at: float = 1.0
-    """Speed of its computing, against Python's."""
+    """Speed of its computing, against Python's; a quarter of it if four programs share a core."""
     programs: int = 0
     """So many programs compute at the same time; without any a thread or the server does."""
+    pause_s: float = 0.0
+    """Time between two calls, which is not measured."""
+    failures: tuple[type[Exception], ...] = ()
+    """What a call raises that has waited for as long as its limit."""
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -48,4 +90,16 @@ KINDS: Final[dict[str, Kind]] = {
     "pipes": Kind(named_pipes, 3),
     "semaphores": Kind(semaphores, 3),
     "worker": Kind(calling_worker, 3),
+    "postgres": Kind(postgres, 2),
+    "postgres-tcp": Kind(partial(postgres, tcp=True), 2),
+    "grpc": Kind(grpc_server, 3),
+    "unix-kept": Kind(unix_kept, 3),
+    "udp-child": Kind(partial(udp, child=True), 3),
+    "namespace": Kind(server_elsewhere, 5),
+    "pinned-server": Kind(pinned_server, 5),
+    "wal": Kind(partial(sqlite, journal="wal"), 0),
+    "parallel-server": Kind(contained_server, 2, computes_at=0.25, programs=4),
+    "own-quota": Kind(own_quota, 10, computes_at=0.02, programs=4, pause_s=0.1),
+    "timeouts": Kind(server, 5, failures=(TimeoutError,)),
+    "pool-timeouts": Kind(pool, 3, failures=(TimeoutError,)),
 }

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from machine import folder_on_disk
+from machine.control_groups import half_a_core
 
-from .answering import Cost
+from .answering import Cost, run_programs
 
 Call = Callable[[], Any]
 
@@ -53,15 +54,34 @@ def fastapi_bare(cost: Cost) -> Iterator[Call]:
 @contextmanager
 def pool(cost: Cost) -> Iterator[Call]:
     """A thread of a pool."""
-    with ThreadPoolExecutor(2) as executor:
-        yield lambda: executor.submit(cost.spend).result()
+    executor = ThreadPoolExecutor(2)
+    try:
+        yield lambda: executor.submit(cost.spend).result(cost.timeout_s)
+    finally:
+        executor.shutdown(cancel_futures=True)  # after a time-out, work is left
 
 
 @contextmanager
-def sqlite(cost: Cost) -> Iterator[Call]:
-    """A commit to a file."""
+def own_quota(cost: Cost) -> Iterator[Call]:
+    """The test and its programs in a control group of their own, with half a core.
+
+    The programs are short: unless they are slowed, a call does not use up the quota of 50 ms.
+    """
+    counting = f"i=0; while [ $i -lt {cost.all_steps} ]; do i=$((i+1)); done"
+
+    def call() -> None:
+        run_programs(["sh", "-c", f"{counting}; sleep {cost.next_sleep_s()}"], cost.programs)
+
+    with half_a_core():
+        yield call
+
+
+@contextmanager
+def sqlite(cost: Cost, journal: str = "delete") -> Iterator[Call]:
+    """A commit to a file, in one of SQLite's journal modes."""
     with folder_on_disk() as folder:
         database = sqlite3.connect(Path(folder) / "rows.db")
+        database.execute(f"pragma journal_mode={journal}")
         database.execute("create table rows (x integer)")
 
         def call() -> None:

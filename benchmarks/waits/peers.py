@@ -13,9 +13,12 @@ from .own_code import Call
 
 
 @contextmanager
-def udp(cost: Cost) -> Iterator[Call]:
+def udp(cost: Cost, *, child: bool = False) -> Iterator[Call]:
     """A datagram to a server, and its answer."""
-    with answering("udp", cost) as peer, socket.socket(type=socket.SOCK_DGRAM) as ours:
+    with (
+        answering("udp", cost, child=child) as peer,
+        socket.socket(type=socket.SOCK_DGRAM) as ours,
+    ):
         ours.connect((LOCALHOST, peer.port))
 
         def call() -> bytes:
@@ -35,6 +38,23 @@ def unix(cost: Cost) -> Iterator[Call]:
                 ours.connect(f"{folder}/socket")
                 ours.send(b"?")
                 return ours.recv(1)
+
+        yield call
+
+
+@contextmanager
+def unix_kept(cost: Cost) -> Iterator[Call]:
+    """A Unix socket, with one connection that is kept open."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        answering("unix", cost, folder),
+        socket.socket(socket.AF_UNIX) as ours,
+    ):
+        ours.connect(f"{folder}/socket")
+
+        def call() -> bytes:
+            ours.send(b"?")
+            return ours.recv(1)
 
         yield call
 

@@ -1,28 +1,33 @@
-"""Tests that call a server by HTTP, and tests of Redis."""
+"""Tests that call an HTTP server, at home or elsewhere, and tests that call a gRPC server."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import tempfile
-import time
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection
+
+from machine import pinned
+from machine.control_groups import control_group, join
+from machine.namespaces import network_namespace
 
 from .answering import LOCALHOST, Cost, answering
 from .own_code import Call
 
 
 @contextmanager
-def asking(address: str, port: int) -> Iterator[Call]:
+def asking(address: str, port: int, timeout_s: float | None = None) -> Iterator[Call]:
     """Requests to an HTTP server, with keep-alive."""
-    connection = HTTPConnection(address, port)
+    connection = HTTPConnection(address, port, timeout=timeout_s)
 
     def call() -> bytes:
-        connection.request("GET", "/")
-        return connection.getresponse().read()
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().read()
+        except TimeoutError:
+            connection.close()  # the next request must not get the answer to this one
+            raise
 
     yield call
     connection.close()
@@ -31,8 +36,40 @@ def asking(address: str, port: int) -> Iterator[Call]:
 @contextmanager
 def server(cost: Cost) -> Iterator[Call]:
     """A local server, with keep-alive."""
-    with answering("http", cost, child=True) as peer, asking(LOCALHOST, peer.port) as call:
+    with (
+        answering("http", cost, child=True) as peer,
+        asking(LOCALHOST, peer.port, cost.timeout_s) as call,
+    ):
         yield call
+
+
+@contextmanager
+def server_elsewhere(cost: Cost) -> Iterator[Call]:
+    """A server in a network namespace of its own, which was started outside of the test."""
+    with (
+        network_namespace() as there,
+        answering("http", cost, there.address, prefix=there.prefix) as peer,
+        asking(there.address, peer.port) as call,
+    ):
+        yield call
+
+
+@contextmanager
+def pinned_server(cost: Cost) -> Iterator[Call]:
+    """A local server on CPU 1, and the test on CPU 0."""
+    with answering("http", cost, child=True) as peer:
+        os.sched_setaffinity(peer.pid, {1})
+        with pinned({0}), asking(LOCALHOST, peer.port) as call:
+            yield call
+
+
+@contextmanager
+def contained_server(cost: Cost) -> Iterator[Call]:
+    """A local server in a control group of its own, with one core."""
+    with control_group("server", 1) as group, answering("http", cost, child=True) as peer:
+        join(group, peer.pid)
+        with asking(LOCALHOST, peer.port) as call:
+            yield call
 
 
 @contextmanager
@@ -44,32 +81,14 @@ def reconnecting(cost: Cost) -> Iterator[Call]:
         yield partial(requests.get, f"http://{LOCALHOST}:{peer.port}/", timeout=30)
 
 
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as free:
-        free.bind((LOCALHOST, 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 @contextmanager
-def redis(cost: Cost) -> Iterator[Call]:
-    """A script in a real Redis; it cannot sleep."""
-    from redis import Redis, RedisError
+def grpc_server(cost: Cost) -> Iterator[Call]:
+    """A unary call over one channel to a server that was started outside of the test."""
+    import grpc
 
-    script = f"local x = 1; for i = 1, {cost.all_steps} do x = (x * 5 + 1) % 65536 end"
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["redis-server", "--port", str(port), "--dir", folder, "--save", ""]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            try:
-                client = Redis(port=port)
-                for _ in range(100):
-                    with suppress(RedisError):
-                        client.ping()
-                        break
-                    time.sleep(0.05)
-                yield partial(client.eval, script, 0)
-                client.close()
-            finally:
-                process.kill()
+    options = [("grpc.enable_http_proxy", 0)]
+    with (
+        answering("grpc", cost) as peer,
+        grpc.insecure_channel(f"{LOCALHOST}:{peer.port}", options) as channel,
+    ):
+        yield partial(channel.unary_unary("/waits/answer"), b"?", timeout=30)
