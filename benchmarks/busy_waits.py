@@ -76,7 +76,8 @@ FIFTY, WARMUP = 50, 5
 CALIBRATION: Final = 2_000
 BURST_REQUESTS, BURST_CALLERS = 400, 4
 PER_SECOND: Final = 60
-LONGEST_S: Final = 3_600.0
+LONGEST_S: Final = 12 * 3_600.0
+"""Of a neighbour, which stays for all kinds; it ends with this process in any case."""
 
 T = TypeVar("T")
 

@@ -1,23 +1,23 @@
 """All kinds of tests, by name.
 
 own-thread, pool, fastapi, fastapi-bare, burst, rate, memory: the code runs in the test itself
-child, programs   it starts one program for each call, or four at the same time
-own-quota         so do these, in a control group with half a core, with a pause after each call
+child, programs   one program, or four at the same time, is started for each call
+own-quota         four programs for each call and a pause after it, all in a control group with half
+                  a core; the limit is made without having used up this quota
 sqlite, wal       commits to a file, without and with a write-ahead log
 server            an HTTP server that is a child of the test, with keep-alive
 reconnecting      the same, with a new connection for each request
-pinned-server     the same, on CPU 1, while the test is on CPU 0
+pinned-server     the same with keep-alive, on CPU 1, while the test is on CPU 0
 parallel-server   the same in a container of one core; it starts four programs for each answer
-timeouts          the same, but answers slower than the limit raise TimeoutError
-pool-timeouts     so do results of a thread pool
+timeouts          a server again, but an answer slower than the limit raises TimeoutError
+pool-timeouts     so does a result of a thread pool
 namespace         an HTTP server in another network namespace
-grpc, redis, postgres, postgres-tcp: their servers; redis is a child of the test
-udp, unix, pipes, semaphores, worker: a process outside of the test, called in these ways
+grpc, redis, postgres, postgres-tcp: real servers of these names; redis is a child of the test
+udp, unix, pipes, semaphores, worker: a process that is called in one of these ways
+udp-child         such a process, as a child of the test
 unix-kept         one connection for all calls; unix opens one for each
-udp-child         a child of the test
 
-Servers that are not said to be children were started outside of the test. The limit of own-quota is
-made without having used up the quota.
+Servers and processes that are not said to be children were started outside of the test.
 """
 
 from __future__ import annotations
