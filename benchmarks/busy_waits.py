@@ -6,7 +6,20 @@
 Each kind of test is first measured on a quiet machine. Then it is judged by the plugin's own
 sampler with a limit of 2 or 1.5 times that quantile (unchanged, ratio 0.5 and 0.67), and slowed so
 that it takes 1.5 and 3 times its limit, by computing and by sleeping where it answers. The original
-rule is fifty calls after five, `sorted(fifty)[int(50 * q)] <= limit`.
+rule is fifty calls after five, `sorted(fifty)[int(50 * q)] <= limit`. What kinds there are is in
+`waits/kinds.py`. Next to them, or around them, a machine has:
+
+quiet          nothing
+spinners-N     loops that compute
+spinner-there  such a loop on CPU 1, where the server of the kind pinned-server is
+by-turns       two processes that compute in bursts
+n-4            three other processes that measure the same
+memory-2       two loops that copy 64 MB
+fsync-2        two processes that write to a disk
+reader         a process that reads a file of 256 MB from a disk
+renames        a process that makes and renames folders on a disk
+half-a-core    a control group that may use half a core
+outer-quota    two control groups that share half a core; in the other one is a spinner
 
 A cell is a kind, a quantile, a machine and a handler; its gates run in a process of their own. Each
 verdict is appended to the results as soon as it is there, and a run that was stopped goes on where
@@ -17,14 +30,9 @@ else runs; the load average of each cell is recorded. Linux only.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
-import random
 import signal
-import socket
-import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
@@ -33,13 +41,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -48,10 +54,15 @@ from machine import (
     busy_by_turns,
     committing,
     copying_memory,
-    folder_on_disk,
-    half_a_core,
+    reading,
+    renaming,
     spinning,
+    throttled_with_sibling,
 )
+from machine.control_groups import half_a_core
+from waits.answering import Cost, work
+from waits.kinds import KINDS, Kind
+from waits.own_code import Call
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
 from pytest_hancock_latency.measuring.plan import Plan
@@ -65,17 +76,10 @@ FIFTY, WARMUP = 50, 5
 CALIBRATION: Final = 2_000
 BURST_REQUESTS, BURST_CALLERS = 400, 4
 PER_SECOND: Final = 60
-LONGEST_S: Final = 3_600.0
+LONGEST_S: Final = 12 * 3_600.0
+"""Of a neighbour, which stays for all kinds; it ends with this process in any case."""
 
-Call = Callable[[], Any]
-
-
-def work(steps: int) -> int:
-    """Fixed work: it takes the longer the slower the host is just now, as real code does."""
-    x = 1
-    for _ in range(steps):
-        x = (x * 5 + 1) & 0xFFFF
-    return x
+T = TypeVar("T")
 
 
 def steps_per_second() -> float:
@@ -88,405 +92,7 @@ def steps_per_second() -> float:
     return CALIBRATION / best
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What the place that answers spends on each call."""
-
-    steps: int = 0
-    computing_steps: int = 0
-    sleeping_s: float = 0.0
-    every: int = 1
-    """Only every so many calls, on average, sleep."""
-
-    def spend(self) -> None:
-        """Spend it."""
-        work(self.steps + self.computing_steps)
-        if self.sleeping_s and (self.every == 1 or random.randrange(self.every) == 0):
-            time.sleep(self.sleeping_s)
-
-
-@contextmanager
-def own_thread(cost: Cost) -> Iterator[Call]:
-    """The measuring thread does it itself."""
-    yield cost.spend
-
-
-def _fastapi_client(cost: Cost) -> Any:
-    from fastapi import FastAPI
-    from fastapi.testclient import TestClient
-
-    app = FastAPI()
-
-    @app.get("/")
-    def answer() -> dict[str, bool]:
-        cost.spend()
-        return {"ok": True}
-
-    return TestClient(app)
-
-
-@contextmanager
-def fastapi_client(cost: Cost) -> Iterator[Call]:
-    """FastAPI's test client, which answers from another thread."""
-    with _fastapi_client(cost) as client:
-        yield partial(client.get, "/")
-
-
-@contextmanager
-def fastapi_bare(cost: Cost) -> Iterator[Call]:
-    """The same client without ``with``: a new thread for every request."""
-    yield partial(_fastapi_client(cost).get, "/")
-
-
-@contextmanager
-def pool(cost: Cost) -> Iterator[Call]:
-    """A thread of a pool."""
-    with ThreadPoolExecutor(2) as executor:
-        yield lambda: executor.submit(cost.spend).result()
-
-
-@contextmanager
-def served(cost: Cost) -> Iterator[int]:
-    """The port of a local server in a process of its own."""
-    command = [sys.executable, __file__, "--serve", json.dumps(asdict(cost))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
-
-
-@contextmanager
-def server(cost: Cost) -> Iterator[Call]:
-    """A local server, with keep-alive."""
-    with served(cost) as port:
-        connection = HTTPConnection("127.0.0.1", port)
-
-        def call() -> bytes:
-            connection.request("GET", "/")
-            return connection.getresponse().read()
-
-        yield call
-        connection.close()
-
-
-@contextmanager
-def reconnecting(cost: Cost) -> Iterator[Call]:
-    """A local server, with a new connection for each request, as `requests.get` makes one."""
-    import requests
-
-    with served(cost) as port:
-        yield partial(requests.get, f"http://127.0.0.1:{port}/", timeout=30)
-
-
-@contextmanager
-def child(cost: Cost) -> Iterator[Call]:
-    """A program that is started for each call."""
-    yield partial(subprocess.run, _program(cost), check=True)
-
-
-@contextmanager
-def programs(cost: Cost) -> Iterator[Call]:
-    """Four programs at the same time for each call."""
-
-    def call() -> None:
-        started = [subprocess.Popen(_program(cost)) for _ in range(4)]
-        for program in started:
-            program.wait()
-
-    yield call
-
-
-def _program(cost: Cost) -> list[str]:
-    code = f"""
-import time
-x = 1
-for _ in range({cost.steps + cost.computing_steps}):
-    x = (x * 5 + 1) & 0xFFFF
-time.sleep({cost.sleeping_s})
-"""
-    return [sys.executable, "-I", "-S", "-c", code]
-
-
-@contextmanager
-def redis(cost: Cost) -> Iterator[Call]:
-    """A script in a real Redis; it cannot sleep."""
-    from redis import Redis, RedisError
-
-    steps = cost.steps + cost.computing_steps
-    script = f"local x = 1; for i = 1, {steps} do x = (x * 5 + 1) % 65536 end"
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        command = ["redis-server", "--port", str(port), "--dir", folder, "--save", ""]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-            try:
-                client = Redis(port=port)
-                for _ in range(100):
-                    with suppress(RedisError):
-                        client.ping()
-                        break
-                    time.sleep(0.05)
-                yield partial(client.eval, script, 0)
-                client.close()
-            finally:
-                process.kill()
-
-
-@contextmanager
-def detached(way: str, place: str, cost: Cost) -> Iterator[None]:
-    """A peer that was started outside of the test: no descendant of it."""
-    serving = json.dumps(asdict(cost))
-    command = [sys.executable, __file__, "--peer", way, "--place", place, "--serve", serving]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
-        assert starter.stdout is not None
-        pid = int(starter.stdout.readline())
-        starter.stdout.readline()  # it is ready
-        starter.wait()
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def udp(cost: Cost) -> Iterator[Call]:
-    """A datagram to a server, and its answer."""
-    with tempfile.TemporaryDirectory() as folder, detached("udp", folder, cost):
-        port = int((Path(folder) / "port").read_text(encoding="ascii"))
-        with socket.socket(type=socket.SOCK_DGRAM) as ours:
-            ours.connect(("127.0.0.1", port))
-
-            def call() -> bytes:
-                ours.send(b"?")
-                return ours.recv(1)
-
-            yield call
-
-
-@contextmanager
-def unix(cost: Cost) -> Iterator[Call]:
-    """A Unix socket, with a connection for each call."""
-    with tempfile.TemporaryDirectory() as folder, detached("unix", folder, cost):
-
-        def call() -> bytes:
-            with socket.socket(socket.AF_UNIX) as ours:
-                ours.connect(f"{folder}/socket")
-                ours.send(b"?")
-                return ours.recv(1)
-
-        yield call
-
-
-@contextmanager
-def named_pipes(cost: Cost) -> Iterator[Call]:
-    """A named pipe there and one back."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("there", "back"):
-            os.mkfifo(f"{folder}/{name}")
-        with detached("pipes", folder, cost):
-            there = os.open(f"{folder}/there", os.O_WRONLY)
-            back = os.open(f"{folder}/back", os.O_RDONLY)
-
-            def call() -> bytes:
-                os.write(there, b"?")
-                return os.read(back, 1)
-
-            yield call
-            os.close(there)
-            os.close(back)
-
-
-@contextmanager
-def semaphores(cost: Cost) -> Iterator[Call]:
-    """Two System V semaphores: no descriptor leads from one side to the other."""
-    both = Semaphores()
-    try:
-        with detached("semaphores", str(both.number), cost):
-
-            def call() -> None:
-                both.change(0, 1)
-                both.change(1, -1)
-
-            yield call
-    finally:
-        both.remove()
-
-
-@contextmanager
-def calling_worker(cost: Cost) -> Iterator[Call]:
-    """A worker that has connected to the test, and waits for its orders."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        port = listening.getsockname()[1]
-        (Path(folder) / "port").write_text(str(port), encoding="ascii")
-        with detached("worker", folder, cost):
-            worker, _ = listening.accept()
-
-            def call() -> bytes:
-                worker.send(b"?")
-                return worker.recv(1)
-
-            yield call
-            worker.close()
-
-
-class Semaphores:
-    """Two System V semaphores, by the calls of the C library."""
-
-    def __init__(self, number: int | None = None) -> None:
-        self._c = ctypes.CDLL(None, use_errno=True)
-        self.number = self._c.semget(0, 2, 0o1600) if number is None else number
-
-    def change(self, which: int, by: int) -> None:
-        """Raise or lower one of them; a lowering waits until that is possible."""
-        operation = struct.pack("=Hhh", which, by, 0)
-        if self._c.semop(self.number, operation, 1) != 0:
-            raise OSError(ctypes.get_errno(), "semop")
-
-    def remove(self) -> None:
-        """Remove both."""
-        self._c.semctl(self.number, 0, 0)
-
-
-def answer(way: str, place: str, cost: Cost) -> int:
-    """Answer calls that come by one of these ways, in a process without a parent here."""
-    if os.fork():
-        os._exit(0)
-    print(os.getpid(), flush=True)
-    for spend in _PEERS[way](place):
-        cost.spend()
-        spend()
-    return 0
-
-
-def _ready() -> None:
-    print("ready", flush=True)
-    os.close(1)
-
-
-def _answer_udp(place: str) -> Iterator[Callable[[], Any]]:
-    with socket.socket(type=socket.SOCK_DGRAM) as ours:
-        ours.bind(("127.0.0.1", 0))
-        (Path(place) / "port").write_text(str(ours.getsockname()[1]), encoding="ascii")
-        _ready()
-        while True:
-            _, sender = ours.recvfrom(1)
-            yield partial(ours.sendto, b"!", sender)
-
-
-def _answer_unix(place: str) -> Iterator[Callable[[], Any]]:
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"{place}/socket")
-        listening.listen()
-        _ready()
-        while True:
-            with listening.accept()[0] as client:
-                client.recv(1)
-                yield partial(client.send, b"!")
-
-
-def _answer_pipes(place: str) -> Iterator[Callable[[], Any]]:
-    _ready()
-    there, back = os.open(f"{place}/there", os.O_RDONLY), os.open(f"{place}/back", os.O_WRONLY)
-    while os.read(there, 1):
-        yield partial(os.write, back, b"!")
-
-
-def _answer_semaphores(place: str) -> Iterator[Callable[[], Any]]:
-    both = Semaphores(int(place))
-    _ready()
-    while True:
-        both.change(0, -1)
-        yield partial(both.change, 1, 1)
-
-
-def _answer_worker(place: str) -> Iterator[Callable[[], Any]]:
-    port = int((Path(place) / "port").read_text(encoding="ascii"))
-    with socket.create_connection(("127.0.0.1", port)) as ours:
-        _ready()
-        while ours.recv(1):
-            yield partial(ours.send, b"!")
-
-
-_PEERS: Final[dict[str, Callable[[str], Iterator[Callable[[], Any]]]]] = {
-    "udp": _answer_udp,
-    "unix": _answer_unix,
-    "pipes": _answer_pipes,
-    "semaphores": _answer_semaphores,
-    "worker": _answer_worker,
-}
-
-
-@contextmanager
-def sqlite(cost: Cost) -> Iterator[Call]:
-    """A commit to a file."""
-    with folder_on_disk() as folder:
-        database = sqlite3.connect(Path(folder) / "rows.db")
-        database.execute("create table rows (x integer)")
-
-        def call() -> None:
-            cost.spend()
-            database.execute("insert into rows values (1)")
-            database.commit()
-
-        yield call
-        database.close()
-
-
-@contextmanager
-def memory(cost: Cost) -> Iterator[Call]:
-    """Adding up 24 MB, which no cache holds."""
-    import numpy as np
-
-    numbers = np.ones(3_000_000)
-    other = np.ones(3_000_000)
-
-    def call() -> None:
-        np.add(numbers, other, out=numbers)
-        cost.spend()
-
-    yield call
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of test."""
-
-    opened: Callable[[Cost], Any]
-    base_ms: float
-    """What the place that answers computes when it is not slowed."""
-    quantiles: tuple[str, ...] = ("p95",)
-    shape: str = "closed"
-    sleeps: bool = True
-    computes_at: float = 1.0
-    """Speed of its computing, against Python's."""
-
-
-KINDS: Final[dict[str, Kind]] = {
-    "own-thread": Kind(own_thread, 3, ("p95", "p99")),
-    "fastapi": Kind(fastapi_client, 3, ("p95", "p99")),
-    "pool": Kind(pool, 3, ("p95", "p99")),
-    "server": Kind(server, 5, ("p95", "p99")),
-    "redis": Kind(redis, 2, ("p95", "p99"), sleeps=False, computes_at=2.0),
-    "child": Kind(child, 0),
-    "programs": Kind(programs, 0),
-    "sqlite": Kind(sqlite, 0),
-    "burst": Kind(pool, 3, shape="burst"),
-    "rate": Kind(own_thread, 3, shape="rate"),
-    "memory": Kind(memory, 0),
-    "fastapi-bare": Kind(fastapi_bare, 3),
-    "reconnecting": Kind(reconnecting, 5),
-    "udp": Kind(udp, 3),
-    "unix": Kind(unix, 3),
-    "pipes": Kind(named_pipes, 3),
-    "semaphores": Kind(semaphores, 3),
-    "worker": Kind(calling_worker, 3),
-}
-MACHINES: Final[dict[str, Callable[[], Any]]] = {
+MACHINES: Final[dict[str, Callable[[], AbstractContextManager[object]]]] = {
     "quiet": ExitStack,
     "spinners-2": partial(spinning, 2, set(), LONGEST_S),
     "spinners-1": partial(spinning, 1, set(), LONGEST_S),
@@ -496,6 +102,10 @@ MACHINES: Final[dict[str, Callable[[], Any]]] = {
     "memory-2": partial(copying_memory, 2, LONGEST_S),
     "fsync-2": partial(committing, 2, LONGEST_S),
     "half-a-core": half_a_core,
+    "outer-quota": partial(throttled_with_sibling, LONGEST_S),
+    "spinner-there": partial(spinning, 1, {1}, LONGEST_S),
+    "reader": partial(reading, LONGEST_S),
+    "renames": partial(renaming, LONGEST_S),
 }
 ABREAST: Final = {"n-4": 4}
 """Processes that measure at the same time; one elsewhere."""
@@ -517,6 +127,7 @@ HANDLERS: Final = (
     Handler("unchanged-0.5", 0.5),
     Handler("unchanged-0.67", 0.67),
     Handler("computing-1.5", 1.5, "computing"),
+    Handler("computing-2.5", 2.5, "computing"),  # five times the work
     Handler("computing-3", 3, "computing"),
     Handler("sleeping-1.5", 1.5, "sleeping"),
     Handler("sleeping-3", 3, "sleeping"),
@@ -558,7 +169,13 @@ def take(kind: Kind, call: Call, sampler: Sampler) -> Any:
         return sampler.burst(call, requests=BURST_REQUESTS, concurrency=BURST_CALLERS)
     if kind.shape == "rate":
         return sampler.at_rate(call, per_second=PER_SECOND, duration="5s")
-    return sampler(call)
+    if kind.pause_s:
+        rounds = sampler.rounds(setup=partial(time.sleep, kind.pause_s))
+        for _ in rounds:
+            with sampler.observe():
+                call()
+        return rounds.sample
+    return sampler(call, failures=kind.failures)
 
 
 def sampler_of(budget: LatencyBudget | None) -> Sampler:
@@ -568,27 +185,51 @@ def sampler_of(budget: LatencyBudget | None) -> Sampler:
     return Sampler(settings)
 
 
-def calibrate(kind: Kind) -> Quiet:
-    """What the kind takes now, on what should be a quiet machine."""
-    speed = steps_per_second()
-    with kind.opened(cost_of(kind, speed)) as call:
+class MissingError(Exception):
+    """A package, a program or a right that is needed is not here."""
+
+
+def entered(stack: ExitStack, context: AbstractContextManager[T]) -> T:
+    """Enter a context.
+
+    Raises:
+        MissingError: it needs what is not here.
+    """
+    try:
+        return stack.enter_context(context)
+    except (ImportError, OSError) as error:
+        raise MissingError(str(error)) from error
+
+
+def calibrate(name: str, results: Results) -> None:
+    """Keep what a kind takes now, on what should be a quiet machine, if it is possible here."""
+    kind, speed = KINDS[name], steps_per_second()
+    with ExitStack() as stack:
+        try:
+            call = entered(stack, kind.opened(cost_of(kind, speed)))
+        except MissingError as error:
+            print(f"{name} is left out: {error}")
+            return
         sample = take(kind, call, sampler_of(None))
-    quantiles = {name: sample.quantile_ns(name) for name in ("p95", "p99")}
-    return Quiet(sample.quantile_ns("p50"), quantiles, speed)
+    quantiles = {each: sample.quantile_ns(each) for each in ("p95", "p99")}
+    quiet = Quiet(sample.quantile_ns("p50"), quantiles, speed)
+    results.add({"kind": name, "quiet": asdict(quiet)})
 
 
 def cost_of(kind: Kind, speed: float) -> Cost:
     """Unchanged."""
-    return Cost(steps=round(kind.base_ms / 1e3 * speed * kind.computes_at))
+    steps = round(kind.base_ms / 1e3 * speed * kind.computes_at)
+    return Cost(steps=steps, programs=kind.programs)
 
 
 def prepared(cell: Cell, quiet: Quiet) -> tuple[Cost, LatencyBudget]:
     """The cost of the handler, and the budget."""
     kind = KINDS[cell.kind]
     handler = next(each for each in HANDLERS if each.name == cell.handler)
-    cost = cost_of(kind, quiet.steps_per_s)
     ratio = handler.ratio if handler.ratio < 1 else 0.5
     limit_ns = quiet.quantiles_ns[cell.quantile] / ratio
+    timeout_s = limit_ns / 1e9 if kind.failures else None
+    cost = replace(cost_of(kind, quiet.steps_per_s), timeout_s=timeout_s)
     budget = parse_terms({cell.quantile: limit_ns / 1e6}).budget()
     extra_s = max(0.0, handler.ratio * limit_ns - quiet.median_ns) / 1e9
     if handler.how == "computing":
@@ -616,7 +257,7 @@ def run_worker(chosen: argparse.Namespace) -> int:
             begin = time.perf_counter()
             sample = take(kind, call, sampler_of(budget))
             seconds = time.perf_counter() - begin
-            naive = original(call, budget) if kind.shape == "closed" else None
+            naive = original(kind, call, budget) if kind.shape == "closed" else None
         assert sample.verdict is not None
         row = {
             "cell": cell.key,
@@ -625,6 +266,8 @@ def run_worker(chosen: argparse.Namespace) -> int:
             "n": len(sample),
             "over": sample.verdict.limits[0].over,
             "over_attributed": sample.verdict.limits[0].over_attributed,
+            "failed": sample.verdict.failures.failed,
+            "excused": sample.verdict.failures.excused,
             "seconds": round(seconds, 3),
             "followed": sample.measurement.followed,
             "original": naive,
@@ -634,42 +277,20 @@ def run_worker(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def original(call: Call, budget: LatencyBudget) -> str:
+def original(kind: Kind, call: Call, budget: LatencyBudget) -> str:
     """The original rule: passed or failed."""
     limit = budget.limits[0]
-    for _ in range(WARMUP):
-        call()
     left = FIFTY - int(FIFTY * float(limit.quantile))
-    for _ in range(FIFTY):
+    for number in range(WARMUP + FIFTY):
+        if kind.pause_s:
+            time.sleep(kind.pause_s)
         begin = time.perf_counter_ns()
-        call()
-        left -= time.perf_counter_ns() - begin > limit.limit_ns
+        with suppress(*kind.failures):
+            call()
+        left -= number >= WARMUP and time.perf_counter_ns() - begin > limit.limit_ns
         if left <= 0:
             return "failed"
     return "passed"
-
-
-def serve(cost: Cost) -> int:
-    """A server on a free port, which it prints."""
-
-    class Handling(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # an answer is one packet, else the client's delayed acknowledgement shows
-
-        def do_GET(self) -> None:
-            cost.spend()
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    serving = ThreadingHTTPServer(("127.0.0.1", 0), Handling)
-    print(serving.server_address[1], flush=True)
-    serving.serve_forever()
-    return 0
 
 
 class Results:
@@ -705,19 +326,39 @@ def measure(cell: Cell, wanted: int, results: Results) -> None:
     abreast = min(missing, ABREAST.get(cell.machine, 1))
     shares = [missing // abreast + (at < missing % abreast) for at in range(abreast)]
     quiet = json.dumps(asdict(results.quiet[cell.kind]))
-    order = ["--worker", json.dumps(asdict(cell)), "--quiet", quiet]
+    command = [sys.executable, __file__, "--worker", json.dumps(asdict(cell)), "--quiet", quiet]
+    workers = [
+        subprocess.Popen([*command, "--gates", str(share)], stdout=subprocess.PIPE, text=True)
+        for share in shares
+    ]
 
-    def one(share: int) -> None:
-        command = [sys.executable, __file__, *order, "--gates", str(share)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout or ():
-                results.add(json.loads(line))
+    def collect(worker: subprocess.Popen[str]) -> None:
+        for line in worker.stdout or ():
+            results.add(json.loads(line))
 
-    threads = [threading.Thread(target=one, args=(share,)) for share in shares]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(abreast) as executor:
+        try:
+            list(executor.map(collect, workers))
+        except BaseException:
+            for worker in workers:
+                worker.terminate()
+            raise
+    for worker in workers:
+        worker.wait()
+
+
+def measure_next_to(machine: str, asked: list[Cell], wanted: int, results: Results) -> None:
+    """Judge what is missing of all cells of a machine, if it and their kinds are possible here."""
+    with ExitStack() as stack:
+        try:
+            entered(stack, MACHINES[machine]())
+        except MissingError as error:
+            print(f"{machine} is left out: {error}")
+            return
+        for cell in asked:
+            if cell.kind in results.quiet:
+                measure(cell, wanted, results)
+                print(table(results, [cell])[-1], flush=True)
 
 
 def cells(chosen: argparse.Namespace) -> Iterator[Cell]:
@@ -789,13 +430,10 @@ def main() -> int:
     options.add_argument("--handlers", default="unchanged-0.5,computing-3", help="(%(default)s)")
     options.add_argument("--gates", type=int, default=1, help="a cell (%(default)s)")
     options.add_argument("--results", type=Path, help="where verdicts are appended")
-    for internal in ("--worker", "--quiet", "--serve", "--peer", "--place"):
+    for internal in ("--worker", "--quiet"):
         options.add_argument(internal, help=argparse.SUPPRESS)
     chosen = options.parse_args()
-    if chosen.peer:
-        return answer(chosen.peer, chosen.place, Cost(**json.loads(chosen.serve)))
-    if chosen.serve:
-        return serve(Cost(**json.loads(chosen.serve)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     if chosen.worker:
         return run_worker(chosen)
     if not hasattr(os, "sched_setaffinity"):
@@ -806,13 +444,10 @@ def main() -> int:
         asked = list(cells(chosen))
         for kind in dict.fromkeys(cell.kind for cell in asked):
             if kind not in results.quiet:
-                results.add({"kind": kind, "quiet": asdict(calibrate(KINDS[kind]))})
+                calibrate(kind, results)
         for machine in dict.fromkeys(cell.machine for cell in asked):
-            with MACHINES[machine]():
-                for cell in asked:
-                    if cell.machine == machine:
-                        measure(cell, chosen.gates, results)
-                        print(table(results, [cell])[-1], flush=True)
+            there = [cell for cell in asked if cell.machine == machine]
+            measure_next_to(machine, there, chosen.gates, results)
         print("\n".join(table(results, asked)))
         figures = {"rows": {cell.key: results.rows[cell.key] for cell in asked}}
         return conclude("busy_waits", figures, goals(results, asked), chosen)

@@ -48,7 +48,8 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from goals import Goal, at_most, conclude, parser
-from machine import compiling, copying_memory, forking, half_a_core, spinning
+from machine import compiling, copying_memory, forking, spinning
+from machine.control_groups import half_a_core
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROJECT: Final = ROOT / "benchmarks" / "own_thread"

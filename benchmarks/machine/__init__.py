@@ -9,9 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from .control_groups import control_group, joined
 
 _SPIN: Final = """
 import os, time
@@ -62,6 +64,27 @@ while time.monotonic() < end and is_wanted(parent):
     os.pwrite(file, b"x" * 1_000_000, 0)
     os.fsync(file)
 """
+_READ: Final = """
+import os, time
+end, parent = time.monotonic() + {seconds}, {parent}
+file = os.open({path!r}, os.O_RDONLY)
+while time.monotonic() < end and is_wanted(parent):
+    os.lseek(file, 0, os.SEEK_SET)
+    while os.read(file, 1_000_000):
+        pass
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+"""
+_RENAME: Final = """
+import os, time
+end, parent, folder = time.monotonic() + {seconds}, {parent}, {folder!r}
+own = os.open(folder, os.O_RDONLY)
+while time.monotonic() < end and is_wanted(parent):
+    os.mkdir(folder + "/before")
+    os.rename(folder + "/before", folder + "/after")
+    os.fsync(own)
+    os.rmdir(folder + "/after")
+"""
+_LARGE_MB: Final = 256
 
 
 _UNTIL: Final = """
@@ -146,33 +169,45 @@ def committing(count: int, longest_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def half_a_core() -> Iterator[None]:
-    """This process and all that it starts in a control group that may use half a core.
-
-    Raises:
-        OSError: no such group may be made here.
-    """
-    root = Path("/sys/fs/cgroup")
-    versions = (("cpu.max", "50000 100000", root), ("cpu.cfs_quota_us", "50000", root / "cpu"))
-    for file, quota, folder in versions:
-        if not (folder / "cgroup.procs").exists():
-            continue
-        group = folder / f"half-a-core-{os.getpid()}"
-        with suppress(OSError):  # of version 2: controllers are handed down by the parent
-            (folder / "cgroup.subtree_control").write_text("+cpu", encoding="ascii")
-        group.mkdir()
-        if not (group / file).exists():
-            group.rmdir()
-            continue
-        (group / file).write_text(quota, encoding="ascii")
-        (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-        try:
+def reading(longest_s: float) -> Iterator[None]:
+    """A process that reads a large file again and again, each time from the disk."""
+    with folder_on_disk() as folder:
+        path = Path(folder) / "large"
+        with path.open("wb") as file:
+            for _ in range(_LARGE_MB):
+                file.write(os.urandom(1_000_000))
+            file.flush()
+            os.fsync(file.fileno())  # only what is on the disk can be dropped from the cache
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        code = _READ.format(seconds=longest_s, parent=os.getpid(), path=str(path))
+        with _running(1, code):
             yield
-        finally:
-            (folder / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-            group.rmdir()
-        return
-    raise OSError("this machine does not let us make a control group with a quota")
+
+
+@contextmanager
+def renaming(longest_s: float) -> Iterator[None]:
+    """A process that makes and renames folders, and waits for the disk."""
+    with folder_on_disk() as folder:
+        code = _RENAME.format(seconds=longest_s, parent=os.getpid(), folder=folder)
+        with _running(1, code):
+            yield
+
+
+@contextmanager
+def throttled_with_sibling(longest_s: float) -> Iterator[None]:
+    """This process in a control group without a quota, a process that does nothing but run in
+    another one, and half a core for the group around both.
+    """
+    with (
+        control_group("outer", 0.5) as outer,
+        control_group("sibling", outer=outer) as sibling,
+        control_group("test", outer=outer) as group,
+        ExitStack() as stack,
+    ):
+        with joined(sibling):
+            stack.enter_context(spinning(1, set(), longest_s))
+        with joined(group):
+            yield
 
 
 @contextmanager

@@ -87,6 +87,20 @@ def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_busy_waits_leaves_out_what_needs_a_missing_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "psycopg.py").write_text("raise ImportError", encoding="ascii")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    status, printed = run("busy_waits.py", "--kinds", "postgres", "--machines", "quiet")
+    first = printed.splitlines()[0]
+    assert status == 0
+    assert first == (
+        "postgres is left out: psycopg is not installed: pip install 'psycopg[binary]'"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_neighbours_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     chosen = ["--works", "integers,json", "--states", "spinner", "--cells", "unchanged,slower"]

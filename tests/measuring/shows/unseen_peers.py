@@ -15,8 +15,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,71 +23,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 from busy_waits import sampler_of, steps_per_second
 from machine import spinning
+from machine.namespaces import network_namespace
+from waits.answering import LOCALHOST, Cost, Peer, answering
 
 from pytest_hancock_latency.core.budget import parse_terms
 
 SCRIPT = Path(__file__).resolve()
 LONGEST_S = 600
-NAMESPACE, HERE, THERE = "hancock-show", "10.251.0.1", "10.251.0.2"
 PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
 """One that every user may start."""
-SERVER = """
-import os, sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-if os.fork():
-    os._exit(0)  # nobody here is the parent of what goes on
-
-class Handling(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def do_GET(self):
-        x = 1
-        for _ in range(int(sys.argv[2])):
-            x = (x * 5 + 1) & 0xFFFF
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_):
-        pass
-
-serving = ThreadingHTTPServer((sys.argv[1], 0), Handling)
-print(os.getpid(), serving.server_address[1], flush=True)
-serving.serve_forever()
-"""
 
 
-@contextmanager
-def served(steps: int, prefix: Sequence[str] = (), address: str = "127.0.0.1") -> Iterator[str]:
-    """The address of a server that is not a descendant of this process."""
-    command = [*prefix, PYTHON, "-I", "-c", SERVER, address, str(steps)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/") as starter:
-        assert starter.stdout is not None
-        pid, port = map(int, starter.stdout.readline().split())
-    try:
-        yield f"http://{address}:{port}/"
-    finally:
-        os.kill(pid, 9)
-
-
-@contextmanager
-def namespace() -> Iterator[Sequence[str]]:
-    """A network namespace that is connected with this one: the prefix of commands in it."""
-    run = partial(subprocess.run, check=True, capture_output=True)
-    inside = ["ip", "netns", "exec", NAMESPACE]
-    try:
-        run(["ip", "netns", "add", NAMESPACE])
-        run(["ip", "link", "add", "show0", "type", "veth", "peer", "show1", "netns", NAMESPACE])
-        run(["ip", "addr", "add", f"{HERE}/24", "dev", "show0"])
-        run(["ip", "link", "set", "show0", "up"])
-        run([*inside, "ip", "addr", "add", f"{THERE}/24", "dev", "show1"])
-        run([*inside, "ip", "link", "set", "show1", "up"])
-        yield inside
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            run(["ip", "netns", "del", NAMESPACE])
+def url_of(address: str, peer: Peer) -> str:
+    return f"http://{address}:{peer.port}/"
 
 
 def gate(url: str, limit_ms: float | None) -> Any:
@@ -126,16 +72,18 @@ def main() -> int:
     if os.geteuid() != 0:
         print("needs root; nothing was shown")
         return 0
-    steps = round(0.005 * steps_per_second())
-    with served(steps) as url:
+    serving = partial(answering, "http", Cost(round(0.005 * steps_per_second())), python=PYTHON)
+    with serving() as peer:
+        url = url_of(LOCALHOST, peer)
         limit_ms = 2 * gate(url, None).p95_ms
         print(f"limit {limit_ms:.1f} ms")
         found = {"no descendant": judged(url, limit_ms, chosen.gates)}
         found["shared by four"] = judged(url, limit_ms, chosen.gates, abreast=4)
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    with served(steps, nobody) as url:
-        found["of another user"] = judged(url, limit_ms, chosen.gates)
-    with namespace() as inside, served(steps, inside, THERE) as url:
+    with serving(prefix=nobody) as peer:
+        found["of another user"] = judged(url_of(LOCALHOST, peer), limit_ms, chosen.gates)
+    with network_namespace() as there, serving(there.address, prefix=there.prefix) as peer:
+        url = url_of(there.address, peer)
         found["in a network namespace"] = judged(url, limit_ms, chosen.gates)
     for name, outcomes in found.items():
         print(f"{name}: {dict(outcomes)}")
