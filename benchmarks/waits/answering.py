@@ -163,9 +163,15 @@ class Semaphores:
 
 
 def ready(port: int = 0) -> None:
-    """Say that calls may begin, and where."""
+    """Say that calls may begin, and where.
+
+    Standard output leads nowhere from then on. If it were closed, the next connection would get its
+    number, and connections with the numbers 0 to 2 are not followed.
+    """
     print(os.getpid(), port, flush=True)
-    os.close(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def answer_http(address: str, spend: Callable[[], None]) -> None:
