@@ -13,6 +13,7 @@ quiet          nothing
 spinners-N     loops that compute
 spinner-there  such a loop on CPU 1, where the server of the kind pinned-server is
 by-turns       two processes that compute in bursts
+on-and-off     two processes that compute for 300 ms, and then do nothing for 300 ms
 n-4            three other processes that measure the same
 memory-2       two loops that copy 64 MB
 fsync-2        two processes that write to a disk
@@ -54,6 +55,7 @@ from machine import (
     busy_by_turns,
     committing,
     copying_memory,
+    on_and_off,
     reading,
     renaming,
     spinning,
@@ -98,6 +100,7 @@ MACHINES: Final[dict[str, Callable[[], AbstractContextManager[object]]]] = {
     "spinners-1": partial(spinning, 1, set(), LONGEST_S),
     "spinners-4": partial(spinning, 4, set(), LONGEST_S),
     "by-turns": partial(busy_by_turns, 2, LONGEST_S),
+    "on-and-off": partial(on_and_off, 2, LONGEST_S),
     "n-4": ExitStack,
     "memory-2": partial(copying_memory, 2, LONGEST_S),
     "fsync-2": partial(committing, 2, LONGEST_S),

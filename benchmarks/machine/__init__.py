@@ -33,6 +33,14 @@ while time.monotonic() < end and is_wanted(parent):
         pass
     time.sleep(random.uniform(0.060, 0.150))
 """
+_ON_AND_OFF: Final = """
+import os, time
+end, parent = time.monotonic() + {seconds}, {parent}
+while time.monotonic() < end and is_wanted(parent):
+    while time.monotonic() % 0.6 < 0.3:
+        pass
+    time.sleep(0.005)
+"""
 _COPY: Final = """
 import os, time
 one, end, parent = bytearray(64_000_000), time.monotonic() + {seconds}, {parent}
@@ -134,6 +142,13 @@ def spinning(
 def busy_by_turns(count: int, longest_s: float) -> Iterator[None]:
     """`count` processes that run for 12 to 30 ms every 60 to 150 ms."""
     with _running(count, _BY_TURNS.format(seconds=longest_s, parent=os.getpid())):
+        yield
+
+
+@contextmanager
+def on_and_off(count: int, longest_s: float) -> Iterator[None]:
+    """`count` processes that run for 300 ms and then sleep for 300 ms, all at the same time."""
+    with _running(count, _ON_AND_OFF.format(seconds=longest_s, parent=os.getpid())):
         yield
 
 

@@ -8,9 +8,11 @@ idle. It is also calm, whoever waited, if strangers used next to nothing: the tr
 then waited for each other.
 
 A call that commits to a disk also waits for the commits of others, which no run-queue wait shows.
-Another pressure file contains the time for which any task waited for a disk; it is used only if
-both the tree and others used a disk. `/proc/PID/io` shows which processes wrote, but is readable
-only for the user's own processes: writes of a database that runs as another user are invisible.
+Another pressure file contains the time for which any task waited for a disk, but not for the
+journal of a file system; /proc/diskstats has the time for which disks were busy. The longer of both
+is used, only if both the tree and others used a disk. `/proc/PID/io` shows which processes wrote,
+but is readable only for the user's own processes: writes of a database that runs as another user
+are invisible.
 """
 
 from __future__ import annotations
@@ -51,13 +53,13 @@ _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test can delay its own thread."""
 _STAT: Final = Path("/proc/stat")
 _DISKS: Final = Path("/sys/block")
-_READ_FIELD: Final = 5
+_READ_FIELD, _BUSY_FIELD = 5, 12
 _SECTOR: Final = 512
 """Bytes of the sectors that /proc/diskstats counts, whatever those of the disk are."""
 _PRESSURE: Final = Path("/proc/pressure")
 _PROC: Final = Path("/proc")
 _SNMP: Final = Path("/proc/net/snmp")
-_NS_PER_US: Final = 1_000
+_NS_PER_US, _NS_PER_MS = 1_000, 1_000_000
 _IDLE_FIELDS: Final = (3, 4)
 """Fields of a line of /proc/stat: idle, and idle during disk I/O."""
 _STOLEN_FIELD: Final = 7
@@ -221,7 +223,7 @@ class _DiskStalls:
         self._tree = tree
         self._own = _used(self._own_pids())
         self._others = _used(_all_pids())
-        self._read = _read_from_disks()
+        self._disks = _disks()
         self._stalled_ns = _pressure_ns("io")
 
     def since_last_look(self) -> float:
@@ -232,8 +234,8 @@ class _DiskStalls:
         """
         own, before_own = _used(self._own_pids()), self._own
         stalled_ns, before_ns = _pressure_ns("io"), self._stalled_ns
-        read, before_read = _read_from_disks(), self._read
-        self._own, self._stalled_ns, self._read = own, stalled_ns, read
+        disks, before_disks = _disks(), self._disks
+        self._own, self._stalled_ns, self._disks = own, stalled_ns, disks
         # New members of the tree count from now on; other new processes started since the last
         # look.
         own_growth = _Used(
@@ -251,9 +253,12 @@ class _DiskStalls:
             for pid, now in others.items()
             if pid not in own
         )
-        if max(written, read - before_read - own_growth.read) < OTHERS_SHARE * sum(own_growth):
+        read = disks.read - before_disks.read - own_growth.read
+        if max(written, read) < OTHERS_SHARE * sum(own_growth):
             return 0.0
-        return inf if stalled_ns is None or before_ns is None else float(stalled_ns - before_ns)
+        if stalled_ns is None or before_ns is None:
+            return inf
+        return float(max(stalled_ns - before_ns, disks.busy_ns - before_disks.busy_ns))
 
     def _own_pids(self) -> Iterable[int]:
         return os.getpid(), *self._tree.processes
@@ -280,11 +285,23 @@ def _used(pids: Iterable[int]) -> dict[int, _Used]:
     return used
 
 
-def _read_from_disks() -> int:
-    """Return the bytes that were read from all disks, without their partitions."""
-    disks = set(os.listdir(_DISKS)) if _DISKS.exists() else set()
-    rows = (line.split() for line in _lines(_PROC / "diskstats"))
-    return sum(int(row[_READ_FIELD]) * _SECTOR for row in rows if row[2] in disks)
+class _Disks(NamedTuple):
+    """What all disks did together, without their partitions."""
+
+    read: int
+    """Bytes that were read from them."""
+    busy_ns: int
+    """Time for which they had requests in progress."""
+
+
+def _disks() -> _Disks:
+    """Return what the disks have done since the machine booted."""
+    names = set(os.listdir(_DISKS)) if _DISKS.exists() else set()
+    rows = [row for line in _lines(_PROC / "diskstats") if (row := line.split())[2] in names]
+    return _Disks(
+        read=sum(int(row[_READ_FIELD]) * _SECTOR for row in rows),
+        busy_ns=sum(int(row[_BUSY_FIELD]) * _NS_PER_MS for row in rows),
+    )
 
 
 def is_supported() -> bool:

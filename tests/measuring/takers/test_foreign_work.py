@@ -384,7 +384,7 @@ def test_whoever_reads_from_the_same_disks_keeps_the_tree_waiting(
 ) -> None:
     """Its own counters need not be readable. Partitions are part of their disk."""
     (machine.folder / "block" / "vda").mkdir(parents=True)
-    rows = "254 0 vda 1 0 {0} 0 0 0 0 0\n254 1 vda1 1 0 {0} 0 0 0 0 0\n"
+    rows = "254 0 vda 1 0 {0} 0 0 0 0 0 0 0 0\n254 1 vda1 1 0 {0} 0 0 0 0 0 0 0 0\n"
     io = "read_bytes: {}\nwrite_bytes: {}\n"
     own = f"proc/{os.getpid()}/io"
     before = {"proc/diskstats": rows.format(5), own: io.format(0, 0)}
@@ -393,6 +393,20 @@ def test_whoever_reads_from_the_same_disks_keeps_the_tree_waiting(
     after[own] = io.format(own_read * 1024, (100 - own_read) * 1024)
     files = {"pressure/io": IO_STALLED.format(75_000)} | after
     assert one_window(machine, busy=1, idle=24, **files).windows().disk[0] == disk_ms * MS
+
+
+def test_a_disk_counts_for_as_long_as_it_was_busy_if_tasks_waited_less(
+    machine: Machine,
+) -> None:
+    (machine.folder / "block" / "vda").mkdir(parents=True)
+    row = "254 0 vda 1 0 0 0 1 0 0 0 0 {} 0\n"
+    stalled = {"pressure/io": IO_STALLED.format(5_000)}
+    machine.write(
+        busy=0, idle=0, **stalled, **written(own=1, stranger=1), **{"proc/diskstats": row.format(7)}
+    )
+    after = {"proc/diskstats": row.format(97), "pressure/io": IO_STALLED.format(45_000)}
+    work = one_window(machine, busy=1, idle=24, **after, **written(own=2, stranger=2))
+    assert work.windows().disk[0] == 90 * MS
 
 
 def test_without_a_pressure_file_all_of_the_window_may_have_been_the_disk(machine: Machine) -> None:
