@@ -6,7 +6,8 @@ Each test takes its turn before its protocol begins, and so before pytest-timeou
     other test  turn, shared ── own slot ── without the turn ── its test ───
 
 A gate keeps the turn while it waits for the tests that run, so that no other test starts before it
-does. Tests that have waited for long queue up; no gate takes the turn before they have started.
+does. Gates that wait for the turn come before other tests, since each change from tests to gates
+leaves cores idle. Tests that have waited for long queue up, and come before all gates.
 
 These are record locks (`fcntl.lockf`) on a file of the session. Children of a process do not
 inherit them, and they end with the process, however it ends. They also end as soon as the process
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,22 +44,26 @@ else:
 from ..core.advice import Advice
 from ..core.duration import NS_PER_S, format_duration
 from ..core.record import Record
+from ..measuring.warming import import_early
 from .item_settings import ITEM_SETTINGS
 from .settings import Exclusive, Mode, Settings
 
 PATIENCE_NS: Final = 3 * NS_PER_S
-"""How long a test may have run if a gate is to wait for its end, and how long a test lets one gate
-after another run before it queues up. Most gates take less than this, and while a gate waits, cores
-are idle."""
+"""How long a test may have run if a gate is to wait for its end. Most gates take less than this,
+and while a gate waits, cores are idle."""
+QUEUE_NS: Final = 10 * NS_PER_S
+"""How long a test lets one gate after another run before it queues up. A change from tests to gates
+takes as long as the longest test, up to 3 s, and should be rare; a test that another one waits for
+should not wait for all gates of a suite."""
 LONGEST_NS: Final = 90 * NS_PER_S
 """How long other workers wait for a gate, in addition to a time limit of its own: a sample takes up
 to 61 s, its warm-up 5 s, and its fixtures need time as well. A gate that waits for something that
 another worker keeps between two tests, such as a file lock, costs this once."""
 _SHORTEST_SLEEP_NS: Final = 1_000_000
-_LONGEST_SLEEP_NS: Final = 50_000_000
-_SLEEP_PART: Final = 25
-"""A sleep takes a 25th of the time waited so far: 2 % is lost on average, and a worker that waits
-wakes up so rarely that the gate does not notice."""
+_LONGEST_SLEEP_NS: Final = 20_000_000
+_SLEEP_PART: Final = 50
+"""A sleep takes a 50th of the time waited so far, so that 1 % is lost on average. Three workers
+that wake up every 20 ms use 0.5 % of a core, which is one that the gate does not use."""
 _MOST_TRIES: Final = 20
 
 WORKER_INPUT: Final = "latency_exclusive"
@@ -73,6 +79,8 @@ _NUMBER: Final = struct.Struct("<q")
 _TURN: Final = _NUMBER.size
 """The first byte after the deadline."""
 _QUEUE: Final = _TURN + 1
+_GATES: Final = _QUEUE + 1
+"""Locked by one of the gates that wait for the turn."""
 _REFUSED: Final = (errno.EACCES, errno.EAGAIN)
 
 
@@ -285,11 +293,13 @@ class Turns:
 
         def has_turn(waited_ns: int) -> bool:
             nonlocal in_queue
-            if file.take(_TURN, shared=True):
-                return True
-            if waited_ns > PATIENCE_NS and not in_queue:
+            if waited_ns > QUEUE_NS and not in_queue:
                 in_queue = file.take(_QUEUE, shared=True)
-            return False
+            if not in_queue:
+                if not file.take(_GATES, shared=True):
+                    return False
+                file.give_back(_GATES)
+            return file.take(_TURN, shared=True)
 
         is_in_turn = self._wait(file, has_turn)
         self._take_slot(file, test)
@@ -300,20 +310,23 @@ class Turns:
 
     def _start_alone(self, turn: Turn, file: LockFile, test: str, gate_ns: int) -> None:
         def has_turn(_waited_ns: int) -> bool:
-            if not file.take(_QUEUE):
-                return False
-            is_free = file.take(_TURN)
-            file.give_back(_QUEUE)
-            return is_free
+            if file.take(_QUEUE):
+                is_free = file.take(_TURN)
+                file.give_back(_QUEUE)
+                if is_free:
+                    return True
+            file.take(_GATES)
+            return False
 
         is_in_turn = self._wait(file, has_turn)
+        file.give_back(_GATES)
         if is_in_turn:
             turn.deadline_ns = self._clock() + gate_ns
             file.write_deadline(turn.deadline_ns)
         self._take_slot(file, test)
         neighbours = self._remaining(file) if is_in_turn else [*file.neighbours()]
         if neighbours or not is_in_turn:
-            oldest = min(neighbours, key=lambda test: test.began_ns, default=Neighbour(0, ""))
+            oldest = min(neighbours, key=attrgetter("began_ns"), default=Neighbour(0, ""))
             turn.obstacle = (
                 _not_alone("long test", test=oldest.test, patience_ns=PATIENCE_NS)
                 if is_in_turn
@@ -370,7 +383,10 @@ class ExclusiveHooks:
         """Wait, and let others wait."""
         if self._is_running or os.getpid() != self._process:  # a child that a test has forked
             return (yield)
-        turn = self._turns.begin(item.nodeid, _gate_ns(item))
+        gate_ns = _gate_ns(item)
+        if gate_ns is not None:
+            import_early()  # now, so that nobody waits for it
+        turn = self._turns.begin(item.nodeid, gate_ns)
         self._waited.add(turn)
         item.stash[_TURN_OF_TEST] = turn
         self._is_running = True
@@ -454,9 +470,15 @@ def with_turn(record: Record, item: pytest.Item) -> Record:
 def _gate_ns(item: pytest.Item) -> int | None:
     """Return how long others wait for a test if it is a gate; None if it is not."""
     settings = item.stash.get(ITEM_SETTINGS, None)
-    if settings is None or not settings.alone:
+    if settings is None or not settings.alone or _is_skipped(item):
         return None
     return LONGEST_NS + settings.plan.time_limit_ns
+
+
+def _is_skipped(item: pytest.Item) -> bool:
+    """Whether a test is certainly skipped; other conditions are evaluated when it runs."""
+    conditions = [mark.args for mark in item.iter_markers("skipif")]
+    return item.get_closest_marker("skip") is not None or (True,) in conditions
 
 
 def _is_local(spec: Any) -> bool:

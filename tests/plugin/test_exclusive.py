@@ -20,6 +20,7 @@ from pytest_hancock_latency.plugin.exclusive import (
     HAS_LOCKS,
     LONGEST_NS,
     PATIENCE_NS,
+    QUEUE_NS,
     NodeHooks,
     Turns,
     Waited,
@@ -30,13 +31,23 @@ pytestmark = pytest.mark.skipif(not HAS_LOCKS, reason="this system has no record
 S = 1_000_000_000
 GATE_NS = 60 * S
 WORKER = """
-import json, sys
+import json, sys, time
 from pytest_hancock_latency.plugin.exclusive import Turns
+
+sleeps = []
+
+def sleep(seconds):
+    sleeps.append(seconds)
+    if len(sleeps) == 1:
+        print(json.dumps("waits"), flush=True)
+    time.sleep(seconds)
 
 for line in sys.stdin:
     command, path, slot, now_ns, gate_ns = json.loads(line)
     if command == "begin":
-        turn = Turns(path, slot, clock=lambda: now_ns).begin(f"test of slot {slot}", gate_ns)
+        sleeps.clear()
+        turns = Turns(path, slot, clock=lambda: now_ns, sleep=sleep)
+        turn = turns.begin(f"test of slot {slot}", gate_ns)
     else:
         turn.end()
     print(json.dumps(turn.obstacle and dict(turn.obstacle.figures)), flush=True)
@@ -72,6 +83,10 @@ class Worker:
         self.ask("begin", now_ns, gate_ns)
         return self.answer()
 
+    def begin_to_wait(self, now_ns: int, gate_ns: int | None = None) -> None:
+        self.ask("begin", now_ns, gate_ns)
+        assert self.answer() == "waits"
+
     def end(self) -> None:
         self.ask("end")
         self.answer()
@@ -89,7 +104,7 @@ class Sleep:
         self._events.append((now_ns, event))
 
     def __call__(self, seconds: float) -> None:
-        assert 0 < seconds <= 0.05
+        assert 0.001 <= seconds <= 0.02
         self.count += 1
         self._clock.advance(round(seconds * S))
         while self._events and self._events[0][0] <= self._clock():
@@ -183,12 +198,12 @@ def test_no_test_begins_while_a_gate_waits_for_others(
     """Otherwise, a gate could wait for ever: there would always be one that runs."""
     running, later = workers
     running.begin(clock())
-    sleep.at(clock() + S, lambda: later.ask("begin", clock()))
+    sleep.at(clock() + S, lambda: later.begin_to_wait(clock()))
     sleep.at(clock() + 2 * S, running.end)
     turn = turns.begin("test_gate", GATE_NS)
     assert 2 * S <= turn.waited_ns < 2.1 * S
     turn.end()
-    later.answer()
+    assert later.answer() is None
 
 
 @pytest.mark.parametrize("gate_ns", [None, GATE_NS], ids=["test", "gate"])
@@ -237,15 +252,30 @@ def test_a_gate_that_took_too_long_says_so(turns: Turns, clock: ManualClock) -> 
     assert noted_advice(turn) == Advice.of("not-alone", reason="took too long", longest_ns=GATE_NS)
 
 
+def test_a_gate_that_waits_begins_before_other_tests(
+    turns: Turns, workers: list[Worker], clock: ManualClock, sleep: Sleep
+) -> None:
+    first, second = workers
+    first.begin(clock(), GATE_NS)
+    sleep.at(clock() + S, lambda: second.begin_to_wait(clock(), GATE_NS))
+    sleep.at(clock() + 2 * S, first.end)
+    sleep.at(clock() + 2 * S, lambda: answers.append(second.answer()))
+    sleep.at(clock() + 5 * S, second.end)
+    answers: list[object] = []
+    turn = turns.begin("test_it")
+    assert 5 * S <= turn.waited_ns < 5.1 * S
+    assert answers == [None]
+
+
 def test_a_test_that_has_waited_for_long_begins_before_the_next_gate(
     turns: Turns, workers: list[Worker], clock: ManualClock, sleep: Sleep
 ) -> None:
     first, second = workers
     first.begin(clock(), GATE_NS)
-    sleep.at(clock() + PATIENCE_NS + S, lambda: second.ask("begin", clock(), GATE_NS))
-    sleep.at(clock() + PATIENCE_NS + 2 * S, first.end)
+    sleep.at(clock() + QUEUE_NS + S, lambda: second.begin_to_wait(clock(), GATE_NS))
+    sleep.at(clock() + QUEUE_NS + 2 * S, first.end)
     turn = turns.begin("test_it")
-    assert turn.waited_ns < PATIENCE_NS + 2.1 * S
+    assert turn.waited_ns < QUEUE_NS + 2.1 * S
     turn.end()
     assert second.answer() is None
 

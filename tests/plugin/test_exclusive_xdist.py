@@ -465,6 +465,12 @@ def test_where_there_is_nothing_to_wait_for_no_hook_is_registered(
     assert has_hooks(project, *arguments) == {"False"}
 
 
+@pytest.mark.parametrize("condition", ["skip", "skipif(True, reason='')"])
+def test_gates_that_are_skipped_are_not_waited_for(project: Suite, condition: str) -> None:
+    project.write(f"pytestmark = pytest.mark.{condition}\n{GATES}")
+    assert has_hooks(project, "-n", "2") == {"False"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
