@@ -107,7 +107,7 @@ def project(suite: Suite) -> Suite:
     return suite
 
 
-@pytest.mark.parametrize("workers", ["2", "4"])
+@pytest.mark.parametrize("workers", ["2", pytest.param("4", marks=pytest.mark.long)])
 def test_no_test_runs_while_a_gate_measures(project: Suite, workers: str) -> None:
     project.write(MIXED)
     artifact = project.artifact("-n", workers)
@@ -142,6 +142,7 @@ def test_where_each_worker_runs_every_test_gates_run_alone(project: Suite) -> No
     assert overlaps(project) == []
 
 
+@pytest.mark.long
 def test_tests_that_follow_each_other_do_not_keep_a_gate_waiting(project: Suite) -> None:
     """Both other workers always run one of their tests; a gate begins when these have ended."""
     project.write(GATES, "test_gates.py")
@@ -254,6 +255,7 @@ def locked():
 """
 
 
+@pytest.mark.long
 def test_a_lock_that_is_kept_between_two_tests_is_no_deadlock(project: Suite) -> None:
     """A gate waits for a lock of a worker that waits for the gate: nobody waits for that long."""
     pytest.importorskip("filelock")
@@ -384,6 +386,7 @@ def test_a_session_that_stops_at_a_failure_ends(project: Suite, arguments: Seque
     assert overlaps(project) == []
 
 
+@pytest.mark.long
 def test_a_child_that_a_test_forks_takes_no_part(project: Suite) -> None:
     project.write(
         GATES
@@ -465,7 +468,9 @@ def test_where_there_is_nothing_to_wait_for_no_hook_is_registered(
     assert has_hooks(project, *arguments) == {"False"}
 
 
-@pytest.mark.parametrize("condition", ["skip", "skipif(True, reason='')"])
+@pytest.mark.parametrize(
+    "condition", [pytest.param("skip", marks=pytest.mark.long), "skipif(True, reason='')"]
+)
 def test_gates_that_are_skipped_are_not_waited_for(project: Suite, condition: str) -> None:
     project.write(f"pytestmark = pytest.mark.{condition}\n{GATES}")
     assert has_hooks(project, "-n", "2") == {"False"}
@@ -510,7 +515,7 @@ def test_a_default_budget_lets_tests_run_alone_only_if_told_to(
     assert has_hooks(project, "-n", "2", *arguments) == hooks
 
 
-@pytest.mark.parametrize("source", ["ini", "environment"])
+@pytest.mark.parametrize("source", ["ini", pytest.param("environment", marks=pytest.mark.long)])
 def test_it_can_be_switched_off_for_a_project(
     project: Suite, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
@@ -545,6 +550,7 @@ def test_a_system_without_record_locks_cannot_be_told_to(project: Suite, errors:
     ]
 
 
+@pytest.mark.long
 def test_no_lock_file_remains(project: Suite, tmp_path: Path) -> None:
     project.write(GATES)
     folder = tmp_path / "temporary"
