@@ -442,7 +442,8 @@ def prepare_nodes(config: pytest.Config, settings: Settings) -> None:
     Raises:
         pytest.UsageError: they must, and this system has no record locks.
     """
-    if settings.exclusive is Exclusive.OFF or settings.mode is Mode.OFF:
+    has_workers = getattr(config.option, "dist", "no") != "no"
+    if not has_workers or settings.exclusive is Exclusive.OFF or settings.mode is Mode.OFF:
         return
     if HAS_LOCKS:
         config.pluginmanager.register(NodeHooks(config), NODE_HOOKS)

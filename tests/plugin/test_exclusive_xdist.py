@@ -550,6 +550,13 @@ def test_a_system_without_record_locks_cannot_be_told_to(project: Suite, errors:
     ]
 
 
+@pytest.mark.usefixtures("without_locks")
+def test_without_workers_no_record_locks_are_needed(project: Suite) -> None:
+    project.write(GATES)
+    result = project.run("-p", "without_locks", "--latency-exclusive=on")
+    result.assert_outcomes(passed=6)
+
+
 @pytest.mark.long
 def test_no_lock_file_remains(project: Suite, tmp_path: Path) -> None:
     project.write(GATES)
