@@ -385,7 +385,8 @@ class ExclusiveHooks:
             return (yield)
         gate_ns = _gate_ns(item)
         if gate_ns is not None:
-            import_early()  # now, so that nobody waits for it
+            with suppress(Exception):  # the test itself will fail
+                import_early()  # now, so that nobody waits for it
         turn = self._turns.begin(item.nodeid, gate_ns)
         self._waited.add(turn)
         item.stash[_TURN_OF_TEST] = turn

@@ -415,7 +415,10 @@ def test_gate(sample): sample(time.sleep, 0.001)
 
 def test_plain(): pass
 """
+# numpy cannot be imported again after pytester has removed it with all that a session imported.
 NESTED = f"""
+import numpy
+
 @pytest.mark.parametrize("how", ["runpytest_inprocess", "runpytest_subprocess"])
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "xdist"])
 @pytest.mark.parametrize("is_gate", [False, pytest.param(True, marks=latency_budget(p50="100s"))])
