@@ -189,6 +189,10 @@ class Measurement:
     """p99 of the time from the intended to the actual start; open loop only."""
     probe_ns: int | None = None
     """Median CPU time of the arithmetic probe meanwhile; None if it was hardly ever run."""
+    alone: bool | None = None
+    """Whether the other workers of pytest-xdist waited meanwhile; None if they were not asked."""
+    waited_ns: int | None = None
+    """How long the test itself waited for the other workers; None if it did not have to."""
     slowest: tuple[Slow, ...] = ()
     advice: tuple[Advice, ...] = ()
 

@@ -17,6 +17,13 @@ __tracebackhide__ = hides_frame
 _NEVER: Final = 2**62
 
 
+def import_early() -> None:
+    """Import what the first sample of a process would import, if other processes wait for it."""
+    import numpy as np
+
+    np.quantile(np.zeros(2), 0.5)  # imports some more of numpy
+
+
 class WarmingUp:
     """The warm-up of one sample: how many calls to make, and which latencies to keep.
 

@@ -23,6 +23,7 @@ from ..files.history import earlier_runs
 from ..runs.baseline import kind_of_machine
 from .baseline import baseline_of
 from .duel_side import DuelSide
+from .exclusive import prepare_nodes
 from .github import GitHub
 from .hooks import Hooks
 from .item_hooks import ItemHooks
@@ -86,6 +87,7 @@ class Activation:
                 kept_tests.keep,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
+            prepare_nodes(config, self.settings)
 
     def _keep_speed(self, speed: ReferenceSpeed) -> None:
         kind = machine_kind(self._facts.machine)

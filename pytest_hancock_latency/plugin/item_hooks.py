@@ -26,6 +26,7 @@ from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
 from .baseline import Baseline
 from .body_as_request import measured
 from .duel_side import DuelSide
+from .exclusive import run_gates_alone, with_turn
 from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .kept_speed import SPEED, shown_speed
@@ -92,6 +93,10 @@ class ItemHooks:
                 settings, watcher=live, shared_time=self._shared_time, duel_test=test
             )
         return item.stash[SAMPLER]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """In a worker of xdist, let its gates run alone."""
+        run_gates_alone(self._config, session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -191,7 +196,7 @@ class ItemHooks:
             workers=self._workers,
             attempt=_attempt(item),
         )
-        record = record_of(sample, run)
+        record = with_turn(record_of(sample, run), item)
         if settings.regression is None or self._baseline is None:
             return record
         slower = self._baseline.advice(record, settings.regression, settings.gates)

@@ -14,7 +14,7 @@ from ..core.evidence import share_of_sample
 from ..core.warmup import Warmup
 from ..judging.sequential import Policy, SequentialJudge
 from ..measuring.plan import LONGEST_NS, Plan
-from .settings import Mode, Settings
+from .settings import Exclusive, Mode, Settings
 
 _TIMEOUT_SHARE: Final = 0.4
 """Maximum share of the timeout of pytest-timeout: measuring may exceed its time limit by a second,
@@ -39,6 +39,8 @@ class ItemSettings:
     strict: bool
     gates: int
     """Number of gates in the build that share the false-alarm probability."""
+    alone: bool = False
+    """Whether the test is a gate that other workers of pytest-xdist wait for."""
     name: str = ""
     budget_name: str | None = None
     regression: Fraction | None = None
@@ -87,6 +89,9 @@ def item_settings_of(
         budget=terms.scaled(settings.scale).budget() if terms else None,
         strict=settings.strict if own.strict is None else own.strict,
         gates=gates,
+        # A default budget may be that of the whole suite, which would then run one by one.
+        alone=terms is not None
+        and (terms is not settings.default or settings.exclusive is Exclusive.ON),
         name=own.name or "",
         budget_name=own.budget_name,
         regression=own.regression,

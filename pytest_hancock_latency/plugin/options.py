@@ -50,6 +50,12 @@ OPTIONS: Final = (
         "DURATION",
         "time shared by all samples of a process, in addition to 5 s each (default: 5min)",
     ),
+    Option(
+        "exclusive",
+        "auto|on|off",
+        "let gates run alone under pytest-xdist, while the other workers wait (default: auto, if "
+        "there are several on this machine)",
+    ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
         "profile",

@@ -22,6 +22,7 @@ from ..reporting.groups import group_lines
 from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
 from ..reporting.terminal import LOG_WIDTH, terminal_lines
 from ..reporting.wording import explain, printable
+from .exclusive import WAITED, Waited
 from .github import GitHub
 from .hooks import Hooks
 from .kept_speed import SPEED, shown_speed
@@ -72,6 +73,7 @@ class ReportHooks:
         self._keep_tests = keep_tests
         self._speeds: list[ReferenceSpeed] = []
         self._tests: dict[str, str] = {}
+        self._waits: list[Waited] = []
         self.usage_errors: dict[str, None] = {}
         self.remarks: dict[str, None] = {}
 
@@ -94,6 +96,8 @@ class ReportHooks:
         if SPEED in output:
             self._speeds.append(ReferenceSpeed(*output[SPEED]))
         self._tests |= json.loads(output.get(TESTS, "{}"))
+        if WAITED in output:
+            self._waits.append(Waited(*output[WAITED]))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -106,6 +110,9 @@ class ReportHooks:
         if speeds:
             self._keep_speed(reduce(ReferenceSpeed.or_faster, speeds))
         self._keep_tests(self._tests | shown_tests(self._facts.settings.plan.speed))
+        if self._waits:
+            self._facts.waited = reduce(Waited.__add__, self._waits)
+            self.remarks |= dict.fromkeys(self._facts.waited.remarks())
         self._ledger.write()
         self._github.summarise(self._ledger.records)
         failed = self._ledger.writer.unwritable or self._hooks.failures

@@ -17,6 +17,7 @@ from ..core.machine_speed import MachineSpeed
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from ..reporting.wording import scale_lines
+from .exclusive import Waited
 from .hooks import Hooks
 from .settings import Settings
 
@@ -32,11 +33,15 @@ class SessionFacts:
         self._load = load()  # before our own measuring raises it
         self.speed: MachineSpeed | None = None
         """The reference speed of this machine, once the session has measured."""
+        self.waited: Waited | None = None
+        """How long tests waited for each other, once the workers of xdist have ended."""
 
     @property
     def plain(self) -> dict[str, Any]:
         """All facts as plain data, with the machine as changed by hooks."""
-        return self._plain if self.speed is None else {**self._plain, "speed": self.speed.plain()}
+        speed = {"speed": self.speed.plain()} if self.speed is not None else {}
+        waited = {"exclusive": self.waited.plain()} if self.waited is not None else {}
+        return {**self._plain, **speed, **waited}
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
@@ -91,4 +96,5 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
         "max_samples": plan.max_samples,
         "time_limit_ns": plan.time_limit_ns or None,  # auto
         "attribution": plan.attribution,
+        "exclusive": settings.exclusive.value,
     }

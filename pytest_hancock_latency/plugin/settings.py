@@ -43,6 +43,16 @@ class Mode(StrEnum):
     OFF = "off"
 
 
+class Exclusive(StrEnum):
+    """Whether gates run alone under pytest-xdist."""
+
+    AUTO = "auto"
+    """Tests with a budget of their own do, if there are several workers on this machine."""
+    ON = "on"
+    """So do those with the default budget; without record locks, it is an error."""
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings from options, ini file and environment, with defaults."""
@@ -56,6 +66,7 @@ class Settings:
     """Factor for latency limits."""
     default: Terms | None = None
     """Budget of tests without their own."""
+    exclusive: Exclusive = Exclusive.AUTO
     junit: bool = True
     github: bool = True
     budgets: Path | None = None
@@ -107,6 +118,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         strict=_read(values["strict"], parse_switch, False),
         scale=_read(values["scale"], parse_scale, Fraction(1)),
         default=_read(values["default"], _default_terms, None),
+        exclusive=_read(values["exclusive"], _exclusive, Exclusive.AUTO),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
         columns=_read(values["columns"], parse_columns, ()),
@@ -163,6 +175,14 @@ def _mode(text: str) -> Mode:
     except ValueError:
         near = did_you_mean(str(text), list(Mode))
         raise SettingError(f"unknown mode {text!r}{near}: must be gate, report or off") from None
+
+
+def _exclusive(value: object) -> Exclusive:
+    text = str(value).strip().lower()
+    try:
+        return Exclusive(text)
+    except ValueError:
+        raise SettingError(f"{value!r} must be auto, on or off") from None
 
 
 def _default_terms(text: object) -> Terms:

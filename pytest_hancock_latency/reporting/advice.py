@@ -192,6 +192,24 @@ def _saturated_generator(f: Figures) -> str:
     )
 
 
+def _not_alone(f: Figures) -> str:
+    return f"{_neighbours(f)}; run gates in a session of their own, without -n"
+
+
+def _neighbours(f: Figures) -> str:
+    """Say what a gate was measured next to; a KeyError if the reason is of a later version."""
+    why, test = f["reason"], f.get("test") or "a test"
+    if why == "long test":
+        for_ns = format_duration(f["patience_ns"])
+        return f"not alone: {test} in another worker had already run for {for_ns} and went on"
+    if why == "long gate":
+        return f"not alone: {test} in another worker took too long to wait for its end"
+    if why == "took too long":
+        for_ns = format_duration(f["longest_ns"])
+        return f"alone only for {for_ns}, then other workers went on with their tests"
+    return f"not alone: the lock file of the session could not be used ({f['why']})"
+
+
 def _slower(f: Figures) -> str:
     return (
         f"slower than the baseline: median attributed latency rose from "
@@ -294,6 +312,7 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "saturated": _saturated_callers,
     "saturated-generator": _saturated_generator,
     "not-compared": lambda f: f"not compared with the baseline: {f['why']}",
+    "not-alone": _not_alone,
     "slower": _slower,
     "pooled-within": _pooled_within,
     "pooled-exceeded": _pooled_exceeded,

@@ -181,6 +181,8 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
     starts = [part.started_unix_s for part in parts if part.started_unix_s is not None]
     ends = [part.ended_unix_s for part in parts if part.ended_unix_s is not None]
     lags = [part.send_lag_ns for part in parts if part.send_lag_ns is not None]
+    alone = [part.alone for part in parts if part.alone is not None]
+    waits = [part.waited_ns for part in parts if part.waited_ns is not None]
     slowest = sorted(chain(*(part.slowest for part in parts)), key=lambda slow: -slow.wall_ns)
     together = replace(
         parts[0],
@@ -189,6 +191,8 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
         started_unix_s=min(starts, default=None),
         ended_unix_s=max(ends, default=None),
         send_lag_ns=max(lags, default=None),
+        alone=all(alone) if alone else None,
+        waited_ns=sum(waits) if waits else None,
         slowest=tuple(slowest[:_SLOWEST]),
         advice=tuple(dict.fromkeys(chain(*(part.advice for part in parts)))),
     )

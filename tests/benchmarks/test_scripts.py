@@ -86,6 +86,18 @@ def test_busy_waits_goes_on_where_it_stopped(tmp_path: Path) -> None:
     }
 
 
+def test_gates_among_other_tests(tmp_path: Path) -> None:
+    made = figures("exclusive.py", tmp_path, "--files", "2", "--workers", "2")
+    by_way = {session["way"]: session for session in made["sessions"]}
+    assert {way: session["gates"] for way, session in by_way.items()} == {
+        "exclusive": 4,
+        "by hand": 4,
+        "off": 4,
+    }
+    assert (by_way["exclusive"]["alone"], by_way["off"]["alone"]) == (4, 0)
+    assert made["killed"]["tests not run"] == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 def test_busy_waits_leaves_out_what_needs_a_missing_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

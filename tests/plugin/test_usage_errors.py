@@ -99,6 +99,7 @@ SETTINGS = [
         "'many' is not a warm-up: write a number of calls, a time such as '2s', or 'auto'",
     ),
     ("--latency-attribution=maybe", "'maybe' must be on or off"),
+    ("--latency-exclusive=maybe", "'maybe' must be auto, on or off"),
 ]
 PARSEC = "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"
 

@@ -73,6 +73,26 @@ SENTENCES = {
         "the machine's speed changed by a factor of 2.5 while measuring: another virtual machine "
         "on its host, or its CPU frequency"
     ),
+    Advice.of("not-alone", reason="long test", test="test_ui.py::test_a", patience_ns=3000 * MS): (
+        "not alone: test_ui.py::test_a in another worker had already run for 3 s and went on; run "
+        "gates in a session of their own, without -n"
+    ),
+    Advice.of("not-alone", reason="long gate", test="test_it.py::test_gate"): (
+        "not alone: test_it.py::test_gate in another worker took too long to wait for its end; run "
+        "gates in a session of their own, without -n"
+    ),
+    Advice.of("not-alone", reason="long gate", test=""): (
+        "not alone: a test in another worker took too long to wait for its end; run gates in a "
+        "session of their own, without -n"
+    ),
+    Advice.of("not-alone", reason="took too long", longest_ns=90_000 * MS): (
+        "alone only for 90 s, then other workers went on with their tests; run gates in a session "
+        "of their own, without -n"
+    ),
+    Advice.of("not-alone", reason="no lock", why="No locks available"): (
+        "not alone: the lock file of the session could not be used (No locks available); run gates "
+        "in a session of their own, without -n"
+    ),
     Advice.of("no-reference-speed", margin=1.6): (
         "how fast this machine is without neighbours is not known yet, so only code that is 1.6 "
         "times slower than its limit is exceeded: keep pytest's cache, .pytest_cache, from run to "

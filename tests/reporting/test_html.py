@@ -179,6 +179,21 @@ def test_a_sample_without_observations_has_a_section() -> None:
     assert len(page([nothing]).cssselect("details")) == 1
 
 
+@pytest.mark.parametrize(
+    ("alone", "text"),
+    [
+        (None, "4 workers ran in parallel"),
+        (False, "4 workers ran in parallel"),
+        (True, "alone, while 3 other workers waited; it had waited 12 ms for them"),
+    ],
+)
+def test_a_sample_says_whether_other_workers_waited(alone: bool | None, text: str) -> None:
+    record = replace(gold.record("health"), workers=4)
+    measurement = replace(record.measurement, alone=alone, waited_ns=12_000_000)
+    root = page([replace(record, measurement=measurement)])
+    assert [note.split(" · ")[-1] for note in texts(root, "details > .note")] == [text]
+
+
 def earlier(**machine: object) -> Artifact:
     """The gold artifact with medians of half a millisecond, measured a day before."""
     gold_one = gold.artifact()

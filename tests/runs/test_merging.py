@@ -99,6 +99,30 @@ def test_failures_times_slowest_and_advice_are_put_together() -> None:
     assert merged.timeline is None
 
 
+@pytest.mark.parametrize(
+    ("alone", "waited_ns", "merged_alone", "merged_ns"),
+    [
+        ((True, True), (MS, 2 * MS), True, 3 * MS),
+        ((True, False), (MS, 2 * MS), False, 3 * MS),
+        ((None, True), (None, MS), True, MS),
+        ((None, None), (None, None), None, None),
+    ],
+)
+def test_what_ran_alone_in_every_run_ran_alone(
+    alone: tuple[bool | None, ...],
+    waited_ns: tuple[int | None, ...],
+    merged_alone: bool | None,
+    merged_ns: int | None,
+) -> None:
+    whole = record([MS] * 9)
+    shards = [
+        replace(whole, measurement=replace(whole.measurement, alone=each, waited_ns=ns))
+        for each, ns in zip(alone, waited_ns, strict=True)
+    ]
+    (merged,) = merge(shards)
+    assert (merged.measurement.alone, merged.measurement.waited_ns) == (merged_alone, merged_ns)
+
+
 def test_time_outs_that_the_machine_may_have_caused_stay_excused_in_each_shard() -> None:
     shards = [record([MS] * 9, failures=2), record([MS] * 9, failures=1)]
     excused = [_excused(shard, shard.failures["status 503"]) for shard in shards]

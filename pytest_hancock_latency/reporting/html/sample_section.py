@@ -63,7 +63,17 @@ def _circumstances(record: Record) -> Iterator[str]:
     if record.attempt > 1:
         yield f"attempt {record.attempt}, combined"
     if record.workers > 1:
-        yield f"{record.workers} workers ran in parallel"
+        yield _neighbours(record)
+
+
+def _neighbours(record: Record) -> str:
+    measured = record.measurement
+    if not measured.alone:
+        return f"{record.workers} workers ran in parallel"
+    return (
+        f"alone, while {record.workers - 1} other workers waited; it had waited "
+        f"{format_duration(measured.waited_ns or 0)} for them"
+    )
 
 
 def _listed(words: Sequence[str]) -> str:
