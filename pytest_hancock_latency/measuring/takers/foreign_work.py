@@ -29,7 +29,7 @@ from ...core.attribution import Windows
 from ..clock import Clock
 from ..environment import allowed_cpus
 from .control_groups import ControlGroups, Groups, throttled_by_others
-from .outsiders import Outsiders
+from .outsiders import Outsiders, Peers
 from .waiting_tree import WaitingTree
 
 WINDOW_NS: Final = 250_000_000
@@ -99,6 +99,8 @@ class ForeignWork:
         self._tree = tree
         self._disk = _DiskStalls(tree)
         self._outsiders = Outsiders(_PROC)
+        self._unlooked_ns = self._unlooked_calls = 0
+        """Length of the windows since they were last looked at, and the calls in them."""
         self._control_groups = ControlGroups()
         self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
         self._foreign: list[float] = []
@@ -137,9 +139,14 @@ class ForeignWork:
         self._foreign.append(others + throttled)
         self._consumed.append(min(1.0, self._foreign[-1] / (length * len(cpus))))
         self._throttled.append(throttled)
-        peers = self._outsiders.since_last_look(tree, length, calls)
-        strangers = others - peers.cpu_ns + throttled
-        is_quiet = times != NO_TIMES and strangers <= NEXT_TO_NOTHING * length * len(cpus)
+        self._unlooked_ns += length
+        self._unlooked_calls += calls
+        peers, idle = Peers(0, were_late=False), NEXT_TO_NOTHING * length * len(cpus)
+        is_quiet = times != NO_TIMES and others + throttled <= idle
+        if not is_quiet:  # peers only matter where a window may not be calm
+            peers = self._outsiders.since_last_look(tree, self._unlooked_ns, self._unlooked_calls)
+            self._unlooked_ns = self._unlooked_calls = 0
+            is_quiet = times != NO_TIMES and others - peers.cpu_ns + throttled <= idle
         self._calm.append(is_quiet or _is_calm(before, after, times, len(cpus)))
         children = after.children_cpu_ns - before.children_cpu_ns
         self._busy_children.append(children >= _BUSY_CHILDREN * length)

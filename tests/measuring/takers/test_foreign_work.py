@@ -184,7 +184,25 @@ def test_a_window_in_which_peers_were_late_has_something_unseen(
 ) -> None:
     late = Peers(MS, were_late=True)
     monkeypatch.setattr(foreign_work.Outsiders, "since_last_look", lambda *_: late)
-    assert one_window(machine, busy=1, idle=24).unseen == [True]
+    assert one_window(machine, busy=2, idle=23).unseen == [True]
+
+
+def test_peers_are_looked_for_only_where_others_used_a_cpu(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[tuple[int, int]] = []
+
+    def look(_: object, tree: tuple[int, ...], length_ns: int, calls: int) -> Peers:
+        looks.append((length_ns, calls))
+        return Peers(0, were_late=False)
+
+    monkeypatch.setattr(foreign_work.Outsiders, "since_last_look", look)
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    for number, busy in enumerate((1, 3, 6), start=1):
+        machine.now = number * WINDOW_NS
+        machine.write(busy=busy, idle=number * 25 - busy)
+        work.close_window(calls=number)
+    assert looks == [(2 * WINDOW_NS, 3), (WINDOW_NS, 3)]
 
 
 @pytest.mark.parametrize(("stolen", "calm"), [(1, True), (2, False)])
