@@ -42,7 +42,7 @@ export HANCOCK_TESTS_WITHOUT_SERVICES ?= $(if $(CI),0,1)
 
 .PHONY: test
 test: $(INSTALLED)  ## all tests that a change has to pass
-	$(BIN)/pytest --timeout=180 -m "not long"
+	$(BIN)/pytest --timeout=180 -m "not long" --durations=25
 
 .PHONY: long
 long: $(INSTALLED)  ## tests too long for every change: neighbours, faults, duels, benchmarks
