@@ -256,25 +256,31 @@ def _up_to(bound: Numbers, times: Numbers, window: Nanoseconds) -> Numbers:
     return times * shares
 
 
-def timed_waits(circumstances: Circumstances) -> Flags:
-    """Return which calls only waited for a timer, of those that may have waited for anything else.
+def timed_waits(circumstances: Circumstances) -> Nanoseconds:
+    """Return for how long each call only waited for a timer, if it may have waited for others.
 
     At least half of the calls that slept have the same time asleep: no peer answers so steadily.
+    Those that slept for longer waited for that timer as well, and then for something else.
     """
     import numpy as np
 
     c = circumstances
-    asleep = np.maximum(0, c.off_cpu - c.run_queue)
+    asleep: Nanoseconds = np.maximum(0, c.off_cpu - c.run_queue)
+    nothing = np.zeros_like(asleep)
     is_asked = c.blocked & c.unseen & ~c.timed_out
     if is_asked.sum() < _LEAST_TIMED:
-        return np.zeros(len(asleep), bool)
+        return nothing
     ordered = np.sort(asleep[is_asked])
     width = _TIMER_NS + _TIMER_SHARE * asleep
     alike = np.searchsorted(ordered, asleep + width, "right") - np.searchsorted(
         ordered, asleep - width, "left"
     )
-    timed: Flags = is_asked & (alike >= max(_LEAST_TIMED, _MOST_TIMED * len(ordered)))
-    return timed
+    is_timed = is_asked & (alike >= max(_LEAST_TIMED, _MOST_TIMED * len(ordered)))
+    if not is_timed.any():
+        return nothing
+    timer_ns = asleep[is_timed].max()
+    timed: Nanoseconds = np.where(is_asked, np.where(asleep >= timer_ns, timer_ns, nothing), 0)
+    return np.where(is_timed, asleep, timed)
 
 
 def attribute(
@@ -298,8 +304,8 @@ def attribute(
     own = np.where(windows.busy_children[c.window], np.minimum(own, by_others), own)
     asleep = np.maximum(0, np.minimum(off_cpu, c.wall - c.own_work) - own)
     tree = np.minimum(asleep, np.maximum(0, by_others - own))
-    is_hidden = c.blocked & c.unseen & ~timed_waits(c) & ~windows.calm[c.window]
-    hidden = np.where(is_hidden, asleep, 0)
+    is_hidden = c.blocked & c.unseen & ~windows.calm[c.window]
+    hidden = np.where(is_hidden, np.maximum(0, asleep - timed_waits(c)), 0)
     unseen = np.maximum(0, hidden - tree)
     disk = _up_to(windows.disk, np.where(c.blocked, asleep - tree - unseen, 0), c.window)
     rest = np.where(c.queued, np.maximum(0, asleep - tree - unseen - disk), 0)

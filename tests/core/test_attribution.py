@@ -241,10 +241,17 @@ def test_a_wait_that_timed_out_was_for_somebody_else_however_alike_they_are() ->
 
 
 def test_timed_waits_of_a_second_may_differ_by_a_thousandth() -> None:
-    assert timed_waits(asleep_for(1000, 1000.9, 1000.5, 1000.2, 1000.7, 12)).tolist() == [
-        *[True] * 5,
-        False,
-    ]
+    times_ms = (1000, 1000.9, 1000.5, 1000.2, 1000.7, 12)
+    expected = [round(ms * MS) for ms in (*times_ms[:-1], 0)]
+    assert timed_waits(asleep_for(*times_ms)).tolist() == expected
+
+
+def test_calls_that_slept_for_longer_than_a_timed_wait_contain_it() -> None:
+    """A program that was started before it may have ended late, because the machine was busy."""
+    times_ms = (100,) * 6 + (130, 160, 40)
+    sleeping = asleep_for(*times_ms)
+    assert timed_waits(sleeping).tolist() == [100 * MS] * 8 + [0]
+    assert attributed(sleeping, BUSY) == [101 * MS] * 8 + [MS]
 
 
 def test_work_of_the_process_s_own_threads_is_never_excused() -> None:
