@@ -13,7 +13,8 @@ Everything is played twice: without and with what these sessions know about the 
 sensitivities and its own reference of the memory probe. The second rows are named "known test".
 
 unchanged    the limit is 1.25, 1.5 and 2 times the truth: none may be exceeded
-slower       all calls take 1.5, 2 and 3 times as long, the limit is the truth: none may be within
+slower       all calls take 1.5, 2 and 3 times as long, the limit is the truth: none may be within;
+             the p99 of sqlite is counted apart
 slow path    2 to 5 % of the calls at p99, 10 to 15 % at p95, take 5 or 30 times as long, limit 1.25
              times the truth, with and without evicting the caches that the next probe needs
 no reference the same unchanged code, with the reference speed of the recording itself
@@ -60,6 +61,9 @@ LEAST_TRUE: Final = 100
 """Calls that began undisturbed in a state whose quantile is taken for the truth."""
 QUANTILES: Final = (Fraction(95, 100), Fraction(99, 100))
 SLOW_SHARES: Final = {QUANTILES[0]: (0.10, 0.15), QUANTILES[1]: (0.02, 0.05)}
+NOT_SHOWN: Final = ("sqlite", QUANTILES[1])
+"""Its slowest hundredth of calls writes pages back, and takes five times as long as the others: if
+all calls take three times as long, one in fifty is over that p99, which 5 s do not show."""
 FULL_ARITHMETIC: Final = 1.25
 FULL_MEMORY: Final = 1.4
 KNOWN: Final = ", known test"
@@ -265,7 +269,9 @@ def main() -> int:
                     continue
                 for _ in range(chosen.trials):
                     played = recording.rotated(int(draw.integers(len(recording.wall))))
-                    for name, calls, ratio in cases(draw, quantile, played):
+                    for case, calls, ratio in cases(draw, quantile, played):
+                        is_apart = case.startswith("slower") and (work, quantile) == NOT_SHOWN
+                        name = f"{case}, sqlite at p99" if is_apart else case
                         limit_ns = truth_ns * ratio
                         for added, test in tests.items():
                             outcome, share = judged(calls, limit_ns, quantile, reference, test)

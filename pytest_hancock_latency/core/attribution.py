@@ -265,11 +265,11 @@ def timed_waits(circumstances: Circumstances) -> Nanoseconds:
     import numpy as np
 
     c = circumstances
-    asleep: Nanoseconds = np.maximum(0, c.off_cpu - c.run_queue)
-    nothing = np.zeros_like(asleep)
+    nothing = np.zeros_like(c.wall)
     is_asked = c.blocked & c.unseen & ~c.timed_out
     if is_asked.sum() < _LEAST_TIMED:
         return nothing
+    asleep: Nanoseconds = np.maximum(0, c.off_cpu - c.run_queue)
     ordered = np.sort(asleep[is_asked])
     width = _TIMER_NS + _TIMER_SHARE * asleep
     alike = np.searchsorted(ordered, asleep + width, "right") - np.searchsorted(
