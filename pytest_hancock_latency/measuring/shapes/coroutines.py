@@ -33,6 +33,7 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
     """
     clock, checked = taker.clock, request.is_checked
     observed = 0
+    taker.has_late = False
     taker.answer = answer = None
     for call in request.calls(count):
         answer = None  # frees the previous answer outside the timed window
@@ -45,7 +46,7 @@ async def take_awaiting(taker: Taker, request: Request, count: int, until: int) 
             break
         taker.keep(closed)
         observed += 1
-        if t1 >= until:
+        if t1 >= until or taker.has_late:
             break
     taker.answer = answer
     return observed

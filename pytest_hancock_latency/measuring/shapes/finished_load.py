@@ -131,16 +131,15 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     )
     candidates_of_callers = [candidates(caller, taker.windows) for taker, caller in callers.items()]
     totals = np.sum(candidates_of_callers, axis=0) if candidates_of_callers else None
-    return [
-        Part(
-            taker.attributed(callers[taker], totals)
-            if isinstance(taker, BracketTaker)
-            else taker.observations(),
-            taker.begin,
-            intended.without(taker.refused()),
-        )
-        for taker, intended in takers
-    ]
+    parts = []
+    for taker, intended in takers:
+        if isinstance(taker, BracketTaker):
+            everything = taker.attributed(callers[taker], totals)
+        else:
+            everything = taker.everything()
+        refused = taker.refused(everything)
+        parts.append(Part(everything.without(refused), taker.begin, intended.without(refused)))
+    return parts
 
 
 def _queued(circumstances: Circumstances, intended: IntendedStarts) -> Circumstances:

@@ -61,6 +61,9 @@ class Checked:
 class Taker(ABC):
     """Takes observations, and counts failures separately."""
 
+    is_attributing = False
+    """Whether it knows what the machine took of each latency."""
+
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.begin = clock()
@@ -72,6 +75,9 @@ class Taker(ABC):
         self._late: list[int] = []
         """Positions of those that failed their check, perhaps because they were too slow."""
         self.checked = Checked()
+        self.has_late = False
+        """Whether the last request may have failed its check by being too slow, which ends a loop
+        as other failures do."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -112,8 +118,13 @@ class Taker(ABC):
         """Add an observation whose window was timed elsewhere."""
 
     @abstractmethod
+    def everything(self) -> Observations:
+        """Return all that was measured so far, also of answers that a check refused as too late."""
+
     def observations(self) -> Observations:
         """Return all observations so far."""
+        everything = self.everything()
+        return everything.without(self.refused(everything))
 
     def window(self) -> Window:
         """Return a context manager that times its block."""
@@ -122,8 +133,8 @@ class Taker(ABC):
     def refuses(self, request: Request, answer: Any, latency_ns: int) -> bool:
         """Count a request if it failed; return whether to drop its latency.
 
-        A check may refuse an answer because it took too long: where all that it refuses are slower
-        than all that pass, they count as requests that timed out.
+        A check may refuse an answer because it took too long. Where all that it refuses are slower
+        than all that pass, those that the machine delayed count as requests that timed out.
         """
         failure = request.why_failed(answer)
         if failure is None:
@@ -136,9 +147,10 @@ class Taker(ABC):
         if isinstance(answer, Exception):
             return True
         self.checked.note_refused(latency_ns)
-        if not self.checked.may_be_late:
+        if not (self.is_attributing and self.checked.may_be_late):
             return True
         self._late.append(len(self))
+        self.has_late = True
         return False
 
     def timed_out(self) -> Flags | None:
@@ -146,9 +158,13 @@ class Taker(ABC):
         late = self._late if self.checked.may_be_late else []
         return self._flags(self._timed_out + late)
 
-    def refused(self) -> Flags | None:
-        """Return which of them have only failed their check after all; None if none did."""
-        return None if self.checked.may_be_late else self._flags(self._late)
+    def refused(self, everything: Observations) -> Flags | None:
+        """Return what of all that was measured only failed its check; None if nothing did."""
+        late = self._flags(self._late)
+        if late is None or not self.checked.may_be_late:
+            return late
+        blamed = everything.blamed
+        return late if blamed is None else late & blamed
 
     def _flags(self, positions: list[int]) -> Flags | None:
         if not positions:
@@ -247,15 +263,15 @@ class BareTaker(Taker):
         """Add an observation whose window was timed elsewhere."""
         self._times += closed
 
-    def observations(self) -> Observations:
-        """Return all observations so far, without attribution."""
+    def everything(self) -> Observations:
+        """Return all that was measured so far, without attribution."""
         times = integers(self._times)
         self._times.clear()
         extend(self._start, times[::2])
         extend(self._wall, times[1::2] - times[::2])
         wall = column(self._wall)
         start = column(self._start) - self.begin
-        return Observations(wall, wall, start, timed_out=self.timed_out()).without(self.refused())
+        return Observations(wall, wall, start, timed_out=self.timed_out())
 
 
 def integers(values: list[int]) -> Nanoseconds:

@@ -83,6 +83,8 @@ class BracketTaker(Taker):
     uncounted calls, since the memory probe evicts what the code had in the caches.
     """
 
+    is_attributing = True
+
     def __init__(
         self,
         clock: Clock,
@@ -119,6 +121,7 @@ class BracketTaker(Taker):
         if follower.is_started:
             follower.close_if_due()
             until = min(until, follower.due) if until else until
+        self.has_late = False
         loop = self._take_following if self._follows else self._take
         if self.is_probing and not self._follows:
             loop = self._take_probing
@@ -156,7 +159,7 @@ class BracketTaker(Taker):
                 self._note_blocked(long=t1 - t0 >= shortest)
                 if self._follows:
                     break
-            if after >= until:
+            if after >= until or self.has_late:
                 break
             # The next observation reuses these readings: the few µs of this loop count as its CPU
             # time, so slightly less is excused, but three system calls are saved.
@@ -177,7 +180,7 @@ class BracketTaker(Taker):
         if not self.is_probing:
             self._counts_from = self.clock() + GUARD_NS
             self._known = self._session_speed.read_test(self._title)
-            self._pace_ns = int(self.observations().wall_ns[-1]) if len(self) else 0
+            self._pace_ns = int(self.everything().wall_ns[-1]) if len(self) else 0
             self._probes.run_several(self._session_speed.missing)
 
     def _take_probing(self, request: Request, count: int, until: int) -> Any:
@@ -200,7 +203,7 @@ class BracketTaker(Taker):
                 break
             self.keep(closed)
             self._probe()
-            if t1 >= until or self._follows:
+            if t1 >= until or self._follows or self.has_late:
                 break
         return answer
 
@@ -238,7 +241,7 @@ class BracketTaker(Taker):
             self.keep(closed)
             self._pace_ns = t1 - t0
             _, start = closed[1]
-            if t1 >= until or not self._follows:
+            if t1 >= until or not self._follows or self.has_late:
                 break
         return answer
 
@@ -301,14 +304,14 @@ class BracketTaker(Taker):
                 break
         return before, line
 
-    def observations(self) -> Observations:
-        """Return all observations so far, with attributed latencies."""
+    def everything(self) -> Observations:
+        """Return all that was measured so far, with attributed latencies."""
         return self.attributed(self.circumstances())
 
     def attributed(
         self, circumstances: Circumstances, totals: Numbers | None = None
     ) -> Observations:
-        """Return all observations, with latencies attributed under these circumstances.
+        """Return all that was measured, with latencies attributed under these circumstances.
 
         totals: `candidates` of all callers of a load, if there are several.
         """
@@ -323,7 +326,7 @@ class BracketTaker(Taker):
             at_most_ns=self._at_most_ns(circumstances, attribution),
             probed=self._probed(circumstances),
             timed_out=self.timed_out(),
-        ).without(self.refused())
+        )
 
     @property
     def probed_session(self) -> ProbedSession | None:

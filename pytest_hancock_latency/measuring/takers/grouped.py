@@ -116,9 +116,9 @@ class GroupedTaker(BareTaker):
         self._off_ns.append(off_ns)
         self._probe.append(self._probes.last)
 
-    def observations(self) -> Observations:
-        """Return all observations so far, attributed in the probing phase."""
-        plain = super().observations()
+    def everything(self) -> Observations:
+        """Return all that was measured so far, attributed in the probing phase."""
+        plain = super().everything()
         if self._counts_from is None:
             return plain
         import numpy as np

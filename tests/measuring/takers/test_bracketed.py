@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,69 @@ def test_an_observation_is_the_time_of_the_call_with_its_own_counters(
     assert found.own_work.tolist() == [2_500_000 // 2, 3_500_000]
     assert [False, False] == found.blocked.tolist() == found.unseen.tolist()
     assert found.queued.tolist() == [False, False]
+
+
+SLOW, DELAYED = (60, 0), (5, 55)
+
+
+@pytest.mark.parametrize(
+    ("calls_ms", "refused", "kept_ms", "timed_out"),
+    [
+        ([(5, 0), DELAYED, (5, 0)], {1}, [5, 60, 5], [False, True, False]),
+        ([DELAYED, DELAYED, (5, 0)], {0, 1}, [60, 60, 5], [True, True, False]),
+        ([(5, 0), SLOW, (5, 0)], {1}, [5, 5], None),
+        ([(5, 0), (4, 1), (6, 0)], {1}, [5, 6], None),
+        ([DELAYED, (5, 0), (70, 0)], {0}, [5, 70], None),
+        ([(5, 0), DELAYED, (4, 0)], {1, 2}, [5], None),
+        ([DELAYED] * 10, range(10), [60] * 10, [True] * 10),
+        ([DELAYED] * 11, range(11), [], None),
+    ],
+    ids=[
+        "delayed",
+        "the first ones",
+        "not delayed",
+        "no slower than one that passes",
+        "faster than one that passes later",
+        "slow and fast ones",
+        "ten before any passes",
+        "more before any passes",
+    ],
+)
+def test_answers_are_too_late_where_a_check_refuses_only_the_slowest(  # noqa: PLR0917
+    kernel: Kernel,
+    tree: Tree,
+    calls_ms: Sequence[tuple[int, int]],
+    refused: Collection[int],
+    kept_ms: list[int],
+    timed_out: list[bool] | None,
+) -> None:
+    """Calls are given by CPU time and by the time for which they waited for a CPU."""
+    taker, positions = taker_of(kernel, tree), iter(range(len(calls_ms)))
+
+    def call() -> int:
+        at = next(positions)
+        cpu, wait = (ms * MS for ms in calls_ms[at])
+        kernel.spend(cpu + wait, cpu=cpu, wait=wait)
+        return at
+
+    for _ in calls_ms:
+        taker.take(Request(call, check=lambda at: at not in refused), 1, NEVER)
+    assert taker.failures == {"check: returned False": len(refused)}
+    observations = taker.observations()
+    assert observations.wall_ns.tolist() == [ms * MS for ms in kept_ms]
+    flags = observations.timed_out
+    assert (flags.tolist() if flags is not None and flags.any() else None) == timed_out
+
+
+def test_a_loop_ends_with_an_answer_that_may_be_too_late(kernel: Kernel, tree: Tree) -> None:
+    taker, calls = taker_of(kernel, tree), []
+
+    def call() -> None:
+        calls.append(kernel.clock())
+        kernel.spend(5 * MS, cpu=MS, wait=4 * MS)
+
+    taker.take(Request(call, check=lambda _: False), 9, NEVER)
+    assert (len(calls), len(taker)) == (1, 1)
 
 
 def test_starts_are_relative_to_the_start_of_measuring(kernel: Kernel, tree: Tree) -> None:
