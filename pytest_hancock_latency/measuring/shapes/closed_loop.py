@@ -16,7 +16,7 @@ from ...core.sample import Measurement, Observations, Progress, Sample
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
-from ..clock import Clock, system_clock
+from ..clock import Clock
 from ..diagnosis import (
     advice_before,
     advice_on,
@@ -26,11 +26,10 @@ from ..diagnosis import (
     slowest,
     usual_probe_ns,
 )
-from ..patience import SHARE, Patience
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
-from ..takers.bare import BareTaker, Taker
+from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
@@ -101,21 +100,14 @@ class Measuring:
     """
 
     def __init__(
-        self,
-        loop: ClosedLoop,
-        name: str,
-        judge: SequentialJudge | None,
-        warmup: tuple[int, ...],
-        patience: Callable[[int], Patience] | None = None,
+        self, loop: ClosedLoop, name: str, judge: SequentialJudge | None, warmup: tuple[int, ...]
     ) -> None:
-        """patience: makes the pauses while others use all CPUs, from their sum in ns at most."""
         self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
         self._name, self._title = name, titled(loop.plan.test, name)
         self._judge = judge
         self._warmup = warmup
         self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
-        self._patience = patience(int(SHARE * self._limit_ns)) if patience and judge else None
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
         self._stack = ExitStack()
         self._begin = self._elapsed = 0
@@ -181,20 +173,12 @@ class Measuring:
             if self._watcher and self._judge and now - watched > PROGRESS_EVERY_NS:
                 watched = now
                 self._watcher.show(self._progress(self._judge, now))
-            if self._patience and self._patience.wait(self._follower.processes):
-                yield from self._uncounted_call()
             failed, before = self.taker.failures.total(), len(self.taker)
             yield remaining, min(deadline, next_look, self._probes.run_if_due())
             failed = self.taker.failures.total() - failed
             remaining -= len(self.taker) - before + failed
             if remaining <= 0 or failed or clock() >= next_look:
                 remaining, next_look = self._look()
-
-    def _uncounted_call(self) -> Iterator[tuple[int, int]]:
-        """Yield a call that fills the caches again after a pause."""
-        counted, self.taker = self.taker, BareTaker(self._clock)
-        yield 1, NEVER
-        self.taker = counted
 
     def _steps_in_turns(self) -> Iterator[tuple[int, int]]:
         """Yield the steps of a duel; a sample not measured there is called once, for its answer."""
@@ -326,11 +310,6 @@ class ClosedLoop:
         duel_test: DuelTest | None = None,
     ) -> None:
         """shared_time: of the session; by default a new one. duel_test: in a duel."""
-        self.patience: Callable[[int], Patience] | None = None
-        """Makes the pauses of a sample; by default none with another clock than that of the system,
-        which they would not move."""
-        if clock is system_clock:
-            self.patience = Patience
         self.duel_test = duel_test
         self.plan = plan
         self.shared_time = shared_time or SharedTime()
@@ -379,7 +358,7 @@ class ClosedLoop:
         warmed: latencies in ns of a manual warm-up. Exceptions of the request are raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
-        with Measuring(self, request.name, judge, warmup, self.patience) as measuring:
+        with Measuring(self, request.name, judge, warmup) as measuring:
             for count, until in measuring.steps():
                 measuring.taker.take(request, count, until)
         return measuring.sample()

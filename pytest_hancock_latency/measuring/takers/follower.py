@@ -185,11 +185,6 @@ class Follower:
         return len(self._work.ends) if self._work else 0
 
     @property
-    def processes(self) -> tuple[int, ...]:
-        """The other processes of the waiting tree, once a call has blocked."""
-        return self._tree.processes
-
-    @property
     def words(self) -> tuple[str, ...]:
         """What was followed, in words; available once measuring is finished."""
         if self._work is None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -73,33 +72,6 @@ def test_a_request_far_inside_its_budget_is_called_no_more_often_than_needed(
     sample = measured(service, **limits)
     assert service.calls == n
     assert sample.within
-
-
-class Pauses:
-    """A pause before the first step of a sample."""
-
-    most_ns = 0
-
-    def __init__(self) -> None:
-        self._steps = count()
-
-    def __call__(self, most_ns: int) -> Pauses:
-        self.most_ns = most_ns
-        return self
-
-    def wait(self, tree: Iterable[int]) -> bool:
-        return next(self._steps) == 0
-
-
-def test_the_first_call_after_a_pause_is_not_counted() -> None:
-    service = Service(lambda call: 50 * MS if call == 1 else MS)
-    judge = SequentialJudge(parse_terms({"p95": 10}).budget(), Policy(least=100))
-    loop = ClosedLoop(Plan(warmup=0, samples=100, attribution=False), service.clock)
-    loop.patience = pauses = Pauses()  # type: ignore[assignment]
-    sample = loop.measure(Request(service, "health"), judge)
-    assert (sample.n, service.calls) == (100, 101)
-    assert set(sample.observations.wall_ns.tolist()) == {MS}
-    assert pauses.most_ns == 2_500 * MS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="probes stand between counted calls on Linux")
