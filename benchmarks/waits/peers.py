@@ -7,9 +7,16 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from .answering import LOCALHOST, Cost, Semaphores, answering
 from .own_code import Call
+
+
+def ask(peer: socket.socket) -> bytes:
+    """Send a byte to a peer, and return its answer."""
+    peer.send(b"?")
+    return peer.recv(1)
 
 
 @contextmanager
@@ -20,12 +27,7 @@ def udp(cost: Cost, *, child: bool = False) -> Iterator[Call]:
         socket.socket(type=socket.SOCK_DGRAM) as ours,
     ):
         ours.connect((LOCALHOST, peer.port))
-
-        def call() -> bytes:
-            ours.send(b"?")
-            return ours.recv(1)
-
-        yield call
+        yield partial(ask, ours)
 
 
 @contextmanager
@@ -36,8 +38,7 @@ def unix(cost: Cost) -> Iterator[Call]:
         def call() -> bytes:
             with socket.socket(socket.AF_UNIX) as ours:
                 ours.connect(f"{folder}/socket")
-                ours.send(b"?")
-                return ours.recv(1)
+                return ask(ours)
 
         yield call
 
@@ -51,12 +52,7 @@ def unix_kept(cost: Cost) -> Iterator[Call]:
         socket.socket(socket.AF_UNIX) as ours,
     ):
         ours.connect(f"{folder}/socket")
-
-        def call() -> bytes:
-            ours.send(b"?")
-            return ours.recv(1)
-
-        yield call
+        yield partial(ask, ours)
 
 
 @contextmanager
@@ -102,10 +98,5 @@ def calling_worker(cost: Cost) -> Iterator[Call]:
         answering("worker", cost, str(listening.getsockname()[1])),
     ):
         worker, _ = listening.accept()
-
-        def call() -> bytes:
-            worker.send(b"?")
-            return worker.recv(1)
-
-        yield call
+        yield partial(ask, worker)
         worker.close()

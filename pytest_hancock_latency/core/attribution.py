@@ -279,8 +279,8 @@ def timed_waits(circumstances: Circumstances) -> Nanoseconds:
     if not is_timed.any():
         return nothing
     timer_ns = asleep[is_timed].max()
-    timed: Nanoseconds = np.where(is_asked, np.where(asleep >= timer_ns, timer_ns, nothing), 0)
-    return np.where(is_timed, asleep, timed)
+    has_timer = is_timed | (is_asked & (asleep >= timer_ns))
+    return np.where(has_timer, np.minimum(asleep, timer_ns), 0)
 
 
 def attribute(

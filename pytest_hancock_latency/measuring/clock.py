@@ -1,21 +1,13 @@
-"""Clocks and sleeping, which are passed in: callables with integer nanoseconds."""
+"""Clocks, which are passed in: any callable that returns integer nanoseconds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from ..core.duration import NS_PER_S
-
 Clock = Callable[[], int]
-Sleep = Callable[[int], None]
 
 system_clock: Clock = time.perf_counter_ns
-
-
-def sleep_ns(ns: int) -> None:
-    """Sleep for `ns` nanoseconds."""
-    time.sleep(ns / NS_PER_S)
 
 
 class ManualClock:

@@ -8,14 +8,15 @@ then, the time until it was sent counts as latency of the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, get_args
 
 from ...core.duration import NS_PER_S, format_exactly, parse_duration
 from ...errors import LatencyError, did_you_mean, hides_frame
-from ..clock import Clock, Sleep, sleep_ns
+from ..clock import Clock
 from ..plan import Plan
 from ..request import Load
 from ..takers.bare import Taker
@@ -28,6 +29,13 @@ Arrivals = Literal["constant", "poisson"]
 ARRIVALS: Final = get_args(Arrivals)
 MOST_REQUESTS: Final = 1_000_000
 _SEED: Final = 20_220_607  # the same arrivals in every run; the value does not matter
+
+Sleep = Callable[[int], None]
+
+
+def sleep_ns(ns: int) -> None:
+    """Sleep for `ns` nanoseconds."""
+    time.sleep(ns / NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Taker(ABC):
     """Takes observations, and counts failures separately."""
 
     is_attributing = False
-    """Whether it knows what the machine took of each latency."""
+    """Whether it measures how much of each latency the machine took."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -347,7 +347,7 @@ class BracketTaker(Taker):
         )
 
     def _at_most_ns(self, circumstances: Circumstances, attribution: Attribution) -> Nanoseconds:
-        """Return an upper bound of what the code took: raw latency if it waits by spinning."""
+        """Return an upper bound on the time the code took; raw latency if it waits by spinning."""
         waited_ns = circumstances.wall - attribution.at_most
         if waits_by_spinning(circumstances.thread_cpu, waited_ns):
             return circumstances.wall

@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .waiting_tree import process_cpu_ns
+from .waiting_tree import lines_of, process_cpu_ns
 
 ROOT: Final = Path("/sys/fs/cgroup")
 PROC: Final = Path("/proc")
@@ -84,7 +84,7 @@ def _used_by_others(before: _Group, now: _Group, tree: Collection[int]) -> float
 
 def _limited_groups(pid: int) -> Iterator[Path]:
     """Yield the folders of the groups of a process, as far as they are visible from here."""
-    for line in _lines(PROC / str(pid) / "cgroup"):
+    for line in lines_of(PROC / str(pid) / "cgroup"):
         _, controllers, path = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
@@ -101,13 +101,13 @@ def _is_unlimited(folder: Path) -> bool:
     return any(
         line.startswith(nothing)
         for name, nothing in _NO_QUOTA.items()
-        for line in _lines(folder / name)
+        for line in lines_of(folder / name)
     )
 
 
 def _throttled_ns(folder: Path) -> int | None:
     """Return the throttled time from version 2 (µs) or 1 (ns); None without a quota."""
-    for line in _lines(folder / _STATISTICS):
+    for line in lines_of(folder / _STATISTICS):
         name, _, value = line.partition(" ")
         with suppress(ValueError):
             if name == "throttled_usec":
@@ -122,14 +122,7 @@ def _cpu_of_members(folder: Path) -> Mapping[int, int] | None:
     files = [folder / "cgroup.procs", *folder.glob("*/**/cgroup.procs")]
     if not files[0].exists():
         return None
-    pids = [int(line) for file in files for line in _lines(file)]
+    pids = [int(line) for file in files for line in lines_of(file)]
     if 0 in pids:  # in another container
         return None
     return {pid: cpu_ns for pid in pids if (cpu_ns := process_cpu_ns(pid)) is not None}
-
-
-def _lines(path: Path) -> Collection[str]:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ()

@@ -30,7 +30,7 @@ from ..clock import Clock
 from ..environment import allowed_cpus
 from .control_groups import ControlGroups, Groups, throttled_by_others
 from .outsiders import Outsiders, Peers
-from .waiting_tree import WaitingTree
+from .waiting_tree import WaitingTree, lines_of
 
 WINDOW_NS: Final = 250_000_000
 """As long as the deletion windows. CPU counters have ticks of 10 ms, so in much shorter windows
@@ -131,7 +131,7 @@ class ForeignWork:
         length = max(1, after.at - before.at)
         cpus = self._usable_cpus()
         uncounted = self._tick_ns * len(cpus) if length < COARSE_NS else 0.0
-        tree = (os.getpid(), *self._tree.processes)
+        tree = _pids_of(self._tree)
         throttled = throttled_by_others(before.groups, after.groups, tree)
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
         times = _growth(before, after, cpus)
@@ -141,12 +141,13 @@ class ForeignWork:
         self._throttled.append(throttled)
         self._unlooked_ns += length
         self._unlooked_calls += calls
-        peers, idle = Peers(0, were_late=False), NEXT_TO_NOTHING * length * len(cpus)
-        is_quiet = times != NO_TIMES and others + throttled <= idle
-        if not is_quiet:  # peers only matter where a window may not be calm
+        peers, strangers = Peers(0, were_late=False), others + throttled
+        idle = NEXT_TO_NOTHING * length * len(cpus)
+        if times == NO_TIMES or strangers > idle:  # peers only matter where it may not be calm
             peers = self._outsiders.since_last_look(tree, self._unlooked_ns, self._unlooked_calls)
             self._unlooked_ns = self._unlooked_calls = 0
-            is_quiet = times != NO_TIMES and others - peers.cpu_ns + throttled <= idle
+            strangers -= peers.cpu_ns
+        is_quiet = times != NO_TIMES and strangers <= idle
         self._calm.append(is_quiet or _is_calm(before, after, times, len(cpus)))
         children = after.children_cpu_ns - before.children_cpu_ns
         self._busy_children.append(children >= _BUSY_CHILDREN * length)
@@ -182,7 +183,7 @@ class ForeignWork:
             cpus=self._cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
-            groups=self._control_groups.read((os.getpid(), *self._tree.processes)),
+            groups=self._control_groups.read(_pids_of(self._tree)),
             pressure_ns=_pressure_ns("cpu"),
             opened=_opened_connections(),
         )
@@ -190,7 +191,7 @@ class ForeignWork:
     def _cpu_times(self) -> dict[int, _CpuTimes]:
         """Return the times of each CPU."""
         cpus = {}
-        for line in _lines(_STAT):
+        for line in lines_of(_STAT):
             name, *fields = line.split()
             if not name.startswith("cpu"):
                 break  # the rest is long, and about interrupts
@@ -228,7 +229,7 @@ class _DiskStalls:
 
     def __init__(self, tree: WaitingTree) -> None:
         self._tree = tree
-        self._own = _used(self._own_pids())
+        self._own = _used(_pids_of(self._tree))
         self._others = _used(_all_pids())
         self._disks = _disks()
         self._stalled_ns = _pressure_ns("io")
@@ -239,7 +240,7 @@ class _DiskStalls:
         Whoever reads is known from the disks as well, so also readers whose own counters are not
         readable. Not so for writing: the file system adds its own to what the tree wrote.
         """
-        own, before_own = _used(self._own_pids()), self._own
+        own, before_own = _used(_pids_of(self._tree)), self._own
         stalled_ns, before_ns = _pressure_ns("io"), self._stalled_ns
         disks, before_disks = _disks(), self._disks
         self._own, self._stalled_ns, self._disks = own, stalled_ns, disks
@@ -267,8 +268,10 @@ class _DiskStalls:
             return inf
         return float(max(stalled_ns - before_ns, disks.busy_ns - before_disks.busy_ns))
 
-    def _own_pids(self) -> Iterable[int]:
-        return os.getpid(), *self._tree.processes
+
+def _pids_of(tree: WaitingTree) -> tuple[int, ...]:
+    """Return the processes of a tree, this one included."""
+    return (os.getpid(), *tree.processes)
 
 
 def _all_pids() -> Iterable[int]:
@@ -286,7 +289,7 @@ def _used(pids: Iterable[int]) -> dict[int, _Used]:
     """Return what each process whose counters are readable has used of the disks."""
     used = {}
     for pid in pids:
-        values = dict(line.split(": ") for line in _lines(_PROC / str(pid) / "io"))
+        values = dict(line.split(": ") for line in lines_of(_PROC / str(pid) / "io"))
         if values:
             used[pid] = _Used(int(values.get("read_bytes", 0)), int(values["write_bytes"]))
     return used
@@ -304,7 +307,7 @@ class _Disks(NamedTuple):
 def _disks() -> _Disks:
     """Return what the disks have done since the machine booted."""
     names = set(os.listdir(_DISKS)) if _DISKS.exists() else set()
-    rows = [row for line in _lines(_PROC / "diskstats") if (row := line.split())[2] in names]
+    rows = [row for line in lines_of(_PROC / "diskstats") if (row := line.split())[2] in names]
     return _Disks(
         read=sum(int(row[_READ_FIELD]) * _SECTOR for row in rows),
         busy_ns=sum(int(row[_BUSY_FIELD]) * _NS_PER_MS for row in rows),
@@ -316,16 +319,9 @@ def is_supported() -> bool:
     return _STAT.exists()
 
 
-def _lines(path: Path) -> Iterable[str]:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ()
-
-
 def _pressure_ns(resource: str) -> int | None:
     """Return how long some task has waited for a CPU or a disk since the machine booted."""
-    for line in _lines(_PRESSURE / resource):
+    for line in lines_of(_PRESSURE / resource):
         kind, *fields = line.split()
         if kind == "some":
             with suppress(ValueError, IndexError):
@@ -335,7 +331,7 @@ def _pressure_ns(resource: str) -> int | None:
 
 def _opened_connections() -> int:
     """Return the number of outgoing TCP connections: ActiveOpens of /proc/net/snmp."""
-    lines = [line.split() for line in _lines(_SNMP) if line.startswith("Tcp:")]
+    lines = [line.split() for line in lines_of(_SNMP) if line.startswith("Tcp:")]
     with suppress(ValueError, IndexError):
         names, values = lines[0], lines[1]
         return int(values[names.index("ActiveOpens")])

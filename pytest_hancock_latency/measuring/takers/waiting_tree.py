@@ -19,9 +19,10 @@ import struct
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NamedTuple
 
 try:
@@ -399,12 +400,15 @@ def _unix_socket(message: bytes) -> tuple[int, int, bool]:
 
 
 def _table(path: str) -> Iterator[list[str]]:
+    yield from (line.split() for line in lines_of(path)[1:])
+
+
+def lines_of(path: str | Path) -> Sequence[str]:
+    """Return the lines of a file of the kernel; none if it cannot be read."""
     try:
-        with open(path, encoding="ascii") as file:
-            lines = file.readlines()[1:]
+        return Path(path).read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return
-    yield from (line.split() for line in lines)
+        return ()
 
 
 def _port(address: str) -> int:

@@ -23,7 +23,7 @@ REFERENCE = ReferenceSpeed(70.0 * US, 50.0 * US, "earlier sessions")
 
 
 class Machine:
-    """A clock, a CPU clock, and probes that take as long as they are told to."""
+    """A clock, a CPU clock, and probes that take a given time."""
 
     def __init__(self) -> None:
         self.clock = ManualClock(5 * MS)
