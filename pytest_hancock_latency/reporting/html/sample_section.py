@@ -70,8 +70,9 @@ def _neighbours(record: Record) -> str:
     measured = record.measurement
     if not measured.alone:
         return f"{record.workers} workers ran in parallel"
+    others = record.workers - 1
     return (
-        f"alone, while {record.workers - 1} other workers waited; it had waited "
+        f"alone, while {others} other worker{'s' if others > 1 else ''} waited; it had waited "
         f"{format_duration(measured.waited_ns or 0)} for them"
     )
 
