@@ -191,9 +191,13 @@ class BracketTaker(Taker):
         for call in request.calls(count):
             answer = None  # frees the previous answer outside the timed window
             self._open(None)  # reading is as cold after the probes as the calls are
-            for _ in range(self._warming):
+            warming = self._warming
+            for _ in range(warming):
+                counted = self._counted()
                 call()
-            opening = self._open(None)
+            if warming < _WARMING_OF_SHORT:
+                counted = self._counted()
+            opening = self._open(None, counted)
             t0 = clock()
             answer = call()
             t1 = clock()
@@ -252,11 +256,24 @@ class BracketTaker(Taker):
             self._probe()
         return self._open(self._follower.before() if self._follows else None)
 
-    def _open(self, start: Start | None) -> tuple[Any, ...]:
-        cpu0, process0, switches0 = thread_cpu(), process_cpu(), self._switches()
+    def _open(self, start: Start | None, counted: tuple[int, int] | None = None) -> tuple[Any, ...]:
+        """Return the readings before a window.
+
+        counted: what was read already before an uncounted call, which then is part of it.
+        """
+        siblings0, switches0 = counted or self._counted()
+        cpu0 = thread_cpu()
         before, line0 = self._tight(os.pread, self._scheduler.descriptor)
         _nothing()
-        return start, cpu0, process0, switches0, before, line0
+        return start, cpu0, cpu0 + siblings0, switches0, before, line0
+
+    def _counted(self) -> tuple[int, int]:
+        """Return the CPU time of the other threads of the process, and how often this one blocked.
+
+        Short calls are slow after every system call, so these two are read one uncounted call
+        earlier: what happens in that one is taken to have happened in the counted one.
+        """
+        return process_cpu() - thread_cpu(), self._switches()
 
     def waited_ns(self) -> int:
         """Return the run-queue wait of the thread so far."""
