@@ -32,7 +32,7 @@ from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
 from .kept_speed import SPEED, shown_speed
 from .kept_tests import TESTS, shown_tests
 from .live import Live
-from .report_hooks import RECORDS
+from .report_hooks import GATE, RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 
@@ -157,8 +157,11 @@ class ItemHooks:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
             shorten(report, call.excinfo.value)
-        records = item.stash.get(_FINISHED, [])
-        if call.when != "call" or not records:
+        if call.when != "call":
+            return report
+        settings, records = item.stash.get(ITEM_SETTINGS, None), item.stash.get(_FINISHED, [])
+        setattr(report, GATE, settings is not None and settings.mode is not Mode.OFF)
+        if not records:
             return report
         if os.getpid() == self._reporting_process:
             self._local[report.nodeid] = records

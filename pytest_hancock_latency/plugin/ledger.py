@@ -76,6 +76,11 @@ class Ledger:
         self._written_count = 0
         """Number of records when the artifacts were last written."""
         self.writer = ArtifactWriter()
+        self.has_gates = False
+        """Whether a test with a budget or a sample has run, so that there is something to write.
+
+        Sessions that only collect tests, or that run others, keep the artifacts of earlier ones.
+        """
 
     @property
     def records(self) -> list[Record]:
@@ -86,6 +91,9 @@ class Ledger:
     def where(self) -> str:
         """The paths of artifacts for readers, on one line; empty if there are none."""
         paths = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
+        if not self.has_gates:
+            kept = ", ".join(_relative(path) for path in paths.values() if path.is_file())
+            return f"no gate ran, so these are of an earlier session: {kept}" if kept else ""
         places = ", ".join(
             f"{_OPENED[kind]} {_relative(path)}"
             for kind, path in paths.items()
@@ -100,6 +108,7 @@ class Ledger:
         """
         if self._is_forked:
             return
+        self.has_gates = True
         for record in records:
             self._records.pop(record.title, None)
             self._records[record.title] = record
@@ -109,8 +118,8 @@ class Ledger:
             self._write_all([kind for kind in self._paths if KINDS[kind].at_intervals])
 
     def write(self) -> None:
-        """Write all artifacts for the last time."""
-        if self._is_forked:
+        """Write all artifacts for the last time, if a gate has run."""
+        if self._is_forked or not self.has_gates:
             return
         self._write_all(kind for kind in self._paths if kind != RUN or self._records)
         self.writer.finish()

@@ -38,6 +38,8 @@ _COLOURS: Final[Mapping[Outcome | None, Mapping[str, bool]]] = {
 }
 RECORDS: Final = "latency_records"
 """Attribute of a test report from another process with the plain form of its records."""
+GATE: Final = "latency_gate"
+"""Attribute of the report of a test with a budget, whether or not it has records."""
 USAGE_ERRORS: Final = "latency_usage_errors"
 """Key of a worker's output with errors in its settings and budgets."""
 REMARKS: Final = "latency_remarks"
@@ -81,6 +83,7 @@ class ReportHooks:
         """Add the records of a finished test to the ledger."""
         if report.when != "call":
             return
+        self._ledger.has_gates |= getattr(report, GATE, False)
         plain_records = map(json.loads, getattr(report, RECORDS, []))
         records = [*map(from_plain, plain_records), *self._local_records(report.nodeid)]
         if records:
@@ -125,6 +128,8 @@ class ReportHooks:
             terminalreporter.write_line(line, red=True)
         records = self._ledger.records
         if not records:
+            if not self._ledger.has_gates and self._ledger.where:
+                terminalreporter.write_line(self._ledger.where)
             return
         terminalreporter.write_sep("=", self._title)
         columns = self._facts.settings.columns

@@ -81,8 +81,45 @@ def test_junit_properties_can_be_switched_off(suite: Suite) -> None:
     assert not list(ET.parse(suite.path / "junit.xml").iter("property"))
 
 
-def test_a_session_without_samples_leaves_no_stale_artifact(suite: Suite) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--collect-only", "-q"),
+        ("--fixtures",),
+        ("--setup-plan",),
+        ("-k", "nothing"),
+        ("-k", "test_plain"),
+        ("nonexisting.py",),
+        ("--latency=off",),
+        ("-n", "2", "-k", "test_plain"),
+    ],
+    ids=" ".join,
+)
+def test_sessions_in_which_no_gate_runs_keep_the_artifacts_of_earlier_ones(
+    suite: Suite, arguments: tuple[str, ...]
+) -> None:
+    if "-n" in arguments:
+        pytest.importorskip("xdist")
+    suite.write(f"{TWO}\ndef test_plain(): pass\n")
+    for name in ("performance-latency.json", "benchmark-summary.txt"):
+        (suite.path / name).write_text("earlier")
+    result = suite.run("--latency-artifacts=.", *arguments)
+    kept = "performance-latency.json, benchmark-summary.txt"
+    assert f"no gate ran, so these are of an earlier session: {kept}" in result.outlines
+    assert {path.read_text() for path in suite.path.glob("*-*.*")} == {"earlier"}
+
+
+def test_a_session_without_gates_says_nothing_about_artifacts_that_are_not_there(
+    suite: Suite,
+) -> None:
     suite.write("def test_plain(): pass\n")
+    output = suite.run("--latency-artifacts=artifacts").stdout.str()
+    assert "no gate ran" not in output
+    assert not list(suite.path.glob("artifacts/*"))
+
+
+def test_a_gate_that_fails_before_its_first_sample_leaves_no_stale_artifact(suite: Suite) -> None:
+    suite.write("@latency_budget(p95=5)\ndef test_fails(sample): assert False\n")
     (suite.path / "artifact.json").write_text("stale")
     assert suite.artifact()["samples"] == []
 
