@@ -76,6 +76,70 @@ def test_each_side_measures_its_own_code(versions: Commit) -> None:
     assert exp(one_pass().ratios[F]) > 2
 
 
+WAITING = """\
+import sqlite3, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from measured_code import f
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        f()
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+
+@pytest.fixture
+def port():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield server.server_port
+        server.shutdown()
+
+def get(port):
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    connection.close()
+
+def test_sleep(sample):
+    sample(time.sleep, 0.002)
+
+def test_pool(sample):
+    with ThreadPoolExecutor(2) as pool:
+        sample(lambda: pool.submit(f).result())
+
+def test_server(sample, port):
+    sample(get, port)
+
+def test_fastapi(sample):
+    app = FastAPI()
+    app.get("/")(lambda: f())
+    with TestClient(app) as client:
+        sample(client.get, "/")
+
+def test_sqlite(sample, tmp_path):
+    connection = sqlite3.connect(tmp_path / "rows.db", isolation_level=None)
+    connection.execute("create table rows (x)")
+    sample(connection.execute, "insert into rows values (1)")
+    connection.close()
+"""
+
+
+def test_calls_that_wait_for_others_are_compared_too(versions: Commit) -> None:
+    versions({"test_it.py": WAITING, "pytest.ini": "[pytest]\n"})
+    result = one_pass(["-q", "-p", "no:cacheprovider"])
+    names = ("sleep", "pool", "server", "fastapi", "sqlite")
+    assert [SampleKey(f"test_it.py::test_{name}", "") for name in names] == [*result.ratios]
+    assert (result.left_out, result.remarks) == ({}, ())
+
+
 def test_every_closed_loop_takes_turns_and_other_loads_are_left_out(versions: Commit) -> None:
     test = """\
 import asyncio

@@ -185,10 +185,14 @@ class Measuring:
         if self._turns is None:
             yield 1, NEVER
             return
+        taker = self.taker
         for calls in self._turns.turns():
             self._probes.run_if_due()
-            self._first_of_turns.append(len(self.taker))
-            yield calls, NEVER
+            self._first_of_turns.append(len(taker))
+            end = len(taker) + taker.failures.total() + calls
+            # A taker returns early when a call blocks, since from then on it follows waits.
+            while (missing := end - len(taker) - taker.failures.total()) > 0:
+                yield missing, NEVER
 
     def sample(self) -> Sample:
         """Return the judged sample."""
