@@ -12,6 +12,7 @@ from ..core.budget import Terms, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.record import Artifact, Record
+from ..core.verdict import ExitCode
 from ..errors import ArtifactError, BudgetError, SettingError, read_as
 from ..files.artifact import artifact_of, artifact_source
 from ..files.budget import read_budgets
@@ -21,6 +22,7 @@ from ..importing.prometheus import PrometheusQuery, prometheus_records
 from ..importing.reading import FORMATS, ImportSettings, imported_records
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
+from ..reporting.wording import without_requests
 from ..runs.merging import judged_anew
 from .artifacts import add_output, exit_code, put, session_of, titles
 
@@ -37,7 +39,9 @@ HdrHistogram's V2 encoding is one sample, named after the file.
 Counts alone cannot distinguish a single stall of the machine from slow code. Verdicts of pytest and
 Locust are more reliable, because they see the run over time. So do raw results with times.
 In raw results of other tools (--from), a budget judges the requests whose name is its name or
-matches its pattern. Tools that only write summaries, such as wrk2, have nothing to judge.
+matches its pattern, and "Aggregated" all requests of a file, as --budget does if they have several
+names. Budgets that no request matched are listed, and set exit code 3 with --strict.
+Tools that only write summaries, such as wrk2, have nothing to judge.
 With --from prometheus, the name is made of the values of all labels, in the order of their names.
 Counts have to be whole, which those of rate() and increase() are not.
 
@@ -149,8 +153,19 @@ def _run_import(options: argparse.Namespace) -> int:
         judged = [record for records in files for record in records]
     if options.output:
         put(json_text(judged, _import_session(judged)), options.output)
-    put(summary_text(judged), None)
-    return exit_code(judged, strict=options.strict)
+    unmatched = _without_requests(budgets, judged)
+    remarks = "".join(f"\n{line}\n" for line in without_requests(unmatched))
+    put(summary_text(judged) + remarks, None)
+    code = exit_code(judged, strict=options.strict)
+    if code is ExitCode.HELD and options.strict and unmatched:
+        return ExitCode.INCONCLUSIVE
+    return code
+
+
+def _without_requests(budgets: Mapping[str, Terms], judged: Sequence[Record]) -> list[str]:
+    """Return the names of budgets that no request matched, except those of tests."""
+    used = {record.budget_name for record in judged}
+    return [name for name, terms in budgets.items() if name not in used and terms.tests is None]
 
 
 def _import_session(records: Sequence[Record]) -> Mapping[str, Any]:

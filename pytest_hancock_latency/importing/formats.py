@@ -52,6 +52,16 @@ _BEGINNINGS: Final = {
     "gatling": re.compile(r"RUN\t|ASSERTION\t"),
 }
 """How the first line of each format begins."""
+NO_TIME: Final = "no latency"
+"""Failure of a request for which a log has ``-`` in place of its latency."""
+NO_CONDITION: Final = "no condition"
+"""A CSV file of any tool without a condition of successful requests."""
+NO_STATUS: Final = "no status"
+"""A log format without a status."""
+NO_TAGS: Final = "no tags"
+"""No tag of k6 tells whether a request failed."""
+ONLY_RESPONSES: Final = "only responses"
+"""The tool leaves out requests without a response."""
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -72,6 +82,8 @@ class Requests:
     """Kind of failure; empty if the request succeeded."""
     starts_s: Numbers | None = None
     """Seconds since 1970, or since the start of the run; None if the format does not have them."""
+    failures_unknown: str = ""
+    """Why some failures are unknown: `NO_CONDITION`, `NO_STATUS`, `NO_TAGS` or `ONLY_RESPONSES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,8 @@ class _Layout:
     """Whether that time is when a request ended."""
     line_start: str | None = None
     """How the lines of requests begin; None if all of them are."""
+    failures_unknown: str = ""
+    """As in `Requests`."""
 
 
 class _Remembered(dict[str, str]):
@@ -163,6 +177,7 @@ def read_csv(lines: Iterable[str], columns: CsvColumns, default: str) -> Iterato
         names=None if at_name is None else _itself(at_name),
         failures=_condition(columns.ok, place),
         start=None if columns.time is None else place("--time-column", columns.time),
+        failures_unknown=NO_CONDITION if columns.ok is None else "",
     )
     return _by_layout(lines, layout, default)
 
@@ -189,7 +204,7 @@ def read_jmeter(lines: Iterable[str], default: str) -> Iterator[Requests]:
     code, success = at.get("responseCode"), at["success"]
 
     def failures(columns: Sequence[Column]) -> list[str]:
-        outcomes = columns[success]
+        outcomes = [*map(str.lower, columns[success])]
         if outcomes.count("true") == len(outcomes):
             return [""] * len(outcomes)
         codes = columns[code] if code is not None else repeat("")
@@ -219,6 +234,7 @@ def read_hey(lines: Iterable[str], default: str) -> Iterator[Requests]:
         names=None,
         failures=_of_column(6, _http_failure),
         start=7,
+        failures_unknown=ONLY_RESPONSES,
     )
     return _by_layout(lines, layout, default)
 
@@ -234,6 +250,7 @@ def read_oha(lines: Iterable[str], default: str) -> Iterator[Requests]:
         names=None,
         failures=_of_column(at["status"], _http_failure),
         start=at["request-start"],
+        failures_unknown=ONLY_RESPONSES,
     )
     return _by_layout(lines, layout, default)
 
@@ -274,11 +291,10 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
     header, lines = _header(lines)
     _expect(header, ("metric_name", "timestamp", "metric_value"), "k6 run --out csv=FILE")
     at = {name: position for position, name in enumerate(header)}
-    metric, code = at["metric_name"], at.get("error_code")
     row, lines = _peek(lines)
     times = row.split(",")[at["timestamp"] :]
     unit_s = _epoch_unit_s(times[0] if times else "")
-    expected, status = at.get("expected_response"), at.get("status")
+    metric, tags = at["metric_name"], [at.get(tag) for tag in _K6_OUTCOME]
     parts = [at[column] for column in ("method", "name") if column in at]
 
     def names(columns: Sequence[Column]) -> list[str]:
@@ -286,16 +302,9 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
         return [name.strip() or default for name in joined] or [default] * len(columns[metric])
 
     def failures(columns: Sequence[Column]) -> list[str]:
-        empty = repeat("")
-        outcomes, statuses, codes = (
-            empty if place is None else columns[place] for place in (expected, status, code)
-        )
-        return [
-            reason if not outcome else "" if outcome == "true" else number or "failed"
-            for _, outcome, number, reason in zip(
-                columns[metric], outcomes, statuses, codes, strict=False
-            )
-        ]
+        empty = [""] * len(columns[metric])
+        outcome = (empty if place is None else columns[place] for place in tags)
+        return list(map(_k6_failure, *outcome))
 
     layout = _Layout(
         latency=at["metric_value"],
@@ -307,8 +316,20 @@ def read_k6(lines: Iterable[str], default: str) -> Iterator[Requests]:
         # Whole seconds, the default, are too coarse to subtract a latency from.
         is_end=unit_s < 1,
         line_start="http_req_duration,",
+        failures_unknown=NO_TAGS if not any(tag in at for tag in _K6_OUTCOME) else "",
     )
     return _by_layout(lines, layout, default)
+
+
+_K6_OUTCOME: Final = ("expected_response", "error_code", "status")
+"""Tags that tell whether a request failed. Versions before 0.31 have no first one, nor does a run
+with ``http.setResponseCallback(null)``, and ``systemTags`` can leave out any."""
+
+
+def _k6_failure(expected: str, error_code: str, status: str) -> str:
+    if expected:
+        return "" if expected == "true" else status or error_code or "failed"
+    return error_code or (_http_failure(status) if status else "")
 
 
 def _epoch_unit_s(text: str) -> float:
@@ -346,10 +367,10 @@ def read_nginx(lines: Iterable[str], log_format: str, default: str) -> Iterator[
             match = pattern.fullmatch(line.rstrip("\n"))
             if match is None:
                 raise ImportedFileError(f"line {number} is not of the log format: {line[:80]!r}")
-            if match["request_time"] != "-":
-                yield match
+            yield match
 
-    return _batched(rows(), lambda match: _nginx_row(match.groupdict(), default))
+    unknown = "" if "status" in pattern.groupindex else NO_STATUS
+    return _batched(rows(), lambda match: _nginx_row(match.groupdict(), default), lambda _: unknown)
 
 
 def guess(first: str) -> str | None:
@@ -380,7 +401,8 @@ def _by_layout(lines: Iterable[str], layout: _Layout, default: str) -> Iterator[
             count = len(columns[0])
             latencies, starts = _latencies_and_starts(columns, layout)
             names = [default] * count if layout.names is None else layout.names(columns)
-            yield Requests(names, latencies, layout.failures(columns), starts)
+            failures = layout.failures(columns)
+            yield Requests(names, latencies, failures, starts, layout.failures_unknown)
         except csv.Error as error:
             raise ImportedFileError(_not_csv(block, first, error)) from None
         except (ValueError, IndexError):
@@ -407,6 +429,8 @@ def _latencies_and_starts(
         latencies = np.fromiter(map(float, columns[layout.latency]), np.float64, count)
         latencies *= layout.latency_ns
         _check(latencies, _LONGEST_NS)
+        if latencies.min() < 0:
+            raise ValueError
         if layout.start is None:
             return latencies, None
         starts = np.fromiter(map(float, columns[layout.start]), np.float64, count)
@@ -484,6 +508,8 @@ def _why(block: Iterable[str], layout: _Layout, first: int) -> str:
                 return f"line {number}: {row[at]!r:.40} is not a number"
             if not abs(value * unit) <= maximum:
                 return f"line {number}: {row[at]!r:.40} is not a {quantity}"
+            if value < 0 and at == layout.latency:
+                return f"line {number}: {row[at]!r:.40} is negative, which no latency is"
     return f"line {first} has {width} columns, which are too few"
 
 
@@ -544,20 +570,31 @@ Row = tuple[str, float, str, float]
 """Name, latency in nanoseconds, failure, start in seconds."""
 
 
-def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Requests]:
+def _batched(
+    items: Iterator[Any],
+    row_of: Callable[[Any], Row],
+    unknown_of: Callable[[Any], str] = lambda _: "",
+) -> Iterator[Requests]:
+    """Yield the requests of items.
+
+    Args:
+        unknown_of: returns why it is unknown whether the request of an item failed.
+    """
     import numpy as np
 
     while chunk := list(islice(items, _BLOCK)):
         names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
         latencies_ns, starts_s = np.array(latencies), np.array(starts)
-        possible = (np.abs(latencies_ns) <= _LONGEST_NS) & (np.abs(starts_s) <= _LATEST_S)
+        possible = (latencies_ns >= 0) & (latencies_ns <= _LONGEST_NS)
+        possible &= np.abs(starts_s) <= _LATEST_S
         if not possible.all():
             at = int(possible.argmin())
             raise ImportedFileError(
                 f"{names[at]:.40} has a line with a latency of {latencies[at] / UNITS['s']:g} s at "
                 f"{starts[at]:g} s, which is impossible"
             )
-        yield Requests(names, latencies_ns, failures, starts_s)
+        unknown = next(filter(None, map(unknown_of, chunk)), "")
+        yield Requests(names, latencies_ns, failures, starts_s, unknown)
 
 
 def _json_objects(lines: Iterable[str], required_text: str = "{") -> Iterator[dict[str, Any]]:
@@ -590,16 +627,19 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
         if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
     )
 
+    def outcome(point: dict[str, Any]) -> list[str]:
+        tags = point.get("tags") or {}
+        return [str(tags.get(tag) or "") for tag in _K6_OUTCOME]
+
     def row(point: dict[str, Any]) -> Row:
         tags = point.get("tags") or {}
         name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
-        is_ok = tags.get("expected_response", "true") == "true"
-        failure = "" if is_ok else str(tags.get("status") or "failed")
+        failure = _k6_failure(*outcome(point))
         latency_ns = float(point["value"]) * UNITS["ms"]
         # The time of a point is when the request ended.
         return name, latency_ns, failure, _moment(point["time"]) - latency_ns / UNITS["s"]
 
-    return _batched(points, _complete(row))
+    return _batched(points, _complete(row), lambda point: "" if any(outcome(point)) else NO_TAGS)
 
 
 def _complete(row: Callable[[Any], Row]) -> Callable[[Any], Row]:
@@ -664,25 +704,26 @@ def _nginx_row(values: dict[str, str], default: str) -> Row:
     method = values.get("request_method") or (words[0] if len(words) > 1 else "")
     path = values.get("uri") or values.get("request_uri") or (words[1] if len(words) > 1 else "")
     name = f"{method} {path.partition('?')[0]}".strip() or default
-    status = values.get("status")
+    status, has_time = values.get("status"), values["request_time"] != "-"
+    failure = _http_failure(status) if status else ""
     try:
-        latency_ns = float(values["request_time"]) * UNITS["s"]
-        return name, latency_ns, _http_failure(status) if status else "", _nginx_start(values)
+        latency_s = float(values["request_time"]) if has_time else 0.0
+        start_s = _nginx_end(values) - latency_s
+        # A request without a time has no latency to judge, and must not vanish.
+        return name, latency_s * UNITS["s"], failure if has_time else failure or NO_TIME, start_s
     except ValueError:
         raise ImportedFileError(f"has a line without a time: {values!r:.80}") from None
 
 
-def _nginx_start(values: dict[str, str]) -> float:
-    """Return when a request began; the log has the time at which it ended."""
+def _nginx_end(values: dict[str, str]) -> float:
+    """Return when a request ended."""
     if "msec" in values:
-        end = float(values["msec"])
-    elif "time_iso8601" in values:
-        end = _moment(values["time_iso8601"])
-    elif "time_local" in values:
-        end = datetime.strptime(values["time_local"], "%d/%b/%Y:%H:%M:%S %z").timestamp()
-    else:
-        raise ImportedFileError(
-            "--log-format has no time: add $msec, $time_iso8601 or $time_local, so that a single "
-            "stall can be told from slow code"
-        )
-    return end - float(values["request_time"])
+        return float(values["msec"])
+    if "time_iso8601" in values:
+        return _moment(values["time_iso8601"])
+    if "time_local" in values:
+        return datetime.strptime(values["time_local"], "%d/%b/%Y:%H:%M:%S %z").timestamp()
+    raise ImportedFileError(
+        "--log-format has no time: add $msec, $time_iso8601 or $time_local, so that a single "
+        "stall can be told from slow code"
+    )

@@ -8,13 +8,12 @@ attributed latency is raw latency, and *exceeded* may be the fault of the machin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.budget import Terms
-from ..core.histogram import indexes_of
 from ..core.pattern import MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
@@ -29,6 +28,8 @@ from .formats import Requests
 if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
 
+AGGREGATED: Final = "Aggregated"
+"""Name of the budget for all requests of a file together, as in Locust's tables."""
 UNATTRIBUTED: Final = Advice.of("imported")
 LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a test."""
@@ -62,6 +63,8 @@ class Owners:
         Args:
             owners: names and patterns that other requests are judged under so far.
         """
+        if name == AGGREGATED and AGGREGATED in self._budgets:
+            return OTHER_NAMES  # requests with exactly this name
         if name in self._budgets:
             return name
         pattern = first_match(self._patterns, name)
@@ -73,13 +76,24 @@ class Owners:
         """Return the budget of an owner; None if it has none."""
         return self._budgets.get(owner, self._of_all)
 
+    @property
+    def of_the_run(self) -> Terms | None:
+        """The budget of all requests together; None if there is none."""
+        return self._budgets.get(AGGREGATED, self._of_all)
+
+    def new_group(self, owner: str) -> _Group:
+        """Return a group that counts by its own limits, and by those of all requests together."""
+        own, whole = self.terms(owner), self.of_the_run
+        limits = [limit for terms in (own, whole) if terms for limit in terms.budget().limits]
+        return _Group(own, ColumnTally(dict.fromkeys(limits)))
+
 
 class _Group:
     """Requests of one name, or of all names that match one pattern."""
 
-    def __init__(self, terms: Terms | None) -> None:
+    def __init__(self, terms: Terms | None, tally: ColumnTally) -> None:
         self.terms = terms
-        self.tally = ColumnTally(terms.budget().limits if terms else ())
+        self.tally = tally
 
 
 class _Names(dict[str, int]):
@@ -98,7 +112,7 @@ class _Names(dict[str, int]):
         owner = self._owners.owner(name, self.by_owner)
         if owner not in self.by_owner:
             self._numbers[owner] = len(self.by_number)
-            self.by_owner[owner] = _Group(self._owners.terms(owner))
+            self.by_owner[owner] = self._owners.new_group(owner)
             self.by_number.append(self.by_owner[owner])
         number = self[name] = self._numbers[owner]
         return number
@@ -115,7 +129,10 @@ class Results:
             of_all: terms of every name without a budget.
         """
         self._budgets = budgets
-        self._names = _Names(Owners(budgets, of_all))
+        self._owners = Owners(budgets, of_all)
+        self._names = _Names(self._owners)
+        self._unknown: dict[str, None] = {}
+        """Why it is unknown which requests failed."""
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
         """Numbers of names, latencies and windows that are not counted yet."""
         self._waiting_count = 0
@@ -133,7 +150,10 @@ class Results:
 
         count = len(chunk.names)
         names = np.fromiter(map(self._names.__getitem__, chunk.names), np.int64, count)
-        latencies_ns = chunk.latencies_ns.astype(np.int64)
+        if chunk.failures_unknown:
+            self._unknown[chunk.failures_unknown] = None
+        # Rounded: 0.057 s is 57 000 000.000000007 ns in floating point.
+        latencies_ns = np.rint(chunk.latencies_ns).astype(np.int64)
         windows = None
         if chunk.starts_s is not None:
             windows = np.floor(chunk.starts_s * _WINDOWS_PER_S).astype(np.int64)
@@ -176,18 +196,36 @@ class Results:
         order = np.argsort(
             names.astype(np.min_scalar_type(len(self._names.by_owner))), kind="stable"
         )
-        buckets = indexes_of(latencies_ns[order])
+        latencies_ns = latencies_ns[order]
         windows = np.concatenate(all_windows)[order] if all_windows else None
         end = 0
         for number, count in enumerate(np.bincount(names).tolist()):
             own = slice(end, end := end + count)
             if count:
                 own_windows = None if windows is None else windows[own]
-                self._names.by_number[number].tally.add(buckets[own], own_windows)
+                self._names.by_number[number].tally.add(latencies_ns[own], own_windows)
 
     def records(self) -> list[Record]:
-        """Return a record for each name, in alphabetical order."""
-        return [self._record(name, group) for name, group in sorted(self._names.by_owner.items())]
+        """Return a record for each name, in alphabetical order, and one for all together.
+
+        Requests with an id in their names are single ones: alone, none of them can be judged.
+        """
+        by_owner = sorted(self._names.by_owner.items())
+        records = [self._record(name, group) for name, group in by_owner]
+        terms = self._terms_of_the_run
+        if terms is None:
+            return records
+        tallies = [group.tally for _, group in by_owner]
+        total = _Group(terms, ColumnTally.sum(tallies, terms.budget().limits))
+        return [*records, self._record(AGGREGATED, total)]
+
+    @property
+    def _terms_of_the_run(self) -> Terms | None:
+        """The budget of all requests together, unless they have only one name and its budget."""
+        count = len(self._names.by_owner)
+        if not count or (count == 1 and AGGREGATED not in self._budgets):
+            return None
+        return self._owners.of_the_run
 
     def _record(self, name: str, group: _Group) -> Record:
         tally, verdict, why = group.tally, None, None
@@ -223,17 +261,23 @@ class Results:
                 elapsed_ns=tally.elapsed_ns,
                 started_unix_s=_unix_s(tally.started_unix_s),
                 ended_unix_s=_unix_s(tally.ended_unix_s),
-                advice=(UNATTRIBUTED,),
+                advice=(UNATTRIBUTED, *self._advice_on(group)),
             ),
         )
+
+    def _advice_on(self, group: _Group) -> Iterator[Advice]:
+        """Yield what the verdict on a group does not show."""
+        for why in self._unknown:
+            yield Advice.of("failures-unknown", why=why)
+        if group.terms is not None and group.terms.least_per_s is not None:
+            yield Advice.of("rps-not-judged", least_per_s=group.terms.least_per_s)
 
     def _verdict(self, group: _Group) -> Verdict | None:
         if group.terms is None:
             return None
         terms = group.terms.without_rps()
-        policy = Policy(
-            least=terms.samples or LEAST_OBSERVATIONS, gates=max(1, len(self._names.by_owner))
-        )
+        gates = len(self._names.by_owner) + (self._terms_of_the_run is not None)
+        policy = Policy(least=terms.samples or LEAST_OBSERVATIONS, gates=gates)
         return judge_counts(group.tally.tally(), terms.budget(), policy)
 
 

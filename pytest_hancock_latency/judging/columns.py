@@ -8,14 +8,15 @@ and buckets, which as dictionaries take ten times the memory and most of the tim
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Self
 
 from ..core.budget import Limit
 from ..core.duration import NS_PER_S
-from ..core.histogram import Histogram, index_of, middle
+from ..core.histogram import Histogram, indexes_of, middle
 from ..core.timeline import STRETCHES, Timeline
 from .counts import OverTime, Tally
+from .limit_judge import LimitCounts
 from .sequential import DELETION_WINDOW_NS
 
 if TYPE_CHECKING:
@@ -50,7 +51,13 @@ class Occurrences:
 
         if not len(values):
             return
-        self._parts.append(np.unique(values, return_counts=True))
+        self.add_counted(*np.unique(values, return_counts=True))
+
+    def add_counted(self, values: Nanoseconds, counts: Nanoseconds) -> None:
+        """Add different values in ascending order, each so many times."""
+        if not len(values):
+            return
+        self._parts.append((values, counts))
         if sum(len(part) for part, _ in self._parts[1:]) > len(self._parts[0][0]):
             self._merge()
 
@@ -95,25 +102,55 @@ class ColumnTally:
         Args:
             limits: all limits that the counts will be judged by.
         """
-        self._edges = {limit: index_of(limit.limit_ns) for limit in limits}
+        self._limits = tuple(limits)
         self._buckets = Occurrences()
         self._windows = Occurrences()
-        self._over = {limit: Occurrences() for limit in self._edges}
+        self._over = {limit: Occurrences() for limit in self._limits}
+        """Windows of the latencies over each limit, if they are known."""
+        self._count_over = dict.fromkeys(self._limits, 0)
         self._course = _Course()
         self._ends: tuple[int, int] | None = None
         """The first and the last window with a request; None if no start is known."""
         self.failures: dict[str, int] = defaultdict(int)
 
-    def add(self, buckets: Nanoseconds, windows: Nanoseconds | None) -> None:
-        """Add latencies by their buckets, each with its window; None if their start is unknown."""
+    def add(self, latencies_ns: Nanoseconds, windows: Nanoseconds | None) -> None:
+        """Add latencies, each with its window; None if their start is unknown.
+
+        Those over a limit are counted by their latency, and not by its bucket: a log in whole
+        milliseconds has many that are exactly as long as the limit.
+        """
+        buckets = indexes_of(latencies_ns)
         self._buckets.add(buckets)
+        over = {limit: latencies_ns > limit.limit_ns for limit in self._limits}
+        for limit, flags in over.items():
+            self._count_over[limit] += int(flags.sum())
         if windows is None or not len(windows):
             return
         self._windows.add(windows)
-        for limit, edge in self._edges.items():
-            self._over[limit].add(windows[buckets > edge])
+        for limit, flags in over.items():
+            self._over[limit].add(windows[flags])
         self._extend(windows)
         self._course.add(windows, buckets)
+
+    @classmethod
+    def sum(cls, parts: Sequence[ColumnTally], limits: Iterable[Limit]) -> Self:
+        """Return the counts of several kinds of request together.
+
+        Args:
+            limits: all limits that they will be judged by, which all parts have counted.
+        """
+        total = cls(limits)
+        for part in parts:
+            total._buckets.add_counted(*part._buckets.columns())
+            total._windows.add_counted(*part._windows.columns())
+            for limit in total._limits:
+                total._count_over[limit] += part._count_over[limit]
+                total._over[limit].add_counted(*part._over[limit].columns())
+            if part._ends is not None:
+                total._extend(part._ends)
+            total._course.add_all(part._course)
+            total.add_failures(part.failures, None)
+        return total
 
     def add_failures(self, kinds: Mapping[str, int], windows: Nanoseconds | None) -> None:
         """Add the number of failed requests by kind, and the windows in which they started."""
@@ -123,8 +160,8 @@ class ColumnTally:
         if windows is not None and len(windows):
             self._extend(windows)
 
-    def _extend(self, windows: Nanoseconds) -> None:
-        first, last = int(windows.min()), int(windows.max())
+    def _extend(self, windows: Iterable[int] | Nanoseconds) -> None:
+        first, last = _ends(windows)
         if self._ends is not None:
             first, last = min(first, self._ends[0]), max(last, self._ends[1])
         self._ends = first, last
@@ -157,12 +194,16 @@ class ColumnTally:
         histogram = self.histogram
         windows, totals = self._windows.columns()
         over_time = {limit: _over_time(windows, totals, over) for limit, over in self._over.items()}
+        counts = {
+            limit: LimitCounts(histogram.n, over, over) for limit, over in self._count_over.items()
+        }
         return Tally(
             raw=histogram,
             attributed=histogram,
             failed=sum(self.failures.values()),
             elapsed_ns=self.elapsed_ns,
             over_time=over_time if len(windows) else {},
+            counts=counts,
         )
 
     def timeline(self) -> Timeline | None:
@@ -184,6 +225,13 @@ def _over_time(windows: Nanoseconds, totals: Nanoseconds, over: Occurrences) -> 
     )
 
 
+def _ends(windows: Iterable[int] | Nanoseconds) -> tuple[int, int]:
+    import numpy as np
+
+    column = np.asarray(windows)
+    return int(column.min()), int(column.max())
+
+
 class _Course:
     """Buckets by intervals that double in length whenever there are too many of them."""
 
@@ -198,21 +246,38 @@ class _Course:
     def add(self, windows: Nanoseconds, buckets: Nanoseconds) -> None:
         import numpy as np
 
-        first, last = int(windows.min()), int(windows.max())
+        length = self._extend(*_ends(windows))
+        groups = buckets - buckets % _GROUP + _GROUP // 2
+        buckets = np.where(buckets < _EXACT_BELOW, buckets, groups)
+        self._cells.add(((windows // length) << _BUCKET_BITS) + buckets)
+
+    def add_all(self, other: _Course) -> None:
+        """Add all that another one has, which is no longer used."""
+        if other._ends is None:
+            return
+        self._lengthen(max(self._windows, other._windows))
+        self._extend(*other._ends)
+        other._lengthen(self._windows)
+        self._cells.add_counted(*other._cells.columns())
+
+    def _extend(self, first: int, last: int) -> int:
+        """Include these windows; return the number of windows in an interval."""
         if self._ends is not None:
             first, last = min(first, self._ends[0]), max(last, self._ends[1])
         self._ends = first, last
         length = self._windows
         while last // length - first // length >= STRETCHES:
             length *= 2
-        if length > self._windows:
-            cells, _ = self._cells.columns()
-            intervals = (cells >> _BUCKET_BITS) // (length // self._windows)
-            self._cells.change((intervals << _BUCKET_BITS) + cells % _BUCKETS)
-            self._windows = length
-        groups = buckets - buckets % _GROUP + _GROUP // 2
-        buckets = np.where(buckets < _EXACT_BELOW, buckets, groups)
-        self._cells.add(((windows // length) << _BUCKET_BITS) + buckets)
+        self._lengthen(length)
+        return length
+
+    def _lengthen(self, length: int) -> None:
+        if length == self._windows:
+            return
+        cells, _ = self._cells.columns()
+        intervals = (cells >> _BUCKET_BITS) // (length // self._windows)
+        self._cells.change((intervals << _BUCKET_BITS) + cells % _BUCKETS)
+        self._windows = length
 
     def timeline(self) -> Timeline | None:
         if self._ends is None:

@@ -9,7 +9,7 @@ from ..core.record import Record
 from ..core.verdict import Outcome
 from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
-from ..reporting.wording import explain, printable, scale_lines
+from ..reporting.wording import explain, printable, scale_lines, without_requests
 from ..runs.merging import by_built_in_limits
 from .participants import LOCAL, Participant, State
 
@@ -31,14 +31,14 @@ def summary_lines(
     """
     lines = ["", "latency budgets"]
     if not records:
-        return [*lines, NOTHING_MEASURED, *_unmatched(unmatched), *_about(participants)]
+        return [*lines, NOTHING_MEASURED, *without_requests(unmatched), *_about(participants)]
     lines += [*table_lines(records), f"{count_line(records)} ({UNIT_NOTE})"]
     lines += scale_lines(scale)
     for record in records:
         if record.outcome is not Outcome.WITHIN:
             lines += [f"{printable(record.title)}: {line}" for line in explain(record)]
     lines += _by_built_in_limits([record.title for record in records if by_built_in_limits(record)])
-    return [*lines, *_unmatched(unmatched), *advice_lines(records), *_about(participants)]
+    return [*lines, *without_requests(unmatched), *advice_lines(records), *_about(participants)]
 
 
 def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
@@ -47,13 +47,6 @@ def _by_built_in_limits(titles: Sequence[str]) -> list[str]:
     listed = ", ".join(map(printable, titles[:_MOST_TITLES]))
     rest = f" and {len(titles) - _MOST_TITLES} more" if len(titles) > _MOST_TITLES else ""
     return [f"judged by built-in limits, because no budget has their name: {listed}{rest}"]
-
-
-def _unmatched(names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    listed = ", ".join(f'"{printable(name)}"' for name in names)
-    return [f"budgets that no request matched: {listed}"]
 
 
 def _about(participants: Iterable[Participant]) -> list[str]:

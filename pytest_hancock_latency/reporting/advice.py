@@ -293,6 +293,24 @@ def _omission(f: Figures) -> str:
     )
 
 
+_UNKNOWN_FAILURES: Final = {
+    "no condition": "every row counts as a success: add --ok, such as --ok 'status<400'",
+    "no status": "every line counts as a success: add $status to the log format",
+    "no tags": (
+        "no line has one of the tags expected_response, error_code and status: add them to "
+        "systemTags of k6"
+    ),
+    "only responses": "the tool leaves out requests without a response, so more may have failed",
+}
+
+
+def _rps_not_judged(f: Figures) -> str:
+    return (
+        f"rps >= {f['least_per_s']:g} is not judged: only a run of Locust shows what limited the "
+        "rate"
+    )
+
+
 _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "cap-samples": _cap_by_number,
     "cap-time": _cap_by_time,
@@ -327,6 +345,8 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
         "measured by another tool, which does not know what the machine did: exceeded can be due "
         "to the machine or the network"
     ),
+    "failures-unknown": lambda f: f"failures are unknown: {_UNKNOWN_FAILURES[f['why']]}",
+    "rps-not-judged": _rps_not_judged,
     "alike-names": _alike_names,
     "worker-clock": _wrong_clock,
     "worker-invalid": _invalid_counts,

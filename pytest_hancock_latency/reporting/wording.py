@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -86,6 +86,12 @@ def scale_lines(scale: object) -> list[str]:
     if not isinstance(scale, int | float) or scale == 1:
         return []
     return [f"latency limits are multiplied by {scale:.12g} (--latency-scale)"]
+
+
+def without_requests(budgets: Iterable[str]) -> list[str]:
+    """Return the line about budgets that no request matched, if there are any."""
+    listed = ", ".join(f'"{printable(name)}"' for name in budgets)
+    return [f"budgets that no request matched: {listed}"] if listed else []
 
 
 def causes_text(slow: Slow) -> str:

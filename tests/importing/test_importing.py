@@ -147,7 +147,9 @@ def test_a_format_has_latencies_names_and_failures(
     assert ({failure: 1}, 1) == (record.failures, record.n)
     assert pytest.approx(record.quantiles_ns["p50"], rel=0.0005) == 12_000_000
     assert record.measurement.elapsed_ns
-    assert [advice.kind for advice in record.measurement.advice] == ["imported"]
+    responses_only = ["failures-unknown"] * (text in {HEY, OHA})
+    kinds = [advice.kind for advice in record.measurement.advice]
+    assert kinds == ["imported", *responses_only]
 
 
 def test_a_csv_needs_neither_name_nor_time_nor_condition(tmp_path: Path) -> None:
@@ -197,7 +199,8 @@ def test_names_without_end_are_judged_together(tmp_path: Path) -> None:
     text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(MOST_NAMES + 20))
     settings = ImportSettings("csv", CsvColumns("ms", name="url"))
     records = {record.test: record.n for record in imported(tmp_path, text, settings)}
-    assert len(records) == MOST_NAMES + 1
+    assert len(records) == MOST_NAMES + 2
+    assert records["Aggregated"] == MOST_NAMES + 20
     assert records[OTHER_NAMES] == 20
 
 
@@ -490,6 +493,8 @@ def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Pa
         "  exceeded p99: 100 of 1000 over 50 ms (10 %, allowed 1 %); p99 ≥ 80 ms\n\n"
         "advice for all: measured by another tool, which does not know what the machine did: "
         "exceeded can be due to the machine or the network (imported)\n"
+        "advice for all: failures are unknown: every row counts as a success: add --ok, such as "
+        "--ok 'status<400' (failures-unknown)\n"
     )
     command("report", artifact, "--format", "html", "-o", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.histogram import index_of, indexes_of
+from pytest_hancock_latency.core.histogram import index_of
 from pytest_hancock_latency.judging.columns import (
     MOST_FAILURES,
     OTHER_FAILURES,
@@ -28,8 +28,8 @@ def test_columns_are_counted_like_pieces(parts: list[list[tuple[int, int]]]) -> 
         for window, latency_ns in requests:
             pieces.add(window, {index_of(latency_ns): 1})
         windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
-        columns.add(indexes_of(latencies), windows)
-    assert pieces.tally() == columns.tally()
+        columns.add(latencies, windows)
+    assert pieces.tally().raw == columns.tally().raw
     exact, grouped = pieces.timeline(), columns.timeline()
     assert exact
     assert grouped
@@ -41,6 +41,36 @@ def test_columns_are_counted_like_pieces(parts: list[list[tuple[int, int]]]) -> 
         columns.started_unix_s,
         columns.ended_unix_s,
     )
+
+
+@given(REQUESTS)
+def test_latencies_over_a_limit_are_counted_exactly(requests: list[tuple[int, int]]) -> None:
+    """Also those that share the bucket of the limit."""
+    tally = ColumnTally(LIMITS)
+    near = [(window, LIMITS[0].limit_ns + latency_ns % 3 - 1) for window, latency_ns in requests]
+    windows, latencies = (np.array(column, np.int64) for column in zip(*near, strict=True))
+    tally.add(latencies, windows)
+    counted = tally.tally()
+    over = sum(latency_ns > LIMITS[0].limit_ns for _, latency_ns in near)
+    assert [counted.counts[limit].over for limit in LIMITS] == [over, 0]
+    assert sum(counted.over_time[LIMITS[0]].exceeding) == over
+
+
+@given(st.lists(REQUESTS, min_size=1, max_size=4))
+def test_the_sum_of_several_kinds_is_what_counting_them_together_gives(
+    kinds: list[list[tuple[int, int]]],
+) -> None:
+    together, parts = ColumnTally(LIMITS), []
+    for requests in kinds:
+        windows, latencies = (np.array(column, np.int64) for column in zip(*requests, strict=True))
+        parts.append(ColumnTally(LIMITS))
+        for tally in (parts[-1], together):
+            tally.add(latencies, windows)
+            tally.add_failures({"HTTP 503": 2}, windows[:1])
+    total = ColumnTally.sum(parts, LIMITS)
+    assert total.tally() == together.tally()
+    assert total.timeline() == together.timeline()
+    assert total.failures == together.failures
 
 
 def test_without_starts_there_is_only_a_histogram() -> None:

@@ -32,6 +32,16 @@ SENTENCES = {
         "measured by another tool, which does not know what the machine did: exceeded can be due "
         "to the machine or the network"
     ),
+    Advice.of("failures-unknown", why="no condition"): (
+        "failures are unknown: every row counts as a success: add --ok, such as --ok 'status<400'"
+    ),
+    Advice.of("failures-unknown", why="only responses"): (
+        "failures are unknown: the tool leaves out requests without a response, so more may have "
+        "failed"
+    ),
+    Advice.of("rps-not-judged", least_per_s=200.0): (
+        "rps >= 200 is not judged: only a run of Locust shows what limited the rate"
+    ),
     Advice.of("many-names", names=300): (
         "more than 300 names: the rest are judged together; give requests of the same kind the "
         "same name=, as in get(url, name='/items/[id]')"
