@@ -251,14 +251,14 @@ class _Course:
         buckets = np.where(buckets < _EXACT_BELOW, buckets, groups)
         self._cells.add(((windows // length) << _BUCKET_BITS) + buckets)
 
-    def add_all(self, other: _Course) -> None:
-        """Add all that another one has, which is no longer used."""
-        if other._ends is None:
+    def add_all(self, course: _Course) -> None:
+        """Add all that another one has; it is changed."""
+        if course._ends is None:
             return
-        self._lengthen(max(self._windows, other._windows))
-        self._extend(*other._ends)
-        other._lengthen(self._windows)
-        self._cells.add_counted(*other._cells.columns())
+        self._lengthen(max(self._windows, course._windows))
+        self._extend(*course._ends)
+        course._lengthen(self._windows)
+        self._cells.add_counted(*course._cells.columns())
 
     def _extend(self, first: int, last: int) -> int:
         """Include these windows; return the number of windows in an interval."""

@@ -92,8 +92,8 @@ class Ledger:
         """The paths of artifacts for readers, on one line; empty if there are none."""
         paths = {kind: self._paths[kind] for kind in _OPENED if kind in self._paths}
         if not self.has_gates:
-            kept = ", ".join(_relative(path) for path in paths.values() if path.is_file())
-            return f"no gate ran, so these are of an earlier session: {kept}" if kept else ""
+            earlier = ", ".join(_relative(path) for path in paths.values() if path.is_file())
+            return f"no gate ran, so these are of an earlier session: {earlier}" if earlier else ""
         places = ", ".join(
             f"{_OPENED[kind]} {_relative(path)}"
             for kind, path in paths.items()
