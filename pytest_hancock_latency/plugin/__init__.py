@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .options import add_options, anything_set, may_name_tests
+from .options import add_options, anything_set, may_name_tests, project_file
 
 if TYPE_CHECKING:
     from .activation import Activation
@@ -71,7 +71,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the budgets of all collected tests before anything is measured."""
     marked = _marked(items)
-    if marked or _ACTIVE in config.stash or may_name_tests(config.rootpath / "pyproject.toml"):
+    if marked or _ACTIVE in config.stash or may_name_tests(project_file(config)):
         _activation(config).prepare(items, marked)
 
 

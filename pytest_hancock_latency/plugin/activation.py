@@ -32,6 +32,7 @@ from .kept_speed import KeptSpeed, machine_kind
 from .kept_tests import KeptTests
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
+from .options import project_file
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
 from .sampler import Sampler
 from .session_facts import SessionFacts
@@ -183,7 +184,7 @@ def _usable(config: pytest.Config) -> tuple[Settings, NamedBudgets]:
 
 def _speed_of_limits(settings: Settings, config: pytest.Config) -> MachineSpeed | None:
     try:
-        return read_machine(settings.budgets or config.rootpath / "pyproject.toml")
+        return read_machine(settings.budgets or project_file(config))
     except BudgetError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -28,7 +28,7 @@ from .body_as_request import measured
 from .duel_side import DuelSide
 from .exclusive import run_gates_alone, with_turn
 from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
-from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of
+from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of, test_of
 from .kept_speed import SPEED, shown_speed
 from .kept_tests import TESTS, shown_tests
 from .live import Live
@@ -192,7 +192,7 @@ class ItemHooks:
 
     def _record(self, item: pytest.Item, settings: ItemSettings, sample: Sample) -> Record:
         run = TestRun(
-            test=item.nodeid,
+            test=test_of(item),
             strict=settings.strict,
             budget_name=settings.budget_name,
             worker=self._worker,

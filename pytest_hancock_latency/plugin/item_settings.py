@@ -67,7 +67,7 @@ def item_settings_of(
     Args:
         gates: number of gates in the build.
     """
-    test = item.nodeid
+    test = test_of(item)
     if settings.mode is Mode.OFF:
         return ItemSettings(test, settings.mode, RUN_ONCE, None, strict=False, gates=gates)
     own, plan = terms or Terms(), settings.plan
@@ -96,6 +96,16 @@ def item_settings_of(
         budget_name=own.budget_name,
         regression=own.regression,
     )
+
+
+def test_of(item: pytest.Item) -> str:
+    """Return the node id of a test, without the group that ``--dist=loadgroup`` appends to it.
+
+    The same test has the same name in all sessions: budgets and baselines are found by it.
+    """
+    node_id, at, _ = item.nodeid.rpartition("@")
+    is_with_group = at and node_id.endswith(item.name) and not item.nodeid.endswith(item.name)
+    return node_id if is_with_group else item.nodeid
 
 
 def _timeout_ns(item: pytest.Item) -> int:

@@ -27,7 +27,7 @@ from ..errors import LatencyError, NothingMeasured
 from ..files.artifact import read_artifact
 from ..files.options import ENVIRONMENT, GUIDE_ARTIFACT
 from .item_hooks import LOAD_RECORDS
-from .item_settings import ITEM_SETTINGS
+from .item_settings import ITEM_SETTINGS, test_of
 from .settings import Mode, Settings
 
 _GATE_LOCUSTFILE: Final = Path(__file__).parents[1] / "locust_gate" / "locustfile.py"
@@ -161,7 +161,7 @@ class LocustRunner:
         strict = self._settings.strict
         own = [
             replace(
-                record, test=self._item.nodeid, name=record.test, strict=record.strict or strict
+                record, test=test_of(self._item), name=record.test, strict=record.strict or strict
             )
             for record in records
         ]

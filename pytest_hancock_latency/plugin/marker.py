@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, reduce
-from typing import Any, Final, TypedDict, Unpack, overload
+from typing import Any, Final, NamedTuple, TypedDict, Unpack, overload
 
 import pytest
 
@@ -14,7 +14,8 @@ from ..core.pattern import breadth, matches
 from ..core.quantile import looks_like_quantile
 from ..errors import BudgetError, did_you_mean
 from ..files.budget import check_tables, read_budgets
-from .options import may_name_tests
+from .item_settings import test_of
+from .options import may_name_tests, project_file
 from .settings import Settings
 
 Limit = int | float | str
@@ -97,7 +98,7 @@ class NamedBudgets:
 
     def __init__(self, settings: Settings, config: pytest.Config) -> None:
         self._path = settings.budgets
-        self._fallback = config.rootpath / "pyproject.toml"
+        self._fallback = project_file(config)
         self._file = self._path or self._fallback
         self._budgets: Mapping[str, Terms] | None = None
         self._used_names: set[str] = set()
@@ -143,10 +144,11 @@ class NamedBudgets:
         Raises:
             BudgetError: two budgets match equally well, or the file cannot be read.
         """
+        names = self._names_of(item) if self._patterns else _Names((), ())
         fitting = sorted(
-            (_how_broad(pattern, item), name)
+            (_how_broad(pattern, names), name)
             for pattern, name in self._patterns
-            if _fits(pattern, item)
+            if _fits(pattern, names)
         )
         if not fitting:
             return None
@@ -158,6 +160,15 @@ class NamedBudgets:
                 "match it equally well: write a longer pattern for one of them"
             )
         return self.get(name).without_rps()
+
+    def _names_of(self, item: pytest.Item) -> _Names:
+        """Return the names of a test; its path may start from the project or from pytest's root."""
+        node_ids = [test_of(item)]
+        root = self._file.parent
+        if root != item.config.rootpath and item.path.is_relative_to(root):
+            _, colons, inside = node_ids[0].partition("::")
+            node_ids.append(item.path.relative_to(root).as_posix() + colons + inside)
+        return _names(item, node_ids)
 
     @cached_property
     def _patterns(self) -> Sequence[tuple[str, str]]:
@@ -176,22 +187,34 @@ class NamedBudgets:
         return self._budgets
 
 
-def _fits(pattern: str, item: pytest.Item) -> bool:
-    """Whether a pattern matches the test, or a folder, file or class that contains it."""
-    parts = (item.nodeid[: end.start()] for end in _PART_ENDS.finditer(item.nodeid))
-    return any(matches(pattern, name) for name in (*_names(item), *parts))
+class _Names(NamedTuple):
+    """The names by which patterns find a test."""
+
+    own: tuple[str, ...]
+    """Node ids and names, with and without parameters."""
+    of_parents: tuple[str, ...]
+    """Those of the folders, the file and the classes that contain it."""
 
 
-def _how_broad(pattern: str, item: pytest.Item) -> tuple[bool, tuple[int, int]]:
-    """Sort key: smaller if it matches the test itself, then for more literal characters."""
-    return pattern not in _names(item), breadth(pattern)
-
-
-def _names(item: pytest.Item) -> tuple[str, ...]:
-    """Return the names of a test: node id and name, with and without parameters."""
+def _names(item: pytest.Item, node_ids: Sequence[str]) -> _Names:
     function = getattr(item, "originalname", None) or item.name
-    without_parameters = item.nodeid.removesuffix(item.name) + function
-    return item.nodeid, without_parameters, item.name, function
+    own: list[str] = []
+    for node_id in node_ids:
+        own += (node_id, node_id.removesuffix(item.name) + function)
+    parents = (
+        node_id[: end.start()] for node_id in node_ids for end in _PART_ENDS.finditer(node_id)
+    )
+    return _Names((*own, item.name, function), tuple(parents))
+
+
+def _fits(pattern: str, names: _Names) -> bool:
+    """Whether a pattern matches the test, or a folder, file or class that contains it."""
+    return any(matches(pattern, name) for name in (*names.own, *names.of_parents))
+
+
+def _how_broad(pattern: str, names: _Names) -> tuple[bool, tuple[int, int]]:
+    """Sort key: smaller if it matches the test itself, then for more literal characters."""
+    return pattern not in names.own, breadth(pattern)
 
 
 def terms_of(item: pytest.Item, budgets: NamedBudgets) -> Terms:

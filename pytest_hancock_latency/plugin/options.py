@@ -77,6 +77,23 @@ OPTIONS: Final = (
 )
 
 
+def project_file(config: pytest.Config) -> Path:
+    """Return the pyproject.toml of the project, whether or not it exists.
+
+    A pytest.ini in a folder of tests, ``-c`` and ``--rootdir`` move the root folder of a session
+    away from it. So it is the nearest one at or above that folder or, if there is none, at or above
+    the folder in which pytest was started. What is above a repository is not part of it.
+    """
+    for start in (config.rootpath, config.invocation_params.dir):
+        for folder in (start, *start.parents):
+            file = folder / "pyproject.toml"
+            if file.is_file():
+                return file
+            if (folder / ".git").exists():
+                break
+    return config.rootpath / "pyproject.toml"
+
+
 def may_name_tests(file: Path) -> bool:
     """Whether a pyproject.toml may assign budgets to tests; reading it takes 30 µs."""
     try:

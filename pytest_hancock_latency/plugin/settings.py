@@ -30,7 +30,7 @@ from ..files.options import (
 from ..measuring.plan import SHARED_NS, Plan
 from ..reporting.columns import Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
-from .options import OPTIONS
+from .options import OPTIONS, project_file
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         group_by=_read(values["group_by"], parse_group_by, None),
         budgets=_path(values["budgets"]),
         baseline=_path(values["baseline"]),
-        profile=_read(values["profile"], _profile_in(config.rootpath / "pyproject.toml"), None),
+        profile=_read(values["profile"], _profile_in(project_file(config)), None),
         history_keep=_read(values["history_keep"], parse_kept, KEPT_RUNS),
         pool_history=_read(values["pool_history"], parse_switch, False),
         artifacts=artifact_paths(

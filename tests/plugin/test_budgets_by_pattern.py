@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+
+from pytest_hancock_latency.plugin.item_settings import test_of as name_of
 
 from .conftest import Errors, Suite
 
@@ -267,3 +271,52 @@ def test_what_suggest_writes_is_enough_to_gate_unmarked_tests(suite: Suite) -> N
     result = suite.run("--latency-budgets=latency.toml", "--latency-scale=20")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines("4 within*")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tests",),
+        ("-c", "tests/pytest.ini"),
+        ("-c", "tests/pytest.ini", "tests/test_it.py"),
+        ("--rootdir=tests", "tests"),
+        ("--rootdir=elsewhere", "tests"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("pattern", ["tests/test_it.py", "tests/test_it.py::test_slow"])
+def test_a_pytest_ini_that_moves_the_root_hides_no_budget(
+    suite: Suite, arguments: tuple[str, ...], pattern: str
+) -> None:
+    """Patterns of the project's file are paths from its folder, wherever pytest's root is."""
+    suite.write("def test_slow(): cpu.use(0.002)\n")
+    for folder in ("tests", "elsewhere"):
+        (suite.path / folder).mkdir()
+    (suite.path / "tests" / "pytest.ini").write_text("[pytest]\npythonpath = ..\n")
+    (suite.path / "test_it.py").rename(suite.path / "tests" / "test_it.py")
+    pyproject(suite, budget("slow", 500, pattern))
+    suite.run(*arguments, "--latency-max-samples=60").stdout.fnmatch_lines(["slow *within*"])
+
+
+def test_what_is_above_a_repository_is_not_part_of_the_project(suite: Suite) -> None:
+    pyproject(suite, budget("slow", 500, "test_it"))
+    inside = suite.path / "repository"
+    (inside / ".git").mkdir(parents=True)
+    (inside / "pytest.ini").write_text("[pytest]\n")
+    (inside / "test_it.py").write_text("def test_it(): pass\n")
+    output = suite.run(f"--rootdir={inside}", str(inside)).stdout.str()
+    assert "1 passed" in output
+
+
+@pytest.mark.parametrize(
+    ("node_id", "name", "test"),
+    [
+        ("test_it.py::test_query", "test_query", "test_it.py::test_query"),
+        ("test_it.py::test_query@db", "test_query", "test_it.py::test_query"),
+        ("test_it.py::test_query[a@b]", "test_query[a@b]", "test_it.py::test_query[a@b]"),
+        ("test_it.py::test_query[a@b]@db", "test_query[a@b]", "test_it.py::test_query[a@b]"),
+    ],
+)
+def test_a_test_has_the_same_name_with_a_group_of_xdist(node_id: str, name: str, test: str) -> None:
+    item = SimpleNamespace(nodeid=node_id, name=name)
+    assert name_of(item) == test  # type: ignore[arg-type]
