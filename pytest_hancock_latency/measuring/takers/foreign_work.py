@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ...core.attribution import Windows
+from ...core.duration import NS_PER_S
 from ..clock import Clock
 from ..environment import allowed_cpus
 from .control_groups import ControlGroups, Groups, throttled_by_others
@@ -65,7 +66,7 @@ _IDLE_FIELDS: Final = (3, 4)
 _STOLEN_FIELD: Final = 7
 
 
-class _CpuTimes(NamedTuple):
+class CpuTimes(NamedTuple):
     """Times of one CPU, or of several together, in ns."""
 
     busy: float = 0.0
@@ -74,7 +75,7 @@ class _CpuTimes(NamedTuple):
     stolen: float = 0.0
 
 
-NO_TIMES: Final = _CpuTimes()
+NO_TIMES: Final = CpuTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class _Counters:
     """Readings at the border between two windows."""
 
     at: int
-    cpus: Mapping[int, _CpuTimes]
+    cpus: Mapping[int, CpuTimes]
     tree_cpu_ns: int
     children_cpu_ns: int
     groups: Groups
@@ -102,7 +103,7 @@ class ForeignWork:
         self._unlooked_ns = self._unlooked_calls = 0
         """Length of the windows since they were last looked at, and the calls in them."""
         self._control_groups = ControlGroups()
-        self._tick_ns = 1e9 / os.sysconf("SC_CLK_TCK")
+        self._tick_ns = NS_PER_S / os.sysconf("SC_CLK_TCK")
         self._foreign: list[float] = []
         self._consumed: list[float] = []
         self._throttled: list[float] = []
@@ -134,7 +135,7 @@ class ForeignWork:
         tree = _pids_of(self._tree)
         throttled = throttled_by_others(before.groups, after.groups, tree)
         own = max(0, after.tree_cpu_ns - before.tree_cpu_ns)
-        times = _growth(before, after, cpus)
+        times = growth(before.cpus, after.cpus, cpus)
         others = max(0.0, times.busy + uncounted - own)
         self._foreign.append(others + throttled)
         self._consumed.append(min(1.0, self._foreign[-1] / (length * len(cpus))))
@@ -180,7 +181,7 @@ class ForeignWork:
     def _read(self) -> _Counters:
         return _Counters(
             at=self._clock(),
-            cpus=self._cpu_times(),
+            cpus=cpu_times(),
             tree_cpu_ns=self._tree.cpu_ns(),
             children_cpu_ns=self._tree.children_cpu_ns(),
             groups=self._control_groups.read(_pids_of(self._tree)),
@@ -188,33 +189,37 @@ class ForeignWork:
             opened=_opened_connections(),
         )
 
-    def _cpu_times(self) -> dict[int, _CpuTimes]:
-        """Return the times of each CPU."""
-        cpus = {}
-        for line in lines_of(_STAT):
-            name, *fields = line.split()
-            if not name.startswith("cpu"):
-                break  # the rest is long, and about interrupts
-            if name[3:].isdigit():
-                times = [self._tick_ns * int(field) for field in fields[:8]]  # user has the guest's
-                idle = sum(times[at] for at in _IDLE_FIELDS)
-                cpus[int(name[3:])] = _CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
-        return cpus
+
+def cpu_times() -> dict[int, CpuTimes]:
+    """Return the times of each CPU since the machine booted; none without /proc."""
+    tick_ns = NS_PER_S / os.sysconf("SC_CLK_TCK") if is_supported() else 0.0
+    cpus = {}
+    for line in lines_of(_STAT):
+        name, *fields = line.split()
+        if not name.startswith("cpu"):
+            break  # the rest is long, and about interrupts
+        if name[3:].isdigit():
+            times = [tick_ns * int(field) for field in fields[:8]]  # user has the guest's
+            idle = sum(times[at] for at in _IDLE_FIELDS)
+            cpus[int(name[3:])] = CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
+    return cpus
 
 
-def _growth(before: _Counters, after: _Counters, cpus: set[int]) -> _CpuTimes:
+def growth(
+    before: Mapping[int, CpuTimes], after: Mapping[int, CpuTimes], cpus: set[int]
+) -> CpuTimes:
     """Return the growth of the times of these CPUs together."""
-    both = before.cpus.keys() & after.cpus.keys() & cpus
-    pairs = [(before.cpus[cpu], after.cpus[cpu]) for cpu in both]
-    return _CpuTimes(
+    both = before.keys() & after.keys() & cpus
+    pairs = [(before[cpu], after[cpu]) for cpu in both]
+    return CpuTimes(
         *(
             max(0.0, sum(last[at] - first[at] for first, last in pairs))
-            for at in range(len(_CpuTimes._fields))
+            for at in range(len(CpuTimes._fields))
         )
     )
 
 
-def _is_calm(before: _Counters, after: _Counters, times: _CpuTimes, cpus: int) -> bool:
+def _is_calm(before: _Counters, after: _Counters, times: CpuTimes, cpus: int) -> bool:
     """Whether hardly anybody waited for a CPU, as far as the kernel tells."""
     length = after.at - before.at
     if times.stolen > NEXT_TO_NOTHING * length * cpus:

@@ -281,6 +281,35 @@ def scan(own: int, descendants: Iterable[int]) -> Scan:
     return Scan(tuple(ports), children, unseen, words)
 
 
+class Server(NamedTuple):
+    """The processes that listen on a port, and what belongs to them."""
+
+    processes: tuple[int, ...]
+    """Those that listen, their descendants, and the local processes that they may wait for."""
+    clients: frozenset[int]
+    """The local processes that are connected to the port."""
+
+
+def server_on(port: int) -> Server:
+    """Find the server on a TCP port of this machine; without processes if none is visible."""
+    links, holders, sockets = _listeners(port), _holders(), _Sockets.read()
+    listening = set().union(*(holders.get(link, ()) for link in links))
+    members = dict.fromkeys(sorted(listening))
+    for pid in listening:
+        members |= dict.fromkeys(scan(pid, _descendants(pid)).processes)
+    connected = (holders.get(link, set()) for link in sockets.clients_of(port))
+    clients = frozenset[int]().union(*connected) - members.keys()
+    return Server(tuple(members), clients)
+
+
+def _listeners(port: int) -> Iterator[str]:
+    """Yield the links of the sockets that listen on a port."""
+    for name in _TCP_FILES:
+        for fields in _table(f"{PROC}/net/{name}"):
+            if fields[3] == _LISTENING and _port(fields[1]) == port:
+                yield f"socket:[{fields[9]}]"
+
+
 def _children_in_words(children: Collection[int]) -> Iterator[str]:
     if children:
         names = ", ".join(sorted({_name_of(pid) for pid in children}))
@@ -338,6 +367,10 @@ class _Sockets:
         if link not in self._clients:
             return None
         return self._clients[link] or ""
+
+    def clients_of(self, port: int) -> Iterator[str]:
+        """Yield the links of the client sockets that are connected to a port."""
+        return (link for link, server in self._ports.items() if server == port)
 
     def _read_tcp(self) -> None:
         ends: dict[tuple[str, str], str] = {}
