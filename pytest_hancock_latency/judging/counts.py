@@ -84,6 +84,9 @@ class Tally:
     """What was counted while measuring, which is more than histograms know; empty if unknown."""
     spans_windows: bool = False
     """Whether undisturbed calls were spread over enough windows in one of the samples."""
+    unfinished: CountsOver = field(default_factory=Histogram)
+    """How long requests in progress have taken so far: if that is over a limit, so is the request,
+    although it is not among the latencies yet."""
 
 
 def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict:
@@ -131,7 +134,8 @@ def _judge_limit(
         n_attributed, over_attributed = tally.raw.n, tally.attributed.surely_over(limit_ns)
     else:
         n_attributed, over_attributed = sum(windows.totals), sum(windows.exceeding)
-    counts = LimitCounts(tally.raw.n, tally.raw.maybe_over(limit_ns), over_attributed)
+    late = tally.unfinished.surely_over(limit_ns)
+    counts = LimitCounts(tally.raw.n + late, tally.raw.maybe_over(limit_ns) + late, over_attributed)
     kept = tally.counts.get(limit)
     if kept is not None and kept.n == tally.raw.n:
         counts = kept

@@ -28,7 +28,7 @@ _SPREAD: Final = 2
 machine only if even the lower rate is hopeless."""
 _MANY: Final = 2_000
 """Observations over a limit that no pass has: the table for more of them takes seconds to make."""
-_FARTHEST: Final = 10_000_000
+FARTHEST: Final = 10_000_000
 """Observations beyond which a forecast is useless."""
 
 _SUSPICIOUS: Final = 0.1
@@ -175,7 +175,7 @@ class LimitJudge:
         """Return how many more observations the limit needs at least to pass."""
         counts = self._counts
         if self._lacks_time_to_pass or counts.over > _MANY:
-            return _FARTHEST
+            return FARTHEST
         return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def would_exceed(self, most: int) -> bool:
@@ -461,8 +461,8 @@ def _needed(table: Table, limit: Limit, counts: LimitCounts) -> int | None:
     if not n:
         return table.within_from(0)
     if counts.over_attributed > limit.allowed * n:
-        return table.exceeded_at_rate(n, counts.over_attributed, _FARTHEST)
-    return table.within_at_rate(n, counts.over, _FARTHEST)
+        return table.exceeded_at_rate(n, counts.over_attributed, FARTHEST)
+    return table.within_at_rate(n, counts.over, FARTHEST)
 
 
 def too_many_failures(table: Table, failed: int, attempts: int) -> bool:
@@ -477,7 +477,7 @@ def failures_need(table: Table, allowed: Fraction, failed: int, attempts: int) -
     """
     if failed <= allowed * attempts or too_many_failures(table, failed, attempts):
         return 0
-    shown_from = table.exceeded_at_rate(attempts, failed, _FARTHEST)
+    shown_from = table.exceeded_at_rate(attempts, failed, FARTHEST)
     return 0 if shown_from is None else max(1, shown_from - attempts)
 
 
