@@ -223,7 +223,8 @@ class RpsVerdict:
     short: int
     """Intervals with fewer requests than the limit requires."""
     strained: int = 0
-    """Intervals in which the load generator was short of CPU: they cannot lead to *exceeded*."""
+    """Intervals in which the load generator or the server was short of CPU: they cannot lead to
+    *exceeded*."""
     short_strained: int = 0
     """Intervals that are both short and strained."""
     needed: int | None = None

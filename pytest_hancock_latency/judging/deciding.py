@@ -92,8 +92,8 @@ def _of_limit(part: LimitVerdict, verdict: Verdict) -> Undecided:
         return Undecided(label, part.reason, None, verdict.least_time_ns - verdict.elapsed_ns)
     if part.reason in _NOT_BY_LENGTH or part.needed is None or not part.n:
         return Undecided(label, part.reason)
-    more = max(1, part.needed - part.n)
-    return Undecided(label, part.reason, more, more * verdict.elapsed_ns // part.n)
+    added_count = max(1, part.needed - part.n)
+    return Undecided(label, part.reason, added_count, added_count * verdict.elapsed_ns // part.n)
 
 
 def _of_errors(failures: FailureVerdict, elapsed_ns: int) -> Undecided:
@@ -102,11 +102,11 @@ def _of_errors(failures: FailureVerdict, elapsed_ns: int) -> Undecided:
         return Undecided(ERRORS, Reason.MACHINE)
     is_over = failed > failures.allowed * attempts
     at_rate = table.exceeded_at_rate if is_over else table.within_at_rate
-    needed = at_rate(attempts, failed, FARTHEST)
-    if needed is None:
+    needed_count = at_rate(attempts, failed, FARTHEST)
+    if needed_count is None:
         return Undecided(ERRORS, Reason.NEAR)
-    more = max(1, needed - attempts)
-    return Undecided(ERRORS, Reason.FEW, more, more * elapsed_ns // attempts)
+    added_count = max(1, needed_count - attempts)
+    return Undecided(ERRORS, Reason.FEW, added_count, added_count * elapsed_ns // attempts)
 
 
 def _of_rps(rps: RpsVerdict) -> Undecided:

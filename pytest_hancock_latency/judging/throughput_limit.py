@@ -95,7 +95,7 @@ def judge_rps(  # noqa: PLR0913, PLR0917 - what a verdict on a rate depends on
         least_per_s: the limit.
         policy: how certain *within* must be.
         alpha: probability of a false *exceeded*.
-        strained: windows in which the load generator was short of CPU.
+        strained: windows in which the load generator or the server was short of CPU.
         reachable_per_s: requests/s if responses took no time; None if unlimited.
     """
     shortest_ns = max(NS_PER_S, _LEAST_REQUESTS / least_per_s * NS_PER_S)

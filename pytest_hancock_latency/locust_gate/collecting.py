@@ -10,10 +10,11 @@ from typing import Any, Final
 import gevent
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
-from .generator import Watch, window_at
+from .generator import Watch, servers_of, window_at
 from .listener import KEY, Listener, increment_from_plain
 from .participants import LOCAL, Participants
 from .run_judge import RunJudge, WindowRange
+from .unfinished import Unfinished
 from .worker import FINISH, FINISHED
 
 PATIENCE_S: Final = 5.0
@@ -33,6 +34,7 @@ class Collecting:
         self.changed_s = 0.0
         """When a worker was last lost or joined during the run."""
         self._listener, self._watch = Listener(), Watch()
+        self._unfinished = Unfinished(environment.runner, self._listener)
         self._finished: set[str] = set()
         self._news = self._winding_down = False
         runner = environment.runner
@@ -60,7 +62,7 @@ class Collecting:
         self.running, self.changed_s, self._winding_down = True, 0.0, False
         self.participants.begin(time.time(), [LOCAL] if self.makes_load else self._alive())
         if self.makes_load:
-            self._watch.start()
+            self._watch.start(servers_of(self._environment))
 
     def wind_down(self) -> None:
         """Called when users are about to stop; workers that finish now do not change the load."""
@@ -70,9 +72,10 @@ class Collecting:
         """Add the counts of this process; check for missing workers."""
         if self.makes_load:
             counted, strain = self._listener.take(), self._watch.take()
-            if counted or strain.seconds:
+            unfinished = self._unfinished.take()
+            if counted or strain.seconds or unfinished:
                 added = self._run_judge.add(counted, self._windows())
-                self.participants.reported(LOCAL, added, strain, time.time())
+                self.participants.reported(LOCAL, added, strain, time.time(), unfinished)
             return
         for id_, client in list(self._environment.runner.clients.items()):
             missing = client.state == STATE_MISSING
@@ -147,5 +150,5 @@ class Collecting:
         if not counted and not strain.seconds and not self.running:
             return  # idle workers report as well
         added = self._run_judge.add(counted, self._windows())
-        self.participants.reported(id_, added, strain, time.time())
+        self.participants.reported(id_, added, strain, time.time(), counted.unfinished)
         self._news = True

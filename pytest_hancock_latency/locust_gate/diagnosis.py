@@ -10,6 +10,7 @@ from ..core.advice import Advice
 from ..core.duration import NS_PER_MS
 from ..core.histogram import Histogram, as_if_open, omitted_requests
 from ..core.quantile import P99
+from .generator import WINDOWS_PER_S
 from .participants import LOCAL, Participant, State
 
 LAG_NS: Final = 50 * NS_PER_MS
@@ -28,9 +29,10 @@ _ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{
 
 
 def about_participants(participants: Iterable[Participant]) -> list[Advice]:
-    """Return advice for all records about processes that were overloaded or lost."""
-    advice = []
+    """Return advice for all records about processes that were overloaded, starved or lost."""
+    advice, server_starved = [], set[int]()
     for participant in participants:
+        server_starved |= participant.strain.server_starved
         local = participant.id == LOCAL
         process = "the load generator" if local else f"worker {participant.id}"
         advice += _about_strain(participant, process)
@@ -58,6 +60,8 @@ def about_participants(participants: Iterable[Participant]) -> list[Advice]:
             )
         if participant.state is State.WITHOUT_GATE:
             advice.append(Advice.of("worker-without-gate", process=process))
+    if (seconds := len(server_starved) / WINDOWS_PER_S) >= _STARVED_S:
+        advice.append(Advice.of("server-starved", seconds=seconds))
     return advice
 
 

@@ -13,6 +13,7 @@ import locust
 
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
+from .ending import Ending
 from .participants import Participant
 from .settings import Settings
 
@@ -31,7 +32,7 @@ class Facts:
         """Called when a test starts."""
         self._started_unix_s = round(time.time(), 3)
 
-    def plain(self, participants: Iterable[Participant]) -> dict[str, Any]:
+    def plain(self, participants: Iterable[Participant], ending: Ending) -> dict[str, Any]:
         """All facts as plain data."""
         return {
             "tool": "pytest-hancock-latency",
@@ -40,9 +41,10 @@ class Facts:
             "settings": {
                 "strict": self._settings.strict,
                 "abort": self._settings.abort,
+                "until_decided": self._settings.until_decided,
                 "scale": float(self._settings.scale),
             },
-            "locust": self._locust(participants),
+            "locust": {**self._locust(participants), **ending.to_plain()},
         }
 
     @cached_property

@@ -8,9 +8,9 @@ that the process uses, and how late a sleeping greenlet wakes up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import gevent
 
@@ -18,6 +18,7 @@ from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
 from ..judging.counts import add_counts
 from ..judging.sequential import DELETION_WINDOW_NS
+from ..measuring.takers.local_server import LocalServer, local_servers
 from ..measuring.takers.schedstat import NoScheduler, Scheduler
 
 NAP_S: Final = 0.05
@@ -50,6 +51,8 @@ class Strain:
     """Time that the thread of all users waited for a CPU, in ns, by window."""
     busy: set[int] = field(default_factory=set)
     """Windows of the seconds in which it fully used its core."""
+    server_starved: set[int] = field(default_factory=set)
+    """Windows in which others kept the server on its machine from a CPU."""
 
     def add(self, measurements: Strain) -> None:
         """Add later measurements, or those of another process."""
@@ -58,6 +61,7 @@ class Strain:
         add_counts(self.greenlet_lags, measurements.greenlet_lags)
         add_counts(self.waits, measurements.waits)
         self.busy |= measurements.busy
+        self.server_starved |= measurements.server_starved
 
     @property
     def starved(self) -> frozenset[int]:
@@ -90,10 +94,17 @@ class Watch:
         self._strain = Strain()
         self._began, self._cpu_s = clock(), cpu()
         self._greenlet: gevent.Greenlet | None = None
+        self._urls: Collection[str] = ()
+        self._servers: list[LocalServer] | None = None
+        """Those of the URLs on this machine; None before they are looked for."""
 
-    def start(self) -> None:
-        """Start monitoring; earlier measurements are dropped."""
+    def start(self, urls: Collection[str] = ()) -> None:
+        """Start monitoring this process and the servers of these URLs.
+
+        Earlier measurements are dropped.
+        """
         self.stop()
+        self._urls, self._servers = urls, None
         self.take()
         self._began, self._cpu_s = self._clock(), self._cpu()
         self._waited, self._noted_s = self._waited_ns(), self._unix_s()
@@ -123,14 +134,23 @@ class Watch:
         self._note_wait()
         passed = self._clock() - self._began
         if passed >= 1:
-            busy = (self._cpu() - self._cpu_s) / passed >= BUSY
-            self._strain.seconds += int(passed)
-            if busy:
-                self._strain.busy_seconds += int(passed)
-                now = window_at(self._unix_s())
-                first = now - min(int(passed * WINDOWS_PER_S), _MOST_WINDOWS)
-                self._strain.busy.update(range(first, now + 1))
+            self._note_second(passed)
             self._began, self._cpu_s = self._clock(), self._cpu()
+
+    def _note_second(self, passed: float) -> None:
+        """Record whether this process or a server was short of CPU since the last second."""
+        now = window_at(self._unix_s())
+        first = now - min(int(passed * WINDOWS_PER_S), _MOST_WINDOWS)
+        self._strain.seconds += int(passed)
+        if (self._cpu() - self._cpu_s) / passed >= BUSY:
+            self._strain.busy_seconds += int(passed)
+            self._strain.busy.update(range(first, now + 1))
+        if self._servers is None:
+            self._servers = local_servers(self._urls)
+        kept_waiting_ns = [server.kept_waiting_ns() for server in self._servers]
+        if max(kept_waiting_ns, default=0) > STARVED * passed * NS_PER_S:
+            # A request from just before it was still running, and one from just after it queued.
+            self._strain.server_starved.update(range(first - 1, now + 2))
 
     def _note_wait(self) -> None:
         """Record the wait, spread over the windows since the last time."""
@@ -142,6 +162,12 @@ class Watch:
             return
         windows = range(max(first, last - _MOST_WINDOWS), last + 1)
         add_counts(self._strain.waits, dict.fromkeys(windows, wait_ns))
+
+
+def servers_of(environment: Any) -> set[str]:
+    """Return the URLs of the servers that receive the requests, as far as they are configured."""
+    hosts = [user_class.host for user_class in environment.user_classes]
+    return {environment.host} if environment.host else {*filter(None, hosts)}
 
 
 def _run_queue_reader() -> Callable[[], int]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gevent import getcurrent
+
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
 from ..judging.counts import add_counts
@@ -43,6 +45,8 @@ class RequestCounts:
     send_lags: dict[Cell, dict[int, int]] = field(default_factory=dict)
     timeouts: dict[Cell, dict[int, int]] = field(default_factory=dict)
     """Of the failures, those that timed out, by the number of windows that they took."""
+    unfinished: dict[int, int] = field(default_factory=dict)
+    """How long users have been at what they had not finished when this was taken, by bucket."""
 
     def __bool__(self) -> bool:
         return bool(self.latencies or self.failures)
@@ -54,6 +58,7 @@ class Listener:
     def __init__(self) -> None:
         self._counted = RequestCounts()
         self._latencies = self._counted.latencies
+        self._finished_s: dict[Any, float] = {}
 
     def on_request(  # noqa: PLR0913, PLR0917 - Locust's signature
         self,
@@ -69,6 +74,7 @@ class Listener:
         """Count one request; an invalid latency counts as a failure."""
         if response_time is None and exception is None:
             return  # not a request with a latency; Locust does not record one either
+        self._finished_s[getcurrent()] = time.time()
         are_strings = type(name) is type(request_type) is str
         if not (are_strings and name.isascii() and request_type.isascii()):
             request_type, name = text_of(request_type), text_of(name)
@@ -112,6 +118,11 @@ class Listener:
         counts, self._counted = self._counted, RequestCounts()
         self._latencies = self._counted.latencies
         return counts
+
+    def take_finished(self) -> dict[Any, float]:
+        """Return when each greenlet last finished a request, of those since the last call."""
+        finished_s, self._finished_s = self._finished_s, {}
+        return finished_s
 
     def _lag(self, method: str, name: str, start_s: float, intended_s: float) -> tuple[int, float]:
         """Return how late a request of an open loop started, and its intended start.
@@ -186,10 +197,12 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
         "failures": _cells(counted.failures),
         "send_lags": _cells(counted.send_lags),
         "timeouts": _cells(counted.timeouts),
+        "unfinished": counted.unfinished,
         "seconds": strain.seconds,
         "busy_seconds": strain.busy_seconds,
         "greenlet_lags": strain.greenlet_lags,
         "waits": strain.waits,
+        "server_starved": sorted(strain.server_starved),
         "busy": sorted(strain.busy),
     }
 
@@ -207,16 +220,16 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
         failures=_from_cells(plain, "failures", _is_text),
         send_lags=_from_cells(plain, "send_lags", _is_index),
         timeouts=_from_cells(plain, "timeouts", _is_index),
+        unfinished=_counts(plain.get("unfinished", {}), "unfinished", _is_index),
     )
     seconds, busy = plain.get("seconds", 0), plain.get("busy_seconds", 0)
     if not (_is_count(seconds) and _is_count(busy)):
         raise ValueError("seconds is not a count")
     lags = _counts(plain.get("greenlet_lags", {}), "greenlet_lags", _is_index)
     waits = _counts(plain.get("waits", {}), "waits", _is_window)
-    windows = plain.get("busy", [])
-    if not isinstance(windows, list | tuple) or not all(map(_is_window, windows)):
-        raise ValueError("busy: not a list of windows")
-    return counted, Strain(seconds, busy, lags, waits, set(windows))
+    return counted, Strain(
+        seconds, busy, lags, waits, _windows(plain, "busy"), _windows(plain, "server_starved")
+    )
 
 
 def _cells(cells: Mapping[tuple[str, str, int], Mapping[Any, int]]) -> list[list[Any]]:
@@ -247,6 +260,13 @@ def _counts(counts: Any, field: str, is_key: Callable[[object], bool]) -> dict[A
         if not (is_key(key) and _is_count(count)):
             raise ValueError(f"{field}: not a count")
     return dict(counts)
+
+
+def _windows(plain: Mapping[str, Any], field: str) -> set[int]:
+    windows = plain.get(field, [])
+    if not isinstance(windows, list | tuple) or not all(map(_is_window, windows)):
+        raise ValueError(f"{field}: not a list of windows")
+    return set(windows)
 
 
 def _is_text(value: object) -> bool:

@@ -91,6 +91,11 @@ class OpenLoop:
         due = _DUE.get([])
         return {**inherited, ARRIVAL: due.pop()} if due else inherited
 
+    @property
+    def iterations(self) -> list[Any]:
+        """The greenlets of the iterations in progress."""
+        return list(self._in_flight)
+
     def _keep_schedule(self) -> None:
         """The only task that Locust runs: starts iterations until the user is stopped."""
         try:

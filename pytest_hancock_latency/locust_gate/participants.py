@@ -51,6 +51,8 @@ class Participant:
     """Requests that its clock places outside the run."""
     invalid_reports: int = 0
     why_invalid: str = ""
+    unfinished: dict[int, int] = field(default_factory=dict)
+    """How long its users had been at what they had not finished, when it last reported."""
 
     @property
     def greenlet_lag_ns(self) -> int:
@@ -80,6 +82,8 @@ class Participant:
             "last_report_s": round(self.last_report_s, 1),
             "busy_share": round(self.busy_share, 3),
             "greenlet_lag_p99_ns": self.greenlet_lag_ns,
+            "starved_s": self.starved_s,
+            "server_starved_s": len(self.strain.server_starved) / WINDOWS_PER_S,
         }
 
 
@@ -111,7 +115,14 @@ class Participants:
         participant.invalid_reports += 1
         participant.why_invalid = why
 
-    def reported(self, id_: str, added: Added, strain: Strain, now_s: float) -> None:
+    def reported(
+        self,
+        id_: str,
+        added: Added,
+        strain: Strain,
+        now_s: float,
+        unfinished: dict[int, int] | None = None,
+    ) -> None:
         """Record the counts of a participant."""
         participant = self.joined(id_, now_s)
         participant.state = (
@@ -122,6 +133,23 @@ class Participants:
         participant.displaced += added.displaced
         participant.last_report_s = max(0.0, now_s - self.began_s)
         participant.strain.add(strain)
+        participant.unfinished = unfinished or {}
+
+    @property
+    def starved(self) -> frozenset[int]:
+        """Windows in which one of them waited for a CPU."""
+        return frozenset[int]().union(*(p.strain.starved for p in self._by_id.values()))
+
+    @property
+    def server_starved(self) -> frozenset[int]:
+        """Windows in which others kept the server on the machine of one of them from a CPU."""
+        return frozenset[int]().union(*(p.strain.server_starved for p in self._by_id.values()))
+
+    @property
+    def unfinished(self) -> Histogram:
+        """How long the users of all of them had been at what they had not finished."""
+        running = [p for p in self._by_id.values() if p.state is State.RUNNING]
+        return Histogram.sum(Histogram(participant.unfinished) for participant in running)
 
     def without_gate(self, id_: str, now_s: float) -> None:
         """Record a report without counts."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any, Final
 
+from locust.argument_parser import parse_options
 from locust.runners import WorkerRunner
 
 from ..errors import LatencyError
@@ -39,12 +41,12 @@ class Registration:
         if isinstance(runner or environment.runner, WorkerRunner):
             if getattr(environment.parsed_options, "processes", None):
                 # Forked with the master's options: if those are invalid, the master exits, and this
-                # process would only end after a minute.
-                _settings_or_exit(environment, prints_error=False)
+                # process would only end after minutes. Locust has removed the run time from them.
+                _settings_or_exit(environment, parse_options(), prints_error=False)
             self._role = Worker(environment)
             return
         environment.stop_timeout = max(environment.stop_timeout, DRAIN_S)
-        settings = _settings_or_exit(environment)
+        settings = _settings_or_exit(environment, environment.parsed_options)
         rehearse()
         self._role = coordinator = Coordinator(environment, settings)
         if environment.web_ui is not None:
@@ -59,11 +61,15 @@ class Registration:
             self._role.report()
 
 
-def _settings_or_exit(environment: Any, *, prints_error: bool = True) -> Settings:
+def _settings_or_exit(
+    environment: Any, run_options: Namespace, *, prints_error: bool = True
+) -> Settings:
     """Return the settings; exit before the first user starts if they are invalid."""
     try:
-        return read_settings(environment.parsed_options, os.environ, Path.cwd())
+        settings = read_settings(environment.parsed_options, os.environ, Path.cwd())
+        settings.check_run(run_options, environment.shape_class)
     except LatencyError as error:
         if prints_error:
             print(f"latency budgets: {error}", file=sys.stderr, flush=True)
         sys.exit(USAGE)
+    return settings

@@ -16,7 +16,8 @@ from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
 from ..core.verdict import RpsVerdict, Verdict
-from ..judging.counts import RunningTally, add_counts, judge_counts
+from ..judging.counts import RunningTally, Tally, add_counts, judge_counts
+from ..judging.deciding import not_within, shows_exceeded
 from ..judging.guide import ACCEPTABLE, INVESTIGATE, judge_by_guide
 from ..judging.sequential import DELETION_WINDOW_NS, Policy
 from ..judging.throughput_limit import judge_rps, reachable_per_s, waiting_share
@@ -48,7 +49,8 @@ class RunState:
     advice: tuple[Advice, ...] = ()
     """Advice for all records."""
     starved: frozenset[int] = frozenset()
-    """Windows in which a generator waited for a CPU: they cannot lead to *exceeded*."""
+    """Windows in which a generator, or the server on its machine, waited for a CPU: they cannot
+    lead to *exceeded*."""
     busy: frozenset[int] = frozenset()
     """Windows in which a generator fully used its core and could not make more requests."""
 
@@ -71,6 +73,13 @@ class _RequestKind:
 
     tally: RunningTally
     send_lags: dict[int, int] = field(default_factory=dict)
+    under_load: RunningTally | None = None
+    """The part of the tally since the end of the ramp-up, if that may end the run."""
+
+    @property
+    def tallies(self) -> tuple[RunningTally, ...]:
+        """All of them."""
+        return (self.tally,) if self.under_load is None else (self.tally, self.under_load)
 
     @property
     def loop(self) -> str:
@@ -86,17 +95,29 @@ class RunJudge:
         self._strict = strict
         self._kinds: dict[str, _RequestKind] = {}
         self._forgotten: int | None = None
+        self._loaded_from: int | None = None
 
     def clear(self) -> None:
         """Called when a test starts."""
-        self._kinds, self._forgotten = {}, None
+        self._kinds, self._forgotten, self._loaded_from = {}, None, None
 
     def forget(self, until: int) -> None:
         """Ignore requests that started before this window, even if reported later."""
         self._forgotten = until
         for kind in self._kinds.values():
-            kind.tally.forget(until)
+            for tally in kind.tallies:
+                tally.forget(until)
             kind.send_lags.clear()
+
+    def begin_load(self, window: int) -> None:
+        """Called at the end of the ramp-up: only what starts from this window on may end the run.
+
+        With fewer users the server is faster, so these requests say little about the load. They
+        still count for the verdict.
+        """
+        self._loaded_from = window
+        for name, kind in self._kinds.items():
+            kind.under_load = self._tally(name, window)
 
     def add(self, counted: RequestCounts, windows: WindowRange = WindowRange()) -> Added:
         """Add an increment, whose requests started in these windows unless a clock is wrong."""
@@ -104,16 +125,16 @@ class RunJudge:
         for (method, name, window), counts in counted.latencies.items():
             at = windows.clamp(window)
             displaced += sum(counts.values()) * (at != window)
-            for kind in self._kinds_of(method, name):
-                kind.tally.add(at, counts)
+            for tally in self._tallies_of(method, name):
+                tally.add(at, counts)
         for (method, name, window), failed in counted.failures.items():
             at = windows.clamp(window)
             displaced += sum(failed.values()) * (at != window)
-            for kind in self._kinds_of(method, name):
-                kind.tally.add_failures(at, failed)
+            for tally in self._tallies_of(method, name):
+                tally.add_failures(at, failed)
         for (method, name, window), lengths in counted.timeouts.items():
-            for kind in self._kinds_of(method, name):
-                kind.tally.add_timeouts(windows.clamp(window), lengths)
+            for tally in self._tallies_of(method, name):
+                tally.add_timeouts(windows.clamp(window), lengths)
         for (method, name, window), lags in counted.send_lags.items():
             if self._forgotten is None or windows.clamp(window) >= self._forgotten:
                 for kind in self._kinds_of(method, name):
@@ -134,13 +155,63 @@ class RunJudge:
     def records(self, state: RunState) -> list[Record]:
         """Return a judged record for each name, in alphabetical order."""
         kinds = sorted(self._kinds.items())
-        waiting = self._waiting_share(state) if any(map(_limits_rps, self._budgets.values())) else 1
+        waiting = self._waiting_share(state)
         advice_on_names = about_alike(name for name, _ in kinds if name not in self._budgets)
         return [
             self._record(name, kind, state, waiting, advice_on_names.get(name, ()))
             for name, kind in kinds
             if kind.tally.requests
         ]
+
+    def undecided(self, state: RunState, unfinished: Histogram) -> list[str]:
+        """Return the parts of budgets that keep the run from ending.
+
+        Requests without a budget only count where they can fail the run by being inconclusive, or
+        where no request has a budget.
+
+        Args:
+            unfinished: how long users have been at requests that are not finished. Each of them
+                may be of any name.
+        """
+        has_budgets = any(name in self._budgets for name in self._kinds)
+        waiting = self._waiting_share(state)
+        return [
+            f"{name} {part}"
+            for name, kind in sorted(self._kinds.items())
+            if kind.tally.requests and (not has_budgets or name in self._budgets or self._strict)
+            for part in self._undecided_of(
+                kind, self._budgets.get(name), state, waiting, unfinished
+            )
+        ]
+
+    def _undecided_of(
+        self,
+        kind: _RequestKind,
+        terms: Terms | None,
+        state: RunState,
+        waiting: float,
+        unfinished: Histogram,
+    ) -> list[str]:
+        """Return the undecided parts, by all requests and by those under the full load.
+
+        Some requests are only made in the ramp-up, by users that begin: these have one verdict.
+        """
+        if terms is None:
+            state = replace(state, steady_from=None)  # the trend of requests/s ends no run
+        tallies = [tally.tally(state.starved) for tally in kind.tallies if tally.requests]
+        judged, *under_load = (
+            self._verdict(kind, replace(tally, unfinished=unfinished), terms, state, waiting)
+            for tally in tallies
+        )
+        if shows_exceeded(judged):
+            return []
+        parts = [part for verdict in (judged, *under_load) for part in not_within(verdict)]
+        return list(dict.fromkeys(parts))
+
+    @property
+    def rated(self) -> list[str]:
+        """Names of the budgets that limit requests/s."""
+        return sorted(name for name, terms in self._budgets.items() if _limits_rps(terms))
 
     @property
     def unmatched(self) -> tuple[str, ...]:
@@ -152,6 +223,9 @@ class RunJudge:
                 if name not in self._kinds and _OF_REQUESTS.match(name)
             )
         )
+
+    def _tallies_of(self, method: str, name: str) -> list[RunningTally]:
+        return [tally for kind in self._kinds_of(method, name) for tally in kind.tallies]
 
     def _kinds_of(self, method: str, name: str) -> list[_RequestKind]:
         """Return the kinds that a request counts for: its name or pattern, and all requests."""
@@ -173,14 +247,23 @@ class RunJudge:
 
     def _kind(self, label_: str) -> _RequestKind:
         if label_ not in self._kinds:
-            terms = self._budgets.get(label_)
-            tally = RunningTally(terms.budget().limits if terms else _GUIDE_LIMITS)
-            if self._forgotten is not None:
-                tally.forget(self._forgotten)
-            self._kinds[label_] = _RequestKind(tally)
+            kind = self._kinds[label_] = _RequestKind(self._tally(label_, self._forgotten))
+            if self._loaded_from is not None:
+                kind.under_load = self._tally(label_, self._loaded_from)
         return self._kinds[label_]
 
+    def _tally(self, label_: str, begin: int | None) -> RunningTally:
+        """Return an empty tally of the requests that start in this window or later."""
+        terms = self._budgets.get(label_)
+        tally = RunningTally(terms.budget().limits if terms else _GUIDE_LIMITS)
+        if begin is not None:
+            tally.forget(begin)
+        return tally
+
     def _waiting_share(self, state: RunState) -> float:
+        """Return the share of their time that users wait for responses; 1 if it is not needed."""
+        if not self.rated:
+            return 1.0
         closed = [kind.tally for kind in self._apart if kind.loop == "closed"]
         return waiting_share(closed, state.users)
 
@@ -193,7 +276,7 @@ class RunJudge:
         advice_on_name: tuple[Advice, ...],
     ) -> Record:
         terms = self._budgets.get(name)
-        verdict = self._verdict(kind, terms, state, waiting)
+        verdict = self._verdict(kind, kind.tally.tally(state.starved), terms, state, waiting)
         histogram = kind.tally.histogram
         quantiles = sorted(quantiles_of(verdict)) if histogram.n else []
         quantiles_ns = {label(q): histogram.quantile_ns(q) for q in quantiles}
@@ -215,20 +298,23 @@ class RunJudge:
         )
 
     def _verdict(
-        self, kind: _RequestKind, terms: Terms | None, state: RunState, waiting: float
+        self,
+        kind: _RequestKind,
+        tally: Tally,
+        terms: Terms | None,
+        state: RunState,
+        waiting: float,
     ) -> Verdict:
         least_observations = terms.samples if terms and terms.samples else _LEAST_OBSERVATIONS
         # A power of two, so that a new name rarely changes the evidence tables of all others.
         gates = 1 << max(0, len(self._kinds) - 1).bit_length()
         policy = Policy(least=least_observations, gates=gates)
-        tally = kind.tally.tally(state.starved)
         if terms is not None:
             verdict = judge_counts(tally, terms.budget(), policy)
             return replace(verdict, rps=_judge_rps(kind, terms, policy, state, waiting))
         if state.steady_from is None:
             return judge_by_guide(tally, policy)
-        counts = kind.tally.per_window
-        steady = Steady(counts, state.steady_from, state.until, DELETION_WINDOW_NS)
+        steady = Steady(kind.tally.per_window, state.steady_from, state.until, DELETION_WINDOW_NS)
         return judge_by_guide(tally, policy, judge_throughput(steady, policy.alpha_exceeded))
 
     def _is_strict(self, terms: Terms | None) -> bool:

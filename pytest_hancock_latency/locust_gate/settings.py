@@ -28,6 +28,7 @@ from ..files.options import (
 OPTIONS: Final = (
     *SHARED,
     Option("abort", "", "stop the run as soon as a budget is clearly exceeded"),
+    Option("until_decided", "", "stop the run as soon as every budget is decided"),
 )
 
 
@@ -46,6 +47,26 @@ class Settings:
     scale: Fraction = Fraction(1)
     """Factor by which the latency limits of the budgets have been multiplied."""
     abort: bool = False
+    until_decided: bool = False
+
+    def check_run(self, options: Namespace, shape_class: object) -> None:
+        """Check that a run with these options can end when it is decided.
+
+        Raises:
+            SettingError: it cannot.
+        """
+        if not self.until_decided:
+            return
+        if shape_class is not None:
+            raise SettingError(
+                "--latency-until-decided: a LoadTestShape plans the load of the whole run, so the "
+                "run cannot end earlier; --latency-abort ends it once a budget is exceeded"
+            )
+        is_automatic = options.headless or options.autostart
+        if is_automatic and not options.run_time:
+            raise SettingError(
+                "--latency-until-decided needs --run-time, when the run ends if it is not decided"
+            )
 
 
 def add_options(parser: Any, **_: Any) -> None:
@@ -87,6 +108,7 @@ def read_settings(options: Namespace, environ: Mapping[str, str], folder: Path) 
         ),
         strict=_switch("strict", texts["strict"]),
         abort=_switch("abort", texts["abort"]),
+        until_decided=_switch("until-decided", texts["until_decided"]),
     )
     check_artifacts(settings.artifacts)
     return settings

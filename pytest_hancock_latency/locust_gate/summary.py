@@ -11,6 +11,7 @@ from ..reporting.advice import advice_lines
 from ..reporting.table import UNIT_NOTE, count_line, table_lines
 from ..reporting.wording import explain, printable, scale_lines, without_requests
 from ..runs.merging import by_built_in_limits
+from .ending import Ending
 from .participants import LOCAL, Participant, State
 
 _MOST_TITLES: Final = 5
@@ -22,12 +23,14 @@ def summary_lines(
     participants: Iterable[Participant],
     unmatched: Sequence[str] = (),
     scale: float = 1,
+    ending: Ending | None = None,
 ) -> list[str]:
     """Return the lines of the summary.
 
     Args:
         unmatched: names of budgets that no request matched.
         scale: factor for latency limits.
+        ending: how the run ended.
     """
     lines = ["", "latency budgets"]
     if not records:
@@ -38,7 +41,8 @@ def summary_lines(
         if record.outcome is not Outcome.WITHIN:
             lines += [f"{printable(record.title)}: {line}" for line in explain(record)]
     lines += _by_built_in_limits([record.title for record in records if by_built_in_limits(record)])
-    return [*lines, *without_requests(unmatched), *advice_lines(records), *_about(participants)]
+    lines += [*without_requests(unmatched), *(ending.lines() if ending else ())]
+    return [*lines, *advice_lines(records), *_about(participants)]
 
 
 def _by_built_in_limits(titles: Sequence[str]) -> list[str]:

@@ -112,7 +112,8 @@ class WebView:
 
     def report(self) -> str:
         """Return the HTML report of the run so far."""
-        return report_html(self.records(), self._coordinator.session())
+        records = self.records()
+        return report_html(records, self._coordinator.session(records))
 
 
 def _extend(arguments: dict[str, Any], key: str, value: object) -> None:

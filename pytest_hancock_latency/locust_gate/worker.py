@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .generator import Watch
+from .generator import Watch, servers_of
 from .listener import KEY, Listener, increment_to_plain
+from .unfinished import Unfinished
 
 FINISH: Final = "hancock_latency_finish"
 """Message to the workers: stop your users and send the remaining counts."""
@@ -23,6 +24,7 @@ class Worker:
     def __init__(self, environment: Any) -> None:
         self._environment = environment
         self._listener, self._watch = Listener(), Watch()
+        self._unfinished = Unfinished(environment.runner, self._listener)
         events = environment.events
         events.request.add_listener(self._listener.on_request)
         events.test_start.add_listener(self._begin)
@@ -34,10 +36,12 @@ class Worker:
 
     def _begin(self, **_: Any) -> None:
         self._listener.take()
-        self._watch.start()
+        self._watch.start(servers_of(self._environment))
 
     def _increment(self) -> dict[str, Any]:
-        return increment_to_plain(self._listener.take(), self._watch.take())
+        counted = self._listener.take()
+        counted.unfinished = self._unfinished.take()
+        return increment_to_plain(counted, self._watch.take())
 
     def _report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         data[KEY] = self._increment()

@@ -284,6 +284,13 @@ def _starved_generator(f: Figures) -> str:
     )
 
 
+def _starved_server(f: Figures) -> str:
+    return (
+        f"other processes kept the server from a CPU for {f['seconds']:.3g} s of the run: "
+        "latencies in that time cannot lead to exceeded; give it a machine without them"
+    )
+
+
 def _omission(f: Figures) -> str:
     return (
         "closed loop: a user sends no requests while it waits for a response, so a stall counts "
@@ -351,4 +358,5 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "worker-clock": _wrong_clock,
     "worker-invalid": _invalid_counts,
     "generator-starved": _starved_generator,
+    "server-starved": _starved_server,
 }

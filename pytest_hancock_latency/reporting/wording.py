@@ -200,7 +200,9 @@ def about_rps(rps: RpsVerdict) -> str:
 def _remark_about_rps(rps: RpsVerdict) -> str:
     """Return the remark after the counts, including punctuation."""
     if rps.reason is Reason.MACHINE:
-        return f", in {rps.short_strained} of them the load generator was short of CPU"
+        return (
+            f", in {rps.short_strained} of them the load generator or the server was short of CPU"
+        )
     if rps.reason is Reason.LOAD and rps.reachable_per_s is not None:
         reachable, _ = _rate_against(rps.reachable_per_s, rps.least_per_s)
         return (
@@ -213,7 +215,9 @@ def _remark_about_rps(rps: RpsVerdict) -> str:
         return "; too near the limit to tell"
     if rps.outcome is Outcome.EXCEEDED and rps.strained:
         left_out = format_duration(rps.strained * rps.stretch_ns)
-        return f"; not counting {left_out} in which the load generator was short of CPU"
+        return (
+            f"; not counting {left_out} in which the load generator or the server was short of CPU"
+        )
     return ""
 
 

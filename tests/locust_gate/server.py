@@ -2,9 +2,9 @@
 
     python server.py [--stall-every 5 --stall-for 1]
 
-`GET /wait/12.5` responds after 12.5 ms, `GET /fail/503` immediately with that status, `GET /counts`
-with the number of requests so far, and all other requests immediately. With stalls, there are no
-responses in the last second of every five.
+`GET /wait/12.5` responds after 12.5 ms, `GET /compute/2` after 2 ms of CPU time, `GET /fail/503`
+immediately with that status, `GET /counts` with the number of requests so far, and all other
+requests immediately. With stalls, there are no responses in the last second of every five.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ async def answer(path: str, stalls: Stalls) -> tuple[int, bytes]:
         return int(value), b"{}"
     if kind == "wait":
         await asyncio.sleep(float(value) / 1000)
+    if kind == "compute":
+        end_s = time.thread_time() + float(value) / 1000
+        while time.thread_time() < end_s:
+            pass
     await asyncio.sleep(stalls.left())
     return 200, b"{}"
 

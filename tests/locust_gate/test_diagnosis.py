@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.histogram import Histogram, index_of
+from pytest_hancock_latency.locust_gate import generator
 from pytest_hancock_latency.locust_gate.diagnosis import (
     about_alike,
     about_omission,
     about_participants,
     about_send_lag,
 )
-from pytest_hancock_latency.locust_gate.generator import Strain, Watch
+from pytest_hancock_latency.locust_gate.generator import Strain, Watch, servers_of
 from pytest_hancock_latency.locust_gate.participants import Participant, State
 from pytest_hancock_latency.locust_gate.run_judge import MANY_NAMES
 from pytest_hancock_latency.reporting.advice import advice_words
@@ -117,6 +122,68 @@ def test_seconds_in_which_the_generator_fills_its_core_are_known_by_their_window
         used[0] += share
         watch.woke(0.004)
     assert {404, 405, 406, 407, 408} == watch.take().busy
+
+
+class Server:
+    """A server that others keep from a CPU for so long in each second."""
+
+    def __init__(self, *waits_ms: int) -> None:
+        self._waits_ns = iter([ms * MS for ms in waits_ms])
+
+    def kept_waiting_ns(self) -> int:
+        return next(self._waits_ns)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, *servers: Server, seconds: int = 3) -> Strain:
+    """What a watch of these servers notes from second 100 on."""
+    now, urls_asked = [100.0], []
+    watch = Watch(lambda: now[0], lambda: 0.0, lambda: 0, lambda: now[0])
+    monkeypatch.setattr(generator.gevent, "spawn", lambda _: None)
+    monkeypatch.setattr(generator, "local_servers", lambda urls: urls_asked.append(urls) or servers)
+    watch.start({"http://here"})
+    for _ in range(seconds):
+        now[0] += 1
+        watch.woke(0.0)
+    assert urls_asked == [{"http://here"}]
+    return watch.take()
+
+
+def test_a_second_in_which_others_keep_the_server_from_a_cpu_decides_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a window before it, whose requests were still running, and one after it."""
+    strain = watched(monkeypatch, Server(0, 51, 50), Server(0, 0, 0))
+    assert strain.server_starved == {*range(403, 410)}
+    assert strain.starved == set()
+
+
+def test_a_server_elsewhere_is_not_known_to_starve(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(monkeypatch).server_starved == set()
+
+
+@pytest.mark.parametrize(
+    ("expected", "host", "hosts"),
+    [
+        ({"http://a"}, "http://a", ["http://b"]),
+        ({"http://b", "http://c"}, None, ["http://b", None, "http://c", "http://b"]),
+        (set(), None, [None]),
+    ],
+)
+def test_the_servers_of_a_run_are_those_of_its_host_or_of_its_users(
+    expected: set[str], host: str | None, hosts: list[str | None]
+) -> None:
+    user_classes = [SimpleNamespace(host=of_user) for of_user in hosts]
+    assert servers_of(SimpleNamespace(host=host, user_classes=user_classes)) == expected
+
+
+def test_a_server_that_starves_is_reported_once_for_all_workers() -> None:
+    windows = set(range(16))
+    workers = [Participant(name, strain=Strain(server_starved=windows)) for name in ("a", "b")]
+    assert texts(about_participants(workers)) == [
+        "other processes kept the server from a CPU for 4 s of the run: latencies in that time "
+        "cannot lead to exceeded; give it a machine without them"
+    ]
+    assert about_participants([Participant("a", strain=Strain(server_starved={1, 2, 3}))]) == []
 
 
 def test_a_lost_worker_is_reported() -> None:

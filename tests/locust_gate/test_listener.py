@@ -124,7 +124,8 @@ def test_an_increment_is_the_same_after_its_plain_form() -> None:
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
     counted.timeouts["GET", "/it", 3] = {8: 1}
-    strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000}, {WINDOW, WINDOW + 1})
+    counted.unfinished = {70: 2}
+    strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000}, {WINDOW, WINDOW + 1}, {WINDOW + 2})
     sent = msgpack.dumps(increment_to_plain(counted, strain))
     arrived = increment_from_plain(msgpack.loads(sent, strict_map_key=False))
     assert (counted, strain) == arrived
@@ -176,6 +177,8 @@ def test_a_name_that_is_not_a_string_becomes_one(name: Any, text: str) -> None:
         ({"waits": {"x": 1}}, "waits: not a count"),
         ({"busy": {"x": 1}}, "busy: not a list of windows"),
         ({"busy": [2**70]}, "busy: not a list of windows"),
+        ({"server_starved": 3}, "server_starved: not a list of windows"),
+        ({"unfinished": {5: -1}}, "unfinished: not a count"),
     ],
 )
 def test_an_invalid_increment_is_refused_completely(plain: Any, why: str) -> None:

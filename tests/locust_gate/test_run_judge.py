@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
-from pytest_hancock_latency.core.histogram import index_of
+from pytest_hancock_latency.core.histogram import Histogram, index_of
 from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHER_NAMES, matches
 from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
@@ -341,3 +341,131 @@ def test_budgets_that_no_request_matched_are_known_by_their_names() -> None:
     run_judge = RunJudge({**BUDGETS, "GET /typo": BUDGETS["GET /it"], **of_a_test})
     run_judge.add(counted(5))
     assert run_judge.unmatched == ("GET /typo",)
+
+
+NOTHING = Histogram()
+
+
+def undecided(
+    made: Sequence[RequestCounts],
+    state: RunState | None = None,
+    unfinished: Histogram = NOTHING,
+    *,
+    strict: bool = False,
+    **budgets: Mapping[str, object],
+) -> list[str]:
+    """What keeps a run from ending; budgets by path."""
+    terms = {f"GET /{path}": parse_terms(dict(plain)) for path, plain in budgets.items()}
+    run_judge = RunJudge(terms, strict=strict)
+    for counts in made:
+        run_judge.add(counts)
+    return run_judge.undecided(state or RunState(), unfinished)
+
+
+def test_a_run_may_end_when_every_budget_is_within_or_exceeded() -> None:
+    made = [counted(5), counted(20, name="/slow")]
+    assert undecided(made, it={"p95": 10}, slow={"p95": 10}) == []
+    assert undecided(made, it={"p95": 10, "p99": 10}, slow={"p95": 10}) == ["GET /it p99"]
+
+
+def test_requests_without_a_budget_keep_a_run_from_ending_only_if_they_can_fail_it() -> None:
+    made = [counted(5), counted(5, name="/other")]
+    assert undecided(made, it={"p95": 10}) == []
+    assert undecided(made, it={"p95": 10}, strict=True) == ["GET /other p99", "GET /other errors"]
+    assert undecided(made) == [
+        "GET /it p99",
+        "GET /it errors",
+        "GET /other p99",
+        "GET /other errors",
+    ]
+
+
+def test_a_rate_keeps_the_run_from_ending_until_it_is_exceeded() -> None:
+    made = [counted(5, windows=240)]
+    assert undecided(made, STEADY, it={"p95": 10, "rps": ">= 10"}) == ["GET /it requests/s"]
+    assert undecided(made, STEADY, it={"p95": 10, "rps": ">= 40"}) == []
+    waiting_users = replace(STEADY, users=10)
+    assert undecided(made, waiting_users, it={"p95": 10, "rps": ">= 40"}) == ["GET /it requests/s"]
+
+
+def test_a_declining_pace_neither_ends_a_run_nor_keeps_it_from_ending() -> None:
+    cells = {("GET", "/it", at): {index_of(MS): 60 - at // 4} for at in range(200)}
+    made = [RequestCounts(latencies=cells)]
+    assert undecided(made, RunState(steady_from=0, until=200)) == []
+
+
+def test_requests_in_progress_keep_the_run_from_ending_once_they_take_longer_than_a_limit() -> None:
+    for ms, expected in ((9, []), (11, ["GET /it p95"])):
+        unfinished = Histogram({index_of(ms * MS): 10})
+        assert undecided([counted(5)], unfinished=unfinished, it={"p95": 10}) == expected
+
+
+def test_windows_in_which_the_server_starved_do_not_end_a_run_as_exceeded() -> None:
+    starved = RunState(starved=frozenset(range(40)))
+    assert undecided([counted(20)], starved, it={"p95": 10}) == ["GET /it p95"]
+
+
+def under_load(before: RequestCounts, after: RequestCounts, begin: int = 40) -> list[str]:
+    """What keeps a run from ending whose ramp-up ends with the window before `begin`."""
+    run_judge = RunJudge(BUDGETS)
+    run_judge.add(before)
+    run_judge.begin_load(begin)
+    run_judge.add(after)
+    return run_judge.undecided(RunState(), NOTHING)
+
+
+def later(ms: float, windows: int, name: str = "/it") -> RequestCounts:
+    cells = {
+        ("GET", name, window): {index_of(int(ms * MS)): 5} for window in range(40, 40 + windows)
+    }
+    return RequestCounts(latencies=cells)
+
+
+def test_requests_of_the_ramp_up_alone_do_not_end_a_run() -> None:
+    assert under_load(counted(5), later(5, windows=1)) == ["GET /it p95"]
+    assert under_load(counted(5), later(5, windows=14)) == ["GET /it p95"]
+    assert under_load(counted(5), later(5, windows=15)) == []
+
+
+def test_requests_of_the_ramp_up_still_count() -> None:
+    assert under_load(counted(5), later(20, windows=10)) == []  # 50 of 250 are over
+    assert under_load(counted(20, windows=4), later(5, windows=20)) == ["GET /it p95"]
+
+
+def test_a_limit_that_only_the_load_exceeds_does_not_end_a_run_as_within() -> None:
+    """2 % of all requests are over the limit, but a fifth of those under the full load."""
+    fast = counted(5, windows=400)
+    slow = RequestCounts(
+        latencies={
+            ("GET", "/it", window): {index_of(20 * MS): 5, index_of(MS): 20}
+            for window in range(400, 408)
+        }
+    )
+    assert under_load(fast, slow, begin=400) == ["GET /it p95"]
+
+
+def test_requests_that_only_beginning_users_make_have_one_verdict() -> None:
+    assert under_load(counted(5), later(5, windows=20, name="/other")) == []
+
+
+def test_a_new_name_under_load_is_judged_by_all_of_its_requests() -> None:
+    assert under_load(RequestCounts(), later(5, windows=20)) == []
+
+
+def test_a_later_ramp_up_begins_again() -> None:
+    run_judge = RunJudge(BUDGETS)
+    run_judge.begin_load(0)
+    run_judge.add(counted(5))
+    assert run_judge.undecided(RunState(), NOTHING) == []
+    run_judge.begin_load(40)
+    run_judge.add(later(5, windows=1))
+    assert run_judge.undecided(RunState(), NOTHING) == ["GET /it p95"]
+    run_judge.clear()
+    assert run_judge.undecided(RunState(), NOTHING) == []
+    run_judge.add(counted(5))
+    assert run_judge.undecided(RunState(), NOTHING) == []
+
+
+def test_budgets_that_limit_a_rate_are_known_by_their_names() -> None:
+    rated = parse_terms({"rps": ">= 10"})
+    assert RunJudge({**BUDGETS, "GET /b": rated, AGGREGATED: rated}).rated == [AGGREGATED, "GET /b"]

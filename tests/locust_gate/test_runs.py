@@ -116,6 +116,156 @@ def test_a_run_stops_as_soon_as_a_budget_is_certainly_exceeded(tmp_path: Path) -
     ), str(ran)
 
 
+UNTIL_DECIDED = ("--latency-until-decided", "--latency-budgets", "budgets.toml")
+
+
+def until_decided(
+    folder: Path, budgets: str, *options: str, ms: str = "5", run_time: str = "60s", **added: str
+) -> Ran:
+    """A run of invented latencies that ends with its verdict."""
+    (folder / "budgets.toml").write_text(budgets, encoding="utf-8")
+    load = (*ONE, "-t", run_time, *UNTIL_DECIDED, *options, "Reporter")
+    return run("reported.py", *load, host=NOWHERE, folder=folder, MS=ms, **added)
+
+
+def last_lines(ran: Ran) -> list[str]:
+    """The lines of the summary from the count of verdicts on."""
+    lines = ran.out.splitlines()
+    (begin,) = (at for at, line in enumerate(lines) if "(latencies in ms, raw" in line)
+    return lines[begin + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "outcome", "ms"), [(0, "within", "5"), (1, "exceeded", "15")]
+)
+def test_a_run_ends_as_soon_as_it_is_decided(
+    tmp_path: Path, exit_code: int, outcome: str, ms: str
+) -> None:
+    ran = until_decided(tmp_path, '[budgets."GET /it"]\np95 = 10\n', ms=ms)
+    assert (ran.exit_code, ran.sample("GET /it")["outcome"]) == (exit_code, outcome), str(ran)
+    facts = ran.artifact["locust"]
+    assert facts["ended_when_decided"]
+    assert 0 < facts["lasted_s"] < 30
+    assert facts["needs_s"] is None
+    assert ran.artifact["settings"]["until_decided"]
+    assert last_lines(ran)[-1] == f"decided after {round(facts['lasted_s'])} s of 60 s"
+    assert "stopping because every latency budget is decided" in ran.err
+
+
+def test_a_run_with_two_workers_ends_as_soon_as_it_is_decided(tmp_path: Path) -> None:
+    port = str(free_port())
+    processes = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+    ran = until_decided(tmp_path, '[budgets."GET /it"]\np95 = 10\n', *processes, "-u", "2")
+    facts = ran.artifact["locust"]
+    assert (ran.exit_code, facts["ended_when_decided"]) == (0, True), str(ran)
+    assert [each["state"] for each in facts["participants"]] == ["finished", "finished"]
+    assert f"decided after {round(facts['lasted_s'])} s of 60 s" in last_lines(ran)
+
+
+def test_a_run_that_is_not_decided_says_how_long_it_would_have_to_be(tmp_path: Path) -> None:
+    budgets = '[budgets."GET /it"]\np99_9 = 10\n'
+    ran = until_decided(tmp_path, budgets, run_time="3s", EVERY_S="0.02")
+    facts, n = ran.artifact["locust"], ran.sample("GET /it")["n"]
+    assert (ran.exit_code, facts["ended_when_decided"]) == (0, False), str(ran)
+    assert last_lines(ran)[-1] == (
+        f"not decided after 3 s: GET /it p99.9 needs about {3672 - n} more requests, a run of "
+        f"about {round(facts['needs_s'])} s at this pace"
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("line", "budgets", "options"),
+    [
+        (
+            "needed all of its 9 s for GET /it requests/s",
+            '[budgets."GET /it"]\np50 = 10\nrps = ">= 50"\n',
+            (),
+        ),
+        (
+            "needed all of its 9 s for GET /typo (no request)",
+            '[budgets."GET /it"]\np50 = 10\n[budgets."GET /typo"]\np50 = 10\n',
+            ("--latency-strict",),
+        ),
+    ],
+    ids=["rate", "unmatched"],
+)
+def test_a_run_takes_all_of_its_time_if_it_has_to(
+    tmp_path: Path, line: str, budgets: str, options: tuple[str, ...]
+) -> None:
+    ran = until_decided(tmp_path, budgets, *options, run_time="9s")
+    assert line in last_lines(ran), str(ran)
+    why = (
+        "requests/s are judged over the whole run, so it ends earlier only if they are exceeded: "
+        "GET /it"
+    )
+    assert (why in ran.err) == ("rps" in budgets)
+
+
+@pytest.mark.long
+def test_a_run_waits_a_tenth_of_its_time_for_the_first_request_of_a_budget(tmp_path: Path) -> None:
+    budgets = '[budgets."GET /it"]\np50 = 10\n[budgets."GET /typo"]\np50 = 10\n'
+    ran = until_decided(tmp_path, budgets)
+    facts = ran.artifact["locust"]
+    assert (ran.exit_code, facts["ended_when_decided"]) == (0, True), str(ran)
+    assert 6 <= facts["lasted_s"] < 40
+    assert 'budgets that no request matched: "GET /typo"' in ran.out
+
+
+@pytest.mark.long
+def test_requests_that_hang_keep_a_run_from_ending_as_within(tmp_path: Path) -> None:
+    """One request in 50 takes longer than the run: Locust never reports it."""
+    budgets = '[budgets."GET /usual"]\np99 = 400\n'
+    (tmp_path / "budgets.toml").write_text(budgets, encoding="utf-8")
+    kinds = "/usual=" + "|".join(["2"] * 49 + ["60000"])
+    load = ("-u", "20", "-r", "20", "-t", "6s", *UNTIL_DECIDED)
+    with served() as host:
+        ran = run("waiting.py", *load, host=host, folder=tmp_path, KINDS=kinds)
+    assert not ran.artifact["locust"]["ended_when_decided"], str(ran)
+
+
+@pytest.mark.long
+def test_the_ramp_up_does_not_end_a_run(tmp_path: Path) -> None:
+    """Twenty users start in four seconds, long after the first of them has decided the budget."""
+    budgets = '[budgets."GET /it"]\np95 = 10\n'
+    ran = until_decided(tmp_path, budgets, "-u", "20", "-r", "5", EVERY_S="0.01")
+    facts = ran.artifact["locust"]
+    assert facts["ended_when_decided"], str(ran)
+    assert facts["lasted_s"] > 3
+
+
+@pytest.mark.long
+def test_a_run_of_the_page_that_is_decided_quits_after_its_autoquit(tmp_path: Path) -> None:
+    (tmp_path / "budgets.toml").write_text('[budgets."GET /it"]\np95 = 10\n', encoding="utf-8")
+    page = ("--autostart", "--autoquit", "1", "--web-host", "127.0.0.1")
+    process = locust(
+        *("-f", str(LOCUSTFILES / "reported.py"), "--host", NOWHERE, *ONE, "-t", "120s", *page),
+        *("--web-port", str(free_port()), "--latency-artifacts", "artifacts", *UNTIL_DECIDED),
+        "Reporter",
+        folder=tmp_path,
+    )
+    ran = Ran(process, tmp_path)
+    assert (ran.exit_code, ran.artifact["locust"]["ended_when_decided"]) == (0, True), str(ran)
+    assert ran.artifact["locust"]["lasted_s"] < 60
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
+def test_a_run_that_could_go_on_forever_is_refused(
+    tmp_path: Path, processes: tuple[str, ...]
+) -> None:
+    if processes:
+        port = str(free_port())
+        processes = (*processes, "--master-bind-port", port, "--master-port", port)
+    load = (*ONE, "--latency-until-decided", *processes, "Reporter")
+    ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path)
+    assert ran.exit_code == 2, str(ran)
+    assert (
+        "latency budgets: --latency-until-decided needs --run-time, when the run ends if it is not "
+        "decided\n" in ran.err
+    )
+
+
 @pytest.mark.long
 def test_one_limit_is_told_from_the_next_millisecond(tmp_path: Path) -> None:
     """Locust's own percentiles would be 140 and 150."""

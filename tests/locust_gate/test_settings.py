@@ -21,7 +21,8 @@ def settings(folder: Path, environ: dict[str, str] | None = None, **said: object
 
 def test_without_options_there_are_no_budgets_and_artifacts(tmp_path: Path) -> None:
     found = settings(tmp_path)
-    assert (found.budgets, found.artifacts, found.strict, found.abort) == ({}, {}, False, False)
+    assert (found.budgets, found.artifacts) == ({}, {})
+    assert (found.strict, found.abort, found.until_decided) == (False, False, False)
 
 
 def test_the_command_line_is_stronger_than_the_environment(tmp_path: Path) -> None:
@@ -67,3 +68,38 @@ def test_invalid_input_is_one_message(tmp_path: Path, message: str, said: dict[s
     with pytest.raises((LatencyError, OSError)) as caught:
         settings(tmp_path, **said)
     assert message.format(folder=tmp_path).lower() == str(caught.value).lower()
+
+
+RUN = {"headless": True, "autostart": False, "run_time": None}
+SHAPE = (
+    "--latency-until-decided: a LoadTestShape plans the load of the whole run, so the run cannot "
+    "end earlier; --latency-abort ends it once a budget is exceeded"
+)
+NO_END = "--latency-until-decided needs --run-time, when the run ends if it is not decided"
+
+
+@pytest.mark.parametrize(
+    ("message", "options", "shape_class"),
+    [
+        (NO_END, {}, None),
+        (NO_END, {"headless": False, "autostart": True}, None),
+        (SHAPE, {"run_time": 60}, object()),
+    ],
+    ids=["headless", "autostart", "shape"],
+)
+def test_a_run_without_a_last_moment_cannot_end_with_its_verdict(
+    tmp_path: Path, message: str, options: dict[str, object], shape_class: object
+) -> None:
+    run = Namespace(**RUN | options)
+    with pytest.raises(LatencyError) as caught:
+        settings(tmp_path, until_decided=True).check_run(run, shape_class)
+    assert message == str(caught.value)
+    settings(tmp_path).check_run(run, shape_class)
+
+
+@pytest.mark.parametrize("options", [{"run_time": 60}, {"headless": False}])
+def test_a_run_with_a_time_or_one_that_the_page_starts_can_end_with_its_verdict(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    environ = {"HANCOCK_LATENCY_UNTIL_DECIDED": "on"}
+    settings(tmp_path, environ).check_run(Namespace(**RUN | options), None)

@@ -135,7 +135,7 @@ RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
         ),
         (
             "exceeded requests/s: 199.96/s on average over 58 s, below 200/s in 57 of 58 s; not "
-            "counting 4 s in which the load generator was short of CPU",
+            "counting 4 s in which the load generator or the server was short of CPU",
             replace(RATE, per_s=199.96, strained=4, short_strained=3),
         ),
         (
@@ -154,7 +154,7 @@ RATE = RpsVerdict(200.0, Outcome.EXCEEDED, Reason.SHOWN, 143.27, S, 58, 57)
         ),
         (
             "inconclusive requests/s (machine): 5217/s on average over 58 s, below 6000/s in 57 of "
-            "58 s, in 51 of them the load generator was short of CPU",
+            "58 s, in 51 of them the load generator or the server was short of CPU",
             replace(
                 RATE,
                 outcome=Outcome.INCONCLUSIVE,

@@ -61,6 +61,10 @@ SENTENCES = {
         "the load generator waited for a CPU for 2 s of the run: latencies in that time cannot "
         "lead to exceeded; give it a dedicated core"
     ),
+    Advice.of("server-starved", seconds=4.0): (
+        "other processes kept the server from a CPU for 4 s of the run: latencies in that time "
+        "cannot lead to exceeded; give it a machine without them"
+    ),
     Advice.of("tracer", tools="sys.settrace and sys.monitoring (coverage)"): (
         "sys.settrace and sys.monitoring (coverage) was active: latencies include its overhead; "
         "measure without coverage, debugger or profiler"

@@ -158,6 +158,25 @@ def test_a_merged_artifact_and_a_run_of_locust_say_what_they_are_made_of() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        (
+            "decided after 12.3 of 60 s",
+            {"lasted_s": 12.3, "run_time_s": 60, "ended_when_decided": True, "needs_s": None},
+        ),
+        (
+            "60.1 s; needs about 125.4 s to be decided",
+            {"lasted_s": 60.1, "run_time_s": 60, "ended_when_decided": False, "needs_s": 125.4},
+        ),
+    ],
+)
+def test_a_run_of_locust_says_when_it_was_decided(text: str, times: dict[str, object]) -> None:
+    run = {"users": 10, "user_classes": ["Reader"], "host": "http://here", **times}
+    root = html.document_fromstring(report_html([], {"locust": run}))
+    assert texts(root, "dd") == ["10 users (Reader) sending requests to http://here", text]
+
+
 def test_without_a_sample_it_says_so() -> None:
     root = page([])
     assert texts(root, "header p") == ["no samples"]

@@ -35,7 +35,7 @@ class _Counters(NamedTuple):
     """Readings of the machine and of the server, in ns."""
 
     cpus: Mapping[int, CpuTimes]
-    used: Mapping[int, int]
+    cpu_ns: Mapping[int, int]
     """CPU time by process, of the server and of its clients."""
     waits: Mapping[tuple[int, int], int]
     """Run-queue wait by process and thread, of the server."""
@@ -58,11 +58,13 @@ class LocalServer:
         0 at the first call, and while there is no such server.
         """
         before, now = self._before, self._read()
-        used_ns = sum(ns - before.used[pid] for pid, ns in now.used.items() if pid in before.used)
+        used_ns = sum(
+            ns - before.cpu_ns[pid] for pid, ns in now.cpu_ns.items() if pid in before.cpu_ns
+        )
         waited_ns = sum(
             max(0, ns - before.waits.get((pid, thread), 0))
             for (pid, thread), ns in now.waits.items()
-            if pid in before.used
+            if pid in before.cpu_ns
         )
         cpus = set[int]().union(*map(_cpus_of, self._server.processes))
         others_ns = growth(before.cpus, now.cpus, cpus).busy - used_ns
@@ -72,7 +74,7 @@ class LocalServer:
     def _is_found_again(self, now: _Counters) -> bool:
         """Look for its processes at first, and when one of them has ended; whether it did."""
         self._calls_to_scan -= 1
-        is_same = now.used.keys() >= {*self._server.processes}
+        is_same = now.cpu_ns.keys() >= {*self._server.processes}
         if self._calls_to_scan > 0 or (is_same and self._scans >= _SCANS_AT_FIRST):
             return False
         self._scans, self._calls_to_scan = self._scans + 1, _CALLS_PER_SCAN
@@ -81,11 +83,11 @@ class LocalServer:
 
     def _read(self) -> _Counters:
         processes, clients = self._server
-        used = {pid: process_cpu_ns(pid) for pid in (*processes, *clients)}
+        clocks_ns = {pid: process_cpu_ns(pid) for pid in (*processes, *clients)}
         threads = islice(chain.from_iterable(map(_threads_of, processes)), _MOST_THREADS)
         return _Counters(
             cpus=cpu_times(),
-            used={pid: used_ns for pid, used_ns in used.items() if used_ns is not None},
+            cpu_ns={pid: cpu_ns for pid, cpu_ns in clocks_ns.items() if cpu_ns is not None},
             waits={key: _wait_ns(*key) for key in threads},
         )
 

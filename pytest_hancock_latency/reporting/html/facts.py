@@ -53,6 +53,10 @@ def _load(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the users and target of a load, and its processes."""
     classes = ", ".join(map(str, _listed(run, "user_classes")))
     yield "load", f"{run.get('users')} users ({classes}) sending requests to {run.get('host')}"
+    if run.get("ended_when_decided"):
+        yield "run time", f"decided after {run.get('lasted_s')} of {run.get('run_time_s')} s"
+    elif run.get("needs_s") is not None:
+        yield "run time", f"{run.get('lasted_s')} s; needs about {run['needs_s']} s to be decided"
     participants = [
         participant
         for participant in _listed(run, "participants")
