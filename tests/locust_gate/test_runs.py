@@ -148,7 +148,7 @@ def test_a_run_ends_as_soon_as_it_is_decided(
     assert 0 < facts["lasted_s"] < 30
     assert facts["needs_s"] is None
     assert ran.artifact["settings"]["until_decided"]
-    assert last_lines(ran)[-1] == f"decided after {round(facts['lasted_s'])} s of 60 s"
+    assert f"decided after {round(facts['lasted_s'])} s of 60 s" in last_lines(ran)
     assert "stopping because every latency budget is decided" in ran.err
 
 
@@ -167,10 +167,11 @@ def test_a_run_that_is_not_decided_says_how_long_it_would_have_to_be(tmp_path: P
     ran = until_decided(tmp_path, budgets, run_time="3s", EVERY_S="0.02")
     facts, n = ran.artifact["locust"], ran.sample("GET /it")["n"]
     assert (ran.exit_code, facts["ended_when_decided"]) == (0, False), str(ran)
-    assert last_lines(ran)[-1] == (
+    line = (
         f"not decided after 3 s: GET /it p99.9 needs about {3672 - n} more requests, a run of "
         f"about {round(facts['needs_s'])} s at this pace"
     )
+    assert line in last_lines(ran), str(ran)
 
 
 @pytest.mark.long
@@ -249,15 +250,8 @@ def test_a_run_of_the_page_that_is_decided_quits_after_its_autoquit(tmp_path: Pa
     assert ran.artifact["locust"]["lasted_s"] < 60
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["alone", "two workers"])
-def test_a_run_that_could_go_on_forever_is_refused(
-    tmp_path: Path, processes: tuple[str, ...]
-) -> None:
-    if processes:
-        port = str(free_port())
-        processes = (*processes, "--master-bind-port", port, "--master-port", port)
-    load = (*ONE, "--latency-until-decided", *processes, "Reporter")
+def test_a_run_that_could_go_on_forever_is_refused(tmp_path: Path) -> None:
+    load = (*ONE, "--latency-until-decided", "Reporter")
     ran = run("reported.py", *load, host=NOWHERE, folder=tmp_path)
     assert ran.exit_code == 2, str(ran)
     assert (
