@@ -168,6 +168,13 @@ def test_locust_listener(tmp_path: Path) -> None:
     assert made["pace"]["with"] > 0
 
 
+def test_until_decided(tmp_path: Path) -> None:
+    made = figures(
+        "until_decided.py", tmp_path, "--runs", "1", "--servers", "waiting", "--seconds", "3"
+    )
+    assert [sum(row["outcomes"].values()) for row in made["rows"]] == [1] * 4
+
+
 def test_versus_asserts(tmp_path: Path) -> None:
     pytest.importorskip("pytest_benchmark")
     pytest.importorskip("pytest_fail_slow")
