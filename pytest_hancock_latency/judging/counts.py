@@ -73,6 +73,8 @@ class Tally:
     attributed: CountsOver
     """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
+    unmeasured: int = 0
+    """Requests that did not fail and have no latency: they count for the share of failures."""
     elapsed_ns: int = 0
     excused_failures: int = 0
     """Number of failures that are time-outs which the machine may have caused."""
@@ -105,7 +107,7 @@ def judge_counts(tally: Tally, budget: LatencyBudget, policy: Policy) -> Verdict
             failures,
             budget.errors,
             tally.failed,
-            n + tally.failed,
+            n + tally.failed + tally.unmeasured,
             excused=tally.excused_failures,
             is_concentrated=may_be_stall,
         ),
@@ -192,6 +194,7 @@ class RunningTally:
         self._totals: dict[int, int] = defaultdict(int)
         self._over: dict[Limit, dict[int, int]] = {e: defaultdict(int) for e in self._edges}
         self._failed_in: dict[int, int] = defaultdict(int)
+        self._unmeasured_in: dict[int, int] = defaultdict(int)
         self._timeouts: dict[tuple[int, int], int] = defaultdict(int)
         """By the window in which they began, and the number of windows that they took."""
         self.failures: dict[str, int] = defaultdict(int)
@@ -232,10 +235,20 @@ class RunningTally:
             for length, count in lengths.items():
                 self._timeouts[window, length] += count
 
+    def add_unmeasured(self, window: int, count: int) -> None:
+        """Add a number of answered requests without a latency."""
+        if window >= self._from:
+            self._unmeasured_in[window] += count
+
     @property
     def requests(self) -> int:
         """Number of answered and failed requests."""
-        return sum(self._totals.values()) + sum(self.failures.values())
+        return sum(self.answered_per_window.values()) + sum(self.failures.values())
+
+    @property
+    def unmeasured(self) -> int:
+        """Number of answered requests without a latency."""
+        return sum(self._unmeasured_in.values())
 
     @property
     def elapsed_ns(self) -> int:
@@ -256,17 +269,14 @@ class RunningTally:
         return (max(windows) + 1) * DELETION_WINDOW_NS / NS_PER_S if windows else None
 
     @property
-    def per_window(self) -> dict[int, int]:
+    def per_window(self) -> Mapping[int, int]:
         """Return the requests in each window, including failed ones."""
-        requests = dict(self._totals)
-        for window, count in self._failed_in.items():
-            requests[window] = requests.get(window, 0) + count
-        return requests
+        return _added(self.answered_per_window, self._failed_in)
 
     @property
     def answered_per_window(self) -> Mapping[int, int]:
         """Return the requests in each window that did not fail."""
-        return self._totals
+        return _added(self._totals, self._unmeasured_in)
 
     @property
     def histogram(self) -> Histogram:
@@ -285,6 +295,7 @@ class RunningTally:
             raw=histogram,
             attributed=histogram,
             failed=sum(self.failures.values()),
+            unmeasured=self.unmeasured,
             elapsed_ns=self.elapsed_ns,
             excused_failures=sum(self._timeouts.values()) - sum(blamed.values()),
             timeouts=_over_time(self.per_window, blamed) if blamed else None,
@@ -324,6 +335,13 @@ def _over_time(
         exceeding.append(over.get(window, 0))
         before = window
     return OverTime(totals, exceeding)
+
+
+def _added(first: Mapping[int, int], second: Mapping[int, int]) -> Mapping[int, int]:
+    """Return the sums of two counts by window."""
+    if not second:
+        return first
+    return {window: first.get(window, 0) + second.get(window, 0) for window in {**first, **second}}
 
 
 class _Course:

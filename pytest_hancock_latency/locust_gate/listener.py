@@ -8,7 +8,7 @@ seconds later or on another machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,11 +45,13 @@ class RequestCounts:
     send_lags: dict[Cell, dict[int, int]] = field(default_factory=dict)
     timeouts: dict[Cell, dict[int, int]] = field(default_factory=dict)
     """Of the failures, those that timed out, by the number of windows that they took."""
+    unmeasured: dict[Cell, int] = field(default_factory=dict)
+    """Requests without a latency, which Locust counts for requests/s and the share of failures."""
     unfinished: dict[int, int] = field(default_factory=dict)
     """How long users have been at what they had not finished when this was taken, by bucket."""
 
     def __bool__(self) -> bool:
-        return bool(self.latencies or self.failures)
+        return bool(self.latencies or self.failures or self.unmeasured)
 
 
 class Listener:
@@ -72,12 +74,15 @@ class Listener:
         **_extras: Any,
     ) -> None:
         """Count one request; an invalid latency counts as a failure."""
-        if response_time is None and exception is None:
-            return  # not a request with a latency; Locust does not record one either
         self._finished_s[getcurrent()] = time.time()
         are_strings = type(name) is type(request_type) is str
         if not (are_strings and name.isascii() and request_type.isascii()):
             request_type, name = text_of(request_type), text_of(name)
+        if response_time is None and exception is None:
+            cell = request_type, name, _window_or_now(start_time)
+            unmeasured = self._counted.unmeasured
+            unmeasured[cell] = unmeasured.get(cell, 0) + 1
+            return
         try:
             if start_time is None:
                 start_time = time.time() - (response_time or 0) / 1000
@@ -197,6 +202,7 @@ def increment_to_plain(counted: RequestCounts, strain: Strain) -> dict[str, Any]
         "failures": _cells(counted.failures),
         "send_lags": _cells(counted.send_lags),
         "timeouts": _cells(counted.timeouts),
+        "unmeasured": [[*cell, count] for cell, count in counted.unmeasured.items()],
         "unfinished": counted.unfinished,
         "seconds": strain.seconds,
         "busy_seconds": strain.busy_seconds,
@@ -220,6 +226,7 @@ def increment_from_plain(plain: Any) -> tuple[RequestCounts, Strain]:
         failures=_from_cells(plain, "failures", _is_text),
         send_lags=_from_cells(plain, "send_lags", _is_index),
         timeouts=_from_cells(plain, "timeouts", _is_index),
+        unmeasured=_unmeasured(plain),
         unfinished=_counts(plain.get("unfinished", {}), "unfinished", _is_index),
     )
     seconds, busy = plain.get("seconds", 0), plain.get("busy_seconds", 0)
@@ -238,19 +245,35 @@ def _cells(cells: Mapping[tuple[str, str, int], Mapping[Any, int]]) -> list[list
 
 def _from_cells(
     plain: Mapping[str, Any], field: str, is_key: Callable[[object], bool]
-) -> dict[tuple[str, str, int], Any]:
-    cells: dict[tuple[str, str, int], Any] = {}
+) -> dict[Cell, Any]:
+    cells: dict[Cell, Any] = {}
+    for cell, counts in _plain_cells(plain, field):
+        add_counts(cells.setdefault(cell, {}), _counts(counts, field, is_key))
+    return cells
+
+
+def _unmeasured(plain: Mapping[str, Any]) -> dict[Cell, int]:
+    field = "unmeasured"
+    cells: dict[Cell, int] = {}
+    for cell, count in _plain_cells(plain, field):
+        if not _is_count(count):
+            raise ValueError(f"{field}: not a count")
+        cells[cell] = cells.get(cell, 0) + count
+    return cells
+
+
+def _plain_cells(plain: Mapping[str, Any], field: str) -> Iterator[tuple[Cell, Any]]:
+    """Yield each cell of a field, with what was counted in it."""
     plain_cells = plain.get(field, [])
     if not isinstance(plain_cells, list | tuple):
         raise ValueError(f"{field}: not a list of cells")
     for cell in plain_cells:
         if not isinstance(cell, list | tuple) or len(cell) != 4:  # noqa: PLR2004 - as in `_cells`
             raise ValueError(f"{field}: not a cell of method, name, window and counts")
-        method, name, window, counts = cell
+        method, name, window, counted = cell
         if not (_is_text(method) and _is_text(name) and _is_window(window)):
             raise ValueError(f"{field}: not a method, a name and a window")
-        add_counts(cells.setdefault((method, name, window), {}), _counts(counts, field, is_key))
-    return cells
+        yield (method, name, window), counted
 
 
 def _counts(counts: Any, field: str, is_key: Callable[[object], bool]) -> dict[Any, int]:

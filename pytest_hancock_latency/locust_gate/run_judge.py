@@ -135,6 +135,11 @@ class RunJudge:
         for (method, name, window), lengths in counted.timeouts.items():
             for tally in self._tallies_of(method, name):
                 tally.add_timeouts(windows.clamp(window), lengths)
+        for (method, name, window), count in counted.unmeasured.items():
+            at = windows.clamp(window)
+            displaced += count * (at != window)
+            for tally in self._tallies_of(method, name):
+                tally.add_unmeasured(at, count)
         for (method, name, window), lags in counted.send_lags.items():
             if self._forgotten is None or windows.clamp(window) >= self._forgotten:
                 for kind in self._kinds_of(method, name):
@@ -367,6 +372,8 @@ def _measurement(
     advice = [*state.advice, *about_send_lag(measured.send_lag_ns)]
     if kind.loop == "closed" and histogram.n:
         advice += about_omission(histogram, _interval_ns(kind, state.users))
+    if kind.tally.unmeasured:
+        advice.append(Advice.of("no-latency", requests=kind.tally.unmeasured))
     if name == OTHER_NAMES:
         advice.append(MANY_NAMES)
     advice += advice_on_name

@@ -354,6 +354,10 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     ),
     "failures-unknown": lambda f: f"failures are unknown: {_UNKNOWN_FAILURES[f['why']]}",
     "rps-not-judged": _rps_not_judged,
+    "no-latency": lambda f: (
+        f"{f['requests']} requests had no latency (response_time=None): they count for requests/s "
+        "and errors, and for no other limit"
+    ),
     "alike-names": _alike_names,
     "worker-clock": _wrong_clock,
     "worker-invalid": _invalid_counts,

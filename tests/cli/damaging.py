@@ -108,7 +108,7 @@ KINDS_OF_ADVICE = (
     *("cap-samples", "cap-time", "tracer", "first-call", "clock", "quota", "throttled"),
     *("unsteady-speed", "saturated", "saturated-generator", "not-compared", "slower"),
     *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
-    *("failures-unknown", "rps-not-judged", "new-kind"),
+    *("failures-unknown", "rps-not-judged", "no-latency", "new-kind"),
 )
 FIGURES = (
     *("limit", "needed", "max_samples", "fitting", "time_limit_ns", "tools", "first_ns"),

@@ -54,8 +54,11 @@ def test_a_client_that_tells_no_start_is_counted_all_the_same() -> None:
     assert len(heard(5.0, start_time=None).take().latencies) == 1
 
 
-def test_a_request_without_a_latency_is_not_counted() -> None:
-    assert not heard(None).take()
+def test_a_request_without_a_latency_is_counted_apart() -> None:
+    counted = heard(None).take()
+    assert counted
+    assert counted.unmeasured == {("GET", "/it", WINDOW): 1}
+    assert (counted.latencies, counted.failures) == ({}, {})
 
 
 def test_a_failure_has_no_latency() -> None:
@@ -124,6 +127,7 @@ def test_an_increment_is_the_same_after_its_plain_form() -> None:
     counted = heard(5.0, context={ARRIVAL: AT_S - 0.75}).take()
     counted.failures["GET", "/it", 3] = {"HTTP 503": 2}
     counted.timeouts["GET", "/it", 3] = {8: 1}
+    counted.unmeasured["GET", "/it", 3] = 4
     counted.unfinished = {70: 2}
     strain = Strain(3, 1, {70: 4}, {WINDOW: 20_000_000}, {WINDOW, WINDOW + 1}, {WINDOW + 2})
     sent = msgpack.dumps(increment_to_plain(counted, strain))
@@ -179,6 +183,8 @@ def test_a_name_that_is_not_a_string_becomes_one(name: Any, text: str) -> None:
         ({"busy": [2**70]}, "busy: not a list of windows"),
         ({"server_starved": 3}, "server_starved: not a list of windows"),
         ({"unfinished": {5: -1}}, "unfinished: not a count"),
+        ({"unmeasured": [["GET", "/it", 3, -1]]}, "unmeasured: not a count"),
+        ({"unmeasured": [["GET", "/it", 2**70, 1]]}, "unmeasured: not a method, a name and"),
     ],
 )
 def test_an_invalid_increment_is_refused_completely(plain: Any, why: str) -> None:

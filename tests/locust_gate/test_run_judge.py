@@ -238,6 +238,43 @@ def test_failed_requests_do_not_help_to_reach_a_rate() -> None:
     assert (found.verdict.rps.outcome, found.verdict.rps.per_s) == ("exceeded", 16.0)
 
 
+def unmeasured(windows: int = 240, each: int = 2) -> RequestCounts:
+    cells = {("GET", "/it", window): each for window in range(windows)}
+    return RequestCounts(unmeasured=cells)
+
+
+def test_requests_without_a_latency_help_to_reach_a_rate() -> None:
+    made = replace(unmeasured(), latencies=counted(5, windows=240, each=3).latencies)
+    found = rate_of(made, ">= 20", STEADY)
+    assert found.verdict is not None
+    assert found.verdict.rps is not None
+    assert (found.verdict.rps.outcome, found.verdict.rps.per_s) == ("within", 20.0)
+    assert (found.n, found.verdict.failures.attempts) == (720, 1200)
+    assert (
+        "advice for GET /it: 480 requests had no latency (response_time=None): they count for "
+        "requests/s and errors, and for no other limit (no-latency)"
+    ) in advice_lines([found])
+
+
+def test_requests_without_a_latency_were_made_but_show_no_limit() -> None:
+    run_judge = RunJudge(BUDGETS)
+    assert run_judge.add(unmeasured()) == Added(480, 0)
+    (found,) = run_judge.records(RunState())
+    assert (found.n, found.outcome) == (0, "inconclusive")
+    assert exit_code_of([found]) == 2
+
+
+def test_requests_without_a_latency_count_for_the_share_that_failed() -> None:
+    allowing = replace(parse_terms({"p95": 10, "errors": "10%"}), budget_name="GET /it")
+    for others, outcome in ((RequestCounts(), "exceeded"), (unmeasured(), "within")):
+        run_judge = RunJudge({"GET /it": allowing})
+        run_judge.add(counted(5))
+        run_judge.add(failed(60))
+        run_judge.add(others)
+        (found,) = run_judge.records(RunState())
+        assert found.outcome == outcome
+
+
 @pytest.mark.parametrize("why", ["starved", "busy"])
 def test_a_generator_short_of_cpu_exceeds_no_rate(why: str) -> None:
     strained = replace(STEADY, **{why: frozenset(range(240))})

@@ -42,6 +42,10 @@ SENTENCES = {
     Advice.of("rps-not-judged", least_per_s=200.0): (
         "rps >= 200 is not judged: only a run of Locust shows what limited the rate"
     ),
+    Advice.of("no-latency", requests=599): (
+        "599 requests had no latency (response_time=None): they count for requests/s and errors, "
+        "and for no other limit"
+    ),
     Advice.of("many-names", names=300): (
         "more than 300 names: the rest are judged together; give requests of the same kind the "
         "same name=, as in get(url, name='/items/[id]')"
