@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import gevent
@@ -22,7 +23,7 @@ from ..core.histogram import Histogram
 from ..core.record import Record, exit_code_of
 from ..core.verdict import ExitCode
 from ..files.artifact import ArtifactWriter
-from ..files.history import prune
+from ..files.history import EarlierRuns, prune, run_path
 from ..files.kinds import KINDS, RUN
 from ..judging.deciding import shows_exceeded
 from ..reporting.wording import headline, printable
@@ -67,6 +68,10 @@ class Coordinator:
         self.collecting = Collecting(environment, self.run_judge)
         self._facts = Facts(environment, settings)
         self._writer = ArtifactWriter()
+        self._artifacts = dict(settings.artifacts)
+        self._earlier_runs = settings.earlier_runs
+        self._tests = 0
+        """Number of tests that this process has started: the web interface can start several."""
         self._steady_from: int | None = None
         self._until: int | None = None
         self._decided: list[Record] | None = None
@@ -134,9 +139,21 @@ class Coordinator:
     def _begin(self, **_: Any) -> None:
         self._steady_from = self._until = self._decided = self._stopped_s = None
         self._was_decided = False
+        self._tests += 1
+        if self._tests > 1 and RUN in self._artifacts:
+            self._begin_another_run(self._artifacts[RUN].parent)
         self.run_judge.clear()
         self.collecting.begin()
         self._facts.begin()
+
+    def _begin_another_run(self, history: Path) -> None:
+        """Give the test a file of its own in the history, and the tests before it as earlier runs.
+
+        All other artifacts are those of the latest test.
+        """
+        self._artifacts[RUN] = path = run_path(history, time.time())
+        if self._earlier_runs is not None:
+            self._earlier_runs = EarlierRuns(path)
 
     def _ramped_up(self, user_count: int, **_: Any) -> None:
         now = window_at(time.time()) + 1
@@ -162,7 +179,7 @@ class Coordinator:
     def _decide(self) -> list[Record]:
         """Judge for the last time, and write the artifacts."""
         self.collecting.stop()
-        records, earlier = self.run_judge.records(self._state()), self._settings.earlier_runs
+        records, earlier = self.run_judge.records(self._state()), self._earlier_runs
         if earlier is not None:
             machine = kind_of_machine(self.session(records))
             records = [earlier.added_to(record, lambda: machine) for record in records]
@@ -273,7 +290,7 @@ class Coordinator:
             kinds: artifacts to write; by default all.
         """
         session = self.session(records)
-        for kind, path in self._settings.artifacts.items():
+        for kind, path in self._artifacts.items():
             if kind == RUN and not records:
                 continue
             if kinds is None or kind in kinds:
@@ -287,8 +304,8 @@ class Coordinator:
         if self._decided is None or self.collecting.take_news():
             self._decide()
         self._writer.finish()
-        if RUN in self._settings.artifacts:
-            prune(self._settings.artifacts[RUN].parent, self._settings.history_keep)
+        if RUN in self._artifacts:
+            prune(self._artifacts[RUN].parent, self._settings.history_keep)
         code = exit_code_of(self._decided or [])
         if code is ExitCode.HELD and self._settings.strict and self.run_judge.unmatched:
             code = ExitCode.INCONCLUSIVE

@@ -12,6 +12,8 @@ import pytest
 from driving import LOCUSTFILES, NOWHERE, ONE, Ran, free_port, locust, wait_for
 from playwright.sync_api import sync_playwright
 
+from pytest_hancock_latency.files.artifact import read_artifact
+
 from ..programs import needs
 
 
@@ -73,3 +75,33 @@ def test_the_tab_can_be_opened_in_a_browser_and_fills_while_the_test_runs(run: R
         page.get_by_text("❌ exceeded p50", exact=True).wait_for(timeout=30_000)
         assert page.get_by_role("cell", name="GET /it").is_visible()
         browser.close()
+
+
+def test_each_test_of_one_process_is_a_run_of_the_history(tmp_path: Path) -> None:
+    """The web page starts and stops as many tests as its user likes."""
+    port, history = free_port(), tmp_path / "history"
+    process = locust(
+        *("-f", str(LOCUSTFILES / "reported.py"), "--host", NOWHERE, "--web-host", "127.0.0.1"),
+        *("--web-port", str(port), "--latency-history", str(history), "Reporter"),
+        folder=tmp_path,
+        MS="5",
+    )
+
+    def asked(path: str, form: bytes | None = None) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", form, 5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    try:
+        for runs in (1, 2):
+            wait_for(lambda: asked("/swarm", b"user_count=1&spawn_rate=1"), "the start")
+            wait_for(lambda: "GET /it" in asked("/latency"), "a request")
+            asked("/stop", b"")
+            wait_for(lambda: len([*history.glob("run-*.json")]) == runs, "a run")  # noqa: B023
+    finally:
+        process.terminate()
+        process.communicate()
+    samples = [read_artifact(path).records for path in sorted(history.glob("run-*.json"))]
+    assert [record.test for (record,) in samples] == ["GET /it", "GET /it"]
