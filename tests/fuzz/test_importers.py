@@ -25,6 +25,7 @@ from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import FORMATS, ImportSettings, imported_records
+from pytest_hancock_latency.importing.results import AGGREGATED
 from pytest_hancock_latency.reporting.json_artifact import json_text
 from pytest_hancock_latency.reporting.table import summary_text
 from pytest_hancock_latency.reporting.writer import write_whole
@@ -334,7 +335,11 @@ def test_a_valid_file_is_counted_exactly(format: str, tmp_path: Path) -> None:
                 latencies.append(each.latency_ms * 10**6)
             else:
                 failed[f"{each.method} {each.path}"] += 1
-        assert sorted(expected) == [record.test for record in records]
+        together = [AGGREGATED] if len(expected) > 1 else []
+        assert [*sorted(expected), *together] == [record.test for record in records]
+        if together:
+            expected[AGGREGATED] = [ns for latencies in expected.values() for ns in latencies]
+            failed[AGGREGATED] = failed.total()
         for record in records:
             latencies = expected[record.test]
             assert record.n == len(latencies)
