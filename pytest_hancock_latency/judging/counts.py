@@ -73,8 +73,6 @@ class Tally:
     attributed: CountsOver
     """The same histogram as ``raw`` if nothing was attributed."""
     failed: int = 0
-    unmeasured: int = 0
-    """Requests that did not fail and have no latency: they count for the share of failures."""
     elapsed_ns: int = 0
     excused_failures: int = 0
     """Number of failures that are time-outs which the machine may have caused."""
@@ -86,6 +84,8 @@ class Tally:
     """What was counted while measuring, which is more than histograms know; empty if unknown."""
     spans_windows: bool = False
     """Whether undisturbed calls were spread over enough windows in one of the samples."""
+    unmeasured: int = 0
+    """Requests that did not fail and have no latency: they count for the share of failures."""
     unfinished: CountsOver = field(default_factory=Histogram)
     """How long requests in progress have taken so far: if that is over a limit, so is the request,
     although it is not among the latencies yet."""
