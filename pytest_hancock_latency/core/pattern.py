@@ -8,6 +8,8 @@ from typing import Final
 MOST_NAMES: Final = 300
 """Maximum number of names judged separately. More are usually URLs that should have been grouped,
 and make the table unreadable."""
+AGGREGATED: Final = "Aggregated"
+"""Name of the budget for all requests together, as in Locust's own tables."""
 OTHER_NAMES: Final = "(all other names)"
 """Name of all further ones together."""
 

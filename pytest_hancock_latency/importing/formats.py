@@ -369,8 +369,7 @@ def read_nginx(lines: Iterable[str], log_format: str, default: str) -> Iterator[
                 raise ImportedFileError(f"line {number} is not of the log format: {line[:80]!r}")
             yield match
 
-    unknown = "" if "status" in pattern.groupindex else NO_STATUS
-    return _batched(rows(), lambda match: _nginx_row(match.groupdict(), default), lambda _: unknown)
+    return _batched(rows(), lambda match: _nginx_row(match.groupdict(), default))
 
 
 def guess(first: str) -> str | None:
@@ -566,24 +565,15 @@ def _peek(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
     return first, all_lines()
 
 
-Row = tuple[str, float, str, float]
-"""Name, latency in nanoseconds, failure, start in seconds."""
+Row = tuple[str, float, str, float, str]
+"""Name, latency in nanoseconds, failure, start in seconds, why it is unknown whether it failed."""
 
 
-def _batched(
-    items: Iterator[Any],
-    row_of: Callable[[Any], Row],
-    unknown_of: Callable[[Any], str] = lambda _: "",
-) -> Iterator[Requests]:
-    """Yield the requests of items.
-
-    Args:
-        unknown_of: returns why it is unknown whether the request of an item failed.
-    """
+def _batched(items: Iterator[Any], row_of: Callable[[Any], Row]) -> Iterator[Requests]:
     import numpy as np
 
     while chunk := list(islice(items, _BLOCK)):
-        names, latencies, failures, starts = zip(*map(row_of, chunk), strict=True)
+        names, latencies, failures, starts, unknown = zip(*map(row_of, chunk), strict=True)
         latencies_ns, starts_s = np.array(latencies), np.array(starts)
         possible = (latencies_ns >= 0) & (latencies_ns <= _LONGEST_NS)
         possible &= np.abs(starts_s) <= _LATEST_S
@@ -593,8 +583,7 @@ def _batched(
                 f"{names[at]:.40} has a line with a latency of {latencies[at] / UNITS['s']:g} s at "
                 f"{starts[at]:g} s, which is impossible"
             )
-        unknown = next(filter(None, map(unknown_of, chunk)), "")
-        yield Requests(names, latencies_ns, failures, starts_s, unknown)
+        yield Requests(names, latencies_ns, failures, starts_s, max(unknown))
 
 
 def _json_objects(lines: Iterable[str], required_text: str = "{") -> Iterator[dict[str, Any]]:
@@ -614,7 +603,7 @@ def _vegeta_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
     def row(hit: dict[str, Any]) -> Row:
         name = f"{hit.get('method', '')} {hit.get('url', '')}".strip() or default
         failure = str(hit.get("error") or "") or _http_failure(str(hit.get("code", "")))
-        return name, float(hit["latency"]), failure, _moment(hit["timestamp"])
+        return name, float(hit["latency"]), failure, _moment(hit["timestamp"]), ""
 
     return _batched(_json_objects(lines), _complete(row))
 
@@ -627,19 +616,17 @@ def _k6_json(lines: Iterable[str], default: str) -> Iterator[Requests]:
         if point.get("type") == "Point" and point.get("metric") == "http_req_duration"
     )
 
-    def outcome(point: dict[str, Any]) -> list[str]:
-        tags = point.get("tags") or {}
-        return [str(tags.get(tag) or "") for tag in _K6_OUTCOME]
-
     def row(point: dict[str, Any]) -> Row:
         tags = point.get("tags") or {}
         name = f"{tags.get('method', '')} {tags.get('name', '')}".strip() or default
-        failure = _k6_failure(*outcome(point))
+        outcome = [str(tags.get(tag) or "") for tag in _K6_OUTCOME]
         latency_ns = float(point["value"]) * UNITS["ms"]
         # The time of a point is when the request ended.
-        return name, latency_ns, failure, _moment(point["time"]) - latency_ns / UNITS["s"]
+        start_s = _moment(point["time"]) - latency_ns / UNITS["s"]
+        unknown = "" if any(outcome) else NO_TAGS
+        return name, latency_ns, _k6_failure(*outcome), start_s, unknown
 
-    return _batched(points, _complete(row), lambda point: "" if any(outcome(point)) else NO_TAGS)
+    return _batched(points, _complete(row))
 
 
 def _complete(row: Callable[[Any], Row]) -> Callable[[Any], Row]:
@@ -671,7 +658,8 @@ def _gatling_row(row: Sequence[str]) -> Row:
     try:
         _, _groups, name, start, end, outcome, *message = row[:7]
         failure = "" if outcome == "OK" else (message[0] if message and message[0] else "KO")
-        return name, (float(end) - float(start)) * UNITS["ms"], failure, float(start) / 1e3
+        latency_ns = (float(end) - float(start)) * UNITS["ms"]
+        return name, latency_ns, failure, float(start) / 1e3, ""
     except ValueError:
         raise ImportedFileError(
             f"has a line that is not a request: {chr(9).join(row)!r:.80}"
@@ -706,11 +694,13 @@ def _nginx_row(values: dict[str, str], default: str) -> Row:
     name = f"{method} {path.partition('?')[0]}".strip() or default
     status, has_time = values.get("status"), values["request_time"] != "-"
     failure = _http_failure(status) if status else ""
+    unknown = NO_STATUS if status is None else ""
     try:
         latency_s = float(values["request_time"]) if has_time else 0.0
         start_s = _nginx_end(values) - latency_s
         # A request without a time has no latency to judge, and must not vanish.
-        return name, latency_s * UNITS["s"], failure if has_time else failure or NO_TIME, start_s
+        failure = failure if has_time else failure or NO_TIME
+        return name, latency_s * UNITS["s"], failure, start_s, unknown
     except ValueError:
         raise ImportedFileError(f"has a line without a time: {values!r:.80}") from None
 

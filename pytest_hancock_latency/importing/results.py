@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.budget import Terms
-from ..core.pattern import MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
+from ..core.pattern import AGGREGATED, MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -28,8 +28,6 @@ from .formats import Requests
 if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
 
-AGGREGATED: Final = "Aggregated"
-"""Name of the budget for all requests of a file together, as in Locust's tables."""
 UNATTRIBUTED: Final = Advice.of("imported")
 LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a test."""

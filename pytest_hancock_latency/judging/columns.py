@@ -129,7 +129,7 @@ class ColumnTally:
         self._windows.add(windows)
         for limit, flags in over.items():
             self._over[limit].add(windows[flags])
-        self._extend(windows)
+        self._extend(*_ends(windows))
         self._course.add(windows, buckets)
 
     @classmethod
@@ -147,7 +147,7 @@ class ColumnTally:
                 total._count_over[limit] += part._count_over[limit]
                 total._over[limit].add_counted(*part._over[limit].columns())
             if part._ends is not None:
-                total._extend(part._ends)
+                total._extend(*part._ends)
             total._course.add_all(part._course)
             total.add_failures(part.failures, None)
         return total
@@ -158,10 +158,9 @@ class ColumnTally:
             is_separate = kind in self.failures or len(self.failures) < MOST_FAILURES
             self.failures[kind if is_separate else OTHER_FAILURES] += count
         if windows is not None and len(windows):
-            self._extend(windows)
+            self._extend(*_ends(windows))
 
-    def _extend(self, windows: Iterable[int] | Nanoseconds) -> None:
-        first, last = _ends(windows)
+    def _extend(self, first: int, last: int) -> None:
         if self._ends is not None:
             first, last = min(first, self._ends[0]), max(last, self._ends[1])
         self._ends = first, last
@@ -225,11 +224,9 @@ def _over_time(windows: Nanoseconds, totals: Nanoseconds, over: Occurrences) -> 
     )
 
 
-def _ends(windows: Iterable[int] | Nanoseconds) -> tuple[int, int]:
-    import numpy as np
-
-    column = np.asarray(windows)
-    return int(column.min()), int(column.max())
+def _ends(windows: Nanoseconds) -> tuple[int, int]:
+    """Return the first and the last of these windows."""
+    return int(windows.min()), int(windows.max())
 
 
 class _Course:

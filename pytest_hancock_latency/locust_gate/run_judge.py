@@ -11,7 +11,7 @@ from ..core.advice import Advice
 from ..core.budget import Terms
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, index_of
-from ..core.pattern import MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
+from ..core.pattern import AGGREGATED, MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
 from ..core.quantile import P99, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -30,8 +30,6 @@ _LEAST_OBSERVATIONS: Final = 50
 """Minimum number of observations for *within*, as in a test."""
 _OF_REQUESTS: Final = re.compile(r"[A-Z*]+ ")
 """Start of the name of a request's budget; other budgets in the file are for tests."""
-AGGREGATED: Final = "Aggregated"
-"""Name of the budget for all requests together, as in Locust's own tables."""
 MANY_NAMES: Final = Advice.of("many-names", names=MOST_NAMES)
 _GUIDE_LIMITS: Final = (*ACCEPTABLE.limits, *INVESTIGATE.limits)
 

@@ -144,7 +144,9 @@ class NamedBudgets:
         Raises:
             BudgetError: two budgets match equally well, or the file cannot be read.
         """
-        names = self._names_of(item) if self._patterns else _Names((), ())
+        if not self._patterns:
+            return None
+        names = self._names_of(item)
         fitting = sorted(
             (_how_broad(pattern, names), name)
             for pattern, name in self._patterns

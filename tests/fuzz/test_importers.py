@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from pytest_hancock_latency.core.budget import parse_limits
 from pytest_hancock_latency.core.histogram import Histogram
+from pytest_hancock_latency.core.pattern import AGGREGATED
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.files.artifact import read_artifact
 from pytest_hancock_latency.importing.formats import CsvColumns
 from pytest_hancock_latency.importing.reading import FORMATS, ImportSettings, imported_records
-from pytest_hancock_latency.importing.results import AGGREGATED
 from pytest_hancock_latency.reporting.json_artifact import json_text
 from pytest_hancock_latency.reporting.table import summary_text
 from pytest_hancock_latency.reporting.writer import write_whole

@@ -1,4 +1,4 @@
-"""Files of other tools that once passed without evidence, and what is said of them now."""
+"""Files of other tools that used to pass without evidence."""
 
 from __future__ import annotations
 

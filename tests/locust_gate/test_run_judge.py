@@ -9,11 +9,11 @@ import pytest
 
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import Histogram, index_of
-from pytest_hancock_latency.core.pattern import MOST_NAMES, OTHER_NAMES, matches
+from pytest_hancock_latency.core.pattern import AGGREGATED, MOST_NAMES, OTHER_NAMES, matches
 from pytest_hancock_latency.core.record import Record, exit_code_of
 from pytest_hancock_latency.locust_gate.listener import RequestCounts
 from pytest_hancock_latency.locust_gate.participants import Added, Participant
-from pytest_hancock_latency.locust_gate.run_judge import AGGREGATED, RunJudge, RunState, WindowRange
+from pytest_hancock_latency.locust_gate.run_judge import RunJudge, RunState, WindowRange
 from pytest_hancock_latency.reporting.advice import advice_lines
 
 MS = 1_000_000
