@@ -206,12 +206,14 @@ class LimitJudge:
         is_over = observations.wall_ns > limit_ns
         if not is_over.any() and (probed is None or not probed.has_begun):
             return self._none_over(observations)
-        is_attributed_over = self._blamed_ns(observations) > limit_ns
+        blamed_ns = self._blamed_ns(observations)
+        is_attributed_over = blamed_ns > limit_ns
+        is_unseen = is_over & ~is_attributed_over & self._is_over_unseen(observations, blamed_ns)
         counts = LimitCounts(
             len(observations),
             int(is_over.sum()),
             int(is_attributed_over.sum()),
-            over_unseen=self._over_unseen(observations, is_over & ~is_attributed_over),
+            over_unseen=int(is_unseen.sum()),
         )
         if observations.at_most_ns is None:
             return counts
@@ -253,13 +255,12 @@ class LimitJudge:
         blamed_ns: Numbers = observations.attributed_ns / probed.together
         return blamed_ns
 
-    def _over_unseen(self, observations: Observations, is_excused: Flags) -> int:
-        """Return how many of the excused ones are below the limit only without an unknown wait."""
+    def _is_over_unseen(
+        self, observations: Observations, blamed_ns: Nanoseconds | Numbers
+    ) -> Flags | bool:
+        """Return which ones are over the limit together with an unknown wait."""
         unseen_ns = observations.excused_ns.get(UNSEEN)
-        if unseen_ns is None:
-            return 0
-        without_excuse_ns = observations.attributed_ns + unseen_ns
-        return int((is_excused & (without_excuse_ns > self.limit.limit_ns)).sum())
+        return False if unseen_ns is None else blamed_ns + unseen_ns > self.limit.limit_ns
 
     def _decide(self, observations: Observations, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(observations, window):
@@ -394,7 +395,7 @@ def limit_verdict(  # noqa: PLR0913 - what a verdict on a limit consists of
     """
     reason, needed = Reason.SHOWN, None
     if outcome is None:
-        reason = _why_inconclusive(limit, counts)
+        reason = _why_inconclusive(table, limit, counts)
         if otherwise is not None and reason is not Reason.MACHINE:
             reason = otherwise
         more = _needed(table, limit, counts)
@@ -443,10 +444,12 @@ def survives_deletion(
     return all(table.shows_exceeded(n - deleted, k - over) for over, deleted in fewest.items())
 
 
-def _why_inconclusive(limit: Limit, counts: LimitCounts) -> Reason:
+def _why_inconclusive(table: Table, limit: Limit, counts: LimitCounts) -> Reason:
     """Return why: the machine, a limit too near, or too few observations."""
-    hopeless = _HOPELESS * float(limit.allowed) * counts.n
-    if counts.over_attributed <= hopeless < counts.over:
+    n, over, blamed = counts.n, counts.over, counts.over_attributed
+    hopeless = _HOPELESS * float(limit.allowed) * n
+    is_excused = table.shows_exceeded(n, over) and not table.shows_exceeded(n, blamed)
+    if is_excused or blamed <= hopeless < over:
         return Reason.MACHINE
     return Reason.FEW if counts.over <= hopeless else Reason.NEAR
 

@@ -178,6 +178,22 @@ def test_calls_that_are_in_time_only_without_an_unknown_wait_are_counted_apart()
     assert judge.verdict(stopped=False).over_unseen == 30
 
 
+def test_what_both_probes_explain_of_a_median_is_no_unknown_wait() -> None:
+    seen = probed([SLOW] * 40, [2 * FAST * 10] * 40)
+    assert seen.probed is not None
+    explained = replace(seen.probed, together=np.full(40, SLOW / FAST))
+    judge = looked_at(replace(seen, probed=explained, excused_ns={UNSEEN: np.zeros(40)}), P50)
+    part = judge.verdict(stopped=False)
+    assert (part.reason, part.over_attributed, part.over_unseen) == (Reason.MACHINE, 0, 0)
+
+
+def test_the_machine_is_why_what_would_be_exceeded_without_it_is_not() -> None:
+    # More than allowed by either count, but only the raw one shows it.
+    judge = looked_at(probed([SLOW] * 40, [FAST] * 19 + [SLOW] * 21), P50)
+    part = judge.verdict(stopped=False)
+    assert (judge.outcome, part.reason, part.over_attributed) == (None, Reason.MACHINE, 21)
+
+
 @pytest.mark.parametrize(("slow_count", "expected"), [(0, False), (2, False), (3, True)])
 def test_a_tenth_of_the_evidence_begins_the_probing_phase(slow_count: int, expected: bool) -> None:
     wall = [FAST] * (10 - slow_count) + [SLOW] * slow_count
