@@ -200,14 +200,16 @@ def surroundings(
     if not count:
         nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)
         return Surroundings(nothing, nothing, nothing + reference.margin, nothing + 1.0, no, no)
-    before, after = np.maximum(0, probe_of), np.minimum(probe_of + 1, count - 1)
     known = known if reference.source else UNKNOWN_TEST
     if known.memory_ns is not None:
-        ran = times.memory_ns[before]
+        ran = times.memory_ns[np.maximum(0, probe_of)]
         reference = reference.after_calls(known.memory_ns, memory_reference(ran[ran > 0]))
     p = times.arithmetic_ns / reference.arithmetic_ns
     m = times.memory_ns / reference.memory_ns
     full = (p < FULL_ARITHMETIC) & (m < FULL_MEMORY) & (m > 0) & ~times.is_disturbed
+    # First for each gap between two probes, of which there are few before the probing phase.
+    gap = np.arange(-1, count)
+    before, after = np.maximum(0, gap), np.minimum(gap + 1, count - 1)
     is_own_doing = times.is_disturbed[before] | times.is_disturbed[after]
     p = np.where(is_own_doing, 0.0, np.maximum(p[before], p[after]))
     m = np.where(is_own_doing, 0.0, np.maximum(m[before], m[after]))
@@ -217,11 +219,12 @@ def surroundings(
         a, b = known.powers
         slowness = np.where(m > 0, np.maximum(1.0, p**a * m**b), slowness)
         both = np.where(m > 0, slowness, both)
+    gap_of = probe_of + 1
     return Surroundings(
-        arithmetic=p,
-        memory=m,
-        slowness=slowness * reference.margin,
-        together=np.maximum(1.0, both / slowness),
-        undisturbed_before=full[before] & (probe_of >= 0),
-        undisturbed_after=full[after] & (probe_of + 1 < count),
+        arithmetic=p[gap_of],
+        memory=m[gap_of],
+        slowness=(slowness * reference.margin)[gap_of],
+        together=np.maximum(1.0, both / slowness)[gap_of],
+        undisturbed_before=(full[before] & (gap >= 0))[gap_of],
+        undisturbed_after=(full[after] & (gap + 1 < count))[gap_of],
     )
