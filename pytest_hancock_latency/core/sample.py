@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
@@ -57,6 +57,21 @@ class Probed:
             self.undisturbed_before[kept],
             self.undisturbed_after[kept],
             None if self.together is None else self.together[kept],
+        )
+
+    def followed_by(self, later: Probed) -> Probed:
+        """Return what was shown of both."""
+        import numpy as np
+
+        together = [
+            np.ones(len(part.counts)) if part.together is None else part.together
+            for part in (self, later)
+        ]
+        return Probed(
+            np.concatenate([self.counts, later.counts]),
+            np.concatenate([self.undisturbed_before, later.undisturbed_before]),
+            np.concatenate([self.undisturbed_after, later.undisturbed_after]),
+            np.concatenate(together),
         )
 
     @property
@@ -146,6 +161,39 @@ class Observations:
             timed_out=None if self.timed_out is None else self.timed_out[kept],
         )
 
+    def followed_by(self, later: Observations, offset_ns: int) -> Observations:
+        """Return both together, without circumstances.
+
+        Args:
+            offset_ns: time from the start of measuring these to that of the later ones.
+        """
+        import numpy as np
+
+        at_most_ns = None
+        if self.at_most_ns is not None or later.at_most_ns is not None:
+            both = (self, later)
+            at_most_ns = np.concatenate(
+                [each.wall_ns if each.at_most_ns is None else each.at_most_ns for each in both]
+            )
+        return Observations(
+            np.concatenate([self.wall_ns, later.wall_ns]),
+            np.concatenate([self.attributed_ns, later.attributed_ns]),
+            np.concatenate([self.start_ns, later.start_ns + offset_ns]),
+            provisional=_joined_flags(self, later, "provisional"),
+            at_most_ns=at_most_ns,
+            probed=self._probed_or_not().followed_by(later._probed_or_not())
+            if self.probed or later.probed
+            else None,
+            timed_out=_joined_flags(self, later, "timed_out"),
+        )
+
+    def _probed_or_not(self) -> Probed:
+        """What the probes showed: nothing without a probing phase."""
+        import numpy as np
+
+        nothing = np.zeros(len(self), bool)
+        return self.probed or Probed(nothing, nothing, nothing)
+
     def without_circumstances(self) -> Observations:
         """Return only the columns that a sample keeps."""
         probed = self.probed if self.probed is not None and self.probed.has_begun else None
@@ -153,9 +201,27 @@ class Observations:
             self.wall_ns,
             self.attributed_ns,
             self.start_ns,
+            at_most_ns=self.at_most_ns,
             probed=probed,
             timed_out=self.timed_out,
         )
+
+
+def _joined_flags(
+    first: Observations, second: Observations, name: Literal["provisional", "timed_out"]
+) -> Flags | None:
+    """Return the flags of both; None if neither has any."""
+    import numpy as np
+
+    parts: list[Flags | None] = [getattr(first, name), getattr(second, name)]
+    if all(part is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(observations), bool) if part is None else part
+            for observations, part in zip((first, second), parts, strict=True)
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,23 @@ class Policy:
         return self.alpha_exceeded / budget.parts
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier sample of the same request: a rerun adds evidence."""
+
+    observations: Observations
+    failed: int
+    elapsed_ns: int
+
+
 class SequentialJudge:
     """Judges one sample against one budget, look by look."""
 
-    def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
+    def __init__(
+        self, budget: LatencyBudget, policy: Policy, earlier: Earlier | None = None
+    ) -> None:
         self.budget = budget
+        self._earlier = earlier
         self._policy = policy
         alpha = policy.alpha_of_part(budget)
         self._limits = [
@@ -93,13 +105,19 @@ class SequentialJudge:
         return any(limit.is_concentrated for limit in self._limits)
 
     @property
+    def is_exceeded(self) -> bool:
+        """Whether a limit is shown to be exceeded so far."""
+        return any(limit.outcome is Outcome.EXCEEDED for limit in self._limits)
+
+    @property
     def needs_probing(self) -> bool:
         """Whether it is worth knowing the speed of the machine at each call."""
         return any(limit.needs_probing for limit in self._limits)
 
     def would_exceed(self, most: int) -> bool:
         """Whether `most` observations would show a limit *exceeded* at the current rate."""
-        return any(limit.would_exceed(min(most, self._policy.most)) for limit in self._limits)
+        most = min(self._earlier_n + most, self._most)
+        return any(limit.would_exceed(most) for limit in self._limits)
 
     def least_to_pass(self) -> int:
         """The fewest observations with which the whole budget can be within."""
@@ -118,7 +136,30 @@ class SequentialJudge:
         room: observations that fit into the time, including those so far; by default the
             maximum.
         """
-        room = self._policy.most if room is None else min(room, self._policy.most)
+        if self._earlier is None:
+            return self._look(observations, failed, room)
+        together, failed = self._with_earlier(self._earlier, observations, failed)
+        room = None if room is None else room + self._earlier_n
+        # The earlier ones may decide it, but a test that runs again measures again.
+        missing = self._policy.least - len(observations) - (failed - self._earlier.failed)
+        return max(self._look(together, failed, room), missing)
+
+    def _with_earlier(
+        self, earlier: Earlier, observations: Observations, failed: int
+    ) -> tuple[Observations, int]:
+        together = earlier.observations.followed_by(observations, earlier.elapsed_ns)
+        return together, earlier.failed + failed
+
+    @property
+    def _earlier_n(self) -> int:
+        return len(self._earlier.observations) if self._earlier else 0
+
+    @property
+    def _most(self) -> int:
+        return self._earlier_n + self._policy.most
+
+    def _look(self, observations: Observations, failed: int, room: int | None) -> int:
+        room = self._most if room is None else min(room, self._most)
         n = len(observations)
         window = observations.start_ns // self._policy.window_ns
         for limit in self._limits:
@@ -130,13 +171,16 @@ class SequentialJudge:
         more = failures_need(self._failures, self.budget.errors, blamed, n + failed)
         if 0 < more <= room - n:  # more calls decide whether too many requests fail
             steps.append(more)
-        if n >= self._policy.most:
+        if n >= self._most:
             return min(steps) if steps and self.lacks_only_time else 0
-        return min([*steps, self._policy.most - n]) if steps else 0
+        return min([*steps, self._most - n]) if steps else 0
 
     def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
         """Return the verdict on all observations; call it once measuring has ended."""
-        self.look(observations, failed)  # observations after the last look count as well
+        if self._earlier is not None:
+            observations, failed = self._with_earlier(self._earlier, observations, failed)
+            elapsed_ns += self._earlier.elapsed_ns
+        self._look(observations, failed, None)  # those after the last look count as well
         n = len(observations)
         stopped = self._broken(observations, failed)
         return Verdict(
@@ -155,7 +199,7 @@ class SequentialJudge:
         )
 
     def _broken(self, observations: Observations, failed: int) -> bool:
-        if any(limit.outcome is Outcome.EXCEEDED for limit in self._limits):
+        if self.is_exceeded:
             return True
         blamed, attempts = failed - observations.excused_failures, len(observations) + failed
         return too_many_failures(self._failures, blamed, attempts) and not self._may_be_one_stall(

@@ -12,7 +12,7 @@ from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.duration import NS_PER_S
 from ..core.evidence import share_of_sample
 from ..core.warmup import Warmup
-from ..judging.sequential import Policy, SequentialJudge
+from ..judging.sequential import Earlier, Policy, SequentialJudge
 from ..measuring.plan import LONGEST_NS, Plan
 from .settings import Exclusive, Mode, Settings
 
@@ -45,8 +45,15 @@ class ItemSettings:
     budget_name: str | None = None
     regression: Fraction | None = None
 
-    def judge(self, earlier: int, maximum: int, window_ns: int) -> SequentialJudge | None:
-        """Make a judge for a sample of up to `maximum` observations, after `earlier` samples."""
+    def judge(
+        self, samples: int, maximum: int, window_ns: int, earlier: Earlier | None = None
+    ) -> SequentialJudge | None:
+        """Make a judge for a sample of up to `maximum` observations.
+
+        Args:
+            samples: number of samples that the test has already.
+            earlier: the sample of an earlier attempt of the test.
+        """
         if self.budget is None:
             return None
         policy = Policy(
@@ -54,9 +61,9 @@ class ItemSettings:
             most=max(1, maximum),
             gates=self.gates,
             window_ns=window_ns,
-            share=share_of_sample(earlier),
+            share=share_of_sample(samples),
         )
-        return SequentialJudge(self.budget, policy)
+        return SequentialJudge(self.budget, policy, earlier)
 
 
 def item_settings_of(

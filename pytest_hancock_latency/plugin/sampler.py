@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TypeVar, overload
 
 import pytest
@@ -14,7 +15,7 @@ from ..core.budget import parse_share
 from ..core.duration import NS_PER_S
 from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
-from ..judging.sequential import DELETION_WINDOW_NS, SequentialJudge
+from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
 from ..measuring.clock import Clock, system_clock
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
@@ -161,7 +162,7 @@ class Sampler:
         warmed = self._warmed()
         calls = calls_with(function, args, kwargs, inputs)
         target = Target(function, calls, self._new(name), check, failures)
-        measured = self._loop().run(target, self._judge, warmed)
+        measured = self._loop().run(target, partial(self._judge, target.name), warmed)
         return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
 
     @overload
@@ -409,10 +410,11 @@ class Sampler:
         """
         if setup is not None:
             _require_setup(setup)
+        name = self._new(name)
         self._rounds = Rounds(
             self._loop(),
-            self._new(name),
-            self._judge(),
+            name,
+            self._judge(name),
             self._keep,
             int if setup is None else lambda _number: setup(),
         )
@@ -528,9 +530,8 @@ class Sampler:
         self._earlier = earlier
 
     def _keep(self, sample: SampleT) -> SampleT:
-        for earlier in self._earlier:
-            if earlier.name == sample.name:
-                sample = combined(earlier, sample, self._judge_of)
+        if (earlier := self._earlier_of(sample.name)) is not None:
+            sample = combined(earlier, sample)
         sample = self._timed(sample)
         self._started_names.remove(sample.name)
         self.called = True
@@ -548,12 +549,21 @@ class Sampler:
         )
         return replace(sample, measurement=measurement)
 
-    def _judge(self) -> SequentialJudge | None:
-        return self._judge_of(self.settings.plan.max_samples, DELETION_WINDOW_NS)
+    def _earlier_of(self, name: str) -> Sample | None:
+        """The sample of this name of an earlier attempt; None if there is none."""
+        return next((sample for sample in self._earlier if sample.name == name), None)
 
-    def _judge_of(self, maximum: int, window_ns: int) -> SequentialJudge | None:
+    def _judge(self, name: str) -> SequentialJudge | None:
+        return self._judge_of(name, self.settings.plan.max_samples, DELETION_WINDOW_NS)
+
+    def _judge_of(self, name: str, maximum: int, window_ns: int) -> SequentialJudge | None:
         """Make a judge for the next sample, of up to `maximum` observations."""
-        return self.settings.judge(len(self.samples), maximum, window_ns)
+        sample = self._earlier_of(name)
+        if sample is None:
+            return self.settings.judge(len(self.samples), maximum, window_ns)
+        elapsed_ns = sample.measurement.elapsed_ns
+        earlier = Earlier(sample.observations, sample.failed, elapsed_ns)
+        return self.settings.judge(len(self.samples), maximum, window_ns, earlier)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

@@ -11,7 +11,7 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.record import TestRun, record_of
 from pytest_hancock_latency.core.sample import Observations, Sample
 from pytest_hancock_latency.core.verdict import Outcome, Reason, Verdict
-from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
+from pytest_hancock_latency.judging.sequential import Earlier, Policy, SequentialJudge
 
 MS = 1_000_000
 FAST, SLOW = 1 * MS, 100 * MS
@@ -26,8 +26,10 @@ def seen(
     return Observations(walls, attributed_ns, np.arange(len(walls), dtype=np.int64) * every)
 
 
-def judge_of(least: int = 1, most: int = 20_000, **limits: Any) -> SequentialJudge:
-    return SequentialJudge(parse_terms(limits).budget(), Policy(least=least, most=most))
+def judge_of(
+    least: int = 1, most: int = 20_000, earlier: Earlier | None = None, **limits: Any
+) -> SequentialJudge:
+    return SequentialJudge(parse_terms(limits).budget(), Policy(least=least, most=most), earlier)
 
 
 def verdict_on(judge: SequentialJudge, observations: Observations, failed: int = 0) -> Verdict:
@@ -54,6 +56,36 @@ def test_far_inside_its_limits_a_sample_is_within_at_exactly_this_many(
         n_observations += steps
     assert n_observations == n
     assert judge.verdict(seen([FAST] * n_observations)).outcome is Outcome.WITHIN
+
+
+def test_an_earlier_sample_of_the_same_request_adds_its_evidence() -> None:
+    earlier = Earlier(seen([FAST] * 40), failed=0, elapsed_ns=400 * MS)
+    judge = judge_of(p95=10, earlier=earlier)
+    assert judge.look(seen([FAST] * 31)) == 1
+    assert judge.look(seen([FAST] * 32)) == 0
+    verdict = judge.verdict(seen([FAST] * 32), elapsed_ns=320 * MS)
+    assert (verdict.outcome, verdict.n, verdict.elapsed_ns) == (Outcome.WITHIN, 72, 720 * MS)
+
+
+def test_what_an_earlier_sample_decided_is_still_measured_again() -> None:
+    earlier = Earlier(seen([FAST] * 80), failed=0, elapsed_ns=800 * MS)
+    judge = judge_of(least=50, p95=10, earlier=earlier)
+    assert (judge.look(seen([])), judge.look(seen([FAST] * 49))) == (50, 1)
+    assert judge.look(seen([FAST] * 50)) == 0
+
+
+def test_the_most_observations_are_those_of_the_present_sample() -> None:
+    earlier = Earlier(seen([FAST] * 100), failed=0, elapsed_ns=1000 * MS)
+    judge = judge_of(most=100, p99=10, earlier=earlier)
+    assert (judge.look(seen([FAST] * 90)), judge.look(seen([FAST] * 100))) == (10, 0)
+
+
+def test_failed_requests_of_an_earlier_sample_count_as_well() -> None:
+    earlier = Earlier(seen([FAST] * 10), failed=1, elapsed_ns=100 * MS)
+    judge = judge_of(p50=10, earlier=earlier)
+    verdict = judge.verdict(seen([FAST] * 10))
+    assert (verdict.failures.outcome, verdict.failures.failed) == (Outcome.EXCEEDED, 1)
+    assert verdict.failures.attempts == 21
 
 
 def test_no_sample_is_within_before_it_spans_the_least_time() -> None:

@@ -13,7 +13,9 @@ import pytest
 # Other plugins have separate tests; elsewhere they would add output and startup time.
 ALONE = ("-p", "hancock_latency", "-p", "no:cacheprovider")
 
-# Code that is slow on every machine. A sleep is not: on a busy one, its wait counts as unknown.
+# Code that is slow on every machine. A sleep is not: on a busy one, its wait counts as unknown. It
+# takes the same CPU time however fast the machine is, so its latencies have to be far above their
+# limits: next to other machines on its host, one at a fifth of its speed was seen.
 CPU = """
 import time
 

@@ -11,7 +11,7 @@ from .conftest import Suite
 SLOW = """
 @latency_budget(p50=1, p95=2, p99=3)
 def test_slow(sample):
-    sample(cpu.use, 0.01)
+    sample(cpu.use, 0.05)
 """
 FAST = """
 @latency_budget(p50=200, p95=300, p99=400, samples=1)

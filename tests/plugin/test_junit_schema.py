@@ -19,7 +19,7 @@ def test_within(sample, record_testsuite_property):
     sample(time.sleep, 0)
 
 @latency_budget(p50=1, p95=2)
-def test_exceeded(sample): sample(cpu.use, 0.01)
+def test_exceeded(sample): sample(cpu.use, 0.05)
 
 @latency_budget(p99=500, max_samples=2, samples=1)
 def test_inconclusive(sample):

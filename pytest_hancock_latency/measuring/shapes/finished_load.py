@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
 from ...core.quantile import P99, rank
-from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Probed, Sample
+from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Sample
 from ...core.verdict import Verdict
 from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..diagnosis import advice_on, slowest
@@ -38,8 +38,9 @@ _LATE_NS: Final = 50_000_000
 
 SampleT = TypeVar("SampleT", bound=Sample)
 
-JudgeOf = Callable[[int, int], SequentialJudge | None]
-"""Makes a judge from the number of requests and the length of deletion windows in ns."""
+JudgeOf = Callable[[str, int, int], SequentialJudge | None]
+"""Makes a judge from the name of a sample, the number of requests and the length of deletion
+windows in ns."""
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ def _sample(
     kind: Callable[..., SampleT],
 ) -> SampleT:
     failed, elapsed_ns = sum(load.failures.values()), load.elapsed_ns
-    judge = judge_of(len(observations), deletion_window_ns(elapsed_ns))
+    judge = judge_of(load.name, len(observations), deletion_window_ns(elapsed_ns))
     return kind(
         name=load.name,
         observations=observations.without_circumstances(),
@@ -275,55 +276,18 @@ def _joined_timed_out(parts: Sequence[Observations], order: Nanoseconds) -> Flag
     return joined_flags
 
 
-def combined(earlier: Sample, later: SampleT, judge_of: JudgeOf) -> SampleT:
-    """Combine two samples of the same request and judge them again."""
-    import numpy as np
+def combined(earlier: Sample, later: SampleT) -> SampleT:
+    """Return two samples of the same request as one.
 
-    a, b = earlier.observations, later.observations
+    Args:
+        later: judged together with the earlier one.
+    """
     offset_ns = earlier.measurement.elapsed_ns
-    elapsed_ns = offset_ns + later.measurement.elapsed_ns
-    observations = Observations(
-        np.concatenate([a.wall_ns, b.wall_ns]),
-        np.concatenate([a.attributed_ns, b.attributed_ns]),
-        np.concatenate([a.start_ns, b.start_ns + offset_ns]),
-        probed=_combined_probed(a, b),
-        timed_out=_joined_timed_out((a, b), np.arange(len(a) + len(b))),
-    )
-    failures = Counter(earlier.failures) + Counter(later.failures)
-    judge = judge_of(len(observations), DELETION_WINDOW_NS)
     later_collections = (offset_ns + begin for begin in later.collections_ns)
     return replace(
         later,
-        observations=observations,
-        failures=dict(failures),
-        verdict=_verdict(judge, observations, failures.total(), elapsed_ns),
+        observations=earlier.observations.followed_by(later.observations, offset_ns),
+        failures=dict(Counter(earlier.failures) + Counter(later.failures)),
         collections_ns=(*earlier.collections_ns, *later_collections),
-        measurement=replace(later.measurement, elapsed_ns=elapsed_ns),
+        measurement=replace(later.measurement, elapsed_ns=offset_ns + later.measurement.elapsed_ns),
     )
-
-
-def _combined_probed(first: Observations, second: Observations) -> Probed | None:
-    """Return what the probes of both showed; nothing around calls without a probing phase."""
-    import numpy as np
-
-    if first.probed is None and second.probed is None:
-        return None
-    parts = [part.probed or _nothing_probed(len(part)) for part in (first, second)]
-    return Probed(
-        counts=np.concatenate([part.counts for part in parts]),
-        undisturbed_before=np.concatenate([part.undisturbed_before for part in parts]),
-        undisturbed_after=np.concatenate([part.undisturbed_after for part in parts]),
-        together=np.concatenate(
-            [
-                np.ones(len(part.counts)) if part.together is None else part.together
-                for part in parts
-            ]
-        ),
-    )
-
-
-def _nothing_probed(count: int) -> Probed:
-    import numpy as np
-
-    nothing = np.zeros(count, bool)
-    return Probed(nothing, nothing, nothing)

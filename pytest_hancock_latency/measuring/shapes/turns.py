@@ -179,7 +179,7 @@ def _counted(observations: Observations) -> Observations:
 
 def _sample(request: Request, measured: MeasuredInTurns, judge_of: JudgeOf, pair: Pair) -> Sample:
     observations = measured.observations
-    judge = judge_of(len(observations), DELETION_WINDOW_NS)
+    judge = judge_of(request.name, len(observations), DELETION_WINDOW_NS)
     sample = Sample(
         name=request.name,
         observations=observations.without_circumstances(),

@@ -18,6 +18,7 @@ from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
 from pytest_hancock_latency.measuring.plan import Plan, SharedTime
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
+from pytest_hancock_latency.measuring.takers.probes import Probes
 from pytest_hancock_latency.reporting.advice import advice_words
 
 MS = 1_000_000
@@ -84,6 +85,27 @@ def test_both_probes_run_from_the_first_call_on_where_the_plan_says_so() -> None
         assert sample.n == 72
         calls[probes] = service.calls
     assert calls == {False: 72, True: 72 + 1 + 71 * 5}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="probes stand between counted calls on Linux")
+def test_no_probe_that_may_show_a_faster_machine_follows_the_last_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was exceeded at that look, and then inconclusive, in one of 18 samples."""
+    done: list[str | int] = []
+
+    class Judge(SequentialJudge):
+        is_exceeded = property(lambda _: True)  # type: ignore[assignment]
+
+        def look(self, *_: object) -> int:
+            done.append("look")
+            return 0
+
+    monkeypatch.setattr(Probes, "run_several", lambda _, count: done.append(count))
+    service = Service(MS)
+    judge = Judge(parse_terms({"p95": 10}).budget(), Policy())
+    ClosedLoop(Plan(warmup=0), service.clock).measure(Request(service), judge)
+    assert done == ["look", 25, "look"]
 
 
 def test_a_budget_that_every_call_breaks_ends_in_few_calls() -> None:

@@ -176,7 +176,7 @@ def test_a_frozen_server_is_seen_from_the_intended_starts_exactly() -> None:
     starts = Schedule.of(100, "10s", "constant").starts()
     callers = Callers(1, clock, clock.advance)
     finished = at_rate(Load([server] * len(starts)), starts, callers, BARE)
-    sample = judge_open_loop(finished, 100, lambda most, window: None)
+    sample = judge_open_loop(finished, 100, lambda name, most, window: None)
 
     expected, free = [], 0
     for start in starts:
@@ -200,7 +200,7 @@ def test_a_server_that_cannot_keep_up_is_reported_as_saturated() -> None:
     starts = Schedule.of(100, "2s", "constant").starts()
     load = Load([lambda: clock.advance(20 * MS)] * len(starts))
     finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
-    sample = judge_open_loop(finished, 100, lambda most, window: None)
+    sample = judge_open_loop(finished, 100, lambda name, most, window: None)
     assert sample.measurement.send_lag_ns == 1970 * MS
     assert saturation(sample) == [
         "saturated: all 1 callers were busy when requests were due (p99 send lag 1.97 s); "
@@ -213,7 +213,7 @@ def test_a_schedule_that_is_kept_is_not_called_saturated() -> None:
     starts = Schedule.of(100, "2s", "constant").starts()
     load = Load([lambda: clock.advance(1 * MS)] * len(starts))
     finished = at_rate(load, starts, Callers(1, clock, clock.advance), BARE)
-    sample = judge_open_loop(finished, 100, lambda most, window: None)
+    sample = judge_open_loop(finished, 100, lambda name, most, window: None)
     assert sample.measurement.send_lag_ns == 0
     assert saturation(sample) == []
 
