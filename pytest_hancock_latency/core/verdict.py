@@ -93,6 +93,9 @@ class Reason(StrEnum):
     """The users' wait times allow no more requests/s, however fast the responses are."""
 
 
+_OF_THE_MACHINE: Final = (Reason.MACHINE, Reason.STALL)
+
+
 class Route(StrEnum):
     """The counts that show *within*, which share its error probability."""
 
@@ -260,6 +263,14 @@ class Verdict:
         """The worst outcome of all parts."""
         parts = (*self.limits, self.failures, self.rps, self.throughput)
         return worst(part.outcome for part in parts if part is not None)
+
+    @property
+    def is_kept_open_by_machine(self) -> bool:
+        """Whether it is inconclusive, and might not be on a machine with nothing else to do."""
+        if self.outcome is not Outcome.INCONCLUSIVE:
+            return False
+        is_excused = self.failures.outcome is Outcome.INCONCLUSIVE and self.failures.excused > 0
+        return is_excused or any(part.reason in _OF_THE_MACHINE for part in self.limits)
 
     @property
     def route(self) -> Route:

@@ -121,11 +121,14 @@ class SequentialJudge:
 
     def least_to_pass(self) -> int:
         """The fewest observations with which the whole budget can be within."""
-        return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
+        return self._besides_earlier(*(limit.least_to_pass() for limit in self._limits))
 
     def with_room(self) -> int:
         """The observations that a pass takes with a few of them over each limit."""
-        return max(self._policy.least, *(limit.with_room() for limit in self._limits))
+        return self._besides_earlier(*(limit.with_room() for limit in self._limits))
+
+    def _besides_earlier(self, *wanted: int) -> int:
+        return max(self._policy.least, max(wanted) - self._earlier_n)
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Update from all observations so far; return how many more make a pass possible.

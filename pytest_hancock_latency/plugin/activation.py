@@ -21,6 +21,7 @@ from ..files.artifact import check_artifacts
 from ..files.budget import read_machine
 from ..files.history import earlier_runs
 from ..runs.baseline import kind_of_machine
+from .again import Again
 from .baseline import baseline_of
 from .duel_side import DuelSide
 from .exclusive import prepare_nodes
@@ -41,6 +42,7 @@ from .settings import Mode, Settings, read_settings
 LOCUST_RUN: Final = "locust_run"
 """The fixture whose loads are judged by their own budgets."""
 ITEM_HOOKS: Final = "hancock_latency_item_hooks"
+AGAIN_HOOKS: Final = "hancock_latency_again"
 DUEL_SIDE: Final = "hancock_latency_duel_side"
 REPORT_HOOKS: Final = "hancock_latency_report_hooks"
 
@@ -57,6 +59,7 @@ class Activation:
         self._config = config
         self.settings, self._budgets = _usable(config)
         hooks = Hooks(config)
+        self._report_hooks: ReportHooks | None = None
         self._facts = SessionFacts(config, self.settings, hooks)
         self._speed_of_limits = _speed_of_limits(self.settings, config)
         self.settings.plan.speed.read_known = self._known_speed
@@ -72,6 +75,10 @@ class Activation:
             config, self.settings, baseline, duel, self._evidence_of_earlier_runs()
         )
         config.pluginmanager.register(self._item_hooks, ITEM_HOOKS)
+        if self.settings.again and duel is None:
+            again = Again(config, self._item_hooks.shared_time, lambda: self._report_hooks)
+            self._item_hooks.will_run_again = again.add
+            config.pluginmanager.register(again, AGAIN_HOOKS)
         if not _is_worker(config):
             session = Session(
                 facts=lambda: self._facts.plain,
@@ -159,7 +166,7 @@ class Activation:
         unused = self._budgets.unused
         if not is_whole or options.keyword or options.markexpr or not unused:
             return
-        if _is_worker(self._config):
+        if self._report_hooks is None:
             self._config.workeroutput[REMARKS] = [unused]  # type: ignore[attr-defined]
         else:
             self._report_hooks.remarks[unused] = None

@@ -12,6 +12,7 @@ import pytest
 
 from ..duel.connection import DUEL_ORIGIN, ConnectionClosed, ToCoordinator
 from ..duel.side_turns import ConnectedTest
+from .failing import why_failed
 
 
 class DuelSide:
@@ -61,19 +62,11 @@ class DuelSide:
         if not report.failed:
             return
         try:
-            self._connection.send({"type": "failed", "test": report.nodeid, "why": _why(report)})
+            self._connection.send(
+                {"type": "failed", "test": report.nodeid, "why": why_failed(report)}
+            )
         except ConnectionClosed as error:
             pytest.exit(str(error))
-
-
-def _why(report: pytest.CollectReport | pytest.TestReport) -> str:
-    """Return the first line of the exception."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None:
-        return str(crash.message).partition("\n")[0]
-    lines = str(report.longrepr).splitlines()
-    errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
-    return (errors or lines or [""])[-1]
 
 
 def _foreign_imports(origin: str) -> Iterator[str]:

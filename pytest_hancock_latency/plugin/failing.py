@@ -35,6 +35,16 @@ class BudgetExceeded(Failed):
         self.headline = headline
 
 
+def why_failed(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """Return the first line of the exception of a report."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message).partition("\n")[0]
+    lines = str(report.longrepr).splitlines()
+    errors = [line.removeprefix("E").strip() for line in lines if line.startswith("E  ")]
+    return (errors or lines or [""])[-1]
+
+
 def shorten(report: pytest.TestReport, failure: BudgetExceeded) -> None:
     """Make the summary line start with the reason instead of the name of the exception."""
     crash = getattr(report.longrepr, "reprcrash", None)

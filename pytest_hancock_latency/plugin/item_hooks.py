@@ -19,6 +19,7 @@ import pytest
 from ..core.record import Record, TestRun, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Sample
+from ..core.verdict import Outcome
 from ..errors import hides_frame
 from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
@@ -40,7 +41,10 @@ __tracebackhide__ = hides_frame
 
 LOAD_RECORDS = pytest.StashKey[list[Record]]()
 """Records of the loads that a test ran in another process, already judged."""
-_FINISHED = pytest.StashKey[list[Record]]()
+FINISHED = pytest.StashKey[list[Record]]()
+"""Records of a test whose body has ended."""
+IS_SECOND = pytest.StashKey[bool]()
+"""Whether a test runs again because the machine kept it from a verdict."""
 
 
 class ItemHooks:
@@ -59,12 +63,14 @@ class ItemHooks:
         Args:
             add_earlier_runs: decides the inconclusive limits of a record by the runs before it.
         """
+        self.will_run_again: Callable[[pytest.Item, Sequence[Record]], bool] | None = None
+        """Whether a test that has passed will be run again; None if none will."""
         self._add_earlier_runs = add_earlier_runs
         self._duel = duel
         self._config = config
         self._settings = settings
         self._baseline = baseline
-        self._shared_time = SharedTime(settings.shared_time_ns)
+        self.shared_time = SharedTime(settings.shared_time_ns)
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
@@ -90,7 +96,7 @@ class ItemHooks:
             live = Live(self._config, item.name)
             test = self._duel.test(item.nodeid, settings.regression) if self._duel else None
             item.stash[SAMPLER] = Sampler(
-                settings, watcher=live, shared_time=self._shared_time, duel_test=test
+                settings, watcher=live, shared_time=self.shared_time, duel_test=test
             )
         return item.stash[SAMPLER]
 
@@ -159,7 +165,7 @@ class ItemHooks:
             shorten(report, call.excinfo.value)
         if call.when != "call":
             return report
-        settings, records = item.stash.get(ITEM_SETTINGS, None), item.stash.get(_FINISHED, [])
+        settings, records = item.stash.get(ITEM_SETTINGS, None), item.stash.get(FINISHED, [])
         setattr(report, GATE, settings is not None and settings.mode is not Mode.OFF)
         if not records:
             return report
@@ -183,7 +189,7 @@ class ItemHooks:
             records = [record.without_verdict("the test itself failed") for record in records]
         elif self._add_earlier_runs is not None:
             records = [self._add_earlier_runs(record) for record in records]
-        item.stash[_FINISHED] = records
+        item.stash[FINISHED] = records
         item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
             if self._settings.junit:
@@ -207,15 +213,25 @@ class ItemHooks:
 
     def _fail_if_needed(self, item: pytest.Item) -> None:
         self._fail_if_unmeasured(item)
-        failing = [record for record in item.stash[_FINISHED] if record.fails]
+        records = item.stash[FINISHED]
+        failing = [record for record in records if record.fails]
         if not failing:
             self._warn_if_inconclusive(item)
-        if failing and self._settings.mode is Mode.GATE:
+        if self._settings.mode is not Mode.GATE or self._is_left_for_later(item, records):
+            return
+        if failing:
             raise BudgetExceeded(headlines(failing), details(failing))
+
+    def _is_left_for_later(self, item: pytest.Item, records: Sequence[Record]) -> bool:
+        if self.will_run_again is None or item.stash.get(LOAD_RECORDS, []):
+            return False
+        if any(record.outcome is Outcome.EXCEEDED for record in records):
+            return False
+        return self.will_run_again(item, records)
 
     def _warn_if_inconclusive(self, item: pytest.Item) -> None:
         """Warn, because a passed test with an inconclusive budget should not look protected."""
-        for record in item.stash[_FINISHED]:
+        for record in item.stash[FINISHED]:
             if why_inconclusive(record) == TOO_FEW:
                 warn_inconclusive(f"{printable(record.title)}: {headline(record)}", item)
 
@@ -239,8 +255,8 @@ class ItemHooks:
 
 
 def _attempt(item: pytest.Item) -> int:
-    """Return 1, or more if pytest-rerunfailures runs the test again."""
-    return getattr(item, "execution_count", 1)
+    """Return 1, or more if pytest-rerunfailures or this plugin runs the test again."""
+    return getattr(item, "execution_count", 1) + item.stash.get(IS_SECOND, False)
 
 
 def _uses_sampler(item: pytest.Item) -> bool:

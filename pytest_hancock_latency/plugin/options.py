@@ -56,6 +56,12 @@ OPTIONS: Final = (
         "let gates run alone under pytest-xdist, while the other workers wait (default: auto, if "
         "there are several on this machine)",
     ),
+    Option(
+        "again",
+        "on|off",
+        "measure gates again at the end of the session if the machine kept them from a verdict "
+        "(default: on)",
+    ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
         "profile",

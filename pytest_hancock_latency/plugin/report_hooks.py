@@ -44,6 +44,8 @@ USAGE_ERRORS: Final = "latency_usage_errors"
 """Key of a worker's output with errors in its settings and budgets."""
 REMARKS: Final = "latency_remarks"
 """Key of a worker's output with remarks for the reader."""
+AGAIN: Final = "latency_again"
+"""Key of a worker's output with the plain form of the records of tests that it ran again."""
 
 
 class ReportHooks:
@@ -84,11 +86,14 @@ class ReportHooks:
         if report.when != "call":
             return
         self._ledger.has_gates |= getattr(report, GATE, False)
-        plain_records = map(json.loads, getattr(report, RECORDS, []))
-        records = [*map(from_plain, plain_records), *self._local_records(report.nodeid)]
+        records = [*_read(getattr(report, RECORDS, [])), *self._local_records(report.nodeid)]
         if records:
             self._ledger.add(records)
             self._github.note_place(records[0].test, report)
+
+    def drop_local(self, node_id: str) -> None:
+        """Remove the records of a test that ran again in vain."""
+        self._local_records(node_id)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -96,6 +101,8 @@ class ReportHooks:
         output = getattr(node, "workeroutput", {})
         self.usage_errors |= dict.fromkeys(output.get(USAGE_ERRORS, []))
         self.remarks |= dict.fromkeys(output.get(REMARKS, []))
+        if records := _read(output.get(AGAIN, [])):
+            self._ledger.add(records)
         if SPEED in output:
             self._speeds.append(ReferenceSpeed(*output[SPEED]))
         self._tests |= json.loads(output.get(TESTS, "{}"))
@@ -176,6 +183,10 @@ class ReportHooks:
             *self._ledger.writer.error_lines,
             *(f"ERROR: the hook {hook} failed: {reason}" for hook, reason in hooks),
         ]
+
+
+def _read(lines: Sequence[str]) -> list[Record]:
+    return [from_plain(json.loads(line)) for line in lines]
 
 
 def _width(terminal: pytest.TerminalReporter) -> int:

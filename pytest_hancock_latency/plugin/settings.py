@@ -67,6 +67,8 @@ class Settings:
     default: Terms | None = None
     """Budget of tests without their own."""
     exclusive: Exclusive = Exclusive.AUTO
+    again: bool = True
+    """Whether gates are measured again that the machine kept from a verdict."""
     junit: bool = True
     github: bool = True
     budgets: Path | None = None
@@ -119,6 +121,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         scale=_read(values["scale"], parse_scale, Fraction(1)),
         default=_read(values["default"], _default_terms, None),
         exclusive=_read(values["exclusive"], _exclusive, Exclusive.AUTO),
+        again=_read(values["again"], parse_switch, True),
         junit=_read(values["junit"], parse_switch, True),
         github=_read(values["github"], parse_switch, True),
         columns=_read(values["columns"], parse_columns, ()),
