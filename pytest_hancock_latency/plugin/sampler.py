@@ -17,6 +17,7 @@ from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
 from ..measuring.clock import Clock, system_clock
+from ..measuring.patience import patience_of
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
     AnswerT,
@@ -516,7 +517,12 @@ class Sampler:
 
     def _loop(self) -> ClosedLoop:
         return ClosedLoop(
-            self.settings.plan, self.clock, self.watcher, self.shared_time, self.duel_test
+            self.settings.plan,
+            self.clock,
+            self.watcher,
+            self.shared_time,
+            duel_test=self.duel_test,
+            patience_of=patience_of,
         )
 
     def _warmed(self) -> tuple[int, ...] | None:

@@ -26,10 +26,11 @@ from ..diagnosis import (
     slowest,
     usual_probe_ns,
 )
+from ..patience import Patience
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
 from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
 from ..takers import taker_for, why_bare
-from ..takers.bare import Taker
+from ..takers.bare import BareTaker, Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
@@ -115,6 +116,7 @@ class Measuring:
         self._duel_test = loop.duel_test
         self._turns: DuelTurns | None = None
         self._first_of_turns: list[int] = []
+        self._patience = loop.patience_of(loop.clock)
         self._full_at = 0
         """When the maximum number of observations was reached although more were needed."""
 
@@ -173,12 +175,38 @@ class Measuring:
             if self._watcher and self._judge and now - watched > PROGRESS_EVERY_NS:
                 watched = now
                 self._watcher.show(self._progress(self._judge, now))
+            if self._waits_for_calm():
+                yield from self._uncounted()
             failed, before = self.taker.failures.total(), len(self.taker)
             yield remaining, min(deadline, next_look, self._probes.run_if_due())
             failed = self.taker.failures.total() - failed
             remaining -= len(self.taker) - before + failed
             if remaining <= 0 or failed or clock() >= next_look:
                 remaining, next_look = self._look()
+
+    def _waits_for_calm(self) -> bool:
+        """In the probing phase, pause while others are busy; return whether there was a pause.
+
+        All pauses take at most half of the time limit, which they extend if it is automatic.
+        """
+        if self._patience is None or self._plan.probes or not self.taker.is_probing:
+            return False
+        if self._plan.time_limit_ns != AUTO_TIME:
+            return self._patience.wait(self._limit_ns // 2)
+        before_ns = self._patience.paused_ns
+        is_calm = self._patience.wait((self._limit_ns - before_ns) // 2)
+        longest_ns = max(self._limit_ns, self._plan.longest_ns)
+        paused_ns = self._patience.paused_ns - before_ns
+        self._limit_ns = min(self._limit_ns + paused_ns, longest_ns)
+        return is_calm
+
+    def _uncounted(self) -> Iterator[tuple[int, int]]:
+        """Yield a step for one call that is not counted: after a pause, it is cold."""
+        counting, self.taker = self.taker, BareTaker(self._clock)
+        try:
+            yield 1, NEVER
+        finally:
+            self.taker = counting
 
     def _steps_in_turns(self) -> Iterator[tuple[int, int]]:
         """Yield the steps of a duel; a sample not measured there is called once, for its answer."""
@@ -315,15 +343,24 @@ class Measuring:
 class ClosedLoop:
     """Measures one request after another, in the calling thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a loop, and what may accompany it
         self,
         plan: Plan,
         clock: Clock,
         watcher: Watcher | None = None,
         shared_time: SharedTime | None = None,
+        *,
         duel_test: DuelTest | None = None,
+        patience_of: Callable[[Clock], Patience | None] = lambda _: None,
     ) -> None:
-        """shared_time: of the session; by default a new one. duel_test: in a duel."""
+        """Prepare for samples of one test.
+
+        Args:
+            shared_time: of the session; by default a new one.
+            duel_test: in a duel.
+            patience_of: makes what waits for calm moments in a sample.
+        """
+        self.patience_of = patience_of
         self.duel_test = duel_test
         self.plan = plan
         self.shared_time = shared_time or SharedTime()

@@ -95,6 +95,11 @@ class Taker(ABC):
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
         """Return what to `keep` of such a window, read right after it."""
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether the probing phase has begun."""
+        return False
+
     def expect_probing(self, title: str = "") -> None:  # noqa: B027 - it may have no such phase
         """Let no call count for *exceeded* before the probing phase, if this taker has one.
 

@@ -11,10 +11,12 @@ import pytest
 
 from pytest_hancock_latency import ManualClock
 from pytest_hancock_latency.core.advice import Advice
-from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.budget import AUTO_TIME, parse_terms
 from pytest_hancock_latency.core.sample import Progress, Sample
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
+from pytest_hancock_latency.measuring.clock import Clock
+from pytest_hancock_latency.measuring.patience import Patience
 from pytest_hancock_latency.measuring.plan import Plan, SharedTime
 from pytest_hancock_latency.measuring.request import Request, called_with
 from pytest_hancock_latency.measuring.shapes.closed_loop import ClosedLoop
@@ -85,6 +87,59 @@ def test_both_probes_run_from_the_first_call_on_where_the_plan_says_so() -> None
         assert sample.n == 72
         calls[probes] = service.calls
     assert calls == {False: 72, True: 72 + 1 + 71 * 5}
+
+
+class Pauses(Patience):
+    """Finds the machine busy before each step, for 100 ms."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self._hand = clock
+
+    def wait(self, most_ns: int) -> bool:
+        if self.paused_ns >= most_ns:
+            return False
+        self._hand.advance(100 * MS)
+        self.paused_ns += 100 * MS
+        return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no probing phase elsewhere")
+@pytest.mark.parametrize(
+    ("time_limit_ns", "elapsed_s", "paused_s"), [(AUTO_TIME, 7.5, 2.5), (4_000 * MS, 4, 2)]
+)
+def test_pauses_take_up_to_half_of_the_time_and_extend_an_automatic_limit(
+    time_limit_ns: int, elapsed_s: float, paused_s: float
+) -> None:
+    service, made = Service(11 * MS), []
+
+    def patience_of(clock: Clock) -> Patience:
+        made.append(Pauses(service.clock))
+        return made[0]
+
+    plan = Plan(warmup=0, samples=1, time_limit_ns=time_limit_ns)
+    loop = ClosedLoop(plan, service.clock, patience_of=patience_of)
+    judge = SequentialJudge(parse_terms({"p95": 10}).budget(), Policy())
+    sample = loop.measure(Request(service), judge)
+    assert sample.measurement.elapsed_ns / 1e9 == pytest.approx(elapsed_s, abs=0.2)
+    assert made[0].paused_ns / 1e9 == pytest.approx(paused_s, abs=0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no probing phase elsewhere")
+def test_the_first_call_after_a_pause_is_not_counted() -> None:
+    service = Service(11 * MS)
+    plan = Plan(warmup=0, samples=1, time_limit_ns=500 * MS)
+    calls = {}
+    for patience_of in (lambda _: None, lambda _: Pauses(service.clock)):
+        service.calls = 0
+        loop = ClosedLoop(plan, service.clock, patience_of=patience_of)
+        judge = SequentialJudge(parse_terms({"p95": 10}).budget(), Policy())
+        sample = loop.measure(Request(service), judge)
+        calls[patience_of(service.clock) is None] = service.calls, sample.n
+    (plain, plain_n), (patient, patient_n) = calls[True], calls[False]
+    # In the probing phase, each counted call follows one that is not.
+    assert plain - plain_n < plain_n
+    assert patient - patient_n > patient_n
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="probes stand between counted calls on Linux")

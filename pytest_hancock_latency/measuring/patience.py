@@ -1,0 +1,81 @@
+"""Waiting for a calm moment before a call, where such moments come and go.
+
+Only the state *before* a call decides whether to make it now, never what happens meanwhile: a call
+in which a neighbour begins to compute counts like any other. Pauses have a random length, so that a
+neighbour in phase with the rhythm of the code is not selected away with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from ..core.duration import NS_PER_MS, NS_PER_S
+from .clock import Clock, system_clock
+
+_LONGEST_PAUSE_NS: Final = 40 * NS_PER_MS
+"""Neighbours were on and off for 300 ms each in the measurements: a tenth of that is lost."""
+_HOPELESS_NS: Final = 1 * NS_PER_S
+"""Pauses without a single calm moment, after which none is expected in this sample."""
+_SEED: Final = 20_261_130
+_LOAD: Final = Path("/proc/loadavg")
+
+
+def others_run(file: Path = _LOAD) -> bool:
+    """Whether a task besides the present one wants a CPU, as far as the kernel says."""
+    with suppress(OSError, ValueError, IndexError):
+        running, _, _ = file.read_text(encoding="ascii").split()[3].partition("/")
+        return int(running) > 1
+    return False
+
+
+def patience_of(clock: Clock) -> Patience | None:
+    """Return the patience of a sample; None on a clock that does not move while one waits."""
+    return Patience(clock) if clock is system_clock else None
+
+
+class Patience:
+    """The pauses of one sample."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        sleep: Callable[[float], None] = time.sleep,
+        is_busy: Callable[[], bool] = others_run,
+    ) -> None:
+        """Prepare for a sample.
+
+        Args:
+            sleep: pauses for so many seconds.
+            is_busy: whether others use the machine at the moment.
+        """
+        self._clock = clock
+        self._sleep = sleep
+        self._is_busy = is_busy
+        self._draw = Random(_SEED)
+        self._since_calm_ns = 0
+        self.paused_ns = 0
+        """Length of all pauses so far."""
+
+    def wait(self, most_ns: int) -> bool:
+        """Pause until the machine is calm; return whether it is, after a pause.
+
+        Args:
+            most_ns: how long all pauses of the sample may be.
+        """
+        is_paused = False
+        while self._is_busy():
+            if self._since_calm_ns >= _HOPELESS_NS or self.paused_ns >= most_ns:
+                return False
+            is_paused = True
+            begin = self._clock()
+            self._sleep(self._draw.uniform(0.1, 1.0) * _LONGEST_PAUSE_NS / NS_PER_S)
+            pause_ns = self._clock() - begin
+            self._since_calm_ns += pause_ns
+            self.paused_ns += pause_ns
+        self._since_calm_ns = 0
+        return is_paused
