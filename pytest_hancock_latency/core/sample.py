@@ -171,9 +171,11 @@ class Observations:
 
         at_most_ns = None
         if self.at_most_ns is not None or later.at_most_ns is not None:
-            both = (self, later)
             at_most_ns = np.concatenate(
-                [each.wall_ns if each.at_most_ns is None else each.at_most_ns for each in both]
+                [
+                    part.wall_ns if part.at_most_ns is None else part.at_most_ns
+                    for part in (self, later)
+                ]
             )
         return Observations(
             np.concatenate([self.wall_ns, later.wall_ns]),

@@ -43,6 +43,8 @@ LOAD_RECORDS = pytest.StashKey[list[Record]]()
 """Records of the loads that a test ran in another process, already judged."""
 FINISHED = pytest.StashKey[list[Record]]()
 """Records of a test whose body has ended."""
+LATE = pytest.StashKey[list[Record]]()
+"""Records of samples that its finalizers took."""
 IS_SECOND = pytest.StashKey[bool]()
 """Whether a test runs again because the machine kept it from a verdict."""
 
@@ -126,6 +128,20 @@ class ItemHooks:
         self._fail_if_needed(item)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Judge what finalizers measured; afterwards, the fixture measures nothing more."""
+        try:
+            result = yield
+        except BaseException:
+            self._finish_late(item, judged=False)
+            raise
+        self._finish_late(item, judged=True)
+        failing = [record for record in item.stash[LATE] if record.fails]
+        if failing and self._settings.mode is Mode.GATE:
+            raise BudgetExceeded(headlines(failing), details(failing))
+        return result
+
     def pytest_sessionfinish(self) -> None:
         """Send what the probes show to the process that keeps it."""
         if self._reporting_process is not None:
@@ -163,10 +179,11 @@ class ItemHooks:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, BudgetExceeded):
             shorten(report, call.excinfo.value)
-        if call.when != "call":
+        if call.when == "setup":
             return report
-        settings, records = item.stash.get(ITEM_SETTINGS, None), item.stash.get(FINISHED, [])
+        settings = item.stash.get(ITEM_SETTINGS, None)
         setattr(report, GATE, settings is not None and settings.mode is not Mode.OFF)
+        records = item.stash.get(FINISHED if call.when == "call" else LATE, [])
         if not records:
             return report
         if os.getpid() == self._reporting_process:
@@ -179,22 +196,41 @@ class ItemHooks:
     def _finish(self, item: pytest.Item, *, judged: bool) -> None:
         """Make the records of a test when its body has ended."""
         sampler = item.stash.get(SAMPLER, None)
-        samples = sampler.samples if sampler else []
-        records = [self._record(item, sampler.settings, sample) for sample in samples if sampler]
+        records = self._records(item, sampler.samples if sampler else [])
         records += [
             replace(record, worker=self._worker, workers=self._workers, attempt=_attempt(item))
             for record in item.stash.get(LOAD_RECORDS, [])
         ]
+        item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
+        item.stash[FINISHED] = self._judged(item, records, judged=judged)
+
+    def _finish_late(self, item: pytest.Item, *, judged: bool) -> None:
+        """Make the records of samples that were taken after the body had ended."""
+        item.stash[LATE] = []
+        sampler, on_time = item.stash.get(SAMPLER, None), item.stash.get(FINISHED, [])
+        if sampler is None:
+            return
+        sampler.close()
+        known = {record.name for record in on_time}
+        late = [sample for sample in sampler.samples if sample.name not in known]
+        item.stash[LATE] = self._judged(item, self._records(item, late), judged=judged)
+
+    def _judged(
+        self, item: pytest.Item, records: Sequence[Record], *, judged: bool
+    ) -> list[Record]:
+        """Return the records with their verdicts, if the test itself passed; tell others."""
         if not judged:
             records = [record.without_verdict("the test itself failed") for record in records]
         elif self._add_earlier_runs is not None:
             records = [self._add_earlier_runs(record) for record in records]
-        item.stash[FINISHED] = records
-        item.user_properties[:] = [p for p in item.user_properties if not is_ours(p[0])]
         for record in records:
             if self._settings.junit:
                 item.user_properties.extend(junit_properties(record))
             self._config.hook.pytest_latency_recorded(item=item, record=record)
+        return [*records]
+
+    def _records(self, item: pytest.Item, samples: Sequence[Sample]) -> list[Record]:
+        return [self._record(item, self.sampler(item).settings, sample) for sample in samples]
 
     def _record(self, item: pytest.Item, settings: ItemSettings, sample: Sample) -> Record:
         run = TestRun(

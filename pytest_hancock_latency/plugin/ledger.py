@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..core.record import Artifact, Record
 from ..core.record_json import Plain
+from ..core.verdict import worst
 from ..files.artifact import ArtifactWriter, Journal
 from ..files.history import prune
 from ..files.kinds import KINDS, RUN
@@ -104,15 +105,17 @@ class Ledger:
     def add(self, records: Sequence[Record]) -> None:
         """Add the records of a finished test, and write them to the journal.
 
-        Records of a rerun include the observations of earlier attempts, and replace theirs.
+        Records of a rerun include the observations of earlier attempts, and replace theirs. Of a
+        test that each worker runs, the worst one is kept.
         """
         if self._is_forked:
             return
         self.has_gates = True
+        records = [record for record in records if not self._is_milder(record)]
         for record in records:
             self._records.pop(record.title, None)
             self._records[record.title] = record
-        if self._journal is not None:
+        if self._journal is not None and records:
             self._keep(records, self._journal)
         if len(self._records) >= _GROWTH * self._written_count:
             self._write_all([kind for kind in self._paths if KINDS[kind].at_intervals])
@@ -127,6 +130,15 @@ class Ledger:
             prune(self._paths[RUN].parent, self._kept_runs)
         if self._journal is not None and self._paths[JSON] not in self.writer.unwritable:
             self._journal.remove()
+
+    def _is_milder(self, record: Record) -> bool:
+        """Whether another worker has a worse record of the test, with ``--dist=each``."""
+        other = self._records.get(record.title)
+        return (
+            other is not None
+            and other.worker != record.worker
+            and worst((other.outcome, record.outcome)) is not record.outcome
+        )
 
     @property
     def _is_forked(self) -> bool:

@@ -83,7 +83,7 @@ class ReportHooks:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the records of a finished test to the ledger."""
-        if report.when != "call":
+        if report.when == "setup":
             return
         self._ledger.has_gates |= getattr(report, GATE, False)
         records = [*_read(getattr(report, RECORDS, [])), *self._local_records(report.nodeid)]

@@ -95,6 +95,7 @@ class Sampler:
     _earlier: list[Sample] = field(default_factory=list)
     _started_names: list[str] = field(default_factory=list)
     _rounds: Rounds[object] | None = None
+    _is_closed: bool = False
 
     def __repr__(self) -> str:
         names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
@@ -503,6 +504,11 @@ class Sampler:
     def _new(self, name: str) -> str:
         """Check and register the name of the next sample of the test."""
         name = name or self.settings.name
+        if self._is_closed:
+            raise LatencyError(
+                f"{self.settings.test} is over, so nobody would see what is measured now: wait in "
+                "the test for threads and tasks that measure"
+            )
         if name in self._started_names or any(sample.name == name for sample in self.samples):
             subject = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
@@ -530,6 +536,10 @@ class Sampler:
         warmed = tuple(self.warmed) or None
         self.warmed.clear()
         return warmed
+
+    def close(self) -> None:
+        """Refuse further samples, such as those of a thread that outlives the test."""
+        self._is_closed = True
 
     def combine_with(self, earlier: list[Sample]) -> None:
         """Judge together with earlier attempts, because a rerun adds evidence."""
