@@ -7,7 +7,6 @@ neighbour in phase with the rhythm of the code is not selected away with it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from random import Random
 from typing import Final
 
 from ..core.duration import NS_PER_MS, NS_PER_S
-from .clock import Clock, system_clock
+from .clock import Clock, own_time, system_clock
 
 _LONGEST_PAUSE_NS: Final = 40 * NS_PER_MS
 """Neighbours were on and off for 300 ms each in the measurements: a tenth of that is lost."""
@@ -44,7 +43,7 @@ class Patience:
     def __init__(
         self,
         clock: Clock,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = own_time.sleep,
         is_busy: Callable[[], bool] = others_run,
     ) -> None:
         """Prepare for a sample.

@@ -24,7 +24,6 @@ import errno
 import os
 import struct
 import tempfile
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,6 +43,7 @@ else:
 from ..core.advice import Advice
 from ..core.duration import NS_PER_S, format_duration
 from ..core.record import Record
+from ..measuring.clock import own_time
 from ..measuring.warming import import_early
 from .item_settings import ITEM_SETTINGS
 from .settings import Exclusive, Mode, Settings
@@ -249,8 +249,8 @@ class Turns:
         self,
         path: str,
         slot: int,
-        clock: Callable[[], int] = time.monotonic_ns,
-        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], int] = own_time.monotonic_ns,
+        sleep: Callable[[float], object] = own_time.sleep,
     ) -> None:
         """Keep clock and sleep as they are before any test can replace them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from ..core.duration import NS_PER_S
 from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
-from ..measuring.clock import Clock, system_clock
+from ..measuring.clock import Clock, system_clock, wall_clock
 from ..measuring.patience import patience_of
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
@@ -82,7 +81,7 @@ class Sampler:
 
     settings: ItemSettings
     clock: Clock = system_clock
-    wall_clock: Callable[[], float] = time.time
+    wall_clock: Callable[[], float] = wall_clock
     watcher: Watcher | None = None
     shared_time: SharedTime = field(default_factory=SharedTime)
     duel_test: DuelTest | None = None

@@ -7,13 +7,13 @@ artifacts.
 from __future__ import annotations
 
 import os
-import time
 from functools import cached_property
 from typing import Any
 
 import pytest
 
 from ..core.machine_speed import MachineSpeed
+from ..measuring.clock import wall_clock
 from ..measuring.environment import load, machine_info
 from ..measuring.origin import ci_of, commit_of
 from ..reporting.wording import scale_lines
@@ -29,7 +29,7 @@ class SessionFacts:
         self._config = config
         self._hooks = hooks
         self._settings = settings
-        self._started_unix_s = round(time.time(), 3)
+        self._started_unix_s = round(wall_clock(), 3)
         self._load = load()  # before our own measuring raises it
         self.speed: MachineSpeed | None = None
         """The reference speed of this machine, once the session has measured."""

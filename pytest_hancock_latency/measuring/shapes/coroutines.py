@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio import sleep  # tests replace the attribute
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -67,7 +68,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
         taker, how = _shared_taker(stack, clock, plan)
         size = min(concurrency, len(load.calls))
         tasks = [asyncio.ensure_future(work(taker)) for _ in range(size)]
-        await asyncio.sleep(0)
+        await sleep(0)
         begin = clock()
         release.set()
         await _all_done(tasks)
@@ -93,7 +94,7 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
         for position, start in enumerate(starts):
             waited = taker.waited_ns()
             early = begin + start - clock()
-            await asyncio.sleep(max(0, early) / NS_PER_S)
+            await sleep(max(0, early) / NS_PER_S)
             woken_late = taker.waited_ns() - waited
             tasks.append(asyncio.ensure_future(work(taker, position, begin + start, woken_late)))
         await _all_done(tasks)

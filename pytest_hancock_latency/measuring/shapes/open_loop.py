@@ -8,7 +8,6 @@ then, the time until it was sent counts as latency of the server.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -16,7 +15,7 @@ from typing import Final, Literal, get_args
 
 from ...core.duration import NS_PER_S, format_exactly, parse_duration
 from ...errors import LatencyError, did_you_mean, hides_frame
-from ..clock import Clock
+from ..clock import Clock, sleep_of_threads
 from ..plan import Plan
 from ..request import Load
 from ..takers.bare import Taker
@@ -35,7 +34,7 @@ Sleep = Callable[[int], None]
 
 def sleep_ns(ns: int) -> None:
     """Sleep for `ns` nanoseconds."""
-    time.sleep(ns / NS_PER_S)
+    sleep_of_threads()(ns / NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ from ...core.sample import Observations, Probed
 from ...core.sensitivity import ProbedSession
 from ...core.undisturbed import UNKNOWN_TEST, Surroundings, surroundings, waits_by_spinning
 from ...errors import hides_frame
-from ..clock import Clock
+from ..clock import Clock, process_cpu, thread_cpu
 from ..environment import allowed_cpus
 from ..request import Request
 from ..session_speed import SessionSpeed
 from .bare import Taker, column, extend, integers
 from .follower import SHORTEST_FOLLOWED_NS, Followed, Follower, Start
 from .probes import Probes
-from .schedstat import LONGEST_LINE, Scheduler, process_cpu, run_queue_waits, thread_cpu
+from .schedstat import LONGEST_LINE, Scheduler, run_queue_waits
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds, Numbers

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from ...core.attribution import OWN_NOISE_NS, SLOW_MACHINE, WAITED
 from ...core.sample import Observations, Probed
 from ...core.undisturbed import surroundings
-from ..clock import Clock
+from ..clock import Clock, process_cpu, thread_cpu
 from ..request import Request
 from ..session_speed import SessionSpeed
 from .bare import BareTaker, column
 from .bracketed import GUARD_NS
 from .probes import Probes
-from .schedstat import process_cpu, thread_cpu
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds, Numbers

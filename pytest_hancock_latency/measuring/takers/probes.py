@@ -14,9 +14,8 @@ from functools import cache
 from typing import Final
 
 from ...core.undisturbed import ProbeTimes
-from ..clock import Clock
+from ..clock import Clock, process_cpu, thread_cpu
 from .bare import column
-from .schedstat import process_cpu, thread_cpu
 
 VERSION: Final = 1
 """Increases with every change of the work, which makes earlier reference speeds useless."""

@@ -9,7 +9,6 @@ often happen during the reading itself.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
@@ -92,7 +91,3 @@ def times_blocked() -> Callable[[], int] | None:
         return usage.ru_nvcsw + usage.ru_majflt
 
     return read
-
-
-thread_cpu = time.thread_time_ns
-process_cpu = time.process_time_ns

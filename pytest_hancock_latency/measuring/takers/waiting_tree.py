@@ -17,7 +17,6 @@ import socket
 import stat
 import struct
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ try:
 except ImportError:  # on systems where nothing is followed anyway
     resource = None  # type: ignore[assignment]
 
+from ..clock import own_time
 from .schedstat import LONGEST_LINE
 
 PROC: Final = "/proc"
@@ -542,7 +542,7 @@ def process_cpu_ns(pid: int) -> int | None:
     None if the process is gone.
     """
     try:
-        return time.clock_gettime_ns((~pid << 3) | 2)
+        return own_time.clock_gettime_ns((~pid << 3) | 2)
     except OSError:
         return None
 
