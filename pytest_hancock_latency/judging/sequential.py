@@ -69,7 +69,7 @@ class SequentialJudge:
 
     def __init__(self, budget: LatencyBudget, policy: Policy) -> None:
         self.budget = budget
-        self._policy = policy
+        self.policy = policy
         alpha = policy.alpha_of_part(budget)
         self._limits = [
             LimitJudge(
@@ -99,15 +99,15 @@ class SequentialJudge:
 
     def would_exceed(self, most: int) -> bool:
         """Whether `most` observations would show a limit *exceeded* at the current rate."""
-        return any(limit.would_exceed(min(most, self._policy.most)) for limit in self._limits)
+        return any(limit.would_exceed(min(most, self.policy.most)) for limit in self._limits)
 
     def least_to_pass(self) -> int:
         """The fewest observations with which the whole budget can be within."""
-        return max(self._policy.least, *(limit.least_to_pass() for limit in self._limits))
+        return max(self.policy.least, *(limit.least_to_pass() for limit in self._limits))
 
     def with_room(self) -> int:
         """The observations that a pass takes with a few of them over each limit."""
-        return max(self._policy.least, *(limit.with_room() for limit in self._limits))
+        return max(self.policy.least, *(limit.with_room() for limit in self._limits))
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Update from all observations so far; return how many more make a pass possible.
@@ -118,9 +118,9 @@ class SequentialJudge:
         room: observations that fit into the time, including those so far; by default the
             maximum.
         """
-        room = self._policy.most if room is None else min(room, self._policy.most)
+        room = self.policy.most if room is None else min(room, self.policy.most)
         n = len(observations)
-        window = observations.start_ns // self._policy.window_ns
+        window = observations.start_ns // self.policy.window_ns
         for limit in self._limits:
             limit.look(observations, window, room)
         if self._broken(observations, failed):
@@ -130,9 +130,9 @@ class SequentialJudge:
         more = failures_need(self._failures, self.budget.errors, blamed, n + failed)
         if 0 < more <= room - n:  # more calls decide whether too many requests fail
             steps.append(more)
-        if n >= self._policy.most:
+        if n >= self.policy.most:
             return min(steps) if steps and self.lacks_only_time else 0
-        return min([*steps, self._policy.most - n]) if steps else 0
+        return min([*steps, self.policy.most - n]) if steps else 0
 
     def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
         """Return the verdict on all observations; call it once measuring has ended."""
@@ -169,7 +169,7 @@ class SequentialJudge:
             return False
         import numpy as np
 
-        window = observations.start_ns // self._policy.window_ns
+        window = observations.start_ns // self.policy.window_ns
         totals = np.bincount(window)
         timed_out = np.bincount(window[blamed], minlength=len(totals))
         others = failed - observations.excused_failures - int(blamed.sum())
