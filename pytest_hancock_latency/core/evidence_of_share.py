@@ -18,9 +18,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import exp, log
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .evidence import Mixture, first_that
+
+if TYPE_CHECKING:
+    from .attribution import Numbers
 
 METHOD_OF_SHARES: Final = "mixture e-process of shares of bursts"
 LEFT_OUT: Final = 2
@@ -100,6 +103,13 @@ class ShareProcess:
             return self._mixed([total * later / n for total in self._totals]) >= self._enough
 
         return first_that(enough, n) if n and enough(farthest) else None
+
+    def would_show(self, shares: Numbers) -> bool:
+        """Whether these shares alone would suffice; for many of them at once."""
+        import numpy as np
+
+        over, below = np.outer(self._hits, shares), np.outer(self._misses, 1 - shares)
+        return self._mixed(np.log(over + below).sum(axis=1).tolist()) >= self._enough
 
     def _mixed(self, totals: Sequence[float]) -> float:
         logs = [weight + total for weight, total in zip(self._weights, totals, strict=True)]

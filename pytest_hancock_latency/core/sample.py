@@ -403,11 +403,6 @@ class LoadSample(Sample[None], Generic[Answer_co]):
     bursts: tuple[Burst, ...] = ()
     """The bursts of a repeated burst, in order; empty for any other load."""
 
-    @property
-    def all_bursts(self) -> tuple[Burst, ...]:
-        """The bursts; the whole load is one if it was not repeated."""
-        return self.bursts or (Burst(self.n, self.failed, self.measurement.elapsed_ns),)
-
     def without_answers(self) -> LoadSample[Answer_co]:
         """Return the sample without its answers, which may be large."""
         return replace(self, answers=())

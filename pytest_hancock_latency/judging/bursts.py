@@ -72,9 +72,12 @@ class BurstJudge:
         """Whether *exceeded* is shown, but not without the worst two bursts."""
         return any(judge.is_concentrated for judge in self._limits)
 
-    def least_to_pass(self) -> int:
-        """The fewest bursts with which the whole budget can be within."""
-        return max(judge.least_to_pass for judge in self._limits)
+    def least_to_pass(self) -> tuple[int, str]:
+        """The fewest bursts with which the whole budget can be within, and the limit that needs
+        them.
+        """
+        hardest = max(self._limits, key=lambda judge: judge.least_to_pass)
+        return hardest.least_to_pass, hardest.limit.label
 
     def with_room(self) -> int:
         """The bursts that a pass takes with a few requests over each limit."""
