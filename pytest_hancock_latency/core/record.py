@@ -14,7 +14,14 @@ from .evidence import ALPHA_WITHIN, EXCEEDED, WITHIN, bounding_ranks
 from .evidence_of_share import ShareProcess
 from .histogram import Histogram, highest, lowest
 from .quantile import COLUMNS, MAXIMUM, label
-from .sample import FROM_PROMETHEUS, LoadSample, Measurement, Observations, Sample
+from .sample import (
+    FROM_PROMETHEUS,
+    REPEATED_BURSTS,
+    LoadSample,
+    Measurement,
+    Observations,
+    Sample,
+)
 from .timeline import Timeline
 from .verdict import ExitCode, Outcome, Verdict
 
@@ -98,6 +105,11 @@ class Record:
     def outcome(self) -> Outcome:
         """The outcome of the budget: within, exceeded, inconclusive or not judged."""
         return self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
+
+    @property
+    def is_of_bursts(self) -> bool:
+        """Whether the evidence is its bursts, which its histograms and counts do not contain."""
+        return self.measurement.loop == REPEATED_BURSTS
 
     @property
     def fails(self) -> bool:
