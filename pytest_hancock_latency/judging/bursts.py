@@ -263,7 +263,7 @@ class _FailureJudge:
         self._failed += failed
         self._excused += excused
         self._attempts += attempts
-        if self._shares and attempts:
+        if self._shares is not None and attempts:
             self._shares.add((failed - excused) / attempts)
 
     @property
