@@ -83,9 +83,9 @@ class BurstJudge:
         """The bursts that a pass takes with a few requests over each limit."""
         return max(judge.with_room for judge in self._limits)
 
-    def would_exceed(self, most: int) -> bool:
-        """Whether `most` bursts would show a limit *exceeded* if they stay like those so far."""
-        return any(judge.would_exceed(most) for judge in self._limits)
+    def would_exceed(self, bursts: int) -> bool:
+        """Whether that many bursts would show a limit *exceeded* if they stay like those so far."""
+        return any(judge.would_exceed(bursts) for judge in self._limits)
 
     def verdict(self) -> Verdict:
         """Return the verdict on all bursts."""
@@ -150,11 +150,11 @@ class _LimitJudge:
         """Whether *exceeded* is shown, but not without the worst two bursts."""
         return self.outcome is None and self._shares is not None and self._shares.blamed.is_shown
 
-    def would_exceed(self, most: int) -> bool:
-        """Whether `most` bursts would show *exceeded* if they stay like those so far."""
+    def would_exceed(self, bursts: int) -> bool:
+        """Whether that many bursts would show *exceeded* if they stay like those so far."""
         if self.outcome is not None or self._shares is None or not self._shares.is_over_allowed:
             return False
-        return self._shares.blamed.shown_at_rate(most) is not None
+        return self._shares.blamed.shown_at_rate(bursts) is not None
 
     def verdict(self, *, stopped: bool) -> LimitVerdict:
         """Return the verdict so far. stopped: another part of the budget ended it."""
@@ -166,7 +166,7 @@ class _LimitJudge:
             self.counts.n,
             self.counts.over,
             self.counts.over_attributed,
-            needed=None if is_decided else self._needed(),
+            needed=None if is_decided else self._bursts_to_settle(),
             over_unseen=self.counts.over_unseen,
             bursts=self._bursts,
         )
@@ -184,11 +184,11 @@ class _LimitJudge:
     def _why_no_maximum(self) -> Reason:
         return Reason.MACHINE if self.counts.over else Reason.FEW
 
-    def _needed(self) -> int | None:
+    def _bursts_to_settle(self) -> int | None:
         """Estimate how many bursts would settle the limit; None if more would not."""
         if self._shares is None:
             return None
-        return self._shares.needed() if len(self._shares.raw) else self.least_to_pass
+        return self._shares.bursts_to_settle() if len(self._shares.raw) else self.least_to_pass
 
     def _decide(self) -> Outcome | None:
         if self._exceeds:
@@ -241,12 +241,12 @@ class _Shares:
             is_excused=self.raw.is_shown and not self.blamed.is_shown,
         )
 
-    def needed(self) -> int | None:
+    def bursts_to_settle(self) -> int | None:
         """Estimate how many bursts would settle the limit if they stay like those so far."""
         if not self.is_over_allowed:
             return self.passing.shown_at_rate(FARTHEST)
-        needed = self.blamed.shown_at_rate(FARTHEST)
-        return None if needed is None else needed + LEFT_OUT
+        enough = self.blamed.shown_at_rate(FARTHEST)
+        return None if enough is None else enough + LEFT_OUT
 
 
 class _FailureJudge:

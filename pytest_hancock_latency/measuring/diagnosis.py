@@ -112,14 +112,15 @@ def advice_before_bursts(
         requests: number of requests of a burst.
         times: number of bursts; None for as many as a verdict takes.
     """
-    needed, limit = judge.least_to_pass()
+    bursts, limit = judge.least_to_pass()
     if times is not None:
-        few = needed > times
-        return Advice.of("few-bursts", limit=limit, needed=needed, bursts=times) if few else None
-    if needed * requests <= plan.max_samples:
+        if bursts <= times:
+            return None
+        return Advice.of("few-bursts", limit=limit, needed=bursts, bursts=times)
+    if bursts * requests <= plan.max_samples:
         return None
     return Advice.of(
-        "cap-samples", limit=limit, needed=needed, max_samples=plan.max_samples, requests=requests
+        "cap-samples", limit=limit, needed=bursts, max_samples=plan.max_samples, requests=requests
     )
 
 
@@ -132,13 +133,13 @@ def advice_on_pace_of_bursts(
         requests: number of requests of a burst.
         interval_ns: time from one burst to the next.
     """
-    needed, limit = judge.least_to_pass()
-    if needed * interval_ns <= time_limit_ns:
+    bursts, limit = judge.least_to_pass()
+    if bursts * interval_ns <= time_limit_ns:
         return None
     return Advice.of(
         "cap-time",
         limit=limit,
-        needed=needed,
+        needed=bursts,
         fitting=time_limit_ns // interval_ns,
         time_limit_ns=time_limit_ns,
         requests=requests,
@@ -147,11 +148,11 @@ def advice_on_pace_of_bursts(
 
 def advice_on_long_bursts(judge: BurstJudge, requests: int, interval_ns: int) -> Advice | None:
     """Return advice if a verdict will take conspicuously long; otherwise None."""
-    needed, limit = judge.least_to_pass()
-    if needed * interval_ns <= _LONG_NS:
+    bursts, limit = judge.least_to_pass()
+    if bursts * interval_ns <= _LONG_NS:
         return None
     return Advice.of(
-        "takes-long", limit=limit, needed=needed, interval_ns=interval_ns, requests=requests
+        "takes-long", limit=limit, needed=bursts, interval_ns=interval_ns, requests=requests
     )
 
 

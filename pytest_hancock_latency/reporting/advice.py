@@ -61,15 +61,15 @@ def _subject(titles: Sequence[str], total: int) -> str:
 def _cap_by_number(f: Figures) -> str:
     raise_it = f"raise it to {f['needed'] * f['requests']}" if "requests" in f else "raise it"
     return (
-        f"{f['limit']} needs {_needed(f, 'observations')}, but max_samples={f['max_samples']}: "
+        f"{f['limit']} needs {_calls(f)}, but max_samples={f['max_samples']}: "
         f"{raise_it}, or expect an inconclusive verdict"
     )
 
 
-def _needed(f: Figures, unit: str) -> str:
-    """Return a number of calls in the given unit, or of bursts of some requests."""
+def _calls(f: Figures) -> str:
+    """Return the number of observations, or of bursts of some requests."""
     if "requests" not in f:
-        return f"{f['needed']} {unit}"
+        return f"{f['needed']} observations"
     return f"{f['needed']} bursts of {_requests(f)}"
 
 
@@ -89,7 +89,7 @@ def _cap_by_time(f: Figures) -> str:
     is_burst = "requests" in f
     use_burst = "" if is_burst else ", or use sample.burst(…, concurrency=8)"
     return (
-        f"{f['limit']} needs {_needed(f, 'observations')}, but only about {f['fitting']} fit into "
+        f"{f['limit']} needs {_calls(f)}, but only about {f['fitting']} fit into "
         f"{format_duration(f['time_limit_ns'])}, so it will stay inconclusive; raise time_limit or "
         f"--latency-time, {'or ' if is_burst else ''}limit a lower percentile{use_burst}"
     )

@@ -93,21 +93,21 @@ class Repeat:
         Raises:
             LatencyError: it would have to be awaited.
         """
-        done = self.before() if self.before else None
-        if not inspect.isawaitable(done):
+        result = self.before() if self.before else None
+        if not inspect.isawaitable(result):
             return
-        if inspect.iscoroutine(done):
-            done.close()
+        if inspect.iscoroutine(result):
+            result.close()
         raise LatencyError(
-            f"burst(before=...): it returned a {type(done).__name__} that is never awaited; only "
+            f"burst(before=...): it returned a {type(result).__name__} that is never awaited; only "
             "`await sample.burst(...)` of a coroutine function can await it"
         )
 
     async def prepare_awaiting(self) -> None:
         """Do what is to be done before a burst of coroutines."""
-        done = self.before() if self.before else None
-        if inspect.isawaitable(done):
-            await done
+        result = self.before() if self.before else None
+        if inspect.isawaitable(result):
+            await result
 
 
 @dataclass(eq=False)
@@ -127,7 +127,7 @@ class Bursts:
     watcher: Watcher | None
     wall_clock: Callable[[], float]
     _judge: BurstJudge | None = None
-    _most: int = 1
+    _maximum: int = 1
     _parts: list[Part] = field(default_factory=list)
     _finished: list[Finished] = field(default_factory=list)
     _bursts: list[Burst] = field(default_factory=list)
@@ -165,8 +165,8 @@ class Bursts:
 
     def _steps(self) -> Iterator[None]:
         """Yield before each burst."""
-        self._most = self._most_bursts()
-        judge = self.judge_of(self._most * len(self.load.calls), DELETION_WINDOW_NS)
+        self._maximum = self._most_bursts()
+        judge = self.judge_of(self._maximum * len(self.load.calls), DELETION_WINDOW_NS)
         self._judge = BurstJudge(judge.budget, judge.policy) if judge else None
         if self._judge:
             self._early = advice_before_bursts(
@@ -193,10 +193,10 @@ class Bursts:
 
         A number of bursts is made in full, unless one limit is exceeded by then.
         """
-        made, judge = len(self._bursts), self._judge
-        if not made:
+        count, judge = len(self._bursts), self._judge
+        if not count:
             return True
-        if made >= self._most or (judge is not None and judge.is_exceeded):
+        if count >= self._maximum or (judge is not None and judge.is_exceeded):
             return False
         if self.repeat.times is not None or judge is None:
             return True
@@ -220,10 +220,10 @@ class Bursts:
     @property
     def _pace_ns(self) -> int:
         """Time from one burst to the next, what is done between them included."""
-        made = len(self._bursts)
-        if made < _PACE_FROM:
+        count = len(self._bursts)
+        if count < _PACE_FROM:
             return self._first_end - self._begin
-        return (self.clock() - self._first_end) // (made - 1)
+        return (self.clock() - self._first_end) // (count - 1)
 
     def _add(self, finished: Finished) -> None:
         """Add a burst, and look at all of them."""

@@ -440,3 +440,24 @@ def test_an_iterable_of_calls_is_repeated_in_order() -> None:
     calls = [partial(int, n) for n in range(3)]
     sample = service.sampler().burst(calls, concurrency=1, repeat=2)
     assert sample.answers == (0, 1, 2, 0, 1, 2)
+
+
+class Duel:
+    """A duel, in which bursts are not measured."""
+
+    def __init__(self) -> None:
+        self.left_out: list[tuple[str, str]] = []
+
+    def wait_for_other_side(self, name: str, warmup_ns: object) -> None: ...
+
+    def leave_out(self, name: str, shape: str) -> None:
+        self.left_out.append((name, shape))
+
+
+def test_a_duel_makes_one_burst() -> None:
+    service = Service()
+    sampler = service.sampler(p95=10)
+    sampler.duel_test = duel = Duel()
+    sample = bursts_of(sampler, service, repeat=20, before=service.reset, name="crowd")
+    assert (sample.answers, service.events[0]) == ((1, 2, 3), "reset")
+    assert duel.left_out == [("crowd", "a burst")]
