@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
@@ -63,14 +63,9 @@ class Repeat:
         Raises:
             LatencyError: one of them is invalid.
         """
-        is_number = isinstance(repeat, int) and not isinstance(repeat, bool)
-        if repeat != DECIDED and not (is_number and repeat >= 1):  # type: ignore[operator]
-            raise LatencyError(
-                f"burst(repeat={repeat!r}): repeat must be a whole number of at least 1, "
-                f'or "{DECIDED}"'
-            )
+        times = _times(repeat)
         if before is None:
-            return cls(None if repeat == DECIDED else repeat)  # type: ignore[arg-type]
+            return cls(times)
         if not callable(before):
             raise LatencyError(
                 f"burst(before={before!r}): before is not callable: pass the function itself, "
@@ -81,7 +76,7 @@ class Repeat:
                 f"burst(before={name_of(before)}): before is a coroutine function, which only "
                 "`await sample.burst(...)` of a coroutine function can await"
             )
-        return cls(None if repeat == DECIDED else repeat, before)  # type: ignore[arg-type]
+        return cls(times, before)
 
     def once(self) -> Repeat:
         """Return the same with a single burst."""
@@ -108,6 +103,17 @@ class Repeat:
         result = self.before() if self.before else None
         if inspect.isawaitable(result):
             await result
+
+
+def _times(repeat: object) -> int | None:
+    """Return the number of bursts; None for as many as a verdict takes."""
+    if isinstance(repeat, str) and repeat == DECIDED:
+        return None
+    if isinstance(repeat, int) and not isinstance(repeat, bool) and repeat >= 1:
+        return repeat
+    raise LatencyError(
+        f'burst(repeat={repeat!r}): repeat must be a whole number of at least 1, or "{DECIDED}"'
+    )
 
 
 @dataclass(eq=False)
@@ -142,9 +148,10 @@ class Bursts:
         if self._is_single:
             self.repeat.prepare()
             return judge_burst(burst(), self.judge_of)
-        for _ in self._steps():
-            self.repeat.prepare()
-            self._add(burst())
+        with self:
+            while self._goes_on():
+                self.repeat.prepare()
+                self._add(burst())
         return self._sample()
 
     async def make_awaiting(self, burst: Callable[[], Awaitable[Finished]]) -> LoadSample:
@@ -152,9 +159,10 @@ class Bursts:
         if self._is_single:
             await self.repeat.prepare_awaiting()
             return judge_burst(await burst(), self.judge_of)
-        for _ in self._steps():
-            await self.repeat.prepare_awaiting()
-            self._add(await burst())
+        with self:
+            while self._goes_on():
+                await self.repeat.prepare_awaiting()
+                self._add(await burst())
         return self._sample()
 
     @property
@@ -163,8 +171,7 @@ class Bursts:
         is_undecidable = self.repeat.times is None and self.judge_of(1, DELETION_WINDOW_NS) is None
         return self.repeat.times == 1 or is_undecidable
 
-    def _steps(self) -> Iterator[None]:
-        """Yield before each burst."""
+    def __enter__(self) -> Self:
         self._maximum = self._most_bursts()
         judge = self.judge_of(self._maximum * len(self.load.calls), DELETION_WINDOW_NS)
         self._judge = BurstJudge(judge.budget, judge.policy) if judge else None
@@ -175,13 +182,12 @@ class Bursts:
             self._announce(self._early)
         self._started_unix_s = self.wall_clock()
         self._begin = self._watched = self.clock()
-        try:
-            while self._goes_on():
-                yield
-        finally:
-            self.shared_time.charge(self.clock() - self._begin)
-            if self.watcher:
-                self.watcher.done()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.shared_time.charge(self.clock() - self._begin)
+        if self.watcher:
+            self.watcher.done()
 
     def _most_bursts(self) -> int:
         if self.repeat.times is not None:

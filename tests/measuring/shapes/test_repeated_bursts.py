@@ -275,6 +275,8 @@ def test_an_exception_of_before_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         bursts_of(sampler, service, repeat=3, before=lambda: 1 / 0)
     assert service.events == []
+    assert isinstance(sampler.watcher, Watcher)
+    assert sampler.watcher.ended == 1
 
 
 @pytest.mark.parametrize("name", ["reset", "reset_awaited"])
