@@ -11,9 +11,10 @@ from typing import Any, Final, overload
 
 from .core.budget import LatencyBudget, parse_terms
 from .core.duration import parse_duration
-from .core.sample import ONE_CALLER, Sample
+from .core.sample import ONE_CALLER, LoadSample, Sample
 from .core.warmup import parse_warmup
 from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame, read_as
+from .judging.bursts import BurstJudge
 from .judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .measuring.clock import system_clock
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
@@ -155,9 +156,14 @@ def judge(sample: SampleT, budget: Mapping[str, Any] | LatencyBudget) -> SampleT
         most=max(1, sample.n),
         window_ns=DELETION_WINDOW_NS if is_of_one else deletion_window_ns(elapsed_ns),
     )
-    verdict = SequentialJudge(limits, policy).verdict(
-        sample.observations, sample.failed, elapsed_ns
-    )
+    if isinstance(sample, LoadSample) and sample.bursts:
+        judge_of_bursts = BurstJudge(limits, policy)
+        judge_of_bursts.add_all(sample.observations, sample.bursts)
+        verdict = judge_of_bursts.verdict()
+    else:
+        verdict = SequentialJudge(limits, policy).verdict(
+            sample.observations, sample.failed, elapsed_ns
+        )
     return replace(sample, verdict=verdict)
 
 

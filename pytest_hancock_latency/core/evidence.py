@@ -131,12 +131,12 @@ class Boundaries:
     def most_within(self, n: int) -> int:
         """Return a[n]: the most exceedances that show *within* after n observations; −1 if none."""
         evidence = self._within.log_evidence
-        return _first(0, lambda k: k > n or evidence(n, k) < self._enough_within) - 1
+        return first_that(lambda k: k > n or evidence(n, k) < self._enough_within, 0) - 1
 
     def least_exceeded(self, n: int) -> int:
         """Return b[n]: the fewest exceedances that show *exceeded* after n; may be above n."""
         evidence = self._exceeded.log_evidence
-        return _first(0, lambda k: k > n or evidence(n, k) >= self._enough_exceeded)
+        return first_that(lambda k: k > n or evidence(n, k) >= self._enough_exceeded, 0)
 
     def within_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """Return the n from which *within* is shown if the rate stays k of n; None if too far.
@@ -148,7 +148,7 @@ class Boundaries:
         def enough(later: int) -> bool:
             return evidence(later, -(-k * later // n)) >= self._enough_within
 
-        return _first(n, enough) if enough(farthest) else None
+        return first_that(enough, n) if enough(farthest) else None
 
     def exceeded_at_rate(self, n: int, k: int, farthest: int) -> int | None:
         """Return the n from which *exceeded* is shown if the rate stays k of n; None if too far."""
@@ -157,12 +157,12 @@ class Boundaries:
         def enough(later: int) -> bool:
             return evidence(later, k * later // n) >= self._enough_exceeded
 
-        return _first(n, enough) if enough(farthest) else None
+        return first_that(enough, n) if enough(farthest) else None
 
     def _next_within(self) -> int:
         k = len(self._within_from)
         low = self._within_from[-1] if k else 0  # another exceedance never needs fewer observations
-        return _first(low + 1, lambda n: self._within.log_evidence(n, k) >= self._enough_within)
+        return first_that(lambda n: self._within.log_evidence(n, k) >= self._enough_within, low + 1)
 
     def _next_exceeded(self) -> int:
         k = len(self._exceeded_until)
@@ -170,7 +170,8 @@ class Boundaries:
         if self._exceeded.log_evidence(low, k) < self._enough_exceeded:
             return 0
         return (
-            _first(low + 1, lambda n: self._exceeded.log_evidence(n, k) < self._enough_exceeded) - 1
+            first_that(lambda n: self._exceeded.log_evidence(n, k) < self._enough_exceeded, low + 1)
+            - 1
         )
 
 
@@ -217,7 +218,7 @@ class NoneAllowed:
         return 1
 
 
-def _first(start: int, holds: Callable[[int], bool]) -> int:
+def first_that(holds: Callable[[int], bool], start: int) -> int:
     """Return the smallest n ≥ start for which a monotone predicate holds, by bisection."""
     if holds(start):
         return start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,18 @@ from fractions import Fraction
 from typing import Any
 
 from .advice import Advice
-from .evidence import bounding_ranks
+from .evidence import ALPHA_WITHIN, EXCEEDED, WITHIN, bounding_ranks
+from .evidence_of_share import ShareProcess
 from .histogram import Histogram, highest, lowest
 from .quantile import COLUMNS, MAXIMUM, label
-from .sample import FROM_PROMETHEUS, Measurement, Observations, Sample
+from .sample import (
+    FROM_PROMETHEUS,
+    REPEATED_BURSTS,
+    LoadSample,
+    Measurement,
+    Observations,
+    Sample,
+)
 from .timeline import Timeline
 from .verdict import ExitCode, Outcome, Verdict
 
@@ -96,6 +105,11 @@ class Record:
     def outcome(self) -> Outcome:
         """The outcome of the budget: within, exceeded, inconclusive or not judged."""
         return self.verdict.outcome if self.verdict else Outcome.NOT_JUDGED
+
+    @property
+    def is_of_bursts(self) -> bool:
+        """Whether the evidence is its bursts, which its histograms and counts do not contain."""
+        return self.measurement.loop == REPEATED_BURSTS
 
     @property
     def fails(self) -> bool:
@@ -200,7 +214,9 @@ def record_of(sample: Sample, run: TestRun) -> Record:
         failures=dict(sample.failures),
         quantiles_ns={label(q): sample.quantile_ns(q) for q in quantiles},
         attributed_quantiles_ns={label(q): sample.attributed_quantile_ns(q) for q in quantiles},
-        bounds_ns=_bounds_in_sample(quantiles, sample),
+        bounds_ns=_bounds_of_bursts(quantiles, sample)
+        if isinstance(sample, LoadSample) and sample.bursts
+        else _bounds_in_sample(quantiles, sample),
         undisturbed_bounds_ns=undisturbed_bounds_ns(quantiles, sample.observations),
         histogram=raw,
         attributed_histogram=attributed,
@@ -252,6 +268,43 @@ def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str
     return bounds_at_ranks(
         quantiles, sample.n, lambda rank: int(attributed[rank - 1]), lambda rank: int(raw[rank - 1])
     )
+
+
+def _bounds_of_bursts(quantiles: Iterable[Fraction], sample: LoadSample) -> dict[str, Bounds]:
+    """Return bounds of each quantile by label, with bursts as the evidence.
+
+    They are the highest limit that would be *exceeded* and the lowest that would be *within*, both
+    at 95 % confidence.
+    """
+    import numpy as np
+
+    answered = np.array([burst.answered for burst in sample.bursts if burst.answered])
+    first = np.cumsum(answered) - answered
+    raw, attributed = sample.observations.wall_ns, sample.observations.attributed_ns
+    raw_values, attributed_values = np.unique(raw), np.unique(attributed)
+    bounds: dict[str, Bounds] = {}
+    for quantile in quantiles:
+        if quantile == MAXIMUM or not len(raw):
+            continue
+        passing = ShareProcess(1 - quantile, WITHIN, ALPHA_WITHIN)
+        exceeding = ShareProcess(1 - quantile, EXCEEDED, ALPHA_WITHIN)
+        high = bisect_left(
+            raw_values,
+            True,
+            key=lambda ns: passing.would_show(np.add.reduceat(raw > ns, first) / answered),
+        )
+        low = bisect_left(
+            attributed_values,
+            True,
+            key=lambda ns: (
+                not exceeding.would_show(np.add.reduceat(attributed >= ns, first) / answered)
+            ),
+        )
+        bounds[label(quantile)] = (
+            int(attributed_values[low - 1]) if low else None,
+            int(raw_values[high]) if high < len(raw_values) else None,
+        )
+    return bounds
 
 
 def undisturbed_bounds_ns(

@@ -33,6 +33,8 @@ ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
 FROM_PROMETHEUS: Final = "prometheus"
 """The "loop" of requests that Prometheus counted."""
+REPEATED_BURSTS: Final = "bursts"
+"""The loop of a burst that was repeated: its requests depend on each other, its bursts do not."""
 UNDELAYED: Final = 0.9
 """Share of its time that a call that timed out must have taken itself to be blamed for it."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
@@ -50,7 +52,7 @@ class Probed:
     together: Numbers | None = None
     """See `undisturbed.Surroundings`; None if it is unknown."""
 
-    def of(self, kept: Flags) -> Probed:
+    def of(self, kept: Flags | slice) -> Probed:
         """Return what was shown of some of the observations."""
         return Probed(
             self.counts[kept],
@@ -147,9 +149,13 @@ class Observations:
 
     def without(self, flags: Flags | None) -> Observations:
         """Return the observations that are not flagged; all of them if there are no flags."""
-        if flags is None:
-            return self
-        kept = ~flags
+        return self if flags is None else self._only(~flags)
+
+    def between(self, first: int, end: int) -> Observations:
+        """Return the observations from position `first` up to, but without, `end`."""
+        return self._only(slice(first, end))
+
+    def _only(self, kept: Flags | slice) -> Observations:
         return Observations(
             self.wall_ns[kept],
             self.attributed_ns[kept],
@@ -436,6 +442,22 @@ class Sample(Generic[Answer_co]):
         return _usual_quantiles(self.observations.attributed_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """One burst of a sample that has several.
+
+    >>> def slowest_burst(sample: LoadSample) -> Burst:
+    ...     return max(sample.bursts, key=lambda burst: burst.elapsed_ns)
+    """
+
+    answered: int
+    """Number of observations."""
+    failed: int
+    """Number of failed requests."""
+    elapsed_ns: int
+    """Time from the release of its first requests to its last answer."""
+
+
 @dataclass(frozen=True, eq=False)
 class LoadSample(Sample[None], Generic[Answer_co]):
     """The `Sample` of a burst or an open loop, which has all answers instead of the last one.
@@ -446,6 +468,8 @@ class LoadSample(Sample[None], Generic[Answer_co]):
 
     answers: tuple[Answer_co | Exception, ...] = ()
     """Return values in request order; for a request that raised an exception, the exception."""
+    bursts: tuple[Burst, ...] = ()
+    """The bursts of a repeated burst, in order; empty for any other load."""
 
     def without_answers(self) -> LoadSample[Answer_co]:
         """Return the sample without its answers, which may be large."""

@@ -165,6 +165,9 @@ class LimitVerdict:
     over_unseen: int = 0
     """Observations above the limit only because they waited for something unknown on a busy
     machine, which may have been slow by itself."""
+    bursts: int | None = None
+    """Number of bursts, if these are the evidence instead of their requests; `needed` is then a
+    number of bursts as well."""
 
     @property
     def evidence(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HOPELESS: Final = 0.55
 """Share of the allowed rate above which raw latency hardly ever passes: it is the highest odds
 ratio in the mixture for *within*, beyond which the evidence no longer grows."""
-_ROOM: Final = 2
+ROOM: Final = 2
 """Observations over a limit that a pass should leave room for: code at a tenth of the allowed rate
 has at most this many in nine of ten samples."""
 _SPREAD: Final = 2
@@ -125,6 +125,25 @@ class LimitCounts:
         return self.counted, self.over_counted
 
 
+def counts_over(
+    limit: Limit, observations: Observations, blamed_ns: Nanoseconds | Numbers
+) -> LimitCounts:
+    """Return the counts of all observations over a limit.
+
+    Args:
+        blamed_ns: the time of each that the code is blamed for.
+    """
+    is_over, is_blamed = observations.wall_ns > limit.limit_ns, blamed_ns > limit.limit_ns
+    unseen_ns = observations.excused_ns.get(UNSEEN, 0)
+    is_unseen = is_over & ~is_blamed & (blamed_ns + unseen_ns > limit.limit_ns)
+    return LimitCounts(
+        len(observations),
+        int(is_over.sum()),
+        int(is_blamed.sum()),
+        over_unseen=int(is_unseen.sum()),
+    )
+
+
 class LimitJudge:
     """Judges one limit while its sample grows."""
 
@@ -152,7 +171,7 @@ class LimitJudge:
 
     def with_room(self) -> int:
         """The fewest observations that can show *within* with a few over the limit, if allowed."""
-        return self._table.within_from(_ROOM if self.limit.allowed else 0)
+        return self._table.within_from(ROOM if self.limit.allowed else 0)
 
     def look(self, observations: Observations, window: Nanoseconds, room: int) -> None:
         """Update the judgement from all observations so far.
@@ -203,18 +222,10 @@ class LimitJudge:
     def _count(self, observations: Observations, window: Nanoseconds) -> LimitCounts:
         """Return the counts of all kinds of evidence."""
         limit_ns, probed = self.limit.limit_ns, observations.probed
-        is_over = observations.wall_ns > limit_ns
-        if not is_over.any() and (probed is None or not probed.has_begun):
+        if not (observations.wall_ns > limit_ns).any() and (probed is None or not probed.has_begun):
             return self._none_over(observations)
         blamed_ns = self._blamed_ns(observations)
-        is_attributed_over = blamed_ns > limit_ns
-        is_unseen = is_over & ~is_attributed_over & self._is_over_unseen(observations, blamed_ns)
-        counts = LimitCounts(
-            len(observations),
-            int(is_over.sum()),
-            int(is_attributed_over.sum()),
-            over_unseen=int(is_unseen.sum()),
-        )
+        counts = counts_over(self.limit, observations, blamed_ns)
         if observations.at_most_ns is None:
             return counts
         is_surely_over = observations.at_most_ns > limit_ns
@@ -229,7 +240,7 @@ class LimitJudge:
         return replace(
             counts,
             counted=int(probed.counts.sum()),
-            over_counted=int((is_attributed_over & probed.counts).sum()),
+            over_counted=int(((blamed_ns > limit_ns) & probed.counts).sum()),
             undisturbed=int(is_undisturbed.sum()),
             over_undisturbed=int((is_surely_over & probed.undisturbed_before).sum()),
         )
@@ -254,13 +265,6 @@ class LimitJudge:
             return observations.attributed_ns
         blamed_ns: Numbers = observations.attributed_ns / probed.together
         return blamed_ns
-
-    def _is_over_unseen(
-        self, observations: Observations, blamed_ns: Nanoseconds | Numbers
-    ) -> Flags | bool:
-        """Return which ones are over the limit together with an unknown wait."""
-        unseen_ns = observations.excused_ns.get(UNSEEN)
-        return False if unseen_ns is None else blamed_ns + unseen_ns > self.limit.limit_ns
 
     def _decide(self, observations: Observations, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(observations, window):
@@ -447,11 +451,23 @@ def survives_deletion(
 def _why_inconclusive(table: Table, limit: Limit, counts: LimitCounts) -> Reason:
     """Return why: the machine, a limit too near, or too few observations."""
     n, over, blamed = counts.n, counts.over, counts.over_attributed
-    hopeless = _HOPELESS * float(limit.allowed) * n
     is_excused = table.shows_exceeded(n, over) and not table.shows_exceeded(n, blamed)
+    return reason_at_rates(limit.allowed * n, over, blamed, is_excused=is_excused)
+
+
+def reason_at_rates(allowed: Fraction, over: float, blamed: float, *, is_excused: bool) -> Reason:
+    """Return why neither *within* nor *exceeded* is shown.
+
+    Args:
+        allowed: number of observations that may be over the limit, or sum of shares.
+        over: those that were.
+        blamed: those that were by attributed latency.
+        is_excused: whether those that were would show *exceeded*, and those blamed do not.
+    """
+    hopeless = _HOPELESS * float(allowed)
     if is_excused or blamed <= hopeless < over:
         return Reason.MACHINE
-    return Reason.FEW if counts.over <= hopeless else Reason.NEAR
+    return Reason.FEW if over <= hopeless else Reason.NEAR
 
 
 def _needed(table: Table, limit: Limit, counts: LimitCounts) -> int | None:

@@ -22,7 +22,7 @@ from typing import Final
 
 from ..core.budget import LatencyBudget, Limit
 from ..core.evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
-from ..core.sample import Observations
+from ..core.sample import Burst, Observations
 from ..core.verdict import Outcome, Verdict
 from .limit_judge import (
     LimitJudge,
@@ -71,6 +71,8 @@ class Earlier:
     observations: Observations
     failed: int
     elapsed_ns: int
+    bursts: tuple[Burst, ...] = ()
+    """Those it consists of, if they were repeated."""
 
 
 class SequentialJudge:
@@ -80,8 +82,8 @@ class SequentialJudge:
         self, budget: LatencyBudget, policy: Policy, earlier: Earlier | None = None
     ) -> None:
         self.budget = budget
-        self._earlier = earlier
-        self._policy = policy
+        self.earlier = earlier
+        self.policy = policy
         alpha = policy.alpha_of_part(budget)
         self._limits = [
             LimitJudge(
@@ -128,7 +130,7 @@ class SequentialJudge:
         return self._besides_earlier(*(limit.with_room() for limit in self._limits))
 
     def _besides_earlier(self, *wanted: int) -> int:
-        return max(self._policy.least, max(wanted) - self._earlier_n)
+        return max(self.policy.least, max(wanted) - self._earlier_n)
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Update from all observations so far; return how many more make a pass possible.
@@ -139,12 +141,12 @@ class SequentialJudge:
         room: observations that fit into the time, including those so far; by default the
             maximum.
         """
-        if self._earlier is None:
+        if self.earlier is None:
             return self._look(observations, failed, room)
-        together, failed = self._with_earlier(self._earlier, observations, failed)
+        together, failed = self._with_earlier(self.earlier, observations, failed)
         room = None if room is None else room + self._earlier_n
         # The earlier ones may decide it, but a test that runs again measures again.
-        missing = self._policy.least - len(observations) - (failed - self._earlier.failed)
+        missing = self.policy.least - len(observations) - (failed - self.earlier.failed)
         return max(self._look(together, failed, room), missing)
 
     def _with_earlier(
@@ -155,16 +157,16 @@ class SequentialJudge:
 
     @property
     def _earlier_n(self) -> int:
-        return len(self._earlier.observations) if self._earlier else 0
+        return len(self.earlier.observations) if self.earlier else 0
 
     @property
     def _most(self) -> int:
-        return self._earlier_n + self._policy.most
+        return self._earlier_n + self.policy.most
 
     def _look(self, observations: Observations, failed: int, room: int | None) -> int:
         room = self._most if room is None else min(room, self._most)
         n = len(observations)
-        window = observations.start_ns // self._policy.window_ns
+        window = observations.start_ns // self.policy.window_ns
         for limit in self._limits:
             limit.look(observations, window, room)
         if self._broken(observations, failed):
@@ -180,9 +182,9 @@ class SequentialJudge:
 
     def verdict(self, observations: Observations, failed: int = 0, elapsed_ns: int = 0) -> Verdict:
         """Return the verdict on all observations; call it once measuring has ended."""
-        if self._earlier is not None:
-            observations, failed = self._with_earlier(self._earlier, observations, failed)
-            elapsed_ns += self._earlier.elapsed_ns
+        if self.earlier is not None:
+            observations, failed = self._with_earlier(self.earlier, observations, failed)
+            elapsed_ns += self.earlier.elapsed_ns
         self._look(observations, failed, None)  # those after the last look count as well
         n = len(observations)
         stopped = self._broken(observations, failed)
@@ -216,7 +218,7 @@ class SequentialJudge:
             return False
         import numpy as np
 
-        window = observations.start_ns // self._policy.window_ns
+        window = observations.start_ns // self.policy.window_ns
         totals = np.bincount(window)
         timed_out = np.bincount(window[blamed], minlength=len(totals))
         others = failed - observations.excused_failures - int(blamed.sum())

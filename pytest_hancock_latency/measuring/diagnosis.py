@@ -19,6 +19,7 @@ from .environment import allowed_cpus, cpu_quota
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
     from ..core.undisturbed import ProbeTimes
+    from ..judging.bursts import BurstJudge
     from ..judging.sequential import SequentialJudge
     from .plan import Plan
     from .session_speed import SessionSpeed
@@ -100,6 +101,59 @@ def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | No
         return None
     label = judge.budget.limits[-1].label
     return Advice.of("takes-long", limit=label, needed=observations, interval_ns=interval_ns)
+
+
+def advice_before_bursts(
+    judge: BurstJudge, plan: Plan, requests: int, times: int | None
+) -> Advice | None:
+    """Return advice if the bursts to be made leave no room for a pass; None if they do.
+
+    Args:
+        requests: number of requests of a burst.
+        times: number of bursts; None for as many as a verdict takes.
+    """
+    bursts, limit = judge.least_to_pass()
+    if times is not None:
+        if bursts <= times:
+            return None
+        return Advice.of("few-bursts", limit=limit, needed=bursts, bursts=times)
+    if bursts * requests <= plan.max_samples:
+        return None
+    return Advice.of(
+        "cap-samples", limit=limit, needed=bursts, max_samples=plan.max_samples, requests=requests
+    )
+
+
+def advice_on_pace_of_bursts(
+    judge: BurstJudge, requests: int, interval_ns: int, time_limit_ns: int
+) -> Advice | None:
+    """Return advice if the time limit leaves no room for a pass; None if it does.
+
+    Args:
+        requests: number of requests of a burst.
+        interval_ns: time from one burst to the next.
+    """
+    bursts, limit = judge.least_to_pass()
+    if bursts * interval_ns <= time_limit_ns:
+        return None
+    return Advice.of(
+        "cap-time",
+        limit=limit,
+        needed=bursts,
+        fitting=time_limit_ns // interval_ns,
+        time_limit_ns=time_limit_ns,
+        requests=requests,
+    )
+
+
+def advice_on_long_bursts(judge: BurstJudge, requests: int, interval_ns: int) -> Advice | None:
+    """Return advice if a verdict will take conspicuously long; otherwise None."""
+    bursts, limit = judge.least_to_pass()
+    if bursts * interval_ns <= _LONG_NS:
+        return None
+    return Advice.of(
+        "takes-long", limit=limit, needed=bursts, interval_ns=interval_ns, requests=requests
+    )
 
 
 def tracers() -> list[str]:

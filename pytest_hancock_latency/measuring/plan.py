@@ -42,6 +42,19 @@ class Plan:
     test: str = ""
     """Node id of the test, by which earlier sessions know it."""
 
+    def automatic_limit_ns(
+        self, shared_time: SharedTime, wanted_ns: int, least_time_ns: int = 0
+    ) -> int:
+        """Return the automatic time limit of a sample that is to be judged.
+
+        Args:
+            wanted_ns: how long a clear pass takes at the present pace.
+            least_time_ns: the least time that its budget wants.
+        """
+        wanted_ns = max(QUICK_NS, least_time_ns, wanted_ns)
+        granted_ns = shared_time.grant(min(wanted_ns, LONGEST_NS))
+        return min(max(granted_ns, least_time_ns), self.longest_ns)
+
 
 @dataclass(slots=True)
 class SharedTime:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
 import pytest
 
@@ -36,8 +36,9 @@ from ..measuring.request import (
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
-from ..measuring.shapes.finished_load import SampleT, combined, judge_burst, judge_open_loop
+from ..measuring.shapes.finished_load import SampleT, combined, judge_open_loop
 from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
+from ..measuring.shapes.repeated_bursts import Bursts, Repeat
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
 from ..measuring.warming import warm_up
@@ -174,6 +175,8 @@ class Sampler:
         *args: object,
         requests: int,
         concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
         **kwargs: object,
@@ -187,6 +190,8 @@ class Sampler:
         *args: object,
         requests: int,
         concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
         **kwargs: object,
@@ -199,6 +204,8 @@ class Sampler:
         /,
         *,
         concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
     ) -> Coroutine[Any, Any, LoadSample[AnswerT]]: ...
@@ -210,17 +217,21 @@ class Sampler:
         /,
         *,
         concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
     ) -> LoadSample[AnswerT]: ...
 
-    def burst(
+    def burst(  # noqa: PLR0913 - each is a word of its own, by name only
         self,
         function: Function | Iterable[Function],
         /,
         *args: Any,
         requests: int | None = None,
         concurrency: int | None = None,
+        repeat: int | str = 1,
+        before: Callable[[], object] | None = None,
         name: str = "",
         check: Check | None = None,
         **kwargs: Any,
@@ -233,20 +244,31 @@ class Sampler:
         Args:
             requests: number of calls, unless `function` is an iterable of calls.
             concurrency: maximum number of calls at the same time; by default 32.
+            repeat: number of bursts, which are judged by the share of slow calls in each: calls of
+                one burst depend on each other. ``"decided"``: until there is a verdict, a limit of
+                the plan at the latest; one burst without a budget. A number is made in full, unless
+                a limit is exceeded by then.
+            before: called before each burst, never timed; in the async form, its result is awaited
+                if it can be. Its exceptions are raised.
             name: name of the sample, if a test has several.
             check: checks each return value, as in `sample()`.
 
-        For a coroutine function: ``await sample.burst(fetch, …)``.
+        Raises:
+            LatencyError: there is nothing to call, or `repeat` or `before` is invalid.
+
+        ``sample.burst(client.get, "/", requests=120, repeat="decided", before=limiter.reset)``, and
+        for a coroutine function ``await sample.burst(fetch, …)``.
         """
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
+        is_awaited = is_coroutine_function(calls[0])
+        repeated = Repeat.of(repeat, before, is_awaited=is_awaited)
         load = Load(calls, self._new(name), check)
         self._leave_out(load.name, "a burst")
-        if is_coroutine_function(calls[0]):
-            return self._burst_awaiting(load, at_once)
-        return self._keep(
-            judge_burst(burst(load, at_once, self.settings.plan, self.clock), self._judge_of)
-        )
+        bursts = self._bursts(load, repeated)
+        if is_awaited:
+            return self._bursts_awaiting(bursts, at_once)
+        return self._keep(bursts.make(lambda: burst(load, at_once, self.settings.plan, self.clock)))
 
     @overload
     def at_rate(  # type: ignore[overload-overlap]  # coroutine functions come first
@@ -341,6 +363,8 @@ class Sampler:
         *,
         requests: int,
         concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Check | None = ...,
     ) -> BurstOptions: ...
@@ -481,11 +505,27 @@ class Sampler:
     async def _awaiting(self, measuring: Callable[[], Awaitable[Sample]]) -> Sample:
         return self._keep(await measuring())
 
-    async def _burst_awaiting(self, load: Load, at_once: int) -> LoadSample:
+    def _bursts(self, load: Load, repeat: Repeat) -> Bursts:
+        """Return what makes the bursts of a load; one, where nothing is measured or compared."""
+        is_one = self.settings.mode is Mode.OFF or self.duel_test is not None
+        return Bursts(
+            load,
+            repeat.once() if is_one else repeat,
+            self.settings.plan,
+            self.clock,
+            self._judge_of,
+            self.shared_time,
+            self.watcher,
+            self.wall_clock,
+        )
+
+    async def _bursts_awaiting(self, bursts: Bursts, at_once: int) -> LoadSample:
         from ..measuring.shapes.coroutines import burst_awaiting
 
-        finished = await burst_awaiting(load, at_once, self.settings.plan, self.clock)
-        return self._keep(judge_burst(finished, self._judge_of))
+        plan, clock = self.settings.plan, self.clock
+        return self._keep(
+            await bursts.make_awaiting(lambda: burst_awaiting(bursts.load, at_once, plan, clock))
+        )
 
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
@@ -558,7 +598,9 @@ class Sampler:
     def _timed(self, sample: SampleT) -> SampleT:
         """Return the sample with its wall-clock times; it has just ended."""
         ended = self.wall_clock()
-        started = ended - sample.measurement.elapsed_ns / NS_PER_S
+        started = sample.measurement.started_unix_s
+        if started is None:
+            started = ended - sample.measurement.elapsed_ns / NS_PER_S
         measurement = replace(
             sample.measurement, started_unix_s=round(started, 3), ended_unix_s=round(ended, 3)
         )
@@ -577,7 +619,8 @@ class Sampler:
         if sample is None:
             return self.settings.judge(len(self.samples), maximum, window_ns)
         elapsed_ns = sample.measurement.elapsed_ns
-        earlier = Earlier(sample.observations, sample.failed, elapsed_ns)
+        bursts = sample.bursts if isinstance(sample, LoadSample) else ()
+        earlier = Earlier(sample.observations, sample.failed, elapsed_ns, bursts)
         return self.settings.judge(len(self.samples), maximum, window_ns, earlier)
 
 

@@ -59,22 +59,49 @@ def _subject(titles: Sequence[str], total: int) -> str:
 
 
 def _cap_by_number(f: Figures) -> str:
+    raise_it = f"raise it to {f['needed'] * f['requests']}" if "requests" in f else "raise it"
     return (
-        f"{f['limit']} needs {f['needed']} observations, but max_samples={f['max_samples']}: raise "
-        "it, or expect an inconclusive verdict"
+        f"{f['limit']} needs {_calls(f)}, but max_samples={f['max_samples']}: "
+        f"{raise_it}, or expect an inconclusive verdict"
+    )
+
+
+def _calls(f: Figures) -> str:
+    """Return the number of observations, or of bursts of some requests."""
+    if "requests" not in f:
+        return f"{f['needed']} observations"
+    return f"{f['needed']} bursts of {_requests(f)}"
+
+
+def _requests(f: Figures) -> str:
+    return "1 request" if f["requests"] == 1 else f"{f['requests']} requests"
+
+
+def _few_bursts(f: Figures) -> str:
+    bursts = "1 burst" if f["bursts"] == 1 else f"{f['bursts']} bursts"
+    return (
+        f"{bursts} cannot show {f['limit']} to be within: that takes {f['needed']}; use "
+        f'repeat="decided" or repeat={f["needed"]}'
     )
 
 
 def _cap_by_time(f: Figures) -> str:
+    is_burst = "requests" in f
+    use_burst = "" if is_burst else ", or use sample.burst(…, concurrency=8)"
     return (
-        f"{f['limit']} needs {f['needed']} observations, but only about {f['fitting']} fit into "
+        f"{f['limit']} needs {_calls(f)}, but only about {f['fitting']} fit into "
         f"{format_duration(f['time_limit_ns'])}, so it will stay inconclusive; raise time_limit or "
-        "--latency-time, limit a lower percentile, or use sample.burst(…, concurrency=8)"
+        f"--latency-time, {'or ' if is_burst else ''}limit a lower percentile{use_burst}"
     )
 
 
 def _takes_long(f: Figures) -> str:
     interval, whole = f["interval_ns"], f["needed"] * f["interval_ns"]
+    if "requests" in f:
+        return (
+            f"{f['limit']} needs {f['needed']} bursts of {_requests(f)}, about "
+            f"{format_duration(interval)} each: {format_duration(whole)}"
+        )
     return (
         f"{f['limit']} needs {f['needed']} calls of about {format_duration(interval)} each: "
         f"{format_duration(whole)}"
@@ -321,6 +348,7 @@ def _rps_not_judged(f: Figures) -> str:
 _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "cap-samples": _cap_by_number,
     "cap-time": _cap_by_time,
+    "few-bursts": _few_bursts,
     "takes-long": _takes_long,
     "tracer": _tracer,
     "first-call": _first_call,

@@ -118,9 +118,10 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
             "again when it is quiet, or limits of all observations may be that much too wide"
         )
     for percentile, observations in suggestion.unknown:
+        bursts = " bursts" if record.is_of_bursts else ""
         yield (
             f"# {percentile} cannot be determined from {record.n} observations: it needs at least "
-            f"{observations}"
+            f"{observations}{bursts}"
         )
     if failed := sum(record.failures.values()):
         yield (

@@ -149,7 +149,7 @@ def headline(record: Record) -> str:
     if part.outcome is Outcome.EXCEEDED and observed_ns > limit_ns:
         observed, limit = format_against(observed_ns, limit_ns)
         n, over = part.evidence
-        return f"{part.limit.label} {observed} > {limit}, {over} of {n} over"
+        return f"{part.limit.label} {observed} > {limit}, {over} of {n} over{_in_bursts(part)}"
     return explain_limit(part, record)
 
 
@@ -267,7 +267,7 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
     head = f"{part.outcome} {part.limit.label}"
     if part.outcome is Outcome.EXCEEDED:
         return f"{head}: {_exceeded(part, limit, record)}"
-    count = f"{part.over} of {part.n} over {limit}"
+    count = f"{part.over} of {part.n} over {limit}{_in_bursts(part)}"
     if part.outcome is Outcome.WITHIN:
         return f"{head}: {count}{_route_words(part)}{_last_runs(part)}"
     if part.reason is Reason.STOPPED:
@@ -292,6 +292,11 @@ def _inconclusive(part: LimitVerdict, verdict: Verdict | None, count: str) -> st
         return f"{count}; {_what_is_missing(part, verdict)}"
     allowed = format_percent(part.limit.allowed)
     count = f"{count} ({_percent(part.over, part.n)} %, allowed {allowed} %)"
+    if part.reason is Reason.STALL and part.bursts:
+        return (
+            f"{count}, nearly all in one burst or two in a row: could be a single stall; more "
+            "bursts show whether it recurs"
+        )
     if part.reason is Reason.STALL:
         return (
             f"{count}, nearly all at the same time: could be a single stall; measure longer to see "
@@ -321,7 +326,7 @@ def _last_runs(part: LimitVerdict) -> str:
 def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
     label_ = part.limit.label
     n, over = part.evidence
-    text = f"{over} of {n} over {limit}"
+    text = f"{over} of {n} over {limit}{_in_bursts(part)}"
     if not part.limit.allowed:
         return f"{text}; the largest took {format_duration(record.quantiles_ns[label_])}"
     share, allowed = _percent(over, n), format_percent(part.limit.allowed)
@@ -354,7 +359,20 @@ def _of_them(count: int, total: int) -> str:
     return "all of them " if count == total else f"{count} of them "
 
 
+def _in_bursts(part: LimitVerdict) -> str:
+    """`` in 20 bursts``, if these are the evidence."""
+    return f" in {_bursts(part.bursts)}" if part.bursts else ""
+
+
+def _bursts(count: int) -> str:
+    return "1 burst" if count == 1 else f"{count} bursts"
+
+
 def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
+    if part.bursts and part.needed is None:
+        return f"not enough for {part.limit.label}"
+    if part.bursts:
+        return f"{part.limit.label} needs {part.needed} bursts"
     quantile = shown_quantile(part.n, part.over)
     shows = f"enough for {label(quantile)}, " if quantile >= _WORTH_SAYING else ""
     if part.needed is None:
@@ -374,10 +392,13 @@ def _what_is_missing(part: LimitVerdict, verdict: Verdict | None) -> str:
 def _too_near(part: LimitVerdict, verdict: Verdict | None) -> str:
     if part.needed is None:
         return "too near the limit to tell"
-    pace = f"({_time_for(part.needed, verdict)} at this pace)"
+    settle = f"about {part.needed} bursts would settle it"
+    if not part.bursts:
+        pace = f"({_time_for(part.needed, verdict)} at this pace)"
+        settle = f"about {part.needed} observations would settle it {pace}"
     if part.over_attributed > part.limit.allowed * part.n:
-        return f"more than allowed so far; about {part.needed} observations would settle it {pace}"
-    return f"too near the limit to tell; about {part.needed} observations would settle it {pace}"
+        return f"more than allowed so far; {settle}"
+    return f"too near the limit to tell; {settle}"
 
 
 def _time_for(observations: int, verdict: Verdict | None) -> str:
@@ -390,9 +411,11 @@ def _about_failures(verdict: FailureVerdict, record: Record) -> str:
     share, allowed = _percent(verdict.failed, verdict.attempts), format_percent(verdict.allowed)
     is_machine = verdict.excused and verdict.outcome is Outcome.INCONCLUSIVE
     head = f"{verdict.outcome} errors{' (machine)' if is_machine else ''}"
+    judged = record.verdict.limits if record.verdict else ()
+    bursts = _in_bursts(judged[0]) if judged else ""
     excused = f"; {verdict.excused} timed out while the machine was busy" if verdict.excused else ""
     return (
-        f"{head}: {verdict.failed} of {verdict.attempts} requests failed "
+        f"{head}: {verdict.failed} of {verdict.attempts} requests failed{bursts} "
         f"({share} %, allowed {allowed} %): {kinds}{excused}"
     )
 
@@ -407,6 +430,8 @@ def _counts_of_all_limits(verdict: Verdict) -> str:
         f"{_route_words(part)}{_last_runs(part)}"
         for part in verdict.limits
     ]
+    if counts:  # all limits are judged by the same bursts
+        counts[-1] += _in_bursts(verdict.limits[-1])
     if verdict.rps:
         average, limit = _rate_against(verdict.rps.per_s, verdict.rps.least_per_s)
         counts.append(f"requests/s {average}, {_short_stretches(verdict.rps, limit)}")

@@ -1,7 +1,8 @@
 """Merging of records of the same sample: from shards, workers, reruns or a cluster.
 
 Counts add up, so nothing is lost or counted twice; merged records are judged again, by their
-combined evidence.
+combined evidence. Only repeated bursts are not: counts of requests are no evidence about them, so
+the worst of their own verdicts stays.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Final, TypeVar
 from ..core.budget import LatencyBudget, Limit, describe
 from ..core.histogram import Histogram
 from ..core.quantile import MAXIMUM, label
-from ..core.record import Record, bounds_in_histograms, quantiles_of
-from ..core.sample import Measurement
+from ..core.record import Bounds, Record, bounds_in_histograms, quantiles_of
+from ..core.sample import REPEATED_BURSTS, Measurement
 from ..core.verdict import Route, RpsVerdict, ThroughputVerdict, Verdict
 from ..errors import ArtifactError
 from ..judging.counts import Tally, judge_counts
@@ -28,6 +29,7 @@ from ..judging.sequential import Policy
 _ABOUT_THE_RUN: Final = (
     "cap-samples",
     "cap-time",
+    "few-bursts",
     "slower",
     "not-compared",
     "pooled-within",
@@ -35,6 +37,10 @@ _ABOUT_THE_RUN: Final = (
     "pooled-few",
 )
 """Kinds of advice that no longer apply after merging or under another budget."""
+_ONLY_ITS_TEST: Final = (
+    "only its test can judge a repeated burst by another budget, because the artifact does not "
+    "keep its bursts"
+)
 _SLOWEST = 5
 _Rate = TypeVar("_Rate", ThroughputVerdict, RpsVerdict)
 
@@ -79,6 +85,8 @@ def judged_anew(  # noqa: PLR0913, PLR0917 - what a verdict on histograms depend
     Raises:
         ArtifactError: the record has no histogram.
     """
+    if record.is_of_bursts:
+        return record if budget_of(record) == budget else record.without_verdict(_ONLY_ITS_TEST)
     verdict = judge_counts(
         _tally(record, judged), budget, Policy(least=least_observations, gates=gates)
     )
@@ -122,6 +130,9 @@ def _merged(group: Sequence[Record], gates: int) -> Record:
             f"{group[0].title} has different budgets in the artifacts to merge: {budget_texts}"
         )
     together = _together(group)
+    if together.is_of_bursts and judged:
+        own = min((record.verdict for record in judged if record.verdict), key=_rank)
+        return _with_verdict(together, own)
     if not budgets:
         return _summarised(together, _quantiles(group))
     if guided == {True}:
@@ -137,6 +148,10 @@ def by_built_in_limits(record: Record) -> bool:
     """Whether a record was judged by the table of the performance guide, with two limits each."""
     limits = record.verdict.limits if record.verdict else ()
     return any(part.investigate_ns is not None for part in limits)
+
+
+def _rank(verdict: Verdict) -> int:
+    return verdict.outcome.rank
 
 
 def _throughput(judged: Sequence[Record]) -> ThroughputVerdict | None:
@@ -184,8 +199,10 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
     alone = [part.alone for part in parts if part.alone is not None]
     waits = [part.waited_ns for part in parts if part.waited_ns is not None]
     slowest = sorted(chain(*(part.slowest for part in parts)), key=lambda slow: -slow.wall_ns)
+    repeated = [part.loop for part in parts if part.loop == REPEATED_BURSTS]
     together = replace(
         parts[0],
+        loop=(*repeated, parts[0].loop)[0],
         bracket=all(part.bracket for part in parts),
         elapsed_ns=sum(part.elapsed_ns for part in parts),
         started_unix_s=min(starts, default=None),
@@ -247,5 +264,12 @@ def _summarised(record: Record, quantiles: frozenset[Fraction]) -> Record:
         record,
         quantiles_ns={**{label(q): raw.quantile_ns(q) for q in ascending}, **maximum},
         attributed_quantiles_ns={label(q): attributed.quantile_ns(q) for q in ascending},
-        bounds_ns=bounds_in_histograms(ascending, raw, attributed),
+        bounds_ns=_no_bounds(ascending)
+        if record.is_of_bursts
+        else bounds_in_histograms(ascending, raw, attributed),
     )
+
+
+def _no_bounds(quantiles: Sequence[Fraction]) -> dict[str, Bounds]:
+    """Return unknown bounds by label: only the bursts of each run know them."""
+    return {label(quantile): (None, None) for quantile in quantiles if quantile != MAXIMUM}

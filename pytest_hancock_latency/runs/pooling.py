@@ -7,6 +7,7 @@ same budget on the same kind of machine, can add to them, but only for *within*:
 - If more calls of the present run, of the last two, the last three and so on are over the limit
   than allowed, nothing is shown.
 - No run before a change of the median is added, and none before one that was *exceeded*.
+- Repeated bursts are neither added nor added to: their evidence is not the count of requests.
 - If the median of the present run is higher than that of the earlier ones, these are counted as if
   all their calls had taken longer by the same factor.
 
@@ -56,7 +57,8 @@ class _Run:
 def has_open_limits(record: Record) -> bool:
     """Whether more observations could decide a limit of this record."""
     limits = record.verdict.limits if record.verdict else ()
-    return record.histogram is not None and record.n > 0 and any(map(_is_open, limits))
+    has_counts = record.histogram is not None and record.n > 0 and not record.is_of_bursts
+    return has_counts and any(map(_is_open, limits))
 
 
 def with_earlier_runs(
@@ -172,6 +174,8 @@ def _comparable(record: Record, machine: Sequence[str], history: Sequence[Artifa
         if earlier is None or earlier.verdict is None or earlier.histogram is None or not earlier.n:
             continue
         if not _is_same_budget(record, earlier) or earlier.outcome is Outcome.EXCEEDED:
+            break
+        if earlier.is_of_bursts:
             break
         started = earlier.measurement.started_unix_s
         runs.append(_Run(started, earlier.verdict, earlier.histogram, _attributed(earlier)))

@@ -220,6 +220,11 @@ def test_pooled_characteristics(tmp_path: Path) -> None:
     assert sum(row["before"] for row in made["rows"] if row["kind"] == "unchanged, 2") == 0
 
 
+def test_burst_characteristics(tmp_path: Path) -> None:
+    made = figures("burst_characteristics.py", tmp_path, "--trials", "2")
+    assert all(row["verdict exceeded"] == 0 for row in made["rows"] if row["rate"] <= 1)
+
+
 def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     chosen = ("--tools", "ours,by hand", "--tasks", "flask", "--conditions", "twice", "--runs", "1")

@@ -105,7 +105,16 @@ ODD: tuple[Any, ...] = (
     *(nested(30), nested(90)),
 )
 KINDS_OF_ADVICE = (
-    *("cap-samples", "cap-time", "tracer", "first-call", "clock", "quota", "throttled"),
+    *(
+        "cap-samples",
+        "cap-time",
+        "few-bursts",
+        "tracer",
+        "first-call",
+        "clock",
+        "quota",
+        "throttled",
+    ),
     *("unsteady-speed", "saturated", "saturated-generator", "not-compared", "slower"),
     *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
     *("failures-unknown", "rps-not-judged", "no-latency", "new-kind"),

@@ -124,6 +124,25 @@ def test_the_burst_of_a_slow_endpoint_runs(pytester: pytest.Pytester) -> None:
     passes(pytester, 1)
 
 
+def test_the_repeated_burst_runs(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        CLIENT.replace("def client", "def app").replace("app.test_client()", "app")
+        + """
+class Limiter:
+    def reset(self): ...
+
+@pytest.fixture
+def limiter():
+    return Limiter()
+"""
+    )
+    (block,) = blocks(ROOT / "docs/howto/bursts.md", "python")
+    pytester.makepyfile(
+        test_it=TYPICAL + block.replace("requests=120", "requests=12").replace("120 *", "12 *")
+    )
+    passes(pytester, 1)
+
+
 def test_the_coroutine_runs(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_asyncio")
     (block,) = blocks(ROOT / "docs/howto/async.md", "python")

@@ -108,7 +108,7 @@ def test_a_function_without_arguments_is_called_directly(
         (
             {"requests": 3, "failures": (KeyError,)},
             "sample.options(): unknown option 'failures': "
-            "must be any of requests, concurrency, name, check",
+            "must be any of requests, concurrency, repeat, before, name, check",
         ),
         (
             {"per_second": 3, "requests": 3},

@@ -15,6 +15,25 @@ from pytest_hancock_latency.reporting.advice import _WORDS, advice_lines, advice
 
 MS = 1_000_000
 SENTENCES = {
+    Advice.of("few-bursts", limit="p95", needed=72, bursts=20): (
+        '20 bursts cannot show p95 to be within: that takes 72; use repeat="decided" or repeat=72'
+    ),
+    Advice.of("few-bursts", limit="p50", needed=6, bursts=1): (
+        '1 burst cannot show p50 to be within: that takes 6; use repeat="decided" or repeat=6'
+    ),
+    Advice.of("cap-samples", limit="p99", needed=366, max_samples=20_000, requests=120): (
+        "p99 needs 366 bursts of 120 requests, but max_samples=20000: raise it to 43920, or expect "
+        "an inconclusive verdict"
+    ),
+    Advice.of(
+        "cap-time", limit="p95", needed=72, fitting=20, time_limit_ns=5000 * MS, requests=1
+    ): (
+        "p95 needs 72 bursts of 1 request, but only about 20 fit into 5 s, so it will stay "
+        "inconclusive; raise time_limit or --latency-time, or limit a lower percentile"
+    ),
+    Advice.of("takes-long", limit="p95", needed=72, interval_ns=300 * MS, requests=120): (
+        "p95 needs 72 bursts of 120 requests, about 300 ms each: 21.6 s"
+    ),
     Advice.of("cap-samples", limit="p99", needed=354, max_samples=300): (
         "p99 needs 354 observations, but max_samples=300: raise it, or expect an "
         "inconclusive verdict"

@@ -49,9 +49,62 @@ def record(*parts: LimitVerdict, failures: FailureVerdict = NO_FAILURES, **kinds
 EXCEEDED = part(P95, 25, Outcome.EXCEEDED, Reason.SHOWN)
 
 
+OPEN = (Outcome.INCONCLUSIVE, Reason.NEAR)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
+        (
+            replace(EXCEEDED, over=31, bursts=7),
+            "exceeded p95: 31 of 140 over 25 ms in 7 bursts (22 %, allowed 5 %); p95 ≥ 31.2 ms",
+        ),
+        (
+            part(MAX, 25, Outcome.EXCEEDED, Reason.SHOWN, over=1, over_attributed=1, bursts=1),
+            "exceeded max: 1 of 140 over 25 ms in 1 burst; the largest took 41 ms",
+        ),
+        (
+            part(P95, 25, Outcome.WITHIN, Reason.SHOWN, over=0, over_attributed=0, bursts=72),
+            "within: p95 0 of 140 over 25 ms in 72 bursts; measured for 5.6 s",
+        ),
+        (
+            part(
+                P95,
+                25,
+                Outcome.INCONCLUSIVE,
+                Reason.FEW,
+                over=0,
+                over_attributed=0,
+                bursts=20,
+                needed=72,
+            ),
+            "inconclusive p95: 0 of 140 over 25 ms in 20 bursts; p95 needs 72 bursts",
+        ),
+        (
+            part(MAX, 25, Outcome.INCONCLUSIVE, Reason.FEW, over=0, over_attributed=0, bursts=1),
+            "inconclusive max: 0 of 140 over 25 ms in 1 burst; not enough for max",
+        ),
+        (
+            part(P95, 25, *OPEN, bursts=4, needed=24),
+            "inconclusive p95: 35 of 140 over 25 ms in 4 bursts (25 %, allowed 5 %); more than "
+            "allowed so far; about 24 bursts would settle it",
+        ),
+        (
+            part(P95, 25, *OPEN, over=4, over_attributed=4, bursts=40, needed=190),
+            "inconclusive p95: 4 of 140 over 25 ms in 40 bursts (2.9 %, allowed 5 %); too near the "
+            "limit to tell; about 190 bursts would settle it",
+        ),
+        (
+            part(P95, 25, *OPEN, bursts=4),
+            "inconclusive p95: 35 of 140 over 25 ms in 4 bursts (25 %, allowed 5 %); too near the "
+            "limit to tell",
+        ),
+        (
+            part(P95, 25, Outcome.INCONCLUSIVE, Reason.STALL, bursts=9),
+            "inconclusive p95: 35 of 140 over 25 ms in 9 bursts (25 %, allowed 5 %), nearly all in "
+            "one burst or two in a row: could be a single stall; more bursts show whether it "
+            "recurs",
+        ),
         (
             EXCEEDED,
             "exceeded p95: 31 of 140 over 25 ms (22 %, allowed 5 %); p95 ≥ 31.2 ms; "
@@ -272,3 +325,25 @@ def test_the_last_runs_that_decided_are_named() -> None:
     ]
     inconclusive = part(P95, 25, Outcome.INCONCLUSIVE, Reason.NEAR, needed=None)
     assert "p99" not in explain(record(pooled, inconclusive))[0]
+
+
+def test_a_budget_that_its_bursts_hold_names_their_number_once() -> None:
+    within = part(P95, 25, Outcome.WITHIN, Reason.SHOWN, over=0, over_attributed=0, bursts=366)
+    limits = within, replace(within, limit=Limit(P99, 50 * MS))
+    assert explain(record(*limits)) == [
+        "within: p95 0 of 140 over 25 ms, p99 0 of 140 over 50 ms in 366 bursts; measured for 5.6 s"
+    ]
+
+
+def test_failed_requests_of_bursts_name_their_number() -> None:
+    failures = FailureVerdict(Fraction(1, 100), Outcome.EXCEEDED, 30, 170)
+    within = part(P95, 25, Outcome.WITHIN, Reason.SHOWN, over=0, over_attributed=0, bursts=20)
+    assert explain(record(within, failures=failures, TimeoutError=30)) == [
+        "exceeded errors: 30 of 170 requests failed in 20 bursts (18 %, allowed 1 %): "
+        "TimeoutError ×30"
+    ]
+
+
+def test_the_headline_of_a_slow_burst_names_the_number_of_bursts() -> None:
+    slow = replace(EXCEEDED, bursts=7)
+    assert headline(record(slow)) == "p95 41 ms > 25 ms, 31 of 140 over in 7 bursts"

@@ -14,7 +14,15 @@ from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.histogram import RELATIVE_ERROR, Histogram
 from pytest_hancock_latency.core.quantile import P95, rank
 from pytest_hancock_latency.core.record import Record, TestRun, record_of
-from pytest_hancock_latency.core.sample import Measurement, Observations, Sample, Slow
+from pytest_hancock_latency.core.sample import (
+    REPEATED_BURSTS,
+    Burst,
+    LoadSample,
+    Measurement,
+    Observations,
+    Sample,
+    Slow,
+)
 from pytest_hancock_latency.core.verdict import (
     Outcome,
     Reason,
@@ -22,6 +30,7 @@ from pytest_hancock_latency.core.verdict import (
     ThroughputVerdict,
 )
 from pytest_hancock_latency.errors import ArtifactError
+from pytest_hancock_latency.judging.bursts import BurstJudge
 from pytest_hancock_latency.judging.counts import Tally
 from pytest_hancock_latency.judging.guide import judge_by_guide
 from pytest_hancock_latency.judging.sequential import Policy, SequentialJudge
@@ -238,3 +247,63 @@ def test_pooling_needs_no_budget_that_agrees_and_keeps_every_quantile() -> None:
     (merged,) = merge_unjudged([record([MS] * 9, p75=10), record([MS] * 9, p90=11)])
     assert (merged.n, merged.outcome) == (18, "not judged")
     assert set(merged.bounds_ns) == {"p50", "p75", "p90", "p95", "p99"}
+
+
+# --- repeated bursts ------------------------------------------------------------------------------
+
+
+def bursts(*shares: int, **limits: object) -> Record:
+    """Bursts of 20 requests, of each of which this many were slow."""
+    wall = np.array(
+        [ns for slow in shares for ns in [100 * MS] * slow + [MS] * (20 - slow)], dtype=np.int64
+    )
+    observations = Observations(wall, wall, np.arange(len(wall)) * MS)
+    of_sample = tuple(Burst(20, 0, 100 * MS) for _ in shares)
+    judge = BurstJudge(parse_terms(limits or {"p95": 10}).budget(), Policy(least=1))
+    judge.add_all(observations, of_sample)
+    return record_of(
+        LoadSample(
+            "",
+            observations,
+            verdict=judge.verdict(),
+            measurement=Measurement(loop=REPEATED_BURSTS, elapsed_ns=100 * MS * len(shares)),
+            bursts=of_sample,
+        ),
+        TestRun("test"),
+    )
+
+
+def test_merged_bursts_keep_the_worst_of_their_own_verdicts() -> None:
+    shards = [bursts(*[0] * 72), bursts(*[0] * 20), bursts(*[0] * 60)]
+    assert [shard.outcome for shard in shards] == ["within", "inconclusive", "inconclusive"]
+    (merged,) = merge(shards)
+    assert (merged.verdict, merged.n) == (shards[1].verdict, 152 * 20)
+    assert merged.histogram == Histogram.sum(s.histogram for s in shards if s.histogram)
+    assert merged.bounds_ns == dict.fromkeys(("p50", "p95", "p99"), (None, None))
+
+
+def test_a_single_burst_merged_with_repeated_ones_adds_no_evidence() -> None:
+    (merged,) = merge([record([MS] * 400, p95=10), bursts(*[0] * 20)])
+    assert (merged.outcome, merged.is_of_bursts, merged.n) == ("inconclusive", True, 800)
+
+
+def test_bursts_without_verdicts_are_merged_without_one() -> None:
+    (merged,) = merge([bursts(0).without_verdict("no budget"), bursts(0).without_verdict("no")])
+    assert (merged.verdict, merged.n) == (None, 40)
+
+
+@pytest.mark.parametrize(
+    ("limits", "outcome"), [({"p95": 10}, "inconclusive"), ({"p95": 20}, "not judged")]
+)
+def test_only_their_own_budget_judges_bursts_of_an_artifact(
+    limits: dict[str, float], outcome: str
+) -> None:
+    of_bursts = bursts(*[0] * 20)
+    judged = judged_anew(of_bursts, parse_terms(limits).budget(), gates=1)
+    assert judged.outcome == outcome
+    assert judged.not_judged == (
+        None
+        if judged.verdict
+        else "only its test can judge a repeated burst by another budget, because the artifact "
+        "does not keep its bursts"
+    )

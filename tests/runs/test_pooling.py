@@ -291,3 +291,15 @@ def test_the_runs_survive_json() -> None:
     record = judged(run(day=9), *[run(day=day) for day in range(9)])
     read = from_plain(to_plain(replace(record, measurement=Measurement())))
     assert limit_of(record).pooled == limit_of(read).pooled
+
+
+@pytest.mark.parametrize("repeated", [(True, False), (False, True)], ids=["present", "earlier"])
+def test_repeated_bursts_are_neither_added_nor_added_to(repeated: tuple[bool, bool]) -> None:
+    runs = [run(day=day) for day in range(8)]
+    assert judged(runs[-1], *runs[:-1]).outcome is Outcome.WITHIN
+    for artifact in runs:
+        (record,) = artifact.records
+        if repeated[artifact is not runs[-1]]:
+            measurement = replace(record.measurement, loop="bursts")
+            artifact.records[0] = replace(record, measurement=measurement)  # type: ignore[index]
+    assert judged(runs[-1], *runs[:-1]) == runs[-1].records[0]

@@ -95,6 +95,10 @@ def bursts(sample: Sampler) -> None:
     assert_type(sample.burst(partial(parse, text) for text in "12"), LoadSample[int])
     plain: Sample = burst
     assert plain.n
+    repeated = sample.burst(parse, "1", requests=120, repeat="decided", before=now)
+    assert_type(repeated, LoadSample[int])
+    assert_type(sample.burst([now, now], repeat=20, before=ping), LoadSample[float])
+    assert_type(repeated.bursts[0].elapsed_ns, int)
 
 
 def burst_mistakes(sample: Sampler) -> None:
@@ -106,6 +110,8 @@ def burst_mistakes(sample: Sampler) -> None:
     sample.burst([parse])  # error: arg-type, reportCallIssue
     sample.burst([now], requests=3)  # error: call-overload, reportCallIssue
     sample.burst(parse, "1", requests="120")  # error: call-overload, reportCallIssue
+    sample.burst(parse, "1", requests=120, repeat="until")  # error: call-overload, reportCallIssue
+    sample.burst(parse, "1", requests=120, before=3)  # error: call-overload, reportCallIssue
     sample.burst(parse, "1", requests=120, check=is_long)  # error: arg-type, reportCallIssue
 
 

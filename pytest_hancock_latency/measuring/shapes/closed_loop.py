@@ -280,10 +280,10 @@ class Measuring:
             return self._plan.time_limit_ns
         if judge is None:
             return min(QUICK_NS, self._plan.longest_ns)
-        least_ns = max(QUICK_NS, judge.budget.least_time_ns)
-        wanted_ns = max(least_ns, judge.with_room() * pace_ns(warmup))
-        granted_ns = self._shared_time.grant(min(wanted_ns, LONGEST_NS))
-        return min(max(granted_ns, judge.budget.least_time_ns), self._plan.longest_ns)
+        wanted_ns = judge.with_room() * pace_ns(warmup)
+        return self._plan.automatic_limit_ns(
+            self._shared_time, wanted_ns, judge.budget.least_time_ns
+        )
 
     def _extend(self, judge: SequentialJudge) -> None:
         """Extend an automatic time limit for a sample that is likely *exceeded*."""

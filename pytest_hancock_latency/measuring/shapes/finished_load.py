@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
 from ...core.quantile import P99, rank
-from ...core.sample import LoadSample, Measurement, Observations, OpenLoopSample, Sample
+from ...core.sample import (
+    Burst,
+    LoadSample,
+    Measurement,
+    Observations,
+    OpenLoopSample,
+    Sample,
+)
 from ...core.verdict import Verdict
 from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
 from ..diagnosis import advice_on, slowest
@@ -170,8 +177,9 @@ class Finished:
 
 def judge_burst(load: Finished, judge_of: JudgeOf) -> LoadSample:
     """Return the judged sample of a burst."""
-    measurement = Measurement(loop="burst")
-    return _sample(load, joined(load.parts, load.begin), measurement, judge_of, LoadSample)
+    observations = joined(load.parts, load.begin)
+    verdict = _verdict_on_load(load, observations, judge_of)
+    return sample_of(load, observations, Measurement(loop="burst"), verdict, LoadSample)
 
 
 def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> OpenLoopSample:
@@ -189,28 +197,40 @@ def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> Ope
     from_actual_start = joined(load.parts, load.begin).without_circumstances()
     uncorrected: Sample[None] = Sample(f"{load.name} uncorrected".strip(), from_actual_start)
     kind = partial(OpenLoopSample, uncorrected=uncorrected)
-    return _sample(load, corrected, measurement, judge_of, kind)
+    verdict = _verdict_on_load(load, corrected, judge_of)
+    return sample_of(load, corrected, measurement, verdict, kind)
 
 
-def _sample(
+def _verdict_on_load(
+    load: Finished, observations: Observations, judge_of: JudgeOf
+) -> Verdict | None:
+    judge = judge_of(load.name, len(observations), deletion_window_ns(load.elapsed_ns))
+    return _verdict(judge, observations, sum(load.failures.values()), load.elapsed_ns)
+
+
+def sample_of(
     load: Finished,
     observations: Observations,
     measurement: Measurement,
-    judge_of: JudgeOf,
+    verdict: Verdict | None,
     kind: Callable[..., SampleT],
 ) -> SampleT:
-    failed, elapsed_ns = sum(load.failures.values()), load.elapsed_ns
-    judge = judge_of(load.name, len(observations), deletion_window_ns(elapsed_ns))
+    """Return the sample of a load.
+
+    Args:
+        measurement: what is known of how it was measured besides the load itself.
+        kind: makes the sample.
+    """
     return kind(
         name=load.name,
         observations=observations.without_circumstances(),
         failures=load.failures,
-        verdict=_verdict(judge, observations, failed, elapsed_ns),
+        verdict=verdict,
         measurement=replace(
             measurement,
             bracket=load.why_no_bracket is None,
             why_no_bracket=load.why_no_bracket,
-            elapsed_ns=elapsed_ns,
+            elapsed_ns=load.elapsed_ns,
             followed=load.followed,
             slowest=slowest(observations, ()),
             advice=(*measurement.advice, *advice_on(observations, (0,), ())),
@@ -283,6 +303,8 @@ def combined(earlier: Sample, later: SampleT) -> SampleT:
         later: judged together with the earlier one.
     """
     offset_ns = earlier.measurement.elapsed_ns
+    if isinstance(later, LoadSample):
+        later = replace(later, bursts=_bursts_of_both(earlier, later))
     later_collections = (offset_ns + begin for begin in later.collections_ns)
     return replace(
         later,
@@ -291,3 +313,15 @@ def combined(earlier: Sample, later: SampleT) -> SampleT:
         collections_ns=(*earlier.collections_ns, *later_collections),
         measurement=replace(later.measurement, elapsed_ns=offset_ns + later.measurement.elapsed_ns),
     )
+
+
+def _bursts_of_both(earlier: Sample, later: Sample) -> tuple[Burst, ...]:
+    """Return the bursts of both, each at least one; none if neither was repeated."""
+    parts = [sample.bursts if isinstance(sample, LoadSample) else () for sample in (earlier, later)]
+    if not any(parts):
+        return ()
+    first, second = (
+        bursts or (Burst(sample.n, sample.failed, sample.measurement.elapsed_ns),)
+        for bursts, sample in zip(parts, (earlier, later), strict=True)
+    )
+    return (*first, *second)

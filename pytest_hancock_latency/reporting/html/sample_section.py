@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...core.duration import format_duration, format_exactly
 from ...core.record import Record
-from ...core.sample import Slow
+from ...core.sample import REPEATED_BURSTS, Slow
 from ...core.verdict import LimitVerdict
 from ..advice import advice_text
 from ..wording import causes_text, explain
@@ -19,6 +19,7 @@ _LOOPS = {
     "closed": "closed loop",
     "open": "open loop, measured from the intended starts",
     "burst": "burst",
+    REPEATED_BURSTS: "repeated burst, without the time between the bursts",
 }
 
 
