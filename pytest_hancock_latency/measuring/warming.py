@@ -8,8 +8,9 @@ from typing import Final
 
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
+from .answers import Look
 from .clock import Clock
-from .request import Check, Request, refuse_unfinished
+from .request import Request
 from .takers.bare import BareTaker
 
 __tracebackhide__ = hides_frame
@@ -52,16 +53,21 @@ class WarmingUp:
             self.calls += len(self.taker)
             self._latest.extend(self.taker.walls)
 
+    def note_first(self, look: Look) -> None:
+        """Note the latency of the first call, unless it is explained or no longer known."""
+        if self.calls <= MOST_CALLS and self._latest and not look.has_imported:
+            look.first_ns = self._latest[0]
 
-def warm_up(
-    request: Request, warmup: Warmup, clock: Clock, check: Check = refuse_unfinished
-) -> tuple[int, ...]:
+
+def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
     """Warm up, from the first call of the request on; return the latencies in ns.
 
     Raises:
-        Unfinished: an answer has not run yet, so nothing would be measured.
+        Unfinished: the first answer has not run yet, so nothing would be measured.
     """
-    warming, unchecked = WarmingUp(warmup, clock), request.warming_up(check)
+    warming, unchecked = WarmingUp(warmup, clock), request.warming_up()
+    request.look.begin()
     for count, until in warming.steps():
         warming.taker.take(unchecked, count, until)
+    warming.note_first(request.look)
     return warming.latencies_ns
