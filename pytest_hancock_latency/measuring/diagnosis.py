@@ -199,7 +199,10 @@ def _about_first_call(
     if first_ns is None:
         return
     if first_ns >= max(_ALONE_NS, _ALONE_TIMES * median_ns):
-        yield Advice.of("first-call", first_ns=first_ns, median_ns=median_ns, alone=True)
+        warmed = bool(warmup)
+        yield Advice.of(
+            "first-call", first_ns=first_ns, median_ns=median_ns, alone=True, warmed=warmed
+        )
     elif not warmup and first_ns > _FIRST_CALL_TIMES * median_ns:
         yield Advice.of("first-call", first_ns=first_ns, median_ns=median_ns)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from contextlib import ExitStack, suppress
+from typing import Final, Self
 
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
@@ -12,10 +13,14 @@ from .answers import Look
 from .clock import Clock
 from .request import Request
 from .takers.bare import BareTaker
+from .takers.schedstat import NoScheduler, Scheduler, process_cpu, thread_cpu, times_blocked
 
 __tracebackhide__ = hides_frame
 
 _NEVER: Final = 2**62
+_ALONE_NS: Final = 20_000
+"""CPU time of the other threads of the process up to which none of them worked for the call: waking
+one up takes half of it, and reading the two clocks some more."""
 
 
 def import_early() -> None:
@@ -37,6 +42,8 @@ class WarmingUp:
         self.taker = BareTaker(clock)
         """Taker of the current step."""
         self.calls = 0
+        self.first_ns: int | None = None
+        """What the first call took without the waits of this thread for a CPU; None if unknown."""
 
     @property
     def latencies_ns(self) -> tuple[int, ...]:
@@ -48,15 +55,62 @@ class WarmingUp:
         begin = self._clock()
         end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
-            self.taker = BareTaker(self._clock)
-            yield count, end
-            self.calls += len(self.taker)
-            self._latest.extend(self.taker.walls)
+            if not self.calls:
+                with OwnTime() as own:
+                    yield from self._step(1, end)
+                self.first_ns = own.of(sum(self._latest))
+                count -= 1
+            if count and self._clock() < end:
+                yield from self._step(count, end)
 
-    def note_first(self, look: Look) -> None:
-        """Note the latency of the first call, unless it is explained or no longer known."""
-        if self.calls <= MOST_CALLS and self._latest and not look.has_imported:
-            look.first_ns = self._latest[0]
+    def _step(self, count: int, end: int) -> Iterator[tuple[int, int]]:
+        self.taker = BareTaker(self._clock)
+        yield count, end
+        self.calls += len(self.taker)
+        self._latest.extend(self.taker.walls)
+
+
+class OwnTime:
+    """Tells how much of a call the machine did not take, where that is certain; a context manager.
+
+    The counters are read around the whole step, not right around the call: at the scale of the
+    milliseconds that matter here, the difference does not.
+    """
+
+    def __init__(self) -> None:
+        self._blocked = times_blocked()
+        self._stack = ExitStack()
+        self._scheduler: Scheduler | None = None
+        with suppress(NoScheduler):
+            self._scheduler = self._stack.enter_context(Scheduler())
+
+    def __enter__(self) -> Self:
+        self._before = self._readings()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._after = self._readings()
+        self._stack.close()
+
+    def of(self, wall_ns: int) -> int | None:
+        """Return the time in ns that the call took itself; None if other threads had a part in it.
+
+        A call that waits for another thread of the process may wait for that one to get a CPU.
+        """
+        if self._blocked is None or self._scheduler is None:
+            return None
+        thread_ns, process_ns, times, waited_ns = (
+            after - before for before, after in zip(self._before, self._after, strict=True)
+        )
+        if process_ns - thread_ns > _ALONE_NS:
+            return None
+        return max(0, wall_ns - waited_ns) if times else min(wall_ns, thread_ns)
+
+    def _readings(self) -> tuple[int, int, int, int]:
+        """Return CPU times of thread and process, how often it blocked, and run-queue wait."""
+        times = self._blocked() if self._blocked else 0
+        waited_ns = int(self._scheduler.read().split()[1]) if self._scheduler else 0
+        return thread_cpu(), process_cpu(), times, waited_ns
 
 
 def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
@@ -69,5 +123,10 @@ def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
     request.look.begin()
     for count, until in warming.steps():
         warming.taker.take(unchecked, count, until)
-    warming.note_first(request.look)
+    note_first(warming, request.look)
     return warming.latencies_ns
+
+
+def note_first(warming: WarmingUp, look: Look) -> None:
+    """Note what the first call took, unless it imported modules, which explains it."""
+    look.first_ns = None if look.has_imported else warming.first_ns

@@ -129,9 +129,11 @@ def _first_call(f: Figures) -> str:
     )
     if not f.get("alone"):
         return f"{figures}: warm up first, for example with warmup=5"
+    otherwise = "nothing is wrong" if f["warmed"] else "warm up first, for example with warmup=5"
     return (
-        f"{figures}: if the first call cached or consumed what the others then lack, they measure "
-        "little; give each call an input of its own, inputs=, or set it up in sample.rounds(setup=)"
+        f"{figures}: if later calls find its result in a cache, or nothing left to do, give each "
+        "call an input of its own with inputs=, or prepare it with sample.rounds(setup=); if it "
+        f"only connected or compiled something, {otherwise}"
     )
 
 

@@ -116,7 +116,18 @@ FIGURES = (
     *("median_ns", "cpus", "percent", "factor", "concurrency", "send_lag_ns", "per_second"),
     *("before_ns", "after_ns", "allowed_percent", "process", "busy_seconds", "seconds", "lag_ns"),
     *("requests", "last_report_s", "omitted", "open_p99_ns", "closed_p99_ns", "why"),
-    *("names", "name", "answer", "state", "finish", "finish_ns", "status", "attribute", "alone"),
+    *(
+        "names",
+        "name",
+        "answer",
+        "state",
+        "finish",
+        "finish_ns",
+        "status",
+        "attribute",
+        "alone",
+        "warmed",
+    ),
     "part",
 )
 

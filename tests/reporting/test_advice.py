@@ -76,10 +76,16 @@ SENTENCES = {
     Advice.of("first-call", first_ns=50 * MS, median_ns=2 * MS): (
         "the first call took 50 ms, the median 2 ms: warm up first, for example with warmup=5"
     ),
-    Advice.of("first-call", first_ns=160 * MS, median_ns=500, alone=True): (
-        "the first call took 160 ms, the median 500 ns: if the first call cached or consumed what "
-        "the others then lack, they measure little; give each call an input of its own, inputs=, "
-        "or set it up in sample.rounds(setup=)"
+    Advice.of("first-call", first_ns=160 * MS, median_ns=500, alone=True, warmed=True): (
+        "the first call took 160 ms, the median 500 ns: if later calls find its result in a cache, "
+        "or nothing left to do, give each call an input of its own with inputs=, or prepare it "
+        "with sample.rounds(setup=); if it only connected or compiled something, nothing is wrong"
+    ),
+    Advice.of("first-call", first_ns=160 * MS, median_ns=500, alone=True, warmed=False): (
+        "the first call took 160 ms, the median 500 ns: if later calls find its result in a cache, "
+        "or nothing left to do, give each call an input of its own with inputs=, or prepare it "
+        "with sample.rounds(setup=); if it only connected or compiled something, warm up first, "
+        "for example with warmup=5"
     ),
     Advice.of("unfinished-answer", answer="a Future", state="running", finish="Future.result"): (
         "the call returned a Future that was not finished, which is not part of the latencies: to "

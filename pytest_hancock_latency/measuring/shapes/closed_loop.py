@@ -34,7 +34,7 @@ from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
-from ..warming import WarmingUp, warm_up
+from ..warming import WarmingUp, note_first, warm_up
 from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
@@ -397,7 +397,7 @@ class ClosedLoop:
         request.look.begin()
         for count, until in warming.steps():
             await take_awaiting(warming.taker, unchecked, count, until)
-        warming.note_first(request.look)
+        note_first(warming, request.look)
         return warming.latencies_ns
 
 
