@@ -17,7 +17,7 @@ from __future__ import annotations
 import inspect
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -229,7 +229,7 @@ UNFINISHED: Final = (
         "lambda response: response.content",
     ),
     Lazy(
-        ("httpx.Response", "httpx._models.Response"),
+        ("httpx.Response", "httpx._models.Response", "httpx2.Response", "httpx2._models.Response"),
         _has_unread_stream,
         "unread",
         "lambda response: response.read()",
@@ -280,6 +280,8 @@ _RESPONSES: Final = frozenset(
         "requests.models.Response",
         "httpx.Response",
         "httpx._models.Response",
+        "httpx2.Response",
+        "httpx2._models.Response",
         "werkzeug.wrappers.response.Response",
         "werkzeug.test.TestResponse",
         "webob.response.Response",
@@ -307,7 +309,7 @@ class Unfinished(LatencyError):
 
     def discard(self) -> None:
         """Discard the answer without a warning that it was never awaited."""
-        if inspect.iscoroutine(self.answer) or inspect.isgenerator(self.answer):
+        if isinstance(self.answer, Coroutine | Generator):  # a request of aiohttp is one, too
             self.answer.close()
         elif self.can_be_awaited and callable(cancel := getattr(self.answer, "cancel", None)):
             cancel()  # of a task
@@ -347,7 +349,7 @@ class Look:
         Raises:
             Unfinished: it has not run yet, so nothing was measured.
         """
-        if self.is_over or isinstance(answer, Exception):
+        if self.is_over or issubclass(type(answer), Exception):
             return
         self.has_imported = len(sys.modules) != self._modules
         if unfinished := self._unfinished(answer):
@@ -364,7 +366,10 @@ class Look:
 
     def _unfinished(self, answer: Any) -> Unfinished | None:
         """Return the error about an answer that cannot be meant; None if it can."""
-        if self._lacks_await(answer):
+        lacks_await = False
+        with suppress(Exception):  # even asking for its class may raise
+            lacks_await = self._lacks_await(answer)
+        if lacks_await:
             return Unfinished(
                 f"{self.subject} returned {kind_of(answer)} that is never awaited: nothing was "
                 "measured. Write `await sample(...)` in an async test; bursts and rates need a "
