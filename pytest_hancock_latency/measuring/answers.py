@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import inspect
 import io
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -339,9 +338,6 @@ class Look:
     first_ns: int | None = None
     """Latency of the first call of the warm-up, if it can tell that later calls do less."""
     is_over: bool = False
-    _modules: int = field(default_factory=lambda: len(sys.modules))
-    has_imported: bool = False
-    """Whether the first call imported modules, which is why it took longer."""
 
     def __call__(self, answer: Any) -> None:
         """Look at the first answer; do nothing about later ones.
@@ -351,7 +347,6 @@ class Look:
         """
         if self.is_over or issubclass(type(answer), Exception):
             return
-        self.has_imported = len(sys.modules) != self._modules
         if unfinished := self._unfinished(answer):
             if self.refuses:
                 unfinished.discard()
@@ -359,10 +354,6 @@ class Look:
         self.is_over = True
         if not self.is_finished:
             self.advice = (*self._about_work(answer), *self._about_status(answer))
-
-    def begin(self) -> None:
-        """Note what is imported before the first call."""
-        self._modules = len(sys.modules)
 
     def _unfinished(self, answer: Any) -> Unfinished | None:
         """Return the error about an answer that cannot be meant; None if it can."""

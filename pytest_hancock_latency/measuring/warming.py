@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -9,7 +10,6 @@ from typing import Final, Self
 
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
-from .answers import Look
 from .clock import Clock
 from .request import Request
 from .takers.bare import BareTaker
@@ -43,7 +43,7 @@ class WarmingUp:
         """Taker of the current step."""
         self.calls = 0
         self.first_ns: int | None = None
-        """What the first call took without the waits of this thread for a CPU; None if unknown."""
+        """What the first call took itself, see `OwnTime`; None if that is unknown."""
 
     @property
     def latencies_ns(self) -> tuple[int, ...]:
@@ -56,16 +56,18 @@ class WarmingUp:
         end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
             if not self.calls:
+                self.taker = BareTaker(self._clock)
                 with OwnTime() as own:
-                    yield from self._step(1, end)
+                    yield 1, end
+                self._keep()
                 self.first_ns = own.of(sum(self._latest))
                 count -= 1
             if count and self._clock() < end:
-                yield from self._step(count, end)
+                self.taker = BareTaker(self._clock)
+                yield count, end
+                self._keep()
 
-    def _step(self, count: int, end: int) -> Iterator[tuple[int, int]]:
-        self.taker = BareTaker(self._clock)
-        yield count, end
+    def _keep(self) -> None:
         self.calls += len(self.taker)
         self._latest.extend(self.taker.walls)
 
@@ -93,24 +95,25 @@ class OwnTime:
         self._stack.close()
 
     def of(self, wall_ns: int) -> int | None:
-        """Return the time in ns that the call took itself; None if other threads had a part in it.
+        """Return the time in ns that the call took itself; None if that is not all it did.
 
-        A call that waits for another thread of the process may wait for that one to get a CPU.
+        A call that waits for another thread of the process may wait for that one to get a CPU, and
+        one that imported modules has a good reason to take longer than those after it.
         """
         if self._blocked is None or self._scheduler is None:
             return None
-        thread_ns, process_ns, times, waited_ns = (
+        thread_ns, process_ns, times, waited_ns, imported = (
             after - before for before, after in zip(self._before, self._after, strict=True)
         )
-        if process_ns - thread_ns > _ALONE_NS:
+        if imported or process_ns - thread_ns > _ALONE_NS:
             return None
         return max(0, wall_ns - waited_ns) if times else min(wall_ns, thread_ns)
 
-    def _readings(self) -> tuple[int, int, int, int]:
-        """Return CPU times of thread and process, how often it blocked, and run-queue wait."""
+    def _readings(self) -> tuple[int, ...]:
+        """Return CPU times, how often the thread blocked, its run-queue wait, and all imports."""
         times = self._blocked() if self._blocked else 0
         waited_ns = int(self._scheduler.read().split()[1]) if self._scheduler else 0
-        return thread_cpu(), process_cpu(), times, waited_ns
+        return thread_cpu(), process_cpu(), times, waited_ns, len(sys.modules)
 
 
 def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
@@ -120,13 +123,7 @@ def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
         Unfinished: the first answer has not run yet, so nothing would be measured.
     """
     warming, unchecked = WarmingUp(warmup, clock), request.warming_up()
-    request.look.begin()
     for count, until in warming.steps():
         warming.taker.take(unchecked, count, until)
-    note_first(warming, request.look)
+    request.look.first_ns = warming.first_ns
     return warming.latencies_ns
-
-
-def note_first(warming: WarmingUp, look: Look) -> None:
-    """Note what the first call took, unless it imported modules, which explains it."""
-    look.first_ns = None if look.has_imported else warming.first_ns

@@ -871,6 +871,7 @@ class Warmup:
             ValueError: `times` is negative.
         """
         require_finish(finish, "warmup")
+        must_be_awaited(function, finish)
         if times < 0:
             raise ValueError(f"times={times} must be a whole number of at least 0")
         if self._sampler.settings.mode is Mode.OFF:

@@ -34,7 +34,7 @@ from ..takers.bare import Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
-from ..warming import WarmingUp, note_first, warm_up
+from ..warming import WarmingUp, warm_up
 from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
@@ -394,10 +394,9 @@ class ClosedLoop:
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
         warming, unchecked = WarmingUp(self.plan.warmup, self.clock), request.warming_up()
-        request.look.begin()
         for count, until in warming.steps():
             await take_awaiting(warming.taker, unchecked, count, until)
-        note_first(warming, request.look)
+        request.look.first_ns = warming.first_ns
         return warming.latencies_ns
 
 
