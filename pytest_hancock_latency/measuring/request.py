@@ -68,8 +68,13 @@ class Request:
         return Request(self.call, check=self.look, turns=self.turns, look=self.look)
 
     def looked_at(self) -> Request:
-        """Return the request for a sample without a warm-up, which looks at its first answer."""
-        return replace(self, check=after(self.look, self.check))
+        """Return the request with its look before the check; both take the same next calls.
+
+        For a sample without a warm-up: only until the look is over, since a check costs time.
+        """
+        request = replace(self, check=after(self.look, self.check))
+        object.__setattr__(request, "_next", self._next)
+        return request
 
     @property
     def is_checked(self) -> bool:

@@ -369,10 +369,13 @@ class ClosedLoop:
         warmed: latencies in ns of a manual warm-up. Exceptions of the request are raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
-        request = request if request.look.is_over else request.looked_at()
+        looked_at = request.looked_at()
         with Measuring(self, request.name, judge, warmup, request.look) as measuring:
             for count, until in measuring.steps():
-                measuring.taker.take(request, count, until)
+                if request.look.is_over:
+                    measuring.taker.take(request, count, until)
+                else:
+                    measuring.taker.take(looked_at, 1, until)
         return measuring.sample()
 
     async def measure_coroutine(
@@ -380,10 +383,13 @@ class ClosedLoop:
     ) -> Sample:
         """Measure a coroutine function in the running event loop, of any library."""
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
-        request = request if request.look.is_over else request.looked_at()
+        looked_at = request.looked_at()
         with Measuring(self, request.name, judge, warmup, request.look) as measuring:
             for count, until in measuring.steps():
-                await take_awaiting(measuring.taker, request, count, until)
+                if request.look.is_over:
+                    await take_awaiting(measuring.taker, request, count, until)
+                else:
+                    await take_awaiting(measuring.taker, looked_at, 1, until)
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
