@@ -16,6 +16,7 @@ from .core.warmup import parse_warmup
 from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame, read_as
 from .judging.bursts import BurstJudge
 from .judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
+from .measuring.answers import require_finish
 from .measuring.clock import system_clock
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
 from .measuring.request import (
@@ -23,6 +24,8 @@ from .measuring.request import (
     Check,
     Failures,
     FailureT,
+    Finish,
+    FinishedT,
     Function,
     Target,
     calls_with,
@@ -42,6 +45,60 @@ _OF_A_TEST: Final = (
 
 
 @overload
+def measure(
+    function: Callable[..., Awaitable[AnswerT]],
+    /,
+    *args: object,
+    finish: Callable[[Any], Any],
+    inputs: Iterable[object] | None = ...,
+    name: str = ...,
+    check: Callable[[Any], object] | None = ...,
+    failures: tuple[type[FailureT], ...] = ...,
+    samples: int = ...,
+    warmup: int | str = ...,
+    time_limit: float | str = ...,
+    attribution: bool = ...,
+    **kwargs: object,
+) -> Coroutine[Any, Any, Sample[Any]]: ...
+
+
+@overload
+def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
+    function: Callable[..., AnswerT],
+    /,
+    *args: object,
+    finish: Callable[[Any], Awaitable[FinishedT]],
+    inputs: Iterable[object] | None = ...,
+    name: str = ...,
+    check: Callable[[FinishedT], object] | None = ...,
+    failures: tuple[type[FailureT], ...] = ...,
+    samples: int = ...,
+    warmup: int | str = ...,
+    time_limit: float | str = ...,
+    attribution: bool = ...,
+    **kwargs: object,
+) -> Coroutine[Any, Any, Sample[FinishedT | FailureT]]: ...
+
+
+@overload
+def measure(
+    function: Callable[..., AnswerT],
+    /,
+    *args: object,
+    finish: Callable[[Any], FinishedT],
+    inputs: Iterable[object] | None = ...,
+    name: str = ...,
+    check: Callable[[FinishedT], object] | None = ...,
+    failures: tuple[type[FailureT], ...] = ...,
+    samples: int = ...,
+    warmup: int | str = ...,
+    time_limit: float | str = ...,
+    attribution: bool = ...,
+    **kwargs: object,
+) -> Sample[FinishedT | FailureT]: ...
+
+
+@overload
 def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     function: Callable[..., Awaitable[AnswerT]],
     /,
@@ -49,6 +106,7 @@ def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     inputs: Iterable[object] | None = ...,
     name: str = ...,
     check: Callable[[AnswerT], object] | None = ...,
+    finish: None = ...,
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
@@ -66,6 +124,7 @@ def measure(
     inputs: Iterable[object] | None = ...,
     name: str = ...,
     check: Callable[[AnswerT], object] | None = ...,
+    finish: None = ...,
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
@@ -82,6 +141,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     inputs: Iterable[Any] | None = None,
     name: str = "",
     check: Check | None = None,
+    finish: Finish | None = None,
     failures: Failures = (),
     samples: int = SAMPLES,
     warmup: int | str = DEFAULT_WARMUP,
@@ -96,6 +156,9 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         name: name of the sample; by default that of the function.
         check: checks each return value outside the timed window; if it returns something false (but
             not None) or raises AssertionError, the call is a failure and not an observation.
+        finish: called with each return value inside the timed window, as in ``finish=list``; what
+            it returns takes the place of the return value, also for `check`. For a coroutine
+            function, it may be one, too.
         failures: exceptions that count as failed requests; any other is raised at once.
         samples: number of calls to measure.
         warmup: calls before measuring, a time such as ``"2s"``, or ``"auto"``: until latency is
@@ -107,7 +170,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         The `Sample`, not judged; for a coroutine function, an awaitable of it.
 
     Raises:
-        LatencyError: an argument is invalid, or return values would have to be awaited.
+        LatencyError: an argument is invalid, or return values would have to be awaited or iterated.
 
     >>> measure(sorted, [3, 1, 2], samples=200).n
     200
@@ -115,6 +178,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     For a coroutine function: ``await measure(fetch, "/health")``.
     """
     require_function(function, "measure")
+    require_finish(finish, "measure")
     _require_count(samples)
     plan = Plan(
         warmup=read_as("warmup", DurationError, parse_warmup, warmup),
@@ -124,7 +188,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         attribution=attribution,
     )
     calls = calls_with(function, args, kwargs, inputs)
-    target = Target(function, calls, name or name_of(function), check, failures)
+    target = Target(function, calls, name or name_of(function), check, failures, finish)
     measured = ClosedLoop(plan, system_clock).run(target, lambda: None)
     return measured if isinstance(measured, Sample) else measured()
 

@@ -29,6 +29,11 @@ _LONG_NS: Final = 10 * NS_PER_S
 _SLOWEST_COUNT: Final = 5
 _WORTH_NAMING: Final = 0.1
 _FIRST_CALL_TIMES: Final = 10
+_ALONE_TIMES: Final = 100
+"""A first call that took so much longer than the median may have done the work for all others."""
+_ALONE_NS: Final = 1_000_000
+"""Shorter first calls say nothing: filling the caches of the CPU and of the interpreter takes
+microseconds, and without it a function may take only some tens of nanoseconds."""
 _COARSE_CLOCK_S: Final = 1e-6
 _UNSTABLE: Final = 2
 _THROTTLED_PERCENT: Final = 1
@@ -171,10 +176,21 @@ def tracers() -> list[str]:
 
 
 def advice_on(
-    observations: Observations, warmup: Sequence[int], probes: Sequence[int] | Nanoseconds
+    observations: Observations,
+    warmup: Sequence[int],
+    probes: Sequence[int] | Nanoseconds,
+    first_ns: int | None = None,
 ) -> tuple[Advice, ...]:
-    """Return all advice about how this sample was measured."""
-    return (*_about_calls(observations, warmup), *_about_machine(probes))
+    """Return all advice about how this sample was measured.
+
+    Args:
+        first_ns: latency of the first call of the warm-up, if it called what was measured.
+    """
+    return (
+        *_about_calls(observations),
+        *_about_first_call(observations, warmup, first_ns),
+        *_about_machine(probes),
+    )
 
 
 def advice_on_speed(
@@ -212,7 +228,7 @@ def usual_probe_ns(times: ProbeTimes) -> int | None:
     return int(np.median(times.arithmetic_ns)) if len(times) >= _FEWEST_PROBES else None
 
 
-def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[Advice]:
+def _about_calls(observations: Observations) -> Iterator[Advice]:
     import numpy as np
 
     if tools := tracers():
@@ -221,10 +237,27 @@ def _about_calls(observations: Observations, warmup: Sequence[int]) -> Iterator[
     percent = round(100 * float(throttled_ns) / max(1, int(observations.wall_ns.sum())))
     if percent >= _THROTTLED_PERCENT:
         yield Advice.of("throttled", percent=percent)
-    if warmup or len(observations) < _FIRST_CALL_TIMES:
+
+
+def _about_first_call(
+    observations: Observations, warmup: Sequence[int], first_ns: int | None
+) -> Iterator[Advice]:
+    """Yield advice if only the first call did the work, or had more to do than all others."""
+    import numpy as np
+
+    if len(observations) < _FIRST_CALL_TIMES:
         return
-    first_ns, median_ns = int(observations.wall_ns[0]), int(np.median(observations.wall_ns))
-    if first_ns > _FIRST_CALL_TIMES * median_ns:
+    median_ns = int(np.median(observations.wall_ns))
+    if not warmup:
+        first_ns = int(observations.wall_ns[0])
+    if first_ns is None:
+        return
+    if first_ns >= max(_ALONE_NS, _ALONE_TIMES * median_ns):
+        warmed = bool(warmup)
+        yield Advice.of(
+            "first-call", first_ns=first_ns, median_ns=median_ns, alone=True, warmed=warmed
+        )
+    elif not warmup and first_ns > _FIRST_CALL_TIMES * median_ns:
         yield Advice.of("first-call", first_ns=first_ns, median_ns=median_ns)
 
 

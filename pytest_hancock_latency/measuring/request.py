@@ -8,13 +8,15 @@ observation with the time it took: leaving out the slowest requests would unders
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle, islice, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LatencyError, hides_frame
+from .answers import Look, Unfinished, finishing, finishing_coroutine, kind_of
 
 if TYPE_CHECKING:
     from typing import Never
@@ -30,8 +32,10 @@ else:
 __tracebackhide__ = hides_frame
 
 AnswerT = TypeVar("AnswerT")
+FinishedT = TypeVar("FinishedT")
 Call = Callable[[], Any]
 Check = Callable[[Any], Any]
+Finish = Callable[[Any], Any]
 Function = Callable[..., Any]
 Failures = tuple[type[Exception], ...]
 """Exceptions that count as failed requests; all others are raised."""
@@ -48,6 +52,8 @@ class Request:
     check: Check | None = None
     turns: tuple[Call, ...] = ()
     """Calls to cycle through, starting with the first; if empty, `call` is always used."""
+    look: Look = field(default_factory=Look, compare=False)
+    """The look at the first answer, of the warm-up or without one of the sample."""
     _next: Iterator[Call] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,9 +63,18 @@ class Request:
         """Yield the next calls; each is picked outside the timed windows."""
         return islice(self._next, count)
 
-    def warming_up(self, check: Check | None = None) -> Request:
-        """Return a request with the same calls from the first one on and only this check."""
-        return Request(self.call, check=check, turns=self.turns)
+    def warming_up(self) -> Request:
+        """Return a request with the same calls from the first one on, only to be looked at."""
+        return Request(self.call, check=self.look, turns=self.turns, look=self.look)
+
+    def looked_at(self) -> Request:
+        """Return the request with its look before the check; both take the same next calls.
+
+        For a sample without a warm-up: only until the look is over, since a check costs time.
+        """
+        request = replace(self, check=after(self.look, self.check))
+        object.__setattr__(request, "_next", self._next)
+        return request
 
     @property
     def is_checked(self) -> bool:
@@ -93,6 +108,29 @@ class Load:
     calls: Sequence[Call]
     name: str = ""
     check: Check | None = None
+    look: Look = field(default_factory=Look, compare=False)
+    """The look at the first answer that is no exception."""
+
+    @classmethod
+    def of(
+        cls,
+        calls: Sequence[Call],
+        name: str,
+        check: Check | None,
+        finish: Finish | None,
+        *,
+        is_awaited: bool,
+    ) -> Load:
+        """Make a load whose answers are finished inside the timed windows, if `finish` is given."""
+        look = Look(
+            is_finished=finish is not None, is_checked=check is not None, is_awaited=is_awaited
+        )
+        if finish is None:
+            return cls(calls, name, check, look)
+        if is_awaited:
+            return cls([finishing_coroutine(call, finish) for call in calls], name, check, look)
+        before = Look() if is_in_event_loop() else None
+        return cls([finishing(call, finish, before) for call in calls], name, check, look)
 
     def attempts(self) -> Attempts:
         """Return an empty collection for the answers."""
@@ -114,7 +152,7 @@ class Attempts:
             answers[position] = answer = call()
             return answer
 
-        return Attempted(attempt, self.load.name, after(refuse_unfinished, self.load.check))
+        return self._looked_at(attempt)
 
     def coroutine(self, position: int) -> Request:
         """Return the call at a position, for a coroutine function."""
@@ -124,7 +162,11 @@ class Attempts:
             answers[position] = answer = await call()
             return answer
 
-        return Attempted(attempt, self.load.name, self.load.check)
+        return self._looked_at(attempt)
+
+    def _looked_at(self, attempt: Call) -> Request:
+        load = self.load
+        return Attempted(attempt, load.name, after(load.look, load.check), look=load.look)
 
 
 def attempting(call: Call, failures: Failures) -> Call:
@@ -133,6 +175,8 @@ def attempting(call: Call, failures: Failures) -> Call:
     def attempt() -> Any:
         try:
             return call()
+        except Unfinished:  # an error of the test, whatever counts as a failure
+            raise
         except failures as error:
             return error
 
@@ -186,25 +230,41 @@ class Target:
     name: str = ""
     check: Check | None = None
     failures: Failures = ()
+    finish: Finish | None = None
 
-    def request(self, *, offers_unfinished: bool) -> Request:
-        """Make the request of a plain function.
-
-        Args:
-            offers_unfinished: whether to raise `Unfinished` for answers that must be awaited.
-        """
-        check = after(offer_unfinished, self.check) if offers_unfinished else self.check
-        return self._request(attempting, check)
+    def request(self) -> Request:
+        """Make the request of a plain function; its look raises `Unfinished` with the answer."""
+        look = self._look(refuses=False)
+        calls = self.calls
+        if self.finish is not None:
+            before = Look(refuses=False) if is_in_event_loop() else None
+            calls = [finishing(call, self.finish, before) for call in calls]
+        return self._request(calls, attempting, look)
 
     def awaited_request(self) -> Request:
         """Make the request of a function whose answers are awaited."""
-        return self._request(attempting_coroutine, self.check)
+        look = self._look(is_awaited=True)
+        calls = self.calls
+        if self.finish is not None:
+            calls = [finishing_coroutine(call, self.finish) for call in calls]
+        return self._request(calls, attempting_coroutine, look)
 
-    def _request(self, attempt: Callable[[Call, Failures], Call], check: Check | None) -> Request:
-        calls, kind = self.calls, Request
+    def _look(self, *, refuses: bool = True, is_awaited: bool = False) -> Look:
+        return Look(
+            is_finished=self.finish is not None,
+            is_checked=self.check is not None,
+            is_awaited=is_awaited,
+            refuses=refuses,
+        )
+
+    def _request(
+        self, calls: Sequence[Call], attempt: Callable[[Call, Failures], Call], look: Look
+    ) -> Request:
+        kind = Request
         if self.failures:
             calls, kind = [attempt(call, self.failures) for call in calls], Attempted
-        return kind(calls[0], self.name, check, tuple(calls) if len(calls) > 1 else ())
+        turns = tuple(calls) if len(calls) > 1 else ()
+        return kind(calls[0], self.name, self.check, turns, look)
 
 
 def calls_with(
@@ -247,6 +307,42 @@ def is_coroutine_function(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
 
 
+def must_be_awaited(function: Function, finish: Finish | None) -> bool:
+    """Whether the answers of a function must be awaited, as far as is known before a call.
+
+    Raises:
+        LatencyError: `finish` is a coroutine function, and nothing can await it.
+    """
+    if is_coroutine_function(function):
+        return True
+    if finish is None or not is_coroutine_function(finish):
+        return False
+    if is_in_event_loop():
+        return True
+    raise LatencyError(
+        f"finish={name_of(finish)} is a coroutine function, which only an async test can await: "
+        "write `await sample(...)` in one, or pass a function"
+    )
+
+
+def is_in_event_loop() -> bool:
+    """Whether the caller runs in an asyncio or trio event loop, so that it can await answers."""
+    trio = sys.modules.get("trio")
+    return is_in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
+
+
+def is_in_asyncio() -> bool:
+    """Whether the caller runs in an event loop of asyncio, which is imported then."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def require_function(function: object, caller: str) -> None:
     """Raise LatencyError unless it is a function; often it is the return value of one.
 
@@ -259,7 +355,7 @@ def require_function(function: object, caller: str) -> None:
     if inspect.iscoroutine(function):
         function.close()
     raise LatencyError(
-        f"{caller}() needs a function, not {_kind_of(function)}: pass the function and its "
+        f"{caller}() needs a function, not {kind_of(function)}: pass the function and its "
         f"arguments, not its return value, as in {caller}(client.get, '/health')"
     )
 
@@ -304,50 +400,6 @@ def _unwrapped(function: Any) -> Any:
     return function
 
 
-class Unfinished(LatencyError):
-    """A call returned something that has not run yet: an awaitable or a generator."""
-
-    def __init__(self, message: str, answer: Any, *, can_be_awaited: bool) -> None:
-        super().__init__(message)
-        self.answer = answer
-        self.can_be_awaited = can_be_awaited
-
-    def discard(self) -> None:
-        """Discard the answer without a warning that it was never awaited."""
-        if inspect.iscoroutine(self.answer) or inspect.isgenerator(self.answer):
-            self.answer.close()
-        elif callable(cancel := getattr(self.answer, "cancel", None)):  # of a task
-            cancel()
-
-
-def offer_unfinished(answer: Any) -> None:
-    """Raise `Unfinished` for an answer that has not run yet, so nothing was measured."""
-    if inspect.isawaitable(answer):
-        raise Unfinished(
-            f"the call returned {_kind_of(answer)} that is never awaited: nothing was measured. "
-            "Write `await sample(...)` in an async test; bursts and rates need a function declared "
-            "with `async def`",
-            answer,
-            can_be_awaited=True,
-        )
-    if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
-        raise Unfinished(
-            f"the call returned {_kind_of(answer)} that is never iterated: none of its code ran. "
-            "Measure a function that consumes it, such as `lambda: list(stream())`",
-            answer,
-            can_be_awaited=False,
-        )
-
-
-def refuse_unfinished(answer: Any) -> None:
-    """Raise `Unfinished` for such an answer where it cannot be awaited, and discard it."""
-    try:
-        offer_unfinished(answer)
-    except Unfinished as unfinished:
-        unfinished.discard()
-        raise
-
-
 def after(first: Check, check: Check | None) -> Check:
     """Return a check that runs `first` and then `check`, if there is one."""
     if check is None:
@@ -358,9 +410,3 @@ def after(first: Check, check: Check | None) -> Check:
         return check(answer)
 
     return both
-
-
-def _kind_of(answer: Any) -> str:
-    """``a coroutine``, ``an async_generator``, ``a Future``."""
-    name = type(answer).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

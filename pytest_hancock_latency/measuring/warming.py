@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from contextlib import ExitStack, suppress
+from typing import Final, Self
 
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
-from .clock import Clock
-from .request import Check, Request, refuse_unfinished
+from .clock import Clock, process_cpu, thread_cpu
+from .request import Request
 from .takers.bare import BareTaker
+from .takers.schedstat import NoScheduler, Scheduler, times_blocked
 
 __tracebackhide__ = hides_frame
 
 _NEVER: Final = 2**62
+_ALONE_NS: Final = 20_000
+"""CPU time of the other threads of the process up to which none of them worked for the call: waking
+one up takes half of it, and reading the two clocks some more."""
 
 
 def import_early() -> None:
@@ -36,6 +42,8 @@ class WarmingUp:
         self.taker = BareTaker(clock)
         """Taker of the current step."""
         self.calls = 0
+        self.first_ns: int | None = None
+        """What the first call took itself, see `OwnTime`; None if that is unknown."""
 
     @property
     def latencies_ns(self) -> tuple[int, ...]:
@@ -47,21 +55,75 @@ class WarmingUp:
         begin = self._clock()
         end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
-            self.taker = BareTaker(self._clock)
-            yield count, end
-            self.calls += len(self.taker)
-            self._latest.extend(self.taker.walls)
+            if not self.calls:
+                self.taker = BareTaker(self._clock)
+                with OwnTime() as own:
+                    yield 1, end
+                self._keep()
+                self.first_ns = own.of(sum(self._latest))
+                count -= 1
+            if count and self._clock() < end:
+                self.taker = BareTaker(self._clock)
+                yield count, end
+                self._keep()
+
+    def _keep(self) -> None:
+        self.calls += len(self.taker)
+        self._latest.extend(self.taker.walls)
 
 
-def warm_up(
-    request: Request, warmup: Warmup, clock: Clock, check: Check = refuse_unfinished
-) -> tuple[int, ...]:
+class OwnTime:
+    """Tells how much of a call the machine did not take, where that is certain; a context manager.
+
+    The counters are read around the whole step, not right around the call: at the scale of the
+    milliseconds that matter here, the difference does not.
+    """
+
+    def __init__(self) -> None:
+        self._blocked = times_blocked()
+        self._stack = ExitStack()
+        self._scheduler: Scheduler | None = None
+        with suppress(NoScheduler):
+            self._scheduler = self._stack.enter_context(Scheduler())
+
+    def __enter__(self) -> Self:
+        self._before = self._readings()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._after = self._readings()
+        self._stack.close()
+
+    def of(self, wall_ns: int) -> int | None:
+        """Return the time in ns that the call took itself; None if that is not all it did.
+
+        A call that waits for another thread of the process may wait for that one to get a CPU, and
+        one that imported modules has a good reason to take longer than those after it.
+        """
+        if self._blocked is None or self._scheduler is None:
+            return None
+        thread_ns, process_ns, times, waited_ns, imported = (
+            after - before for before, after in zip(self._before, self._after, strict=True)
+        )
+        if imported or process_ns - thread_ns > _ALONE_NS:
+            return None
+        return max(0, wall_ns - waited_ns) if times else min(wall_ns, thread_ns)
+
+    def _readings(self) -> tuple[int, ...]:
+        """Return CPU times, how often the thread blocked, its run-queue wait, and all imports."""
+        times = self._blocked() if self._blocked else 0
+        waited_ns = int(self._scheduler.read().split()[1]) if self._scheduler else 0
+        return thread_cpu(), process_cpu(), times, waited_ns, len(sys.modules)
+
+
+def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
     """Warm up, from the first call of the request on; return the latencies in ns.
 
     Raises:
-        Unfinished: an answer has not run yet, so nothing would be measured.
+        Unfinished: the first answer has not run yet, so nothing would be measured.
     """
-    warming, unchecked = WarmingUp(warmup, clock), request.warming_up(check)
+    warming, unchecked = WarmingUp(warmup, clock), request.warming_up()
     for count, until in warming.steps():
         warming.taker.take(unchecked, count, until)
+    request.look.first_ns = warming.first_ns
     return warming.latencies_ns

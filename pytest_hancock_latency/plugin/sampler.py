@@ -15,14 +15,18 @@ from ..core.duration import NS_PER_S
 from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
+from ..measuring.answers import Look, finishing, require_finish
 from ..measuring.clock import Clock, system_clock, wall_clock
 from ..measuring.patience import patience_of
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
     AnswerT,
+    Call,
     Check,
     Failures,
     FailureT,
+    Finish,
+    FinishedT,
     Function,
     Load,
     Request,
@@ -31,8 +35,8 @@ from ..measuring.request import (
     calls_of,
     calls_with,
     is_coroutine_function,
+    must_be_awaited,
     name_of,
-    refuse_unfinished,
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
@@ -102,6 +106,48 @@ class Sampler:
         return f"<sample of {self.settings.test}: {names}>"
 
     @overload
+    def __call__(
+        self,
+        function: Callable[..., Awaitable[AnswerT]],
+        /,
+        *args: object,
+        finish: Callable[[Any], Any],
+        inputs: Iterable[object] | None = ...,
+        name: str = ...,
+        check: Callable[[Any], object] | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, Sample[Any]]: ...
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], Awaitable[FinishedT]],
+        inputs: Iterable[object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, Sample[FinishedT | FailureT]]: ...
+
+    @overload
+    def __call__(
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], FinishedT],
+        inputs: Iterable[object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        failures: tuple[type[FailureT], ...] = ...,
+        **kwargs: object,
+    ) -> Sample[FinishedT | FailureT]: ...
+
+    @overload
     def __call__(  # type: ignore[overload-overlap]  # coroutine functions come first
         self,
         function: Callable[..., Awaitable[AnswerT]],
@@ -110,6 +156,7 @@ class Sampler:
         inputs: Iterable[object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         failures: tuple[type[FailureT], ...] = ...,
         **kwargs: object,
     ) -> Coroutine[Any, Any, Sample[AnswerT | FailureT]]: ...
@@ -123,11 +170,12 @@ class Sampler:
         inputs: Iterable[object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         failures: tuple[type[FailureT], ...] = ...,
         **kwargs: object,
     ) -> Sample[AnswerT | FailureT]: ...
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - each is a word of its own, by name only
         self,
         function: Function,
         /,
@@ -135,6 +183,7 @@ class Sampler:
         inputs: Iterable[Any] | None = None,
         name: str = "",
         check: Check | None = None,
+        finish: Finish | None = None,
         failures: Failures = (),
         **kwargs: Any,
     ) -> Measured[Sample]:
@@ -151,21 +200,118 @@ class Sampler:
             check: checks each return value outside the timed window; if it returns something false
                 (but not None) or raises AssertionError, the call is a failure and not an
                 observation.
+            finish: called with each return value inside the timed window, to finish work that the
+                call only starts, as in ``finish=list`` or ``finish=Future.result``; what it returns
+                takes the place of the return value, also for `check`. In an async test it may be a
+                coroutine function. Without it, return values that have not run yet, such as
+                generators, are refused. A keyword `finish` of the function needs
+                `functools.partial`.
             failures: exceptions that count as failed requests, limited by `errors`; any other is
                 raised at once.
 
         Raises:
-            LatencyError: `function` is not a function, the name is already used, there are no
-                inputs, or return values would have to be awaited.
+            LatencyError: `function` or `finish` is not a function, the name is already used, there
+                are no inputs, or return values would have to be awaited or iterated.
 
         ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
         """
         require_function(function, "sample")
+        require_finish(finish, "sample")
         warmed = self._warmed()
         calls = calls_with(function, args, kwargs, inputs)
-        target = Target(function, calls, self._new(name), check, failures)
+        target = Target(function, calls, self._new(name), check, failures, finish)
         measured = self._loop().run(target, partial(self._judge, target.name), warmed)
         return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
+
+    @overload
+    def burst(
+        self,
+        function: Callable[..., Coroutine[Any, Any, AnswerT]],
+        /,
+        *args: object,
+        finish: Callable[[Any], Any],
+        requests: int,
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[Any], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, LoadSample[Any]]: ...
+
+    @overload
+    def burst(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], Awaitable[FinishedT]],
+        requests: int,
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, LoadSample[FinishedT]]: ...
+
+    @overload
+    def burst(
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], FinishedT],
+        requests: int,
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        **kwargs: object,
+    ) -> LoadSample[FinishedT]: ...
+
+    @overload
+    def burst(
+        self,
+        function: Iterable[Callable[[], Coroutine[Any, Any, AnswerT]]],
+        /,
+        *,
+        finish: Callable[[Any], Any],
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[Any], object] | None = ...,
+    ) -> Coroutine[Any, Any, LoadSample[Any]]: ...
+
+    @overload
+    def burst(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Iterable[Callable[[], AnswerT]],
+        /,
+        *,
+        finish: Callable[[Any], Awaitable[FinishedT]],
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+    ) -> Coroutine[Any, Any, LoadSample[FinishedT]]: ...
+
+    @overload
+    def burst(
+        self,
+        function: Iterable[Callable[[], AnswerT]],
+        /,
+        *,
+        finish: Callable[[Any], FinishedT],
+        concurrency: int | None = ...,
+        repeat: int | Literal["decided"] = ...,
+        before: Callable[[], object] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+    ) -> LoadSample[FinishedT]: ...
 
     @overload
     def burst(  # type: ignore[overload-overlap]  # coroutine functions come first
@@ -179,6 +325,7 @@ class Sampler:
         before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         **kwargs: object,
     ) -> Coroutine[Any, Any, LoadSample[AnswerT]]: ...
 
@@ -194,6 +341,7 @@ class Sampler:
         before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         **kwargs: object,
     ) -> LoadSample[AnswerT]: ...
 
@@ -208,6 +356,7 @@ class Sampler:
         before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
     ) -> Coroutine[Any, Any, LoadSample[AnswerT]]: ...
 
     @overload
@@ -221,6 +370,7 @@ class Sampler:
         before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
     ) -> LoadSample[AnswerT]: ...
 
     def burst(  # noqa: PLR0913 - each is a word of its own, by name only
@@ -234,6 +384,7 @@ class Sampler:
         before: Callable[[], object] | None = None,
         name: str = "",
         check: Check | None = None,
+        finish: Finish | None = None,
         **kwargs: Any,
     ) -> Measured[LoadSample]:
         """Make a number of calls, or each call of an iterable, several at a time.
@@ -252,6 +403,7 @@ class Sampler:
                 if it can be. Its exceptions are raised.
             name: name of the sample, if a test has several.
             check: checks each return value, as in `sample()`.
+            finish: finishes each return value inside the timed window, as in `sample()`.
 
         Raises:
             LatencyError: there is nothing to call, or `repeat` or `before` is invalid.
@@ -259,16 +411,65 @@ class Sampler:
         ``sample.burst(client.get, "/", requests=120, repeat="decided", before=limiter.reset)``, and
         for a coroutine function ``await sample.burst(fetch, …)``.
         """
+        require_finish(finish, "sample.burst")
         calls = calls_of(function, args, kwargs, requests)
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
-        is_awaited = is_coroutine_function(calls[0])
+        is_awaited = must_be_awaited(calls[0], finish)
         repeated = Repeat.of(repeat, before, is_awaited=is_awaited)
-        load = Load(calls, self._new(name), check)
+        load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
         self._leave_out(load.name, "a burst")
         bursts = self._bursts(load, repeated)
         if is_awaited:
             return self._bursts_awaiting(bursts, at_once)
         return self._keep(bursts.make(lambda: burst(load, at_once, self.settings.plan, self.clock)))
+
+    @overload
+    def at_rate(
+        self,
+        function: Callable[..., Coroutine[Any, Any, AnswerT]],
+        /,
+        *args: object,
+        finish: Callable[[Any], Any],
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Callable[[Any], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, OpenLoopSample[Any]]: ...
+
+    @overload
+    def at_rate(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], Awaitable[FinishedT]],
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, OpenLoopSample[FinishedT]]: ...
+
+    @overload
+    def at_rate(
+        self,
+        function: Callable[..., AnswerT],
+        /,
+        *args: object,
+        finish: Callable[[Any], FinishedT],
+        per_second: float,
+        duration: float | str = ...,
+        arrivals: Arrivals = ...,
+        concurrency: int = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+        **kwargs: object,
+    ) -> OpenLoopSample[FinishedT]: ...
 
     @overload
     def at_rate(  # type: ignore[overload-overlap]  # coroutine functions come first
@@ -282,6 +483,7 @@ class Sampler:
         concurrency: int = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         **kwargs: object,
     ) -> Coroutine[Any, Any, OpenLoopSample[AnswerT]]: ...
 
@@ -297,6 +499,7 @@ class Sampler:
         concurrency: int = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
         **kwargs: object,
     ) -> OpenLoopSample[AnswerT]: ...
 
@@ -311,6 +514,7 @@ class Sampler:
         concurrency: int = CALLERS,
         name: str = "",
         check: Check | None = None,
+        finish: Finish | None = None,
         **kwargs: Any,
     ) -> Measured[OpenLoopSample]:
         """Start calls on schedule, even if earlier ones are not answered yet: an open loop.
@@ -325,14 +529,18 @@ class Sampler:
             concurrency: number of callers; if all are busy, waiting for one counts as latency.
             name: name of the sample, if a test has several.
             check: checks each return value, as in `sample()`.
+            finish: finishes each return value inside the timed window, as in `sample()`.
         """
+        require_finish(finish, "sample.at_rate")
         starts = Schedule.of(per_second, duration, arrivals).starts()
         if self.settings.mode is Mode.OFF or self.duel_test:
             starts = starts[:1]
         call = called_with(function, args, kwargs)
-        load = Load([call] * len(starts), self._new(name), check)
+        is_awaited = must_be_awaited(function, finish)
+        calls = [call] * len(starts)
+        load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
         self._leave_out(load.name, "an arrival rate")
-        if is_coroutine_function(function):
+        if is_awaited:
             return self._at_rate_awaiting(load, starts, per_second)
         callers = Callers(max(1, concurrency), self.clock)
         finished = at_rate(load, starts, callers, self.settings.plan)
@@ -344,6 +552,7 @@ class Sampler:
         *,
         name: str = ...,
         check: Check | None = ...,
+        finish: Finish | None = ...,
         failures: tuple[type[FailureT], ...] = ...,
     ) -> ClosedLoopOptions[FailureT]: ...
 
@@ -354,6 +563,7 @@ class Sampler:
         inputs: Iterable[InputT],
         name: str = ...,
         check: Check | None = ...,
+        finish: Finish | None = ...,
         failures: tuple[type[FailureT], ...] = ...,
     ) -> InputOptions[InputT, FailureT]: ...
 
@@ -367,6 +577,7 @@ class Sampler:
         before: Callable[[], object] | None = ...,
         name: str = ...,
         check: Check | None = ...,
+        finish: Finish | None = ...,
     ) -> BurstOptions: ...
 
     @overload
@@ -379,6 +590,7 @@ class Sampler:
         concurrency: int = ...,
         name: str = ...,
         check: Check | None = ...,
+        finish: Finish | None = ...,
     ) -> OpenLoopOptions: ...
 
     def options(self, **keywords: Any) -> SampleOptions:
@@ -451,16 +663,43 @@ class Sampler:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._rounds.observe()
 
+    @overload
+    def pairs(
+        self,
+        first: Callable[[], object],
+        second: Callable[[], object],
+        /,
+        *,
+        pairs: int = ...,
+        by: str | float = ...,
+        names: tuple[str, str] | None = ...,
+        finish: Callable[[Any], FinishedT],
+    ) -> tuple[Sample[FinishedT], Sample[FinishedT]]: ...
+
+    @overload
     def pairs(
         self,
         first: Callable[[], FirstT],
         second: Callable[[], SecondT],
         /,
         *,
+        pairs: int = ...,
+        by: str | float = ...,
+        names: tuple[str, str] | None = ...,
+        finish: None = ...,
+    ) -> tuple[Sample[FirstT], Sample[SecondT]]: ...
+
+    def pairs(  # noqa: PLR0913 - each is a word of its own, by name only
+        self,
+        first: Callable[[], Any],
+        second: Callable[[], Any],
+        /,
+        *,
         pairs: int = 100,
         by: str | float = 0,
         names: tuple[str, str] | None = None,
-    ) -> tuple[Sample[FirstT], Sample[SecondT]]:
+        finish: Finish | None = None,
+    ) -> tuple[Sample, Sample]:
         """Measure two functions in turns, in random order, for `faster_than`.
 
         A turn is six calls, of which the first is not counted. Measuring ends when it is known
@@ -474,19 +713,24 @@ class Sampler:
             by: the question is whether the first is faster by more than this, such as ``"20%"``.
             names: names of the two samples; by default those of the functions, numbered if they are
                 equal.
+            finish: finishes each return value of both inside the timed window, as in `sample()`.
         """
+        require_finish(finish, "sample.pairs")
         for function in (first, second):
             require_function(function, "sample.pairs")
+        functions: tuple[Function, ...] = (
+            (first, second) if finish is None else (first, second, finish)
+        )
+        for function in functions:
             if is_coroutine_function(function):
                 raise LatencyError(
                     f"sample.pairs() compares functions, and {name_of(function)} is a coroutine "
                     "function: measure each with `await sample(...)`"
                 )
         first_name, second_name = names or _names_of(first, second)
-        check = None if self.settings.plan.warmup else refuse_unfinished
         requests = (
-            Request(first, self._new(first_name), check),
-            Request(second, self._new(second_name), check),
+            self._request_of_pair(first, first_name, finish),
+            self._request_of_pair(second, second_name, finish),
         )
         for request in requests:
             self._leave_out(request.name, "pairs")
@@ -501,6 +745,12 @@ class Sampler:
         for sample in measured:
             self._keep(sample)
         return measured
+
+    def _request_of_pair(self, function: Call, name: str, finish: Finish | None) -> Request:
+        call = function if finish is None else finishing(function, finish)
+        look = Look(f"the call of {name_of(function)}", is_finished=finish is not None)
+        request = Request(call, self._new(name), look=look)
+        return request if self.settings.plan.warmup else request.looked_at()
 
     async def _awaiting(self, measuring: Callable[[], Awaitable[Sample]]) -> Sample:
         return self._keep(await measuring())
@@ -663,7 +913,18 @@ class Warmup:
 
     @overload
     def __call__(
-        self, function: Callable[..., object], /, *args: object, times: int, **kwargs: object
+        self,
+        function: Callable[..., object],
+        /,
+        *args: object,
+        times: int,
+        finish: Finish | None = ...,
+        **kwargs: object,
+    ) -> None: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[..., object], /, *args: object, finish: Finish, **kwargs: object
     ) -> None: ...
 
     @overload
@@ -672,16 +933,29 @@ class Warmup:
     ) -> None: ...
 
     def __call__(  # type: ignore[misc]  # mypy misses that no function of P can have `times`
-        self, function: Function, /, *args: Any, times: int = 5, **kwargs: Any
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        times: int = 5,
+        finish: Finish | None = None,
+        **kwargs: Any,
     ) -> None:
         """Call `function(*args, **kwargs)` `times` times; kept in the record, but never judged.
+
+        Args:
+            finish: finishes each return value, as in `sample()`.
 
         Raises:
             ValueError: `times` is negative.
         """
+        require_finish(finish, "warmup")
+        must_be_awaited(function, finish)
         if times < 0:
             raise ValueError(f"times={times} must be a whole number of at least 0")
         if self._sampler.settings.mode is Mode.OFF:
             return
         call = called_with(function, args, kwargs)
-        self._sampler.warmed.extend(warm_up(Request(call), times, self._sampler.clock))
+        request = Request(call if finish is None else finishing(call, finish))
+        request.look.is_finished = finish is not None
+        self._sampler.warmed.extend(warm_up(request, times, self._sampler.clock))

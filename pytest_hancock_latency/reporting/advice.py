@@ -150,9 +150,48 @@ def _tracer(f: Figures) -> str:
 
 
 def _first_call(f: Figures) -> str:
-    return (
+    figures = (
         f"the first call took {format_duration(f['first_ns'])}, the median "
-        f"{format_duration(f['median_ns'])}: warm up first, for example with warmup=5"
+        f"{format_duration(f['median_ns'])}"
+    )
+    if not f.get("alone"):
+        return f"{figures}: warm up first, for example with warmup=5"
+    otherwise = "nothing is wrong" if f["warmed"] else "warm up first, for example with warmup=5"
+    return (
+        f"{figures}: if later calls find its result in a cache, or nothing left to do, give each "
+        "call an input of its own with inputs=, or prepare it with sample.rounds(setup=); if it "
+        f"only connected or compiled something, {otherwise}"
+    )
+
+
+_UNFINISHED: Final = {
+    "running": "that was not finished",
+    "lazy": "that was not computed",
+    "iterable": "whose items were not read",
+    "unread": "whose body was not read",
+    "unfetched": "whose rows were not fetched",
+    "dispatched": "that a device may still be computing",
+}
+
+
+def _unfinished_answer(f: Figures) -> str:
+    after = ""
+    if f.get("finish_ns") is not None:
+        after = f" and took another {format_duration(f['finish_ns'])}"
+    finding = f"{_UNFINISHED[f['state']]}{after}, which is not part of the latencies"
+    if f.get("part"):
+        return (
+            f"the call returned {f['answer']} with {f['part']} {finding}: to include it, give "
+            f"finish= a function that applies {f['finish']} to it"
+        )
+    return f"the call returned {f['answer']} {finding}: to include it, give finish={f['finish']}"
+
+
+def _failed_answer(f: Figures) -> str:
+    return (
+        f"the call returned a response with status {f['status']}, which counts like any other and "
+        "is often faster: give check=, for example "
+        f"check=lambda response: response.{f['attribute']} == 200"
     )
 
 
@@ -352,6 +391,8 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "takes-long": _takes_long,
     "tracer": _tracer,
     "first-call": _first_call,
+    "unfinished-answer": _unfinished_answer,
+    "failed-answer": _failed_answer,
     "clock": lambda _: "the clock is coarser than 1 µs: short latencies are rounded",
     "single-core": lambda _: (
         "only one core is available: anything else that runs slows down the test"

@@ -118,13 +118,26 @@ KINDS_OF_ADVICE = (
     *("unsteady-speed", "saturated", "saturated-generator", "not-compared", "slower"),
     *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
     *("failures-unknown", "rps-not-judged", "no-latency", "new-kind"),
+    *("unfinished-answer", "failed-answer"),
 )
 FIGURES = (
     *("limit", "needed", "max_samples", "fitting", "time_limit_ns", "tools", "first_ns"),
     *("median_ns", "cpus", "percent", "factor", "concurrency", "send_lag_ns", "per_second"),
     *("before_ns", "after_ns", "allowed_percent", "process", "busy_seconds", "seconds", "lag_ns"),
     *("requests", "last_report_s", "omitted", "open_p99_ns", "closed_p99_ns", "why"),
-    *("names", "name"),
+    *(
+        "names",
+        "name",
+        "answer",
+        "state",
+        "finish",
+        "finish_ns",
+        "status",
+        "attribute",
+        "alone",
+        "warmed",
+    ),
+    "part",
 )
 
 

@@ -136,6 +136,20 @@ def test_a_gate_that_will_take_more_than_ten_seconds_is_announced() -> None:
     assert advice_on_long(judge_of(100), (100 * MS,)) is None
 
 
+def test_a_first_call_of_a_hundred_times_the_median_may_have_done_the_work_of_all() -> None:
+    alone = Advice.of("first-call", first_ns=1_000 * MS, median_ns=10 * MS, alone=True, warmed=True)
+    assert alone in advice_on(observed([10] * 10), (1_000 * MS,), (), 1_000 * MS)
+    assert kinds(advice_on(observed([10] * 10), (999 * MS,), (), 999 * MS)) == []
+    assert kinds(advice_on(observed([10] * 10), (1_000 * MS,), (), None)) == []
+    cold = Advice.of("first-call", first_ns=1_000 * MS, median_ns=10 * MS, alone=True, warmed=False)
+    assert cold in advice_on(observed([1_000, *[10] * 9]), (), ())
+
+
+def test_a_first_call_below_a_millisecond_says_nothing() -> None:
+    assert kinds(advice_on(observed([0] * 10), (1,), (), MS - 1)) == []
+    assert kinds(advice_on(observed([0] * 10), (1,), (), MS)) == ["first-call"]
+
+
 def test_a_first_call_that_took_more_than_ten_times_the_median_is_named() -> None:
     advice = advice_on(observed([101, *[10] * 9]), (), ())
     expected = Advice.of("first-call", first_ns=101 * MS, median_ns=10 * MS)

@@ -103,17 +103,17 @@ def test_a_function_without_arguments_is_called_directly(
         (
             {"chekc": bool},
             "sample.options(): unknown option 'chekc' (did you mean \"check\"?): "
-            "must be any of inputs, name, check, failures",
+            "must be any of inputs, name, check, finish, failures",
         ),
         (
             {"requests": 3, "failures": (KeyError,)},
             "sample.options(): unknown option 'failures': "
-            "must be any of requests, concurrency, repeat, before, name, check",
+            "must be any of requests, concurrency, repeat, before, name, check, finish",
         ),
         (
             {"per_second": 3, "requests": 3},
             "sample.options(): unknown option 'requests': "
-            "must be any of per_second, duration, arrivals, concurrency, name, check",
+            "must be any of per_second, duration, arrivals, concurrency, name, check, finish",
         ),
     ],
 )

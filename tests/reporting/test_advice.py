@@ -95,6 +95,37 @@ SENTENCES = {
     Advice.of("first-call", first_ns=50 * MS, median_ns=2 * MS): (
         "the first call took 50 ms, the median 2 ms: warm up first, for example with warmup=5"
     ),
+    Advice.of("first-call", first_ns=160 * MS, median_ns=500, alone=True, warmed=True): (
+        "the first call took 160 ms, the median 500 ns: if later calls find its result in a cache, "
+        "or nothing left to do, give each call an input of its own with inputs=, or prepare it "
+        "with sample.rounds(setup=); if it only connected or compiled something, nothing is wrong"
+    ),
+    Advice.of("first-call", first_ns=160 * MS, median_ns=500, alone=True, warmed=False): (
+        "the first call took 160 ms, the median 500 ns: if later calls find its result in a cache, "
+        "or nothing left to do, give each call an input of its own with inputs=, or prepare it "
+        "with sample.rounds(setup=); if it only connected or compiled something, warm up first, "
+        "for example with warmup=5"
+    ),
+    Advice.of("unfinished-answer", answer="a Future", state="running", finish="Future.result"): (
+        "the call returned a Future that was not finished, which is not part of the latencies: to "
+        "include it, give finish=Future.result"
+    ),
+    Advice.of(
+        "unfinished-answer",
+        answer="a list",
+        state="running",
+        part="a Thread",
+        finish_ns=164 * MS,
+        finish="Thread.join",
+    ): (
+        "the call returned a list with a Thread that was not finished and took another 164 ms, "
+        "which is not part of the latencies: to include it, give finish= a function that applies "
+        "Thread.join to it"
+    ),
+    Advice.of("failed-answer", status=404, attribute="status_code"): (
+        "the call returned a response with status 404, which counts like any other and is often "
+        "faster: give check=, for example check=lambda response: response.status_code == 200"
+    ),
     Advice.of("clock"): "the clock is coarser than 1 µs: short latencies are rounded",
     Advice.of("single-core"): (
         "only one core is available: anything else that runs slows down the test"

@@ -6,7 +6,7 @@ tests/test_typed.py, and never run.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
 from functools import partial
 from typing import Any, assert_type
 
@@ -38,6 +38,22 @@ async def ping() -> None: ...
 
 def get(path: str) -> Awaitable[bytes]:
     return fetch(path)
+
+
+def rows(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+def none_left(left: Iterator[int]) -> bool:
+    return not list(left)
+
+
+async def decoded(body: bytes) -> str:
+    return body.decode()
+
+
+async def all_of(items: Iterator[int]) -> list[int]:
+    return list(items)
 
 
 # --- the closed loop ------------------------------------------------------------------------------
@@ -221,9 +237,40 @@ def pairs(sample: Sampler) -> None:
 
 def pair_mistakes(sample: Sampler) -> None:
     sample.pairs(now, parse)  # error: arg-type, reportArgumentType
-    sample.pairs(now)  # error: call-arg, reportCallIssue
+    sample.pairs(now)  # error: call-overload, reportCallIssue
     sample.pairs(now, now)[0].answer.real_part  # error: attr-defined, reportAttributeAccessIssue
     sample.pairs(now, now)[0].faster_than(now)  # error: arg-type, reportArgumentType
+
+
+# --- finish= --------------------------------------------------------------------------------------
+
+
+def finishing(sample: Sampler, warmup: Warmup) -> None:
+    assert_type(sample(rows, 3, finish=list).answer, list[Any])
+    assert_type(
+        sample(rows, 3, finish=none_left, check=bool, failures=(OSError,)).answer, bool | OSError
+    )
+    assert_type(sample.burst(rows, 3, requests=2, finish=list), LoadSample[list[Any]])
+    assert_type(sample.burst([partial(rows, 3)], finish=list), LoadSample[list[Any]])
+    assert_type(sample.at_rate(rows, 3, per_second=9, finish=list), OpenLoopSample[list[Any]])
+    new, old = sample.pairs(partial(rows, 3), partial(rows, 3), finish=list)
+    assert_type(new, Sample[list[Any]])
+    assert_type(old, Sample[list[Any]])
+    assert_type(measure(rows, 3, finish=list).answer, list[Any])
+    sample.options(finish=list)(rows, 3)
+    warmup(rows, 3, finish=list)
+
+
+async def finishing_coroutines(sample: Sampler) -> None:
+    assert_type((await sample(rows, 3, finish=all_of)).answer, list[int])
+    assert_type(await sample.burst(rows, 3, requests=2, finish=all_of), LoadSample[list[int]])
+    assert_type((await sample(fetch, "/", finish=decoded)).answer, Any)
+    assert_type((await sample(fetch, "/", finish=bytes.decode)).answer, Any)
+
+
+def finishing_mistakes(sample: Sampler) -> None:
+    sample(rows, 3, finish=5)  # error: call-overload, reportCallIssue
+    sample(rows, 3, finish=all_of)  # error: unused-coroutine, reportUnusedCoroutine
 
 
 # --- rounds ---------------------------------------------------------------------------------------

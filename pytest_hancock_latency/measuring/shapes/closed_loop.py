@@ -16,6 +16,7 @@ from ...core.sample import Measurement, Observations, Progress, Sample
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
+from ..answers import Look, Unfinished
 from ..clock import Clock
 from ..diagnosis import (
     advice_before,
@@ -28,14 +29,14 @@ from ..diagnosis import (
 )
 from ..patience import Patience
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
-from ..request import Request, Target, Unfinished, is_coroutine_function, offer_unfinished
+from ..request import Request, Target, is_in_event_loop, must_be_awaited
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker
 from ..takers.follower import Follower
 from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
 from ..warming import WarmingUp, warm_up
-from .coroutines import is_in_event_loop, take_awaiting
+from .coroutines import take_awaiting
 
 __tracebackhide__ = hides_frame
 
@@ -101,12 +102,19 @@ class Measuring:
     """
 
     def __init__(
-        self, loop: ClosedLoop, name: str, judge: SequentialJudge | None, warmup: tuple[int, ...]
+        self,
+        loop: ClosedLoop,
+        name: str,
+        judge: SequentialJudge | None,
+        warmup: tuple[int, ...],
+        look: Look | None = None,
     ) -> None:
+        """look: at the first answer; None for blocks, which have none."""
         self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
         self._name, self._title = name, titled(loop.plan.test, name)
         self._judge = judge
         self._warmup = warmup
+        self._look_at_answer = look or Look()
         self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
@@ -230,10 +238,11 @@ class Measuring:
                 *latencies_in_turns(observations, self._first_of_turns, self._turns.quantiles)
             )
         times = self._probes.times
-        advice = advice_on(observations, self._warmup, times.arithmetic_ns)
+        look = self._look_at_answer
+        advice = advice_on(observations, self._warmup, times.arithmetic_ns, look.first_ns)
         collections = self._collector.since(self._begin)
         verdict = self._verdict(observations)
-        advice = (*advice_on_speed(verdict, self._plan.speed, times), *advice)
+        advice = (*look.advice, *advice_on_speed(verdict, self._plan.speed, times), *advice)
         return Sample(
             name=self._name,
             observations=observations.without_circumstances(),
@@ -377,12 +386,10 @@ class ClosedLoop:
 
         judge_of: makes the judge when measuring starts.
         """
-        if is_coroutine_function(target.function):
+        if must_be_awaited(target.function, target.finish):
             return partial(self._run_awaiting, target, judge_of, warmed)
-        is_first_seen = warmed is None and bool(self.plan.warmup)  # seen by the warm-up
-        request = target.request(offers_unfinished=not is_first_seen)
         try:
-            return self.measure(request, judge_of(), warmed)
+            return self.measure(target.request(), judge_of(), warmed)
         except Unfinished as unfinished:
             if unfinished.can_be_awaited and is_in_event_loop():
                 return partial(self._run_awaiting, target, judge_of, warmed, unfinished.answer)
@@ -409,9 +416,13 @@ class ClosedLoop:
         warmed: latencies in ns of a manual warm-up. Exceptions of the request are raised.
         """
         warmup = self._warm_up(request) if warmed is None else warmed
-        with Measuring(self, request.name, judge, warmup) as measuring:
+        looked_at = request.looked_at()
+        with Measuring(self, request.name, judge, warmup, request.look) as measuring:
             for count, until in measuring.steps():
-                measuring.taker.take(request, count, until)
+                if request.look.is_over:
+                    measuring.taker.take(request, count, until)
+                else:
+                    measuring.taker.take(looked_at, 1, until)
         return measuring.sample()
 
     async def measure_coroutine(
@@ -419,18 +430,26 @@ class ClosedLoop:
     ) -> Sample:
         """Measure a coroutine function in the running event loop, of any library."""
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
-        with Measuring(self, request.name, judge, warmup) as measuring:
+        looked_at = request.looked_at()
+        with Measuring(self, request.name, judge, warmup, request.look) as measuring:
             for count, until in measuring.steps():
-                await take_awaiting(measuring.taker, request, count, until)
+                if request.look.is_over:
+                    await take_awaiting(measuring.taker, request, count, until)
+                else:
+                    await take_awaiting(measuring.taker, looked_at, 1, until)
         return measuring.sample()
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
-        return warm_up(request, self.plan.warmup, self.clock, offer_unfinished)
+        request.look.waits_by = self.clock
+        latencies_ns = warm_up(request, self.plan.warmup, self.clock)
+        request.look.waits_by = None  # between measured calls, it would disturb them
+        return latencies_ns
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
         warming, unchecked = WarmingUp(self.plan.warmup, self.clock), request.warming_up()
         for count, until in warming.steps():
             await take_awaiting(warming.taker, unchecked, count, until)
+        request.look.first_ns = warming.first_ns
         return warming.latencies_ns
 
 

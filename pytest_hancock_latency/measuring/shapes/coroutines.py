@@ -7,7 +7,6 @@ takers for threads have their own tight loops, which cannot await; everything el
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio import sleep  # tests replace the attribute
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from ...core.duration import NS_PER_S
 from ...errors import LatencyError, hides_frame
 from ..clock import Clock
 from ..plan import Plan
-from ..request import Attempts, Load, Request
+from ..request import Attempts, Load, Request, is_in_asyncio
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
 from ..takers.follower import Follower
@@ -102,22 +101,8 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
     return _finished(attempts, taker, intended, how._replace(begin=begin))
 
 
-def is_in_event_loop() -> bool:
-    """Whether the caller runs in an asyncio or trio event loop, so that it can await answers."""
-    trio = sys.modules.get("trio")
-    return _is_in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
-
-
-def _is_in_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _require_asyncio() -> None:
-    if not _is_in_asyncio():
+    if not is_in_asyncio():
         raise LatencyError("bursts and rates of coroutines need a running asyncio event loop")
 
 
@@ -162,4 +147,5 @@ def _finished(attempts: Attempts, taker: Taker, intended: IntendedStarts, how: _
         concurrency=how.concurrency,
         why_no_bracket=how.why_no_bracket,
         followed=how.follower.words,
+        advice=attempts.load.look.advice,
     )

@@ -173,6 +173,8 @@ class Finished:
     concurrency: int
     why_no_bracket: str | None
     followed: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    """What there is to say about its first answer."""
 
 
 def judge_burst(load: Finished, judge_of: JudgeOf) -> LoadSample:
@@ -233,7 +235,7 @@ def sample_of(
             elapsed_ns=load.elapsed_ns,
             followed=load.followed,
             slowest=slowest(observations, ()),
-            advice=(*measurement.advice, *advice_on(observations, (0,), ())),
+            advice=(*load.advice, *measurement.advice, *advice_on(observations, (0,), ())),
         ),
         answers=load.answers,
     )

@@ -83,6 +83,7 @@ class Crew:
             concurrency=concurrency,
             why_no_bracket=self._why_no_bracket,
             followed=self._follower.words,
+            advice=attempts.load.look.advice,
         )
 
     def _release(self) -> None:

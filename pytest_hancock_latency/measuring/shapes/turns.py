@@ -191,6 +191,7 @@ def _sample(request: Request, measured: MeasuredInTurns, judge_of: JudgeOf, pair
             warmup_ns=measured.warmup_ns,
             elapsed_ns=measured.elapsed_ns,
             slowest=slowest(observations, ()),
+            advice=request.look.advice,
         ),
         pair=pair,
     )
