@@ -261,11 +261,15 @@ class BracketTaker(Taker):
 
         counted: what was read already before an uncounted call, which then is part of it.
         """
-        siblings0, switches0 = counted or self._counted()
-        cpu0 = thread_cpu()
+        if counted is None:
+            cpu0, process0, switches0 = thread_cpu(), process_cpu(), self._switches()
+        else:
+            siblings0, switches0 = counted
+            cpu0 = thread_cpu()
+            process0 = cpu0 + siblings0
         before, line0 = self._tight(os.pread, self._scheduler.descriptor)
         _nothing()
-        return start, cpu0, cpu0 + siblings0, switches0, before, line0
+        return start, cpu0, process0, switches0, before, line0
 
     def _counted(self) -> tuple[int, int]:
         """Return the CPU time of the other threads of the process, and how often this one blocked.
