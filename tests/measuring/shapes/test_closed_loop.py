@@ -117,9 +117,15 @@ def test_pauses_take_up_to_half_of_the_time_and_extend_an_automatic_limit(
         made.append(Pauses(service.clock))
         return made[0]
 
+    class Undecided(SequentialJudge):
+        needs_probing = True  # type: ignore[assignment]
+
+        def look(self, *_: object) -> int:
+            return 1
+
     plan = Plan(warmup=0, samples=1, time_limit_ns=time_limit_ns)
     loop = ClosedLoop(plan, service.clock, patience_of=patience_of)
-    judge = SequentialJudge(parse_terms({"p95": 10}).budget(), Policy())
+    judge = Undecided(parse_terms({"p95": 10}).budget(), Policy())
     sample = loop.measure(Request(service), judge)
     assert sample.measurement.elapsed_ns / 1e9 == pytest.approx(elapsed_s, abs=0.2)
     assert made[0].paused_ns / 1e9 == pytest.approx(paused_s, abs=0.2)
