@@ -181,9 +181,11 @@ class ItemHooks:
             shorten(report, call.excinfo.value)
         if call.when == "setup":
             return report
-        settings = item.stash.get(ITEM_SETTINGS, None)
-        setattr(report, GATE, settings is not None and settings.mode is not Mode.OFF)
-        records = item.stash.get(FINISHED if call.when == "call" else LATE, [])
+        records = item.stash.get(LATE, [])
+        if call.when == "call":  # --setup-plan has none, and measures nothing
+            settings = item.stash.get(ITEM_SETTINGS, None)
+            setattr(report, GATE, settings is not None and settings.mode is not Mode.OFF)
+            records = item.stash.get(FINISHED, [])
         if not records:
             return report
         if os.getpid() == self._reporting_process:
