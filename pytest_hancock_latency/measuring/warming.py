@@ -53,7 +53,8 @@ class WarmingUp:
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yield repeatedly how many calls to make next, and until when at the latest."""
         begin = self._clock()
-        end = begin + self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
+        time_ns = self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
+        end = begin + time_ns
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
             if not self.calls:
                 self.taker = BareTaker(self._clock)
@@ -61,6 +62,9 @@ class WarmingUp:
                     yield 1, end
                 self._keep()
                 self.first_ns = own.of(sum(self._latest))
+                # In a new process, looking at the first answer may take longer than the warm-up.
+                begin = self._clock() - sum(self._latest)
+                end = begin + time_ns
                 count -= 1
             if count and self._clock() < end:
                 self.taker = BareTaker(self._clock)

@@ -47,7 +47,8 @@ def test_a_suite_with_a_budget_has_them(plain: Suite) -> None:
     plain.write("@latency_budget(p50=500)\ndef test_one(sample): sample(time.sleep, 0)\n")
     result = plain.run("-s")
     result.stdout.fnmatch_lines(
-        "*per test: [[]'pytest_runtest_setup', 'pytest_runtest_call', *imported: [[]'numpy']"
+        "*per test: [[]'pytest_runtest_protocol', 'pytest_runtest_setup', 'pytest_runtest_call', "
+        "'pytest_runtest_teardown', *imported: [[]'numpy']"
     )
 
 
