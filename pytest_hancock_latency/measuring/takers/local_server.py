@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from .foreign_work import CpuTimes, cpu_times, growth, is_supported
-from .waiting_tree import PROC, Server, process_cpu_ns, server_on
+from .waiting_tree import PROC, Server, open_file, process_cpu_ns, server_on
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SCANS_AT_FIRST: Final = 2
@@ -129,7 +129,7 @@ def _threads_of(pid: int) -> Iterator[tuple[int, int]]:
 
 def _wait_ns(pid: int, thread: int) -> int:
     """Return the run-queue wait of a thread; 0 if it has ended."""
-    with suppress(OSError), open(f"{PROC}/{pid}/task/{thread}/schedstat", "rb") as file:
+    with suppress(OSError), open_file(f"{PROC}/{pid}/task/{thread}/schedstat", "rb") as file:
         return int(file.read().split()[1])
     return 0
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .waiting_tree import process_cpu_ns
+from .waiting_tree import open_file, process_cpu_ns
 
 _LEAST_CPU_NS: Final = 200_000
 """CPU time in a window from which a process is looked at: most processes sleep all the time, and
@@ -112,7 +112,7 @@ class Outsiders:
 
 
 def _words(path: str) -> list[bytes]:
-    with open(path, "rb") as file:
+    with open_file(path, "rb") as file:
         return file.read().split()
 
 

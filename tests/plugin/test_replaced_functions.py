@@ -1,4 +1,4 @@
-"""Tests that freeze, patch or replace the clock measure real time all the same."""
+"""Tests that replace the clock, or what opens files, are measured all the same."""
 
 from __future__ import annotations
 
@@ -97,3 +97,22 @@ def test_rate(_patched, sample):
     )
     (sample,) = suite.artifact()["samples"]
     assert sample["measurement"]["elapsed_ns"] > 1.4e9
+
+
+@pytest.mark.parametrize("content", ["'x=1'", "'12 34'", "b'bytes'", "''"])
+def test_files_that_a_test_makes_up_are_not_read_as_counters(suite: Suite, content: str) -> None:
+    suite.write(
+        f"""
+from unittest.mock import mock_open, patch
+
+@latency_budget(p95=500)
+@patch("builtins.open", mock_open(read_data={content}))
+def test_closed(sample): sample(time.sleep, 0.002)
+
+@latency_budget(p95=2000)
+@patch("builtins.open", mock_open(read_data={content}))
+def test_burst(sample): sample.burst(time.sleep, 0.002, requests=80)
+"""
+    )
+    samples = suite.artifact()["samples"]
+    assert [sample["outcome"] for sample in samples] == ["within", "within"]
