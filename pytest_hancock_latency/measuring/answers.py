@@ -3,9 +3,9 @@
 A sample looks at a single answer, its first. Nothing is imported to recognise it: what it is, its
 protocols and the names of its type and of that type's bases tell. Two lists:
 
-- Refused, because nothing can be meant by timing it: generators, other iterators that compute their
+- Refused, because timing it measures nothing: generators, other iterators that compute their
   items when asked, what nobody awaits, context managers that nobody enters. See `_refusal`.
-- Advised, because starting the work may be what is meant: `UNFINISHED`, and iterators that can do
+- Advised, because the start of the work may be what counts: `UNFINISHED`, and iterators that can do
   more than that, such as cursors and readers.
 
 `finish=` silences both. A look changes nothing about the answer, and never raises anything but
@@ -356,7 +356,7 @@ class Look:
             self.advice = (*self._about_work(answer), *self._about_status(answer))
 
     def _unfinished(self, answer: Any) -> Unfinished | None:
-        """Return the error about an answer that cannot be meant; None if it can."""
+        """Return the error about an answer that makes timing it pointless; otherwise None."""
         lacks_await = False
         with suppress(Exception):  # even asking for its class may raise
             lacks_await = self._lacks_await(answer)
@@ -455,7 +455,7 @@ def _is_pending_task(answer: Any) -> bool:
 
 
 def _refusal(answer: Any) -> str | None:
-    """Return why an answer cannot be meant, and what to do; None if it can."""
+    """Return why timing such an answer is pointless, and what to do; None if it is not."""
     kind = type(answer)
     if inspect.isasyncgen(answer) or _is_bare_iterator(kind, "__aiter__", "__anext__"):
         return (

@@ -109,7 +109,7 @@ class Load:
     name: str = ""
     check: Check | None = None
     look: Look = field(default_factory=Look, compare=False)
-    """The look at the first answer that is no exception."""
+    """The look at the first answer that is not an exception."""
 
     @classmethod
     def of(
