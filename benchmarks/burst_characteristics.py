@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import numpy.typing as npt
-from goals import Goal, at_most, conclude, parser
+from goals import Goal, at_most, conclude, simulation_parser
 from scipy.stats import binom
 
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
@@ -172,11 +172,9 @@ def goals_of(rows: list[dict[str, Any]], trials: int) -> list[Goal]:
 
 def main() -> int:
     """Simulate, print, check the goals."""
-    options = parser(__doc__)
-    options.add_argument("--trials", type=int, default=QUICK, help="of each kind")
-    options.add_argument("--full", action="store_true", help=f"{FULL} trials of each kind")
+    options = simulation_parser(__doc__, QUICK, FULL, "each kind")
     chosen = options.parse_args()
-    trials = FULL if chosen.full else chosen.trials
+    trials = chosen.trials
     print("| | | | 5 %, bursts | | 5 %, requests | | verdict | | |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     print("| slow | | rate | within | exceeded | within | exceeded | within | exceeded | bursts |")

@@ -33,7 +33,7 @@ from math import exp, log1p, sqrt
 from typing import Any, Final
 
 import numpy as np
-from goals import Goal, conclude, parser
+from goals import Goal, conclude, simulation_parser
 from scipy.stats import binom
 
 from pytest_hancock_latency.core.evidence_of_mean import MIXTURE_PRECISION
@@ -204,14 +204,12 @@ def line(row: Row) -> str:
 
 def main() -> int:
     """Simulate, print, judge."""
-    options = parser(__doc__)
-    options.add_argument("--trials", type=int, default=QUICK, help="of each row (%(default)s)")
-    options.add_argument("--full", action="store_true", help=f"{FULL} trials")
+    options = simulation_parser(__doc__, QUICK, FULL, "each row")
     options.add_argument(
         "--mixture-precision", default=str(MIXTURE_PRECISION), help="values of c² (%(default)s)"
     )
     chosen = options.parse_args()
-    trials = FULL if chosen.full else chosen.trials
+    trials = chosen.trials
     found: list[Row] = []
     print(HEAD)
     for each in chosen.mixture_precision.split(","):

@@ -31,7 +31,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # for those who import `gate`
 
-from goals import Goal, at_most, conclude, parser
+from goals import Goal, at_most, conclude, simulation_parser
 from simulation.distributions import DISTRIBUTIONS, Distribution
 from simulation.engine import NS_PER_MS, Arriving, Prepared
 from simulation.noise import NOISES, Noise, clean, in_phases, preempted
@@ -334,12 +334,10 @@ def line(rows: Sequence[Row]) -> str:
 
 def main() -> int:
     """Simulate, print, judge."""
-    options = parser(__doc__)
-    options.add_argument("--trials", type=int, default=QUICK, help="of each row (iid); scaled")
-    options.add_argument("--full", action="store_true", help=f"{FULL} trials")
+    options = simulation_parser(__doc__, QUICK, FULL, "each row (iid); scaled")
     options.add_argument("--groups", default=",".join(GROUPS), help="some of %(default)s")
     chosen = options.parse_args()
-    trials = FULL if chosen.full else chosen.trials
+    trials = chosen.trials
     groups = tuple(each.strip() for each in chosen.groups.split(","))
     if unknown := set(groups) - set(GROUPS):
         options.error(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")

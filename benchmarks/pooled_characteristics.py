@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import numpy.typing as npt
-from goals import at_most, conclude, parser
+from goals import at_most, conclude, simulation_parser
 from scipy.stats import norm
 
 from pytest_hancock_latency.core.budget import LatencyBudget, Limit
@@ -171,11 +171,9 @@ def line(figures: dict[str, Any]) -> str:
 
 def main() -> int:
     """Simulate, print, check the goals."""
-    options = parser(__doc__)
-    options.add_argument("--trials", type=int, default=QUICK, help="of each kind")
-    options.add_argument("--full", action="store_true", help=f"{FULL} trials of each kind")
+    options = simulation_parser(__doc__, QUICK, FULL, "each kind")
     chosen = options.parse_args()
-    trials = FULL if chosen.full else chosen.trials
+    trials = chosen.trials
     print("| calls | rate over allowed | passes before | first | passes after | last | told |")
     print("|---|---|---|---|---|---|---|")
     rows = []

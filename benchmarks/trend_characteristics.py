@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import numpy.typing as npt
-from goals import Goal, at_most, conclude, parser
+from goals import Goal, at_most, conclude, simulation_parser
 
 from pytest_hancock_latency.runs.change_points import change_points
 
@@ -184,16 +184,14 @@ def goals_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Goal]:
 
 def main() -> int:
     """Simulate, print, check the goals."""
-    options = parser(__doc__)
-    options.add_argument("--trials", type=int, default=QUICK, help="of each noise")
-    options.add_argument("--full", action="store_true", help=f"{FULL} trials of each noise")
+    options = simulation_parser(__doc__, QUICK, FULL, "each noise")
     options.add_argument(
         "--recorded",
         action="store_true",
         help=f"{RECORDED_HISTORIES} histories of recorded runs as well",
     )
     chosen = options.parse_args()
-    trials = dict.fromkeys(NOISES, FULL if chosen.full else chosen.trials)
+    trials = dict.fromkeys(NOISES, chosen.trials)
     noises = dict(NOISES)
     if chosen.recorded:
         noises["recorded"], trials["recorded"] = recorded, RECORDED_HISTORIES

@@ -38,6 +38,22 @@ def parser(docstring: str | None) -> argparse.ArgumentParser:
     return made
 
 
+def simulation_parser(
+    docstring: str | None, quick: int, full: int, of: str
+) -> argparse.ArgumentParser:
+    """A parser with the number of trials as well.
+
+    Args:
+        of: what has so many trials.
+    """
+    made = parser(docstring)
+    made.add_argument("--trials", type=int, default=quick, help=f"of {of} (%(default)s)")
+    made.add_argument(
+        "--full", dest="trials", action="store_const", const=full, help=f"--trials {full}"
+    )
+    return made
+
+
 def conclude(
     script: str, figures: dict[str, Any], goals: Sequence[Goal], chosen: argparse.Namespace
 ) -> int:

@@ -175,24 +175,21 @@ class Observations:
         """
         import numpy as np
 
-        at_most_ns = None
-        if self.at_most_ns is not None or later.at_most_ns is not None:
+        both, at_most_ns = (self, later), None
+        if any(part.at_most_ns is not None for part in both):
             at_most_ns = np.concatenate(
-                [
-                    part.wall_ns if part.at_most_ns is None else part.at_most_ns
-                    for part in (self, later)
-                ]
+                [part.wall_ns if part.at_most_ns is None else part.at_most_ns for part in both]
             )
         return Observations(
             np.concatenate([self.wall_ns, later.wall_ns]),
             np.concatenate([self.attributed_ns, later.attributed_ns]),
             np.concatenate([self.start_ns, later.start_ns + offset_ns]),
-            provisional=_joined_flags(self, later, "provisional"),
+            provisional=joined_flags(both, "provisional"),
             at_most_ns=at_most_ns,
             probed=self._probed_or_not().followed_by(later._probed_or_not())
             if self.probed or later.probed
             else None,
-            timed_out=_joined_flags(self, later, "timed_out"),
+            timed_out=joined_flags(both, "timed_out"),
         )
 
     def _probed_or_not(self) -> Probed:
@@ -215,19 +212,19 @@ class Observations:
         )
 
 
-def _joined_flags(
-    first: Observations, second: Observations, name: Literal["provisional", "timed_out"]
+def joined_flags(
+    parts: Sequence[Observations], name: Literal["provisional", "timed_out"]
 ) -> Flags | None:
-    """Return the flags of both; None if neither has any."""
+    """Return the flags of all parts, one after another; None if none has any."""
     import numpy as np
 
-    parts: list[Flags | None] = [getattr(first, name), getattr(second, name)]
-    if all(part is None for part in parts):
+    flags: list[Flags | None] = [getattr(part, name) for part in parts]
+    if all(flag is None for flag in flags):
         return None
     return np.concatenate(
         [
-            np.zeros(len(observations), bool) if part is None else part
-            for observations, part in zip((first, second), parts, strict=True)
+            np.zeros(len(part), bool) if flag is None else flag
+            for part, flag in zip(parts, flags, strict=True)
         ]
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .options import add_options, anything_set, may_name_tests, project_file
+from .options import add_options, anything_set, is_worker, may_name_tests, project_file
 
 if TYPE_CHECKING:
     from .activation import Activation
@@ -54,7 +54,7 @@ def _marker_line(config: pytest.Config) -> str:
 
 def _controls_workers(config: pytest.Config) -> bool:
     """Whether tests run in xdist workers, so that this process only receives reports."""
-    return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+    return getattr(config.option, "dist", "no") != "no" and not is_worker(config)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

@@ -33,7 +33,7 @@ from .kept_speed import KeptSpeed, machine_kind
 from .kept_tests import KeptTests
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
-from .options import project_file
+from .options import is_worker, project_file
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
 from .sampler import Sampler
 from .session_facts import SessionFacts
@@ -79,7 +79,7 @@ class Activation:
             again = Again(config, self._item_hooks.shared_time, lambda: self._report_hooks)
             self._item_hooks.will_run_again = again.add
             config.pluginmanager.register(again, AGAIN_HOOKS)
-        if not _is_worker(config):
+        if not is_worker(config):
             session = Session(
                 facts=lambda: self._facts.plain,
                 complete=hooks.artifact_text,
@@ -150,7 +150,7 @@ class Activation:
         errors |= dict.fromkeys(self._facts.refusals())
         if errors:
             self._refuse(errors, items)
-        elif JSON in self.settings.artifacts and not _is_worker(self._config):
+        elif JSON in self.settings.artifacts and not is_worker(self._config):
             _ = self._facts.plain  # now, so that git does not run during the first sample
 
     def _by_tests(self, item: pytest.Item) -> Terms | None:
@@ -172,7 +172,7 @@ class Activation:
             self._report_hooks.remarks[unused] = None
 
     def _refuse(self, errors: dict[str, None], items: list[pytest.Item]) -> None:
-        if not _is_worker(self._config):
+        if not is_worker(self._config):
             raise pytest.UsageError(*errors)
         self._config.workeroutput[USAGE_ERRORS] = list(errors)  # type: ignore[attr-defined]
         items.clear()
@@ -207,7 +207,3 @@ def _ledger(settings: Settings, session: Session) -> Ledger:
 def _github(config: pytest.Config, settings: Settings) -> GitHub:
     environ = os.environ if settings.github else {}
     return GitHub(environ, config.rootpath, gating=settings.mode is Mode.GATE)
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")

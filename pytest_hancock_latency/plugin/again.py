@@ -22,9 +22,10 @@ from _pytest.runner import runtestprotocol
 from ..core.record import Record
 from ..measuring.plan import SharedTime
 from ..reporting.wording import printable
-from .failing import BudgetExceeded, details, headlines, why_failed
+from .failing import fail_if_exceeded, why_failed
 from .item_hooks import FINISHED, IS_SECOND
 from .item_settings import test_of
+from .options import is_worker
 from .report_hooks import AGAIN, RECORDS, REMARKS, ReportHooks
 
 
@@ -71,7 +72,7 @@ class Again:
             return False
         self._planned_ns += expected_ns
         self._waiting[item] = records
-        if not _is_worker(self._config):
+        if not is_worker(self._config):
             item.session.items.append(item)  # while the fixtures of the session are still there
         return True
 
@@ -105,7 +106,7 @@ class Again:
 
     def pytest_sessionfinish(self) -> None:
         """Send what this worker measured again."""
-        if not _is_worker(self._config):
+        if not is_worker(self._config):
             return
         output: dict[str, list[str]] = self._config.workeroutput  # type: ignore[attr-defined]
         output[AGAIN] = self._lines
@@ -113,7 +114,7 @@ class Again:
 
     def _announce(self) -> None:
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        if self._is_announced or terminal is None or _is_worker(self._config):
+        if self._is_announced or terminal is None or is_worker(self._config):
             return
         self._is_announced = True
         terminal.ensure_newline()
@@ -149,7 +150,7 @@ class Again:
     def _keep_first(
         self, item: pytest.Item, first: Sequence[Record], report: pytest.TestReport
     ) -> None:
-        """Note why there is no second part; without it, a strict budget fails now."""
+        """Note why the second part is missing, and fail a strict budget now."""
         hooks = self._report_hooks()
         why = "it was skipped" if report.skipped else why_failed(report)
         remark = (
@@ -160,18 +161,9 @@ class Again:
             hooks.remarks[remark] = None
         else:
             self._remarks.append(remark)
-        failing = [record for record in first if record.fails]
-        if not failing:
+        call = pytest.CallInfo.from_call(lambda: fail_if_exceeded(first), when="call")
+        if call.excinfo is None:
             return
         item.stash[FINISHED] = list(first)
-        call = pytest.CallInfo.from_call(lambda: _fail(failing), when="call")
         failed = item.ihook.pytest_runtest_makereport(item=item, call=call)
         item.ihook.pytest_runtest_logreport(report=failed)
-
-
-def _fail(failing: list[Record]) -> None:
-    raise BudgetExceeded(headlines(failing), details(failing))
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,13 @@ class BudgetExceeded(Failed):
         """
         super().__init__(f"{headline}\n{details}" if details else headline, pytrace=False)
         self.headline = headline
+
+
+def fail_if_exceeded(records: Iterable[Record]) -> None:
+    """Raise BudgetExceeded if some of the records of a test fail it."""
+    failing = [record for record in records if record.fails]
+    if failing:
+        raise BudgetExceeded(headlines(failing), details(failing))
 
 
 def why_failed(report: pytest.CollectReport | pytest.TestReport) -> str:

@@ -28,11 +28,12 @@ from .baseline import Baseline
 from .body_as_request import measured
 from .duel_side import DuelSide
 from .exclusive import run_gates_alone, with_turn
-from .failing import BudgetExceeded, details, headlines, shorten, warn_inconclusive
+from .failing import BudgetExceeded, fail_if_exceeded, shorten, warn_inconclusive
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of, test_of
 from .kept_speed import SPEED, shown_speed
 from .kept_tests import TESTS, shown_tests
 from .live import Live
+from .options import is_worker
 from .report_hooks import GATE, RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
@@ -75,7 +76,7 @@ class ItemHooks:
         self.shared_time = SharedTime(settings.shared_time_ns)
         self._worker = os.environ.get("PYTEST_XDIST_WORKER")
         self._workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        self._reporting_process = None if hasattr(config, "workerinput") else os.getpid()
+        self._reporting_process = None if is_worker(config) else os.getpid()
         self._local: dict[str, list[Record]] = {}
 
     def take_records(self, node_id: str) -> Sequence[Record]:
@@ -137,9 +138,9 @@ class ItemHooks:
             self._finish_late(item, judged=False)
             raise
         self._finish_late(item, judged=True)
-        failing = [record for record in item.stash[LATE] if record.fails]
-        if failing and self._settings.mode is Mode.GATE:
-            raise BudgetExceeded(headlines(failing), details(failing))
+        late = item.stash[LATE]
+        if self._settings.mode is Mode.GATE:
+            fail_if_exceeded(late)
         return result
 
     def pytest_sessionfinish(self) -> None:
@@ -252,13 +253,10 @@ class ItemHooks:
     def _fail_if_needed(self, item: pytest.Item) -> None:
         self._fail_if_unmeasured(item)
         records = item.stash[FINISHED]
-        failing = [record for record in records if record.fails]
-        if not failing:
+        if not any(record.fails for record in records):
             self._warn_if_inconclusive(item)
-        if self._settings.mode is not Mode.GATE or self._is_left_for_later(item, records):
-            return
-        if failing:
-            raise BudgetExceeded(headlines(failing), details(failing))
+        if self._settings.mode is Mode.GATE and not self._is_left_for_later(item, records):
+            fail_if_exceeded(records)
 
     def _is_left_for_later(self, item: pytest.Item, records: Sequence[Record]) -> bool:
         if self.will_run_again is None or item.stash.get(LOAD_RECORDS, []):

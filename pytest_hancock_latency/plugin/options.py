@@ -100,6 +100,11 @@ def project_file(config: pytest.Config) -> Path:
     return config.rootpath / "pyproject.toml"
 
 
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
 def may_name_tests(file: Path) -> bool:
     """Whether a pyproject.toml may assign budgets to tests; reading it takes 30 µs."""
     try:

@@ -23,6 +23,7 @@ from ...core.sample import (
     Observations,
     OpenLoopSample,
     Sample,
+    joined_flags,
 )
 from ...core.verdict import Verdict
 from ...judging.sequential import DELETION_WINDOW_NS, SequentialJudge
@@ -271,7 +272,7 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
     columns = [part.observations for part in parts]
     start = np.concatenate([part.observations.start_ns + (part.begin - begin) for part in parts])
     order = np.argsort(start, kind="stable")
-
+    timed_out = joined_flags(columns, "timed_out")
     return Observations(
         wall_ns=np.concatenate([part.wall_ns for part in columns])[order],
         attributed_ns=np.concatenate([part.attributed_ns for part in columns])[order],
@@ -281,21 +282,8 @@ def joined(parts: Sequence[Part], begin: int) -> Observations:
             for cause in columns[0].excused_ns
             if all(cause in part.excused_ns for part in columns)
         },
-        timed_out=_joined_timed_out(columns, order),
+        timed_out=None if timed_out is None else timed_out[order],
     )
-
-
-def _joined_timed_out(parts: Sequence[Observations], order: Nanoseconds) -> Flags | None:
-    """Return which observations of all parts timed out, in this order; None if none did."""
-    import numpy as np
-
-    if all(part.timed_out is None for part in parts):
-        return None
-    flags = [
-        np.zeros(len(part), bool) if part.timed_out is None else part.timed_out for part in parts
-    ]
-    joined_flags: Flags = np.concatenate(flags)[order]
-    return joined_flags
 
 
 def combined(earlier: Sample, later: SampleT) -> SampleT:
