@@ -272,9 +272,10 @@ class Coordinator:
     def _ending(self, records: Sequence[Record]) -> Ending:
         options, participants = self._environment.parsed_options, self.collecting.participants
         stopped_s = self._stopped_s
+        lasted_s = time.time() - participants.began_s if stopped_s is None else stopped_s
         is_held_back = self._settings.until_decided and not self._was_decided
         return Ending(
-            lasted_s=time.time() - participants.began_s if stopped_s is None else stopped_s,
+            lasted_s=round(lasted_s, 1),
             planned_s=getattr(options, "run_time", None),
             is_early=self._was_decided,
             undecided=undecided_of(records),

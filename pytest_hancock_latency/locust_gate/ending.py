@@ -32,6 +32,7 @@ class Ending:
     """The end of a run, or the state of one that is running."""
 
     lasted_s: float
+    """In tenths of a second, so that the terminal, the artifact and the report round one number."""
     planned_s: float | None = None
     """The run time, if it is limited."""
     is_early: bool = False
@@ -61,7 +62,7 @@ class Ending:
         """Return the fields of the artifact."""
         needed_s = self.needed_s
         return {
-            "lasted_s": round(self.lasted_s, 1),
+            "lasted_s": self.lasted_s,
             "ended_when_decided": self.is_early,
             "needs_s": None if needed_s is None else round(needed_s, 1),
             "starved_s": len(self.starved) / WINDOWS_PER_S,

@@ -117,7 +117,7 @@ def test_a_run_that_was_planned_to_be_decided_and_is_says_nothing() -> None:
 
 def test_the_artifact_has_how_long_the_run_was_and_would_have_to_be() -> None:
     ending = Ending(
-        12.34,
+        12.3,
         60,
         undecided=(("GET /it", FEW),),
         starved=frozenset({1}),
@@ -130,7 +130,7 @@ def test_the_artifact_has_how_long_the_run_was_and_would_have_to_be() -> None:
         "starved_s": 0.25,
         "server_starved_s": 0.5,
     }
-    assert Ending(12.34, 60, is_early=True).to_plain()["needs_s"] is None
+    assert Ending(12.3, 60, is_early=True).to_plain()["needs_s"] is None
     assert near(Reason.NEAR).to_plain()["needs_s"] is None
 
 
