@@ -52,7 +52,7 @@ class Ending:
         more_ns = [part.more_ns for _, part in self.undecided]
         if not more_ns or None in more_ns:
             return None
-        return self.lasted_s + max(ns for ns in more_ns if ns is not None) / NS_PER_S
+        return self._with(max(ns for ns in more_ns if ns is not None))
 
     def lines(self) -> list[str]:
         """Return the lines at the end of the summary."""
@@ -60,14 +60,16 @@ class Ending:
 
     def to_plain(self) -> dict[str, Any]:
         """Return the fields of the artifact."""
-        needed_s = self.needed_s
         return {
             "lasted_s": self.lasted_s,
             "ended_when_decided": self.is_early,
-            "needs_s": None if needed_s is None else round(needed_s, 1),
+            "needs_s": self.needed_s,
             "starved_s": len(self.starved) / WINDOWS_PER_S,
             "server_starved_s": len(self.server_starved) / WINDOWS_PER_S,
         }
+
+    def _with(self, more_ns: float) -> float:
+        return round(self.lasted_s + more_ns / NS_PER_S, 1)
 
     @property
     def _span(self) -> str:
@@ -103,7 +105,7 @@ class Ending:
         timed = [(part.more_ns, name, part) for name, part in self.undecided if part.more_ns]
         if timed:
             more_ns, name, part = max(timed, key=lambda entry: entry[0])
-            run = f"a run of about {_seconds(self.lasted_s + more_ns / NS_PER_S)}"
+            run = f"a run of about {_seconds(self._with(more_ns))}"
             count = part.more_requests
             requests = f"about {count} more requests, {run} at this pace" if count else run
             yield f"{printable(name)} {part.part} needs {requests}"
