@@ -25,7 +25,8 @@ outer-quota    two control groups that share half a core; in the other one is a 
 A cell is a kind, a quantile, a machine and a handler; its gates run in a process of their own. Each
 verdict is appended to the results as soon as it is there, and a run that was stopped goes on where
 it was: a cell that has its gates is not measured again. "Quiet" asks for a machine on which nothing
-else runs; the load average of each cell is recorded. Linux only.
+else runs; the load average of each cell is recorded. With `--known-speed`, gates know the speed of
+the quiet machine, as they do beside a table `machine` or after five sessions. Linux only.
 """
 
 from __future__ import annotations
@@ -67,8 +68,14 @@ from waits.kinds import KINDS, Kind
 from waits.own_code import Call
 
 from pytest_hancock_latency.core.budget import LatencyBudget, parse_terms
+from pytest_hancock_latency.core.machine_speed import KnownSpeed
+from pytest_hancock_latency.core.undisturbed import LEAST_PROBES
+from pytest_hancock_latency.measuring.clock import system_clock
 from pytest_hancock_latency.measuring.plan import Plan
+from pytest_hancock_latency.measuring.session_speed import SessionSpeed
+from pytest_hancock_latency.measuring.takers.probes import Probes
 from pytest_hancock_latency.plugin.item_settings import ItemSettings
+from pytest_hancock_latency.plugin.kept_speed import reference_of
 from pytest_hancock_latency.plugin.sampler import Sampler
 from pytest_hancock_latency.plugin.settings import Mode
 
@@ -81,7 +88,22 @@ PER_SECOND: Final = 60
 LONGEST_S: Final = 12 * 3_600.0
 """Of a neighbour, which stays for all kinds; it ends with this process in any case."""
 
+SESSIONS: Final = 5
+"""After which a machine's speed is known."""
+
 T = TypeVar("T")
+
+
+def probes_of_sessions() -> list[list[float]]:
+    """The CPU time of both probes in ns, as several sessions on a quiet machine show it."""
+    speeds = []
+    for _ in range(SESSIONS):
+        probes, speed = Probes(system_clock), SessionSpeed()
+        probes.run_several(2 * LEAST_PROBES)
+        speed.add(probes.times)
+        assert speed.own is not None
+        speeds.append([speed.own.arithmetic_ns, speed.own.memory_ns])
+    return speeds
 
 
 def steps_per_second() -> float:
@@ -164,6 +186,7 @@ class Quiet:
     median_ns: int
     quantiles_ns: dict[str, int]
     steps_per_s: float
+    probes_ns: list[list[float]]
 
 
 def take(kind: Kind, call: Call, sampler: Sampler) -> Any:
@@ -181,9 +204,10 @@ def take(kind: Kind, call: Call, sampler: Sampler) -> Any:
     return sampler(call, failures=kind.failures)
 
 
-def sampler_of(budget: LatencyBudget | None) -> Sampler:
+def sampler_of(budget: LatencyBudget | None, known: KnownSpeed | None = None) -> Sampler:
     """As the fixture is."""
-    plan = Plan() if budget else Plan(samples=400)
+    speed = SessionSpeed(read_known=lambda: known or KnownSpeed())
+    plan = Plan(speed=speed) if budget else Plan(samples=400)
     settings = ItemSettings("busy", Mode.GATE, plan, budget, strict=False, gates=GATES)
     return Sampler(settings)
 
@@ -215,7 +239,7 @@ def calibrate(name: str, results: Results) -> None:
             return
         sample = take(kind, call, sampler_of(None))
     quantiles = {each: sample.quantile_ns(each) for each in ("p95", "p99")}
-    quiet = Quiet(sample.quantile_ns("p50"), quantiles, speed)
+    quiet = Quiet(sample.quantile_ns("p50"), quantiles, speed, probes_of_sessions())
     results.add({"kind": name, "quiet": asdict(quiet)})
 
 
@@ -255,10 +279,11 @@ def run_worker(chosen: argparse.Namespace) -> int:
     """Judge some gates of one cell, a line of JSON each."""
     cell, quiet = Cell(**json.loads(chosen.worker)), Quiet(**json.loads(chosen.quiet))
     kind, (cost, budget) = KINDS[cell.kind], prepared(cell, quiet)
+    known = KnownSpeed(reference_of(quiet.probes_ns) if chosen.known_speed else None)
     for _ in range(chosen.gates):
         with kind.opened(cost) as call, surroundings(cell):
             begin = time.perf_counter()
-            sample = take(kind, call, sampler_of(budget))
+            sample = take(kind, call, sampler_of(budget, known))
             seconds = time.perf_counter() - begin
             naive = original(kind, call, budget) if kind.shape == "closed" else None
         assert sample.verdict is not None
@@ -321,15 +346,16 @@ class Results:
             self.rows[row["cell"]].append(row)
 
 
-def measure(cell: Cell, wanted: int, results: Results) -> None:
+def measure(cell: Cell, results: Results, chosen: argparse.Namespace) -> None:
     """Judge what is missing of a cell."""
-    missing = wanted - len(results.rows[cell.key])
+    missing = chosen.gates - len(results.rows[cell.key])
     if missing <= 0:
         return
     abreast = min(missing, ABREAST.get(cell.machine, 1))
     shares = [missing // abreast + (at < missing % abreast) for at in range(abreast)]
     quiet = json.dumps(asdict(results.quiet[cell.kind]))
     command = [sys.executable, __file__, "--worker", json.dumps(asdict(cell)), "--quiet", quiet]
+    command += ["--known-speed"] * chosen.known_speed
     workers = [
         subprocess.Popen([*command, "--gates", str(share)], stdout=subprocess.PIPE, text=True)
         for share in shares
@@ -350,7 +376,9 @@ def measure(cell: Cell, wanted: int, results: Results) -> None:
         worker.wait()
 
 
-def measure_next_to(machine: str, asked: list[Cell], wanted: int, results: Results) -> None:
+def measure_next_to(
+    machine: str, asked: list[Cell], results: Results, chosen: argparse.Namespace
+) -> None:
     """Judge what is missing of all cells of a machine, if it and their kinds are possible here."""
     with ExitStack() as stack:
         try:
@@ -360,7 +388,7 @@ def measure_next_to(machine: str, asked: list[Cell], wanted: int, results: Resul
             return
         for cell in asked:
             if cell.kind in results.quiet:
-                measure(cell, wanted, results)
+                measure(cell, results, chosen)
                 print(table(results, [cell])[-1], flush=True)
 
 
@@ -433,6 +461,7 @@ def main() -> int:
     options.add_argument("--handlers", default="unchanged-0.5,computing-3", help="(%(default)s)")
     options.add_argument("--gates", type=int, default=1, help="a cell (%(default)s)")
     options.add_argument("--results", type=Path, help="where verdicts are appended")
+    options.add_argument("--known-speed", action="store_true", help="what gates know")
     for internal in ("--worker", "--quiet"):
         options.add_argument(internal, help=argparse.SUPPRESS)
     chosen = options.parse_args()
@@ -450,7 +479,7 @@ def main() -> int:
                 calibrate(kind, results)
         for machine in dict.fromkeys(cell.machine for cell in asked):
             there = [cell for cell in asked if cell.machine == machine]
-            measure_next_to(machine, there, chosen.gates, results)
+            measure_next_to(machine, there, results, chosen)
         print("\n".join(table(results, asked)))
         figures = {"rows": {cell.key: results.rows[cell.key] for cell in asked}}
         return conclude("busy_waits", figures, goals(results, asked), chosen)
