@@ -18,6 +18,7 @@ from .judging.bursts import BurstJudge
 from .judging.sequential import DELETION_WINDOW_NS, Policy, SequentialJudge
 from .measuring.answers import require_finish
 from .measuring.clock import system_clock
+from .measuring.inputs import NOT_GIVEN
 from .measuring.plan import DEFAULT_SAMPLES, DEFAULT_WARMUP, Plan
 from .measuring.request import (
     AnswerT,
@@ -28,7 +29,7 @@ from .measuring.request import (
     FinishedT,
     Function,
     Target,
-    calls_with,
+    call_with,
     name_of,
     require_function,
 )
@@ -51,6 +52,7 @@ def measure(
     *args: object,
     finish: Callable[[Any], Any],
     inputs: Iterable[object] | None = ...,
+    order: object = ...,
     name: str = ...,
     check: Callable[[Any], object] | None = ...,
     failures: tuple[type[FailureT], ...] = ...,
@@ -69,6 +71,7 @@ def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     *args: object,
     finish: Callable[[Any], Awaitable[FinishedT]],
     inputs: Iterable[object] | None = ...,
+    order: object = ...,
     name: str = ...,
     check: Callable[[FinishedT], object] | None = ...,
     failures: tuple[type[FailureT], ...] = ...,
@@ -87,6 +90,7 @@ def measure(
     *args: object,
     finish: Callable[[Any], FinishedT],
     inputs: Iterable[object] | None = ...,
+    order: object = ...,
     name: str = ...,
     check: Callable[[FinishedT], object] | None = ...,
     failures: tuple[type[FailureT], ...] = ...,
@@ -104,6 +108,7 @@ def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     /,
     *args: object,
     inputs: Iterable[object] | None = ...,
+    order: object = ...,
     name: str = ...,
     check: Callable[[AnswerT], object] | None = ...,
     finish: None = ...,
@@ -122,6 +127,7 @@ def measure(
     /,
     *args: object,
     inputs: Iterable[object] | None = ...,
+    order: object = ...,
     name: str = ...,
     check: Callable[[AnswerT], object] | None = ...,
     finish: None = ...,
@@ -139,6 +145,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     /,
     *args: Any,
     inputs: Iterable[Any] | None = None,
+    order: Any = NOT_GIVEN,
     name: str = "",
     check: Check | None = None,
     finish: Finish | None = None,
@@ -153,6 +160,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
 
     Args:
         inputs: each call gets the next one after `args`, starting over after the last.
+        order: of the inputs: "shuffled" or "given", as in a test.
         name: name of the sample; by default that of the function.
         check: checks each return value outside the timed window; if it returns something false (but
             not None) or raises AssertionError, the call is a failure and not an observation.
@@ -187,8 +195,8 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         time_limit_ns=read_as("time_limit", DurationError, parse_duration, time_limit),
         attribution=attribution,
     )
-    calls = calls_with(function, args, kwargs, inputs)
-    target = Target(function, calls, name or name_of(function), check, failures, finish)
+    call = call_with(function, args, kwargs, inputs, order)
+    target = Target(function, call, name or name_of(function), check, failures, finish)
     measured = ClosedLoop(plan, system_clock).run(target, lambda: None)
     return measured if isinstance(measured, Sample) else measured()
 

@@ -158,7 +158,8 @@ class LimitJudge:
         """Whether it is worth knowing the speed of the machine at each call."""
         self._tables = tables
         self._table = tables.raw
-        self._least = least
+        self.least = least
+        """Minimum number of observations for *within*."""
         self._least_time_ns = least_time_ns
         self._is_long_enough = False
         self._counts = LimitCounts(0, 0, 0)
@@ -195,7 +196,7 @@ class LimitJudge:
         counts = self._counts
         if self._lacks_time_to_pass or counts.over > _MANY:
             return FARTHEST
-        return max(1, self._least - counts.n, self._table.within_from(counts.over) - counts.n)
+        return max(1, self.least - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def would_exceed(self, most: int) -> bool:
         """Whether `most` observations would show *exceeded* at the current rate."""
@@ -214,7 +215,7 @@ class LimitJudge:
             self._table,
             self._counts,
             self.outcome,
-            least=self._least,
+            least=self.least,
             otherwise=Reason.STOPPED if stopped else otherwise,
             route=self.route,
         )
@@ -280,7 +281,7 @@ class LimitJudge:
     def route(self) -> Route | None:
         """The counts that show *within*; None if none do."""
         spans_windows = self._spans_windows
-        return route_of(self._tables, self._counts, self._least, spans_windows=spans_windows)
+        return route_of(self._tables, self._counts, self.least, spans_windows=spans_windows)
 
     @property
     def _lacks_time_to_pass(self) -> bool:
@@ -315,7 +316,7 @@ class LimitJudge:
         if self._counts.counted is None or not over:
             return False
         return self._table.exceeded_share(n, over) >= _SUSPICIOUS or (
-            n >= self._least and self._is_hopeless(over, room)
+            n >= self.least and self._is_hopeless(over, room)
         )
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
@@ -336,9 +337,9 @@ class LimitJudge:
     def _machine_in_the_way(self, room: int) -> bool:
         """Whether attributed latency passes, but nothing else will in the remaining room."""
         counts = self._counts
-        if counts.over_attributed == counts.over or counts.n < self._least:
+        if counts.over_attributed == counts.over or counts.n < self.least:
             return False
-        if counts.counted is not None and (self.needs_probing or counts.counted < self._least):
+        if counts.counted is not None and (self.needs_probing or counts.counted < self.least):
             return False  # the probing phase may still show something
         if not self._table.shows_within(counts.n, counts.over_attributed):
             return False

@@ -84,6 +84,8 @@ class SequentialJudge:
         self.budget = budget
         self.earlier = earlier
         self.policy = policy
+        self.inputs = 0
+        """Inputs each of which is called before a pass, if they fit into the time."""
         alpha = policy.alpha_of_part(budget)
         self._limits = [
             LimitJudge(
@@ -127,7 +129,8 @@ class SequentialJudge:
 
     def with_room(self) -> int:
         """The observations that a pass takes with a few of them over each limit."""
-        return self._besides_earlier(*(limit.with_room() for limit in self._limits))
+        wanted = self._besides_earlier(*(limit.with_room() for limit in self._limits))
+        return max(wanted, self.inputs)
 
     def _besides_earlier(self, *wanted: int) -> int:
         return max(self.policy.least, max(wanted) - self._earlier_n)
@@ -166,8 +169,10 @@ class SequentialJudge:
     def _look(self, observations: Observations, failed: int, room: int | None) -> int:
         room = self._most if room is None else min(room, self._most)
         n = len(observations)
+        least = max(self.policy.least, self.inputs - failed if self.inputs <= room else 0)
         window = observations.start_ns // self.policy.window_ns
         for limit in self._limits:
+            limit.least = least
             limit.look(observations, window, room)
         if self._broken(observations, failed):
             return 0
@@ -185,8 +190,8 @@ class SequentialJudge:
         if self.earlier is not None:
             observations, failed = self._with_earlier(self.earlier, observations, failed)
             elapsed_ns += self.earlier.elapsed_ns
-        self._look(observations, failed, None)  # those after the last look count as well
         n = len(observations)
+        self._look(observations, failed, n)  # those after the last look count as well
         stopped = self._broken(observations, failed)
         return Verdict(
             limits=tuple(judge.verdict(stopped=stopped) for judge in self._limits),

@@ -13,8 +13,9 @@ from ..core.advice import Advice
 from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
-from ..core.verdict import Reason, Verdict
+from ..core.verdict import Outcome, Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
+from .inputs import MOST_OF_ITERATOR, Inputs
 
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
@@ -106,6 +107,22 @@ def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | No
         return None
     label = judge.budget.limits[-1].label
     return Advice.of("takes-long", limit=label, needed=observations, interval_ns=interval_ns)
+
+
+def advice_on_inputs(
+    inputs: Inputs | None, calls: int, verdict: Verdict | None
+) -> Iterator[Advice]:
+    """Yield what a verdict does not say about inputs: their order, and that some were not called.
+
+    Args:
+        calls: number of calls of the sample.
+    """
+    if inputs is None or verdict is None:
+        return
+    if inputs.endless is not None and inputs.order == "shuffled":
+        yield Advice.of("inputs-in-order", inputs=MOST_OF_ITERATOR)
+    if verdict.outcome is Outcome.WITHIN and calls < len(inputs):
+        yield Advice.of("some-inputs", called=calls, inputs=len(inputs))
 
 
 def advice_before_bursts(

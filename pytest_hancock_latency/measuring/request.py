@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import cycle, islice, repeat
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
 
 from ..errors import LatencyError, hides_frame
 from .answers import Look, Unfinished, finishing, finishing_coroutine, kind_of
+from .inputs import NOT_GIVEN, Call, Inputs, inputs_of
 
 if TYPE_CHECKING:
     from typing import Never
@@ -33,31 +34,28 @@ __tracebackhide__ = hides_frame
 
 AnswerT = TypeVar("AnswerT")
 FinishedT = TypeVar("FinishedT")
-Call = Callable[[], Any]
 Check = Callable[[Any], Any]
 Finish = Callable[[Any], Any]
 Function = Callable[..., Any]
 Failures = tuple[type[Exception], ...]
 """Exceptions that count as failed requests; all others are raised."""
-MOST_INPUTS: Final = 1_000_000
-"""More than a sample ever calls; an iterable with more inputs may be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A call without arguments to measure, with the sample's name and a check of its answers."""
 
-    call: Call
+    call: Call | Inputs
+    """What is called each time, or calls with inputs, which are made in turns."""
     name: str = ""
     check: Check | None = None
-    turns: tuple[Call, ...] = ()
-    """Calls to cycle through, starting with the first; if empty, `call` is always used."""
     look: Look = field(default_factory=Look, compare=False)
     """The look at the first answer, of the warm-up or without one of the sample."""
     _next: Iterator[Call] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_next", cycle(self.turns) if self.turns else repeat(self.call))
+        calls = self.call if isinstance(self.call, Inputs) else repeat(self.call)
+        object.__setattr__(self, "_next", iter(calls))
 
     def calls(self, count: int) -> Iterator[Call]:
         """Yield the next calls; each is picked outside the timed windows."""
@@ -65,7 +63,7 @@ class Request:
 
     def warming_up(self) -> Request:
         """Return a request with the same calls from the first one on, only to be looked at."""
-        return Request(self.call, check=self.look, turns=self.turns, look=self.look)
+        return Request(self.call, check=self.look, look=self.look)
 
     def looked_at(self) -> Request:
         """Return the request with its look before the check; both take the same next calls.
@@ -75,6 +73,11 @@ class Request:
         request = replace(self, check=after(self.look, self.check))
         object.__setattr__(request, "_next", self._next)
         return request
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What the calls get in turns, if they differ."""
+        return self.call if isinstance(self.call, Inputs) else None
 
     @property
     def is_checked(self) -> bool:
@@ -226,7 +229,7 @@ class Target:
     """The target of a sample, before it is known whether its answers must be awaited."""
 
     function: Function
-    calls: Sequence[Call]
+    call: Call | Inputs
     name: str = ""
     check: Check | None = None
     failures: Failures = ()
@@ -234,20 +237,18 @@ class Target:
 
     def request(self) -> Request:
         """Make the request of a plain function; its look raises `Unfinished` with the answer."""
-        look = self._look(refuses=False)
-        calls = self.calls
+        look, call = self._look(refuses=False), self.call
         if self.finish is not None:
             before = Look(refuses=False) if is_in_event_loop() else None
-            calls = [finishing(call, self.finish, before) for call in calls]
-        return self._request(calls, attempting, look)
+            call = wrapped(call, partial(finishing, finish=self.finish, look=before))
+        return self._request(call, attempting, look)
 
     def awaited_request(self) -> Request:
         """Make the request of a function whose answers are awaited."""
-        look = self._look(is_awaited=True)
-        calls = self.calls
+        look, call = self._look(is_awaited=True), self.call
         if self.finish is not None:
-            calls = [finishing_coroutine(call, self.finish) for call in calls]
-        return self._request(calls, attempting_coroutine, look)
+            call = wrapped(call, partial(finishing_coroutine, finish=self.finish))
+        return self._request(call, attempting_coroutine, look)
 
     def _look(self, *, refuses: bool = True, is_awaited: bool = False) -> Look:
         return Look(
@@ -258,38 +259,38 @@ class Target:
         )
 
     def _request(
-        self, calls: Sequence[Call], attempt: Callable[[Call, Failures], Call], look: Look
+        self, call: Call | Inputs, attempt: Callable[[Call, Failures], Call], look: Look
     ) -> Request:
-        kind = Request
-        if self.failures:
-            calls, kind = [attempt(call, self.failures) for call in calls], Attempted
-        turns = tuple(calls) if len(calls) > 1 else ()
-        return kind(calls[0], self.name, self.check, turns, look)
+        if not self.failures:
+            return Request(call, self.name, self.check, look)
+        attempts = wrapped(call, lambda each: attempt(each, self.failures))
+        return Attempted(attempts, self.name, self.check, look)
 
 
-def calls_with(
+def wrapped(call: Call | Inputs, wrap: Callable[[Call], Call]) -> Call | Inputs:
+    """Return what is to be called, with every call wrapped."""
+    return call.each(wrap) if isinstance(call, Inputs) else wrap(call)
+
+
+def call_with(
     function: Function,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     inputs: Iterable[Any] | None,
-) -> list[Call]:
-    """Return the calls of a sample: one, or one for each input, passed after the arguments.
+    order: Any,
+) -> Call | Inputs:
+    """Return what a sample calls; it passes each input after the arguments.
+
+    Without inputs, an order is an argument of the function.
 
     Raises:
-        LatencyError: there are no inputs or too many, or they are a string.
+        LatencyError: the inputs cannot be used.
     """
     if inputs is None:
-        return [called_with(function, args, kwargs)]
-    if isinstance(inputs, str | bytes) or not isinstance(inputs, Iterable):
-        raise LatencyError(
-            f"inputs={inputs!r} is not a list of inputs: write sample(function, inputs=[...])"
+        return called_with(
+            function, args, kwargs if order is NOT_GIVEN else {**kwargs, "order": order}
         )
-    arguments = list(islice(inputs, MOST_INPUTS + 1))
-    if not arguments:
-        raise LatencyError("inputs= is empty: sample(function, inputs=...) needs at least one")
-    if len(arguments) > MOST_INPUTS:
-        raise LatencyError(f"inputs= has more than {MOST_INPUTS} inputs, or is infinite")
-    return [partial(function, *args, argument, **kwargs) for argument in arguments]
+    return inputs_of(lambda each: partial(function, *args, each, **kwargs), inputs, order)
 
 
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -15,7 +15,8 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, TypeVarTuple, ov
 
 from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, did_you_mean, hides_frame
-from ..measuring.request import AnswerT, Call, FailureT, Function, called_with, require_function
+from ..measuring.inputs import Call
+from ..measuring.request import AnswerT, FailureT, Function, called_with, require_function
 from ..measuring.shapes.finished_load import SampleT
 
 __tracebackhide__ = hides_frame

@@ -17,11 +17,11 @@ from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
 from ..measuring.answers import Look, finishing, require_finish
 from ..measuring.clock import Clock, system_clock, wall_clock
+from ..measuring.inputs import NOT_GIVEN, Call, Order
 from ..measuring.patience import patience_of
 from ..measuring.plan import SharedTime
 from ..measuring.request import (
     AnswerT,
-    Call,
     Check,
     Failures,
     FailureT,
@@ -31,9 +31,9 @@ from ..measuring.request import (
     Load,
     Request,
     Target,
+    call_with,
     called_with,
     calls_of,
-    calls_with,
     is_coroutine_function,
     must_be_awaited,
     name_of,
@@ -113,6 +113,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], Any],
         inputs: Iterable[object] | None = ...,
+        order: object = ...,
         name: str = ...,
         check: Callable[[Any], object] | None = ...,
         failures: tuple[type[FailureT], ...] = ...,
@@ -127,6 +128,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], Awaitable[FinishedT]],
         inputs: Iterable[object] | None = ...,
+        order: object = ...,
         name: str = ...,
         check: Callable[[FinishedT], object] | None = ...,
         failures: tuple[type[FailureT], ...] = ...,
@@ -141,6 +143,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], FinishedT],
         inputs: Iterable[object] | None = ...,
+        order: object = ...,
         name: str = ...,
         check: Callable[[FinishedT], object] | None = ...,
         failures: tuple[type[FailureT], ...] = ...,
@@ -154,6 +157,7 @@ class Sampler:
         /,
         *args: object,
         inputs: Iterable[object] | None = ...,
+        order: object = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
         finish: None = ...,
@@ -168,6 +172,7 @@ class Sampler:
         /,
         *args: object,
         inputs: Iterable[object] | None = ...,
+        order: object = ...,
         name: str = ...,
         check: Callable[[AnswerT], object] | None = ...,
         finish: None = ...,
@@ -181,6 +186,7 @@ class Sampler:
         /,
         *args: Any,
         inputs: Iterable[Any] | None = None,
+        order: Any = NOT_GIVEN,
         name: str = "",
         check: Check | None = None,
         finish: Finish | None = None,
@@ -195,7 +201,10 @@ class Sampler:
 
         Args:
             inputs: each call gets the next one after `args`, starting over after the last; the
-                warm-up starts with the first one, too. The sample covers all inputs together.
+                warm-up starts with the first one, too. The sample covers all inputs together, and
+                is within its budget only after each of them, if they fit into the time.
+            order: of the inputs: "shuffled", each time they start over, and in every run alike, or
+                "given". An iterator of more than 10 000 inputs keeps its order.
             name: name of the sample, if a test has several.
             check: checks each return value outside the timed window; if it returns something false
                 (but not None) or raises AssertionError, the call is a failure and not an
@@ -211,15 +220,16 @@ class Sampler:
 
         Raises:
             LatencyError: `function` or `finish` is not a function, the name is already used, there
-                are no inputs, or return values would have to be awaited or iterated.
+                are no inputs, their order is unknown, or return values would have to be awaited or
+                iterated.
 
         ``sample(index.search, inputs=["a", "the", "zebra"], check=bool)``
         """
         require_function(function, "sample")
         require_finish(finish, "sample")
         warmed = self._warmed()
-        calls = calls_with(function, args, kwargs, inputs)
-        target = Target(function, calls, self._new(name), check, failures, finish)
+        call = call_with(function, args, kwargs, inputs, order)
+        target = Target(function, call, self._new(name), check, failures, finish)
         measured = self._loop().run(target, partial(self._judge, target.name), warmed)
         return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
 
@@ -561,6 +571,7 @@ class Sampler:
         self,
         *,
         inputs: Iterable[InputT],
+        order: Order = ...,
         name: str = ...,
         check: Check | None = ...,
         finish: Finish | None = ...,
@@ -617,6 +628,8 @@ class Sampler:
             return OpenLoopOptions(with_options(self.at_rate, keywords))
         if "requests" in keywords:
             return BurstOptions(with_options(self.burst, keywords))
+        if "inputs" not in keywords and "order" in keywords:
+            raise LatencyError("sample.options(): order= is that of inputs: give inputs= as well")
         if "inputs" in keywords:
             return InputOptions(with_options(self.__call__, keywords))
         return ClosedLoopOptions(with_options(self.__call__, keywords))

@@ -195,6 +195,20 @@ def _failed_answer(f: Figures) -> str:
     )
 
 
+def _inputs_in_order(f: Figures) -> str:
+    return (
+        f"inputs= gave more than {f['inputs']} inputs, so they kept their order: if slow ones come "
+        'together, a sample may miss them; pass a list, or say that it is meant with order="given"'
+    )
+
+
+def _some_inputs(f: Figures) -> str:
+    return (
+        f"{f['called']} of {f['inputs']} inputs called: the others did not fit into the time or "
+        "max_samples; raise time_limit, --latency-time or max_samples, or pass fewer inputs"
+    )
+
+
 def _quota(f: Figures) -> str:
     return (
         f"the container is limited to {f['cpus']:.2g} CPUs: the kernel pauses it when they are "
@@ -397,7 +411,9 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "single-core": lambda _: (
         "only one core is available: anything else that runs slows down the test"
     ),
+    "inputs-in-order": _inputs_in_order,
     "quota": _quota,
+    "some-inputs": _some_inputs,
     "throttled": _throttled,
     "unsteady-speed": _unsteady_speed,
     "no-reference-speed": _no_reference_speed,

@@ -424,5 +424,5 @@ def test_search(sample, warmup):
 
 def test_without_a_warm_up_each_input_is_used_once_before_it_is_used_again() -> None:
     inputs_of_calls: list[int] = []
-    sampler(warmup=0)(inputs_of_calls.append, inputs=[1, 2, 3])
+    sampler(warmup=0)(inputs_of_calls.append, inputs=[1, 2, 3], order="given")
     assert inputs_of_calls == [1, 2, 3, 1]

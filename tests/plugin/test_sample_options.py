@@ -52,7 +52,7 @@ def test_keywords_after_the_function_belong_to_the_function(sample: Sampler) -> 
 
 def test_inputs_are_the_last_argument_of_each_call(sample: Sampler) -> None:
     got: list[int] = []
-    sample.options(inputs=[1, 2, 3])(list.insert, got, 0)
+    sample.options(inputs=[1, 2, 3], order="given")(list.insert, got, 0)
     assert got == [1, 3, 2, 1]
 
 
@@ -103,7 +103,11 @@ def test_a_function_without_arguments_is_called_directly(
         (
             {"chekc": bool},
             "sample.options(): unknown option 'chekc' (did you mean \"check\"?): "
-            "must be any of inputs, name, check, finish, failures",
+            "must be any of inputs, order, name, check, finish, failures",
+        ),
+        (
+            {"order": "given"},
+            "sample.options(): order= is that of inputs: give inputs= as well",
         ),
         (
             {"requests": 3, "failures": (KeyError,)},

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import random
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Final
 
 import pytest
 
 from pytest_hancock_latency import LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
+from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.measuring.inputs import MOST_OF_ITERATOR
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
+from pytest_hancock_latency.reporting.advice import advice_text
 
 MS = 1_000_000
 BARE = Plan(warmup=2, samples=4, max_samples=20, attribution=False)
@@ -107,7 +111,7 @@ def test_each_call_gets_the_next_input_after_the_arguments() -> None:
     def search(index: str, word: str, *, limit: int) -> None:
         got.append((index, word, limit))
 
-    sampler()(search, "books", limit=3, inputs=iter("abc"))
+    sampler()(search, "books", limit=3, inputs=iter("abc"), order="given")
     warmed_up = [("books", word, 3) for word in "ab"]
     measured = [("books", word, 3) for word in "abca"]
     assert warmed_up + measured == got
@@ -119,9 +123,136 @@ def test_inputs_go_on_from_one_look_at_the_evidence_to_the_next(
     plan: Plan, how: dict[str, Any]
 ) -> None:
     got: list[int] = []
-    sample = sampler(plan=plan, p95="10s", p99="10s")(got.append, inputs=range(3), **how)
+    measure = sampler(plan=plan, p95="10s", p99="10s")
+    sample = measure(got.append, inputs=range(3), order="given", **how)
     assert got[-sample.n :] == [at % 3 for at in range(sample.n)]
     assert sample.n == 20
+
+
+def inputs_of_calls(inputs: Iterable[Any], plan: Plan, **how: Any) -> list[Any]:
+    """Return the inputs that were measured, in the order of the calls."""
+    got: list[Any] = []
+    sample = sampler(plan=plan)(got.append, inputs=inputs, **how)
+    return got[-sample.n :]
+
+
+THIRTY: Final = Plan(warmup=0, samples=30)
+LONG: Final = Plan(attribution=False)
+
+
+def test_inputs_are_shuffled_each_time_they_start_over() -> None:
+    got = inputs_of_calls(range(10), THIRTY)
+    passes = [got[:10], got[10:20], got[20:]]
+    assert [sorted(each) for each in passes] == [[*range(10)]] * 3
+    assert len({tuple(each) for each in [*passes, range(10)]}) == 4
+
+
+def test_the_order_of_inputs_is_that_of_every_run_whatever_a_test_seeds() -> None:
+    random.seed(5)
+    first = inputs_of_calls(range(10), THIRTY)
+    random.seed(6)
+    assert inputs_of_calls(range(10), THIRTY) == first
+
+
+def test_the_shared_generator_of_random_numbers_is_left_alone() -> None:
+    state = random.getstate()
+    inputs_of_calls(range(10), THIRTY)
+    assert random.getstate() == state
+
+
+def test_the_warm_up_begins_with_the_inputs_with_which_measuring_begins() -> None:
+    got: list[int] = []
+    sampler(plan=Plan(warmup=4, samples=4))(got.append, inputs=range(100))
+    assert got[:4] == got[4:]
+
+
+def test_an_iterator_that_does_not_end_keeps_its_order_and_repeats_nothing() -> None:
+    got: list[int] = []
+    sample = sampler(plan=Plan(warmup=5, samples=30))(got.append, inputs=itertools.count())
+    assert (got, sample.n) == ([*range(35)], 30)
+
+
+def test_an_iterator_of_more_inputs_than_are_taken_before_measuring_starts_over() -> None:
+    most = MOST_OF_ITERATOR
+    plan = Plan(warmup=0, samples=most + 3, time_limit_ns=60_000 * MS)
+    got = inputs_of_calls(iter(range(most + 1)), plan)
+    assert got == [*range(most + 1), 0, 1]
+
+
+@pytest.mark.parametrize("how", [{"failures": (KeyError,)}, {"finish": str}])
+def test_an_iterator_that_does_not_end_can_be_wrapped(how: dict[str, Any]) -> None:
+    assert inputs_of_calls(itertools.count(), THIRTY, **how) == [*range(30)]
+
+
+def test_an_argument_called_order_is_one_of_the_function_if_there_are_no_inputs() -> None:
+    assert sampler()(dict, order="C").answer == {"order": "C"}
+
+
+def test_a_pass_has_called_each_input_if_they_fit_into_the_time() -> None:
+    clock = ManualClock()
+    got: list[int] = []
+
+    def work(number: int) -> None:
+        got.append(number)
+        clock.advance(MS)
+
+    sample = sampler(clock, LONG, p95="2ms")(work, inputs=range(500))
+    assert (sample.within, set(got), sample.n) == (True, {*range(500)}, 500)
+    assert sample.measurement.advice == ()
+
+
+def test_inputs_after_which_a_pass_would_have_ended_can_show_that_the_limit_is_exceeded() -> None:
+    clock = ManualClock()
+
+    def work(ms: int) -> None:
+        clock.advance(ms * MS)
+
+    sample = sampler(clock, LONG, p95="15ms")(work, inputs=[1] * 100 + [40] * 100)
+    assert sample.verdict is not None
+    assert sample.verdict.outcome is Outcome.EXCEEDED
+
+
+def test_failed_calls_have_called_their_inputs() -> None:
+    clock = ManualClock()
+
+    def work(number: int) -> None:
+        clock.advance(MS)
+        if number % 2:
+            raise KeyError
+
+    measure = sampler(clock, LONG, p95="2ms", errors="90%")
+    sample = measure(work, inputs=range(400), failures=(KeyError,))
+    assert (sample.within, sample.n + sample.failed) == (True, 400)
+
+
+def test_inputs_that_do_not_fit_into_the_time_are_a_random_draw_and_counted() -> None:
+    clock = ManualClock()
+    measure = sampler(clock, LONG, p95="200ms")
+    sample = measure(lambda _: clock.advance(100 * MS), inputs=range(1000))
+    assert (sample.within, sample.n) == (True, 72)
+    assert [advice_text(each) for each in sample.measurement.advice] == [
+        "72 of 1000 inputs called: the others did not fit into the time or max_samples; raise "
+        "time_limit, --latency-time or max_samples, or pass fewer inputs (some-inputs)"
+    ]
+
+
+@pytest.mark.parametrize("order", [{}, {"order": "shuffled"}])
+def test_inputs_that_keep_their_order_unasked_say_so(order: dict[str, Any]) -> None:
+    clock = ManualClock()
+    measure = sampler(clock, LONG, p95="200ms")
+    sample = measure(lambda _: clock.advance(MS), inputs=itertools.count(), **order)
+    assert [advice_text(each) for each in sample.measurement.advice] == [
+        "inputs= gave more than 10000 inputs, so they kept their order: if slow ones come "
+        'together, a sample may miss them; pass a list, or say that it is meant with order="given"'
+        " (inputs-in-order)"
+    ]
+
+
+def test_inputs_whose_order_is_meant_say_nothing() -> None:
+    clock = ManualClock()
+    measure = sampler(clock, LONG, p95="200ms")
+    sample = measure(lambda _: clock.advance(MS), inputs=itertools.count(), order="given")
+    assert sample.measurement.advice == ()
 
 
 def test_coroutines_get_inputs_too() -> None:
@@ -131,7 +262,7 @@ def test_coroutines_get_inputs_too() -> None:
         got.append(number)
 
     async def test() -> None:
-        await sampler()(fetch, inputs=(7, 8, 9))
+        await sampler()(fetch, inputs=(7, 8, 9), order="given")
 
     asyncio.run(test())
     assert got == [7, 8, 7, 8, 9, 7]
@@ -144,7 +275,7 @@ def test_what_gives_something_to_await_gets_its_first_input_once_more() -> None:
         got.append(number)
 
     async def test() -> None:
-        await sampler()(lambda number: fetch(number=number), inputs=(7, 8, 9))
+        await sampler()(lambda number: fetch(number=number), inputs=(7, 8, 9), order="given")
 
     asyncio.run(test())
     assert got == [7, 7, 8, 7, 8, 9, 7]
@@ -158,23 +289,33 @@ def test_making_and_picking_inputs_takes_no_time_of_an_observation() -> None:
             clock.advance(50 * MS)
             yield number
 
-    sample = sampler(clock)(clock.advance, inputs=slow_to_make())
+    sample = sampler(clock)(clock.advance, inputs=slow_to_make(), order="given")
     assert sample.observations.wall_ns.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("inputs", "order", "message"),
     [
-        ([], "inputs= is empty: sample(function, inputs=...) needs at least one"),
-        ("abc", "inputs='abc' is not a list of inputs: write sample(function, inputs=[...])"),
-        (5, "inputs=5 is not a list of inputs: write sample(function, inputs=[...])"),
-        (itertools.count(), "inputs= has more than 1000000 inputs, or is infinite"),
+        ([], "given", "inputs= is empty: sample(function, inputs=...) needs at least one"),
+        (
+            "abc",
+            "given",
+            "inputs='abc' is not a list of inputs: write sample(function, inputs=[...])",
+        ),
+        (5, "given", "inputs=5 is not a list of inputs: write sample(function, inputs=[...])"),
+        (
+            range(1_000_001),
+            "given",
+            "inputs= has more than 1000000 inputs: pass some of them, or an iterator",
+        ),
+        ([1], "random", 'order=\'random\' is unknown: must be "shuffled" or "given"'),
+        ([1], None, 'order=None is unknown: must be "shuffled" or "given"'),
     ],
 )
-def test_invalid_inputs_are_refused_before_any_call(inputs: Any, message: str) -> None:
+def test_invalid_inputs_are_refused_before_any_call(inputs: Any, order: Any, message: str) -> None:
     measure, calls = sampler(), list[Any]()
     with pytest.raises(LatencyError) as refused:
-        measure(calls.append, inputs=inputs)
+        measure(calls.append, inputs=inputs, order=order)
     assert str(refused.value) == message
     assert (calls, measure.unfinished) == ([], ())
 

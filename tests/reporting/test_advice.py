@@ -34,6 +34,14 @@ SENTENCES = {
     Advice.of("takes-long", limit="p95", needed=72, interval_ns=300 * MS, requests=120): (
         "p95 needs 72 bursts of 120 requests, about 300 ms each: 21.6 s"
     ),
+    Advice.of("some-inputs", called=412, inputs=1000): (
+        "412 of 1000 inputs called: the others did not fit into the time or max_samples; raise "
+        "time_limit, --latency-time or max_samples, or pass fewer inputs"
+    ),
+    Advice.of("inputs-in-order", inputs=10_000): (
+        "inputs= gave more than 10000 inputs, so they kept their order: if slow ones come "
+        'together, a sample may miss them; pass a list, or say that it is meant with order="given"'
+    ),
     Advice.of("cap-samples", limit="p99", needed=354, max_samples=300): (
         "p99 needs 354 observations, but max_samples=300: raise it, or expect an "
         "inconclusive verdict"

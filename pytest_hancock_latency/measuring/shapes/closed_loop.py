@@ -21,6 +21,7 @@ from ..clock import Clock
 from ..diagnosis import (
     advice_before,
     advice_on,
+    advice_on_inputs,
     advice_on_long,
     advice_on_speed,
     pace_ns,
@@ -107,14 +108,17 @@ class Measuring:
         name: str,
         judge: SequentialJudge | None,
         warmup: tuple[int, ...],
-        look: Look | None = None,
+        request: Request | None = None,
     ) -> None:
-        """look: at the first answer; None for blocks, which have none."""
+        """request: None for blocks, which have neither inputs nor answers to look at."""
         self._plan, self._clock, self._watcher = loop.plan, loop.clock, loop.watcher
         self._name, self._title = name, titled(loop.plan.test, name)
         self._judge = judge
         self._warmup = warmup
-        self._look_at_answer = look or Look()
+        self._look_at_answer = request.look if request else Look()
+        self._inputs = request.inputs if request else None
+        if judge is not None and self._inputs is not None:
+            judge.inputs = len(self._inputs)
         self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
@@ -242,7 +246,13 @@ class Measuring:
         advice = advice_on(observations, self._warmup, times.arithmetic_ns, look.first_ns)
         collections = self._collector.since(self._begin)
         verdict = self._verdict(observations)
-        advice = (*look.advice, *advice_on_speed(verdict, self._plan.speed, times), *advice)
+        calls = len(observations) + self.taker.failures.total()
+        advice = (
+            *look.advice,
+            *advice_on_inputs(self._inputs, calls, verdict),
+            *advice_on_speed(verdict, self._plan.speed, times),
+            *advice,
+        )
         return Sample(
             name=self._name,
             observations=observations.without_circumstances(),
@@ -417,7 +427,7 @@ class ClosedLoop:
         """
         warmup = self._warm_up(request) if warmed is None else warmed
         looked_at = request.looked_at()
-        with Measuring(self, request.name, judge, warmup, request.look) as measuring:
+        with Measuring(self, request.name, judge, warmup, request) as measuring:
             for count, until in measuring.steps():
                 if request.look.is_over:
                     measuring.taker.take(request, count, until)
@@ -431,7 +441,7 @@ class ClosedLoop:
         """Measure a coroutine function in the running event loop, of any library."""
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
         looked_at = request.looked_at()
-        with Measuring(self, request.name, judge, warmup, request.look) as measuring:
+        with Measuring(self, request.name, judge, warmup, request) as measuring:
             for count, until in measuring.steps():
                 if request.look.is_over:
                     await take_awaiting(measuring.taker, request, count, until)

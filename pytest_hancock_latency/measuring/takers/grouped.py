@@ -75,7 +75,8 @@ class GroupedTaker(BareTaker):
 
     def _take_group(self, request: Request, count: int, until: int) -> None:
         self._probes.run()
-        request.call()  # fills the caches again
+        for call in request.calls(1):
+            call()  # fills the caches again
         position, opening = len(self), self._readings()
         super().take(request, count, min(until, self.clock() + GROUP_NS))
         self._keep_group(position, self._off_time_ns(opening))
