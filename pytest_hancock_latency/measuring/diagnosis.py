@@ -15,7 +15,7 @@ from ..core.duration import NS_PER_S
 from ..core.sample import Observations, Slow
 from ..core.verdict import Outcome, Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
-from .inputs import MOST_OF_ITERATOR, Inputs
+from .inputs import ITERATOR_LIMIT, Inputs
 
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
@@ -120,7 +120,7 @@ def advice_on_inputs(
     if inputs is None or verdict is None:
         return
     if inputs.endless is not None and inputs.order == "shuffled":
-        yield Advice.of("inputs-in-order", inputs=MOST_OF_ITERATOR)
+        yield Advice.of("inputs-in-order", inputs=ITERATOR_LIMIT)
     if verdict.outcome is Outcome.WITHIN and calls < len(inputs):
         yield Advice.of("some-inputs", called=calls, inputs=len(inputs))
 

@@ -20,9 +20,9 @@ Order = Literal["shuffled", "given"]
 
 NOT_GIVEN: Final = object()
 """Default of `order`, which belongs to the function where there are no inputs."""
-MOST: Final = 1_000_000
+LIST_LIMIT: Final = 1_000_000
 """Inputs of a list. A sample makes fewer calls, and each input takes a hundred bytes."""
-MOST_OF_ITERATOR: Final = 10_000
+ITERATOR_LIMIT: Final = 10_000
 """Inputs that are taken from an iterator before measuring. It may be endless, and may take time to
 make each of them."""
 _SEED: Final = 0
@@ -58,10 +58,10 @@ class Inputs:
             generator.shuffle(order)
             yield from order
 
-    def each(self, wrapped: Callable[[Call], Call]) -> Inputs:
+    def wrapped(self, wrap: Callable[[Call], Call]) -> Inputs:
         """Return these inputs with every call wrapped."""
-        endless = None if self.endless is None else map(wrapped, self.endless)
-        return Inputs([wrapped(call) for call in self.calls], self.order, endless)
+        endless = None if self.endless is None else map(wrap, self.endless)
+        return Inputs([wrap(call) for call in self.calls], self.order, endless)
 
 
 def inputs_of(called_with: Callable[[Any], Call], inputs: Iterable[Any], order: Any) -> Inputs:
@@ -81,15 +81,15 @@ def inputs_of(called_with: Callable[[Any], Call], inputs: Iterable[Any], order: 
         raise LatencyError(
             f"inputs={inputs!r} is not a list of inputs: write sample(function, inputs=[...])"
         )
-    if isinstance(inputs, Sized) and len(inputs) > MOST:
+    if isinstance(inputs, Sized) and len(inputs) > LIST_LIMIT:
         raise LatencyError(
-            f"inputs= has more than {MOST} inputs: pass some of them, or an iterator"
+            f"inputs= has more than {LIST_LIMIT} inputs: pass some of them, or an iterator"
         )
     iterator = iter(inputs)
-    most = MOST if isinstance(inputs, Sized) else MOST_OF_ITERATOR
-    first = [called_with(each) for each in islice(iterator, most + 1)]
+    limit = LIST_LIMIT if isinstance(inputs, Sized) else ITERATOR_LIMIT
+    first = [called_with(each) for each in islice(iterator, limit + 1)]
     if not first:
         raise LatencyError("inputs= is empty: sample(function, inputs=...) needs at least one")
-    if len(first) <= most:
+    if len(first) <= limit:
         return Inputs(first, order)
     return Inputs(order=order, endless=chain(first, map(called_with, iterator), cycle(first)))

@@ -269,7 +269,7 @@ class Target:
 
 def wrapped(call: Call | Inputs, wrap: Callable[[Call], Call]) -> Call | Inputs:
     """Return what is to be called, with every call wrapped."""
-    return call.each(wrap) if isinstance(call, Inputs) else wrap(call)
+    return call.wrapped(wrap) if isinstance(call, Inputs) else wrap(call)
 
 
 def call_with(

@@ -15,7 +15,7 @@ import pytest
 from pytest_hancock_latency import LatencyError, ManualClock, Sample, Sampler
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.verdict import Outcome
-from pytest_hancock_latency.measuring.inputs import MOST_OF_ITERATOR
+from pytest_hancock_latency.measuring.inputs import ITERATOR_LIMIT
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
@@ -173,7 +173,7 @@ def test_an_iterator_that_does_not_end_keeps_its_order_and_repeats_nothing() -> 
 
 
 def test_an_iterator_of_more_inputs_than_are_taken_before_measuring_starts_over() -> None:
-    most = MOST_OF_ITERATOR
+    most = ITERATOR_LIMIT
     plan = Plan(warmup=0, samples=most + 3, time_limit_ns=60_000 * MS)
     got = inputs_of_calls(iter(range(most + 1)), plan)
     assert got == [*range(most + 1), 0, 1]
