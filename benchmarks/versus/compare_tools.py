@@ -124,6 +124,7 @@ def measure(task: str, tool: str, condition: str, run: int) -> Result:
     }
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environ["HANCOCK_LATENCY_JSON"] = str(folder / "latency.json")
         if condition == "busy":
             stack.enter_context(spinning(SPINNERS, set(), 2 * TIMEOUT_S))
         if task == "load":
@@ -150,16 +151,18 @@ def measure(task: str, tool: str, condition: str, run: int) -> Result:
             for file in folder.glob(".codspeed/results_*.json")
             for row in json.loads(file.read_text())["benchmarks"]
         ]
+        passed = not done.returncode
+        inconclusive = passed and tool == "ours" and is_inconclusive(folder / "latency.json")
     if done.returncode not in (0, 1, 99):  # k6 exits with 99 if a threshold is crossed
         raise RuntimeError(f"{tool}, {task}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    outcome = "fails" if done.returncode else "passes"
-    if not done.returncode and tool == "ours" and _is_inconclusive(done.stdout):
-        outcome = "inconclusive"
+    outcome = "inconclusive" if inconclusive else "passes" if passed else "fails"
     return Result(task, tool, condition, run, outcome, seconds, means[0] if means else None)
 
 
-def _is_inconclusive(said: str) -> bool:
-    return "inconclusive" in said
+def is_inconclusive(artifact: Path) -> bool:
+    """Whether the verdict in an artifact of ours is inconclusive."""
+    (judged,) = json.loads(artifact.read_text(encoding="utf-8"))["samples"]
+    return bool(judged["outcome"] == "inconclusive")
 
 
 def load_command(tool: str, base: str, folder: Path) -> list[str]:
