@@ -1,6 +1,7 @@
-"""Six tasks with six tools: how long a verdict takes, and how often it is wrong.
+"""Six tasks with seven tools: how long a verdict takes, and how often it is wrong.
 
     python benchmarks/versus/compare_tools.py --results FILE [--runs 20] [--tools …] [--tasks …]
+        [--conditions …] [--check] [--json FILE]
 
 The code under test is `subject.py`; `suites/` has each task as a user of each tool writes it:
 
@@ -11,10 +12,22 @@ The code under test is `subject.py`; `suites/` has each task as a user of each t
 - fail-slow: one call, with the limit as its time limit
 - locust, k6: their own p99 limits, on a gunicorn with two workers, for the task *load*
 
-Each run is one of three conditions: *unchanged* code alone, unchanged code next to two processes
-that spin (*busy*), and code whose p99 is at *twice* its limit. A tool fails or passes; ours can
-also be inconclusive, which passes. Runs go round by round, each is appended to the results when it
-is there, and a stopped script goes on where it was. 20 runs take about three hours on two cores.
+Each run is one of five conditions:
+
+- unchanged: code at half of its limit or less, alone on the machine
+- busy: the same code, next to two processes that spin
+- xdist: the same code, under pytest-xdist with as many workers as cores, among tests that compute
+- compile: the same code, next to two processes that compile Python code
+- twice: code whose p99 (of the burst: p95) is at twice its limit, alone on the machine
+
+A load does not run under pytest-xdist. Nor do two of the tools: pytest-benchmark switches itself
+off there, and codspeed leaves out all tests but its own. A tool that is not installed is left out.
+
+A tool fails or passes; ours can also be inconclusive, which passes.
+
+Runs go round by round, each is appended to the results as soon as it ends, and a script that was
+stopped goes on where it was. 20 runs take about three and a half hours on two cores, half of them
+for ours.
 """
 
 from __future__ import annotations
@@ -29,8 +42,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -38,19 +53,26 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from goals import Goal, at_most, conclude, parser
-from machine import spinning
+from machine import compiling, spinning
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 SUITES: Final = HERE / "suites"
 RUNS: Final = 20
-SPINNERS: Final = 2
+PROCESSES: Final = 2
+"""Number of neighbours that spin or compile."""
 TIMEOUT_S: Final = 120
 LOAD_S: Final = 8
 USERS: Final = 4
 CODSPEED_ALLOWS: Final = 1.10
 TASKS: Final = ("function", "flask", "fastapi", "slow", "burst", "load")
-CONDITIONS: Final = ("unchanged", "busy", "twice")
+CONDITIONS: Final = ("unchanged", "busy", "xdist", "compile", "twice")
+NEIGHBOURS: Final = {
+    "busy": partial(spinning, PROCESSES, set(), 2 * TIMEOUT_S),
+    "compile": partial(compiling, PROCESSES, 2 * TIMEOUT_S),
+}
+XDIST: Final = ("ours", "by hand", "fail-slow")
+"""Tools that judge a test among others under pytest-xdist."""
 PLUGINS: Final = {
     "ours": ("ours", ("-p", "hancock_latency")),
     "by hand": ("by_hand", ()),
@@ -62,7 +84,16 @@ PLUGINS: Final = {
     "fail-slow": ("with_fail_slow", ("-p", "pytest_fail_slow")),
 }
 """Tools that are plugins of pytest: their suite and their options."""
-LOADS: Final = ("ours", "locust", "k6")
+MODULES: Final = {
+    "pytest-benchmark": "pytest_benchmark",
+    "codspeed": "pytest_codspeed",
+    "fail-slow": "pytest_fail_slow",
+    "locust": "locust",
+    "xdist": "xdist",
+}
+"""What has to be installed for a tool, or for a condition."""
+LOADS: Final = ("ours", "locust")
+"""Tools that judge a load that Locust makes."""
 NAMES: Final = {
     "ours": "**this plugin**",
     "by hand": "by hand",
@@ -93,15 +124,34 @@ class Result:
     """Of codspeed, which decides by comparing it."""
 
 
-def combinations(tools: Sequence[str], tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each task with each tool that has a suite for it."""
-    for task in tasks:
-        for tool in tools:
-            if task == "load":
-                if tool in LOADS and (tool != "k6" or k6()):
-                    yield task, tool
-            elif tool in PLUGINS and f"def test_{task}(" in suite(tool).read_text():
-                yield task, tool
+def cells(
+    tools: Sequence[str], tasks: Sequence[str], conditions: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Each condition with each task and tool that it can be measured with here."""
+    for condition in conditions:
+        for task in tasks:
+            for tool in tools:
+                if can_do(task, tool) and (condition != "xdist" or runs_under_xdist(task, tool)):
+                    yield condition, task, tool
+
+
+def can_do(task: str, tool: str) -> bool:
+    """Whether a tool is installed and has a suite for a task."""
+    if tool == "k6":
+        return task == "load" and k6() is not None
+    if task == "load":
+        return tool in LOADS and installed("locust")
+    return tool in PLUGINS and installed(tool) and f"def test_{task}(" in suite(tool).read_text()
+
+
+def runs_under_xdist(task: str, tool: str) -> bool:
+    """Whether a tool judges a task that pytest-xdist gives to one of its workers."""
+    return task != "load" and tool in XDIST and installed("xdist")
+
+
+def installed(name: str) -> bool:
+    """Whether what a tool or a condition needs can be imported."""
+    return name not in MODULES or find_spec(MODULES[name]) is not None
 
 
 def suite(tool: str) -> Path:
@@ -125,27 +175,23 @@ def measure(task: str, tool: str, condition: str, run: int) -> Result:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environ["HANCOCK_LATENCY_JSON"] = str(folder / "latency.json")
-        if condition == "busy":
-            stack.enter_context(spinning(SPINNERS, set(), 2 * TIMEOUT_S))
+        stack.enter_context(NEIGHBOURS.get(condition, nullcontext)())
         if task == "load":
-            base = stack.enter_context(served(environ))
-            command = load_command(tool, base, folder)
+            environ["BASE"] = stack.enter_context(served(environ))
+            command = load_command(tool, environ["BASE"])
         else:
-            shutil.copy(suite(tool), folder / "test_it.py")
-            shutil.copy(SUITES / "clients.py", folder / "conftest.py")
-            command = [sys.executable, "-m", "pytest", "-q", f"test_it.py::test_{task}"]
-            command += ["-p", "no:cacheprovider", *PLUGINS[tool][1]]
+            command = suite_command(task, tool, condition, folder)
         begin = time.perf_counter()
         done = subprocess.run(
             command,
             cwd=folder,
-            env={**environ, "BASE": base} if task == "load" else environ,
+            env=environ,
             capture_output=True,
             text=True,
             check=False,
             timeout=TIMEOUT_S,
         )
-        seconds = time.perf_counter() - begin
+        seconds = round(time.perf_counter() - begin, 2)
         means = [
             row["stats"]["mean_ns"]
             for file in folder.glob(".codspeed/results_*.json")
@@ -165,7 +211,19 @@ def is_inconclusive(artifact: Path) -> bool:
     return bool(judged["outcome"] == "inconclusive")
 
 
-def load_command(tool: str, base: str, folder: Path) -> list[str]:
+def suite_command(task: str, tool: str, condition: str, folder: Path) -> list[str]:
+    """One test of a suite, alone or among others, copied to a folder of its own."""
+    shutil.copy(suite(tool), folder / "test_it.py")
+    shutil.copy(SUITES / "clients.py", folder / "conftest.py")
+    tests, options = [f"test_it.py::test_{task}"], PLUGINS[tool][1]
+    if condition == "xdist":
+        shutil.copy(SUITES / "others.py", folder / "test_others.py")
+        tests = ["test_others.py::test_before", *tests, "test_others.py::test_after"]
+        options = (*options, "-p", "xdist", "-n", str(os.cpu_count()))
+    return [sys.executable, "-m", "pytest", "-q", *tests, "-p", "no:cacheprovider", *options]
+
+
+def load_command(tool: str, base: str) -> list[str]:
     """Four users for eight seconds."""
     if tool == "k6":
         return [str(k6()), "run", "--quiet", str(SUITES / FILES["k6"])]
@@ -316,13 +374,12 @@ def main() -> int:
     options.add_argument("--tasks", default=",".join(TASKS))
     options.add_argument("--conditions", default=",".join(CONDITIONS))
     chosen = options.parse_args()
-    pairs = list(combinations(chosen.tools.split(","), chosen.tasks.split(",")))
-    done = {(r.task, r.tool, r.condition, r.run) for r in read(chosen.results)}
+    names = (chosen.tools, chosen.tasks, chosen.conditions)
+    asked = list(cells(*(text.split(",") for text in names)))
+    done = {(r.condition, r.task, r.tool, r.run) for r in read(chosen.results)}
     for run in range(chosen.runs):
-        for condition in chosen.conditions.split(","):
-            for task, tool in pairs:
-                if (task, tool, condition, run) in done:
-                    continue
+        for condition, task, tool in asked:
+            if (condition, task, tool, run) not in done:
                 result = measure(task, tool, condition, run)
                 with chosen.results.open("a") as file:
                     file.write(json.dumps(asdict(result)) + "\n")

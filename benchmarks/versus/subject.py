@@ -29,7 +29,8 @@ SHARE_OF_BURST = 0.12
 _SLOW = os.environ.get("VERSUS_SLOW") == "1"
 
 
-def _spin(ms: float) -> None:
+def spin(ms: float) -> None:
+    """Computes for so many milliseconds of CPU time."""
     end = time.thread_time() + ms / 1000
     while time.thread_time() < end:
         pass
@@ -44,16 +45,16 @@ def _takes(task: str, usual: Callable[[], None], share: float = SHARE) -> None:
 
 def function() -> None:
     """Computes for 0.2 ms."""
-    _takes("function", lambda: _spin(0.2))
+    _takes("function", lambda: spin(0.2))
 
 
 def flask_app(task: str) -> Flask:
     """An application whose `/` takes what the task says."""
     usual = {
-        "flask": lambda: _spin(1.5),
+        "flask": lambda: spin(1.5),
         "slow": lambda: time.sleep(0.03),
-        "burst": lambda: _spin(1.0),
-        "load": lambda: _spin(1.5),
+        "burst": lambda: spin(1.0),
+        "load": lambda: spin(1.5),
     }[task]
     share = SHARE_OF_BURST if task == "burst" else SHARE
     app = Flask("subject")
@@ -78,7 +79,7 @@ def fastapi_app() -> object:
 
     @app.get("/")
     async def view() -> dict[str, str]:
-        _takes("fastapi", lambda: _spin(1.5))
+        _takes("fastapi", lambda: spin(1.5))
         return {"status": "ok"}
 
     return app

@@ -235,3 +235,14 @@ def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
         ("flask", "by hand"): 1,
     }
     assert made == figures("versus/compare_tools.py", tmp_path, *options)
+
+
+def test_only_tools_that_judge_under_xdist_are_compared_there(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    chosen = ("--tools", "ours,pytest-benchmark", "--tasks", "function", "--runs", "1")
+    options = (*chosen, "--conditions", "xdist,compile", "--results", str(results))
+    made = figures("versus/compare_tools.py", tmp_path, *options)
+    assert {row["tool"]: (row["xdist"], row["compile"]) for row in made["rows"]} == {
+        "ours": (1, 1),
+        "pytest-benchmark": (0, 1),
+    }
