@@ -1,7 +1,7 @@
 """Six tasks with seven tools: how long a verdict takes, and how often it is wrong.
 
     python benchmarks/versus/compare_tools.py --results FILE [--runs 20] [--tools …] [--tasks …]
-        [--conditions …] [--check] [--json FILE]
+        [--conditions …] [--drop …] [--check] [--json FILE]
 
 The code under test is `subject.py`; `suites/` has each task as a user of each tool writes it:
 
@@ -29,8 +29,8 @@ inconclusive. Each share has its exact 95 % interval (Clopper and Pearson, by
 `scipy.stats.binomtest`).
 
 Runs go round by round, each is appended to the results as soon as it ends, and a script that was
-stopped goes on where it was. 20 runs take about three and a half hours on two cores, half of them
-for ours.
+stopped goes on where it was. `--drop ours` removes the results of a tool whose rules have changed,
+and measures nothing. 20 runs take about three and a half hours on two cores, half of them for ours.
 """
 
 from __future__ import annotations
@@ -396,6 +396,12 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 
+def drop(results: Path, tools: Sequence[str]) -> None:
+    """Remove the results of some tools."""
+    kept = [asdict(result) for result in read(results) if result.tool not in tools]
+    results.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+
 def main() -> int:
     """Run what is missing, print the tables, check the goals."""
     options = parser(__doc__)
@@ -404,7 +410,11 @@ def main() -> int:
     options.add_argument("--tools", default=",".join([*PLUGINS, "locust", "k6"]))
     options.add_argument("--tasks", default=",".join(TASKS))
     options.add_argument("--conditions", default=",".join(CONDITIONS))
+    options.add_argument("--drop", help="remove the results of these tools, measure nothing")
     chosen = options.parse_args()
+    if chosen.drop:
+        drop(chosen.results, chosen.drop.split(","))
+        return 0
     names = (chosen.tools, chosen.tasks, chosen.conditions)
     asked = list(cells(*(text.split(",") for text in names)))
     done = {(r.condition, r.task, r.tool, r.run) for r in read(chosen.results)}

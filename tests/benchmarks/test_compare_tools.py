@@ -82,3 +82,12 @@ def test_the_goals_are_about_our_verdicts(file: Path) -> None:
         "our false alarms, compile 0; ours inconclusive, busy, % 35; ours missed 0; "
         "ours not caught, % 15; 2 of 7 goals missed",
     ]
+
+
+def test_dropping_a_tool_keeps_the_results_of_the_others(file: Path) -> None:
+    before = file.read_text(encoding="utf-8").splitlines()
+    ran = compare(file, "--drop", "ours,pytest-benchmark")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert file.read_text(encoding="utf-8").splitlines() == [
+        row for row in before if json.loads(row)["tool"] == "by hand"
+    ]
