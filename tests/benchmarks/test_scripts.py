@@ -225,6 +225,12 @@ def test_burst_characteristics(tmp_path: Path) -> None:
     assert all(row["verdict exceeded"] == 0 for row in made["rows"] if row["rate"] <= 1)
 
 
+def test_clusters(tmp_path: Path) -> None:
+    made = figures("clusters.py", tmp_path, "--trials", "4")
+    assert len(made["rows"]) == 12
+    assert all(row["within"] >= row["unseen"] for row in made["rows"])
+
+
 def test_comparing_tools_goes_on_where_it_stopped(tmp_path: Path) -> None:
     results = tmp_path / "results.jsonl"
     chosen = ("--tools", "ours,by hand", "--tasks", "flask", "--conditions", "twice", "--runs", "1")
