@@ -29,4 +29,5 @@ def test_slow(slow_client, sample):
 
 @latency_budget(p95=400)
 def test_burst(burst_app, sample):
-    sample.burst(lambda: burst_app.test_client().get("/"), requests=120, concurrency=24)
+    client = burst_app.test_client
+    sample.burst(lambda: client().get("/"), requests=120, concurrency=24, repeat="decided")
