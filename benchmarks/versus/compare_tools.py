@@ -31,7 +31,8 @@ inconclusive. Each share has its exact 95 % interval (Clopper and Pearson, by
 Pytest's cache is kept from run to run, as in a working folder: ours finds the speed of the machine
 there. Runs go round by round, each is appended to the results as soon as it ends, and a script that
 was stopped goes on where it was. `--drop ours` removes the results of a tool whose rules have
-changed, and measures nothing. 20 runs take about three and a half hours on two cores, half of them for ours.
+changed, and measures nothing. 20 runs take about three and a half hours on two cores, half of them
+for ours.
 """
 
 from __future__ import annotations
