@@ -6,12 +6,23 @@ set -euo pipefail
 : "${DUEL:?names the version to compare with}" "${ARTIFACTS:?names the folder for artifacts}"
 mkdir -p "$ARTIFACTS"
 
+# It may come from a stranger's pull request. No version begins with a dash, which would be an option.
+if [[ $DUEL == -* ]]; then
+  printf 'duel: %q is not a commit, branch or tag\n' "$DUEL" >&2
+  exit 2
+fi
+
 # actions/checkout fetches a single commit by default.
 if ! git rev-parse --quiet --verify --end-of-options "$DUEL^{commit}" >/dev/null; then
   branch=${DUEL#origin/}
-  git fetch --quiet --depth=1 origin "+refs/heads/$branch:refs/remotes/origin/$branch" ||
-    git fetch --quiet --depth=1 origin "$DUEL"
-  git rev-parse --quiet --verify --end-of-options "$DUEL^{commit}" >/dev/null || DUEL=FETCH_HEAD
+  # A name with a colon would be a place to fetch into. What cannot be fetched may be a folder or a
+  # version of a package.
+  if git check-ref-format "refs/heads/$branch" &&
+    { git fetch --quiet --depth=1 --end-of-options origin \
+        "+refs/heads/$branch:refs/remotes/origin/$branch" ||
+      git fetch --quiet --depth=1 --end-of-options origin "$DUEL"; }; then
+    git rev-parse --quiet --verify --end-of-options "$DUEL^{commit}" >/dev/null || DUEL=FETCH_HEAD
+  fi
 fi
 
 options=()

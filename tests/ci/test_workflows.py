@@ -189,6 +189,32 @@ def test_another_command_may_be_the_gate(project: Path) -> None:
     assert (ran.returncode, ran.stdout) == (1, "artifacts\n")
 
 
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("--upload-pack=touch ran", r"duel: --upload-pack=touch\ ran is not a commit"),
+        ("-v", "duel: -v is not a commit"),
+        ("main:refs/heads/other", "hancock-latency: 'main:refs/heads/other' is not a commit"),
+        ("nowhere", "hancock-latency: 'nowhere' is not a commit, branch or tag"),
+    ],
+)
+def test_a_version_that_is_none_is_neither_an_option_nor_a_place_to_fetch_into(
+    project: Path, version: str, said: str
+) -> None:
+    git(project, "init", "-q", "-b", "main")
+    git(project, "commit", "-q", "--allow-empty", "-m", "main")
+    git(project, "remote", "add", "origin", str(project))
+    environ = {**os.environ, "DUEL": version, "ARTIFACTS": "artifacts"}
+    ran = subprocess.run(
+        ["bash", DUEL], cwd=project, env=environ, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert not (project / "ran").exists()
+    branches = git(project, "for-each-ref", "--format=%(refname)", "refs/heads")
+    assert branches.split() == ["refs/heads/main"]
+    assert said in ran.stderr
+
+
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="a duel needs POSIX")
 def test_the_duel_fetches_the_branch_and_writes_its_files(
