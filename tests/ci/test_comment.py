@@ -181,6 +181,50 @@ def test_a_table_that_github_would_refuse_for_its_length_is_cut_at_a_line(github
     assert body.endswith("| a row |\n\nThe rest is in the job summary.\n\n")
 
 
+def test_a_table_of_a_single_long_line_is_cut_as_well(github: GitHub) -> None:
+    github.summary("é" * 70_000)
+    github.post()
+    ((_, _, body),) = github.written
+    assert body == f"{MARKER}\n{'é' * 60_000}\n\nThe rest is in the job summary.\n\n"
+
+
+def test_a_link_in_place_of_the_table_is_not_followed(github: GitHub) -> None:
+    summary = github.folder / "summary.md"
+    summary.unlink()
+    summary.symlink_to("/proc/self/environ")
+    assert [f"no comment: {summary} is a link"] == github.post()
+    assert github.asked == []
+
+
+def test_a_folder_or_pipe_in_place_of_the_table_is_not_read(github: GitHub) -> None:
+    summary = github.folder / "summary.md"
+    summary.unlink()
+    os.mkfifo(summary)
+    assert [f"no comment: {summary} is not a file"] == github.post()
+    summary.unlink()
+    summary.mkdir()
+    assert [f"no comment: {summary} is not a file"] == github.post()
+
+
+def test_a_table_that_is_not_in_utf_8_is_posted_as_far_as_it_can_be_read(github: GitHub) -> None:
+    (github.folder / "summary.md").write_bytes(b"caf\xe9\n")
+    github.post()
+    assert [("POST", COMMENTS, f"{MARKER}\ncaf\ufffd\n")] == github.written
+
+
+def test_an_answer_of_github_that_is_not_json_is_a_warning(github: GitHub) -> None:
+    github.answers[f"GET {COMMENTS}"] = "<html>\n::error::x"
+    assert github.post() == [
+        "::warning title=latency table not posted::"
+        "the answer of GitHub is not JSON: Expecting value: line 1 column 1 (char 0)"
+    ]
+
+
+def test_the_run_of_a_deleted_fork_posts_nothing(github: GitHub) -> None:
+    github.event("workflow_run", workflow_run={**RUN, "head_repository": None})
+    assert github.post() == ["no comment: the repository of the run has been deleted"]
+
+
 def test_a_name_that_could_end_the_marker_is_refused(github: GitHub) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         github.post(name="--> <b>")

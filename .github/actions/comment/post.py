@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,10 +36,13 @@ def main(environ: Mapping[str, str]) -> None:
         warn(" ".join(error.stderr.split()) or f"gh ended with exit code {error.returncode}")
     except FileNotFoundError as error:
         warn(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        warn(f"the answer of GitHub is not JSON: {error}")
 
 
 def warn(text: str) -> None:
-    print(f"::warning title=latency table not posted::{text.replace('%', '%25')}")
+    escaped = " ".join(text.split()).replace("%", "%25")
+    print(f"::warning title=latency table not posted::{escaped}")
 
 
 def post(environ: Mapping[str, str]) -> str:
@@ -62,13 +66,34 @@ def marker_of(name: str) -> str:
 
 
 def body_of(summaries: Sequence[Path], marker: str) -> str:
-    texts = [path.read_text(encoding="utf-8").strip() for path in summaries if path.is_file()]
-    text = "\n\n".join(text for text in texts if text)
+    text = "\n\n".join(text for text in map(text_of, summaries) if text)
     if not text:
         raise NotPosted(f"{summaries[0]} has no table")
     if len(text) > LONGEST:
-        text = text[:LONGEST].rpartition("\n")[0] + REST
+        cut = text[:LONGEST]
+        text = (cut.rpartition("\n")[0] or cut) + REST
     return f"{marker}\n{text}\n"
+
+
+def text_of(path: Path) -> str:
+    """The text of a summary, as far as it can be posted; nothing if there is none.
+
+    In a workflow of one job, tests of the pull request write it: a link could lead to any file that
+    this step may read, among them its own environment with the token.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        file = os.open(path, flags)
+    except OSError:
+        if path.is_symlink():
+            raise NotPosted(f"{path} is a link") from None
+        return ""
+    if path.is_symlink() or not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise NotPosted(f"{path} is not a file")
+    with open(file, "rb") as opened:
+        content = opened.read(4 * LONGEST + 4)  # a character has up to four bytes
+    return content.decode(errors="replace").strip()
 
 
 def number_of(name: str, event: Mapping[str, Any], repository: str) -> int:
@@ -89,6 +114,8 @@ def number_of(name: str, event: Mapping[str, Any], repository: str) -> int:
 
 def number_of_run(run: Mapping[str, Any], repository: str) -> int:
     """The open pull request whose newest commit the run has measured."""
+    if run["head_repository"] is None:
+        raise NotPosted("the repository of the run has been deleted")
     owner = run["head_repository"]["owner"]["login"]
     head = {"state": "open", "head": f"{owner}:{run['head_branch']}"}
     for request in gh("GET", f"repos/{repository}/pulls", **head):
