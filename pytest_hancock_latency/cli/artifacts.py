@@ -18,6 +18,7 @@ from ..files.artifact import artifacts_in
 from ..reporting.columns import COLUMNS, Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
 from ..reporting.table import with_small_print
+from ..reporting.wording import without_commands
 from ..reporting.writer import write_whole
 
 _MOST_NAMES: Final = 12
@@ -149,7 +150,7 @@ def _print(text: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for terminals that lack our characters
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(without_commands(text))
         sys.stdout.flush()
     except BrokenPipeError:
         _give_up()

@@ -16,6 +16,7 @@ from ..core.record import Record
 from .columns import COLUMNS
 from .wording import printable
 
+_FORMULA = ("=", "+", "-", "@")
 _OF_HISTOGRAM = ("min", "mean", "stddev")
 
 
@@ -34,13 +35,19 @@ def csv_text(records: Sequence[Record], *_: object) -> str:
     return text.getvalue()
 
 
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    shown = printable(text)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+
+
 def _row(record: Record, quantiles: Sequence[str], limits: Sequence[str]) -> dict[str, Any]:
     measurement, own_limits = record.measurement, _limits(record)
     ops = COLUMNS["ops"].value(record)
     statistics = {name: COLUMNS[name].value(record) for name in _OF_HISTOGRAM}
     return {
-        "test": printable(record.test),
-        "name": printable(record.name),
+        "test": _cell(record.test),
+        "name": _cell(record.name),
         "outcome": record.outcome,
         "n": record.n,
         "failures": sum(record.failures.values()),
@@ -55,8 +62,8 @@ def _row(record: Record, quantiles: Sequence[str], limits: Sequence[str]) -> dic
         "loop": measurement.loop,
         "elapsed_ns": measurement.elapsed_ns,
         "started_unix_s": measurement.started_unix_s,
-        "budget_name": printable(record.budget_name or ""),
-        "worker": printable(record.worker or ""),
+        "budget_name": _cell(record.budget_name or ""),
+        "worker": _cell(record.worker or ""),
         "attempt": record.attempt,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
@@ -100,18 +101,33 @@ def causes_text(slow: Slow) -> str:
     return causes or "the machine did not interfere: the code is slow"
 
 
+_HASHES: Final = re.compile(r"#(?=#(?:|vso|teamcity)\[)", re.IGNORECASE)
+_COMMAND: Final = re.compile(rf"^(?=\s*::)|{_HASHES.pattern}", re.IGNORECASE)
+"""What the runners of GitHub, Azure and TeamCity obey in a log: two colons at the beginning of a
+line, and two hashes with a bracket anywhere in it."""
+
+
 def printable(text: str) -> str:
     r"""Return a text on one line, with control and other unprintable characters escaped.
 
     Line breaks become spaces. Control characters, direction marks and lone surrogates become
-    ``\x1b``, ``\u202e`` and so on.
+    ``\x1b``, ``\u202e`` and so on. What a CI runner would obey as a command gets a backslash.
     """
-    line = " ".join(text.splitlines())
+    line = _COMMAND.sub(lambda found: f"{found[0]}\\", " ".join(text.splitlines()))
     if line.isprintable():
         return line
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line
     )
+
+
+def without_commands(document: str) -> str:
+    """Return a document in which no CI runner finds a command, with the same content.
+
+    In JSON and TOML, where names are as they are, a hash becomes an escape of it; other documents
+    have none left.
+    """
+    return _HASHES.sub(r"\\u0023", document)
 
 
 def change_words(ratio: float) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import Final
 from xml.etree import ElementTree
 
 import pytest
@@ -20,11 +24,12 @@ from pytest_hancock_latency.reporting.comparison import (
     Compared,
     comparison_text,
 )
+from pytest_hancock_latency.reporting.csv_table import csv_text
 from pytest_hancock_latency.reporting.junit import junit_properties, junit_text
 from pytest_hancock_latency.reporting.markdown import summary_markdown
 from pytest_hancock_latency.reporting.suggestions import suggestions_markers, suggestions_toml
 from pytest_hancock_latency.reporting.table import summary_text
-from pytest_hancock_latency.reporting.wording import printable
+from pytest_hancock_latency.reporting.wording import printable, without_commands
 from pytest_hancock_latency.runs.baseline import judged_change
 from pytest_hancock_latency.runs.suggestion import suggest
 
@@ -135,3 +140,62 @@ def test_a_name_does_not_mention_users_in_a_pull_request(name: str, shown: str) 
     text = summary_markdown([replace(gold.record("became_slow"), test=name)])
     assert f"\n**{shown}**\n" in text
     assert f"\n| {shown} |" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("::stop-commands::x", r"\::stop-commands::x"),
+        ("\n ::set-output name=a::b", r"\  ::set-output name=a::b"),
+        ("##vso[task.setvariable variable=A]b", r"#\#vso[task.setvariable variable=A]b"),
+        ("GET /a ##VSO[a]", r"GET /a #\#VSO[a]"),
+        ("a ##[group]b", r"a #\#[group]b"),
+        ("###[error]", r"##\#[error]"),
+        ("##teamcity[buildStop]", r"#\#teamcity[buildStop]"),
+        ("tests/a.py::test ## [x] #[y]", "tests/a.py::test ## [x] #[y]"),
+    ],
+)
+def test_what_a_ci_runner_would_obey_gets_a_backslash(name: str, shown: str) -> None:
+    assert shown == printable(name)
+
+
+COMMANDS: Final = ("::stop-commands::x", "##vso[task.setvariable variable=A]b", "##[group]c")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "render",
+    [
+        lambda record: summary_text([record]),
+        lambda record: summary_markdown([record]),
+        lambda record: details([record]) + headlines([record]),
+        lambda record: "\n".join(annotation_lines([record], {})),
+        lambda record: suggestions_markers([suggest(record, Fraction(1, 5))], Fraction(1, 5), None),
+        lambda record: csv_text([record]),
+        lambda record: junit_text([record]),
+        compared,
+    ],
+    ids=["text", "markdown", "failing", "github", "markers", "csv", "junit", "compare"],
+)
+def test_no_name_is_a_command_in_the_log_of_a_ci_runner(
+    render: Callable[[Record], str], command: str
+) -> None:
+    text = render(odd(command))
+    assert command not in text or not command.startswith("##")
+    assert [line for line in text.splitlines() if line.strip().startswith(command)] == []
+
+
+def test_a_document_on_the_terminal_has_the_same_content_without_commands() -> None:
+    document = json.dumps({name: name for name in COMMANDS})
+    shown = without_commands(document)
+    assert json.loads(shown) == json.loads(document)
+    assert [name for name in COMMANDS if name in shown] == ["::stop-commands::x"]
+    toml = '[budgets."GET ##[group]"]\np95 = 10\n'
+    assert tomllib.loads(without_commands(toml)) == tomllib.loads(toml)
+    assert "##[" not in without_commands(toml)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", " =1"])
+def test_no_spreadsheet_takes_a_name_for_a_formula(name: str) -> None:
+    (cells,) = csv.DictReader(io.StringIO(csv_text([odd(name)])))
+    assert cells["name"] == f"'{name}"
