@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +29,8 @@ from ..runs.merging import judged_anew
 from .artifacts import add_output, exit_code, put, session_of, titles
 
 PROMETHEUS: Final = "prometheus"
+PROMETHEUS_TOKEN: Final = "HANCOCK_LATENCY_PROMETHEUS_TOKEN"
+_HEADER: Final = re.compile(r"(?P<name>[\w!#$%&'*+.^`|~-]+):[ \t]*(?P<value>[ -~]+)", re.ASCII)
 
 if TYPE_CHECKING:
     from .report import Commands
@@ -131,6 +135,13 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         group.add_argument(option, metavar="TEXT" if "-" in option[2:] else "CONDITION", help=text)
     group.add_argument("--url", help="prometheus: its address, such as http://127.0.0.1:9090")
     group.add_argument(
+        "--header",
+        metavar="HEADER",
+        action="append",
+        help="prometheus: a header of the request, such as 'X-Scope-OrgID: 7'; a bearer token is "
+        f"taken from the environment variable {PROMETHEUS_TOKEN}",
+    )
+    group.add_argument(
         "--query",
         metavar="PROMQL",
         help="prometheus: a query for native histograms, or for classic buckets with their label "
@@ -145,7 +156,8 @@ def _run_import(options: argparse.Namespace) -> int:
     else:
         budgets = dict(read_budgets(options.budgets))
     if options.source == PROMETHEUS:
-        query = PrometheusQuery(options.url, options.query, options.unit or "s")
+        headers = _headers(options.header or ())
+        query = PrometheusQuery(options.url, options.query, options.unit or "s", headers)
         judged = prometheus_records(query, budgets, of_all)
     else:
         settings = _import_settings(options)
@@ -188,8 +200,21 @@ def _check_inputs(options: argparse.Namespace) -> None:
             raise SettingError(f"--from {PROMETHEUS} needs --url and --query")
     elif not options.artifacts:
         raise SettingError("no FILE is given")
-    elif options.url or options.query:
-        raise SettingError(f"--url and --query are only for --from {PROMETHEUS}")
+    elif options.url or options.query or options.header:
+        raise SettingError(f"--url, --query and --header are only for --from {PROMETHEUS}")
+
+
+def _headers(texts: Sequence[str]) -> dict[str, str]:
+    """Return the headers of a request to Prometheus, with the token of the environment."""
+    headers = {}
+    if token := os.environ.get(PROMETHEUS_TOKEN, "").strip():
+        headers["Authorization"] = f"Bearer {token}"
+    for number, text in enumerate(texts, 1):
+        found = _HEADER.fullmatch(text.strip())
+        if found is None:  # the text may be a secret
+            raise SettingError(f"--header number {number} is not a header: write 'NAME: VALUE'")
+        headers[found["name"].capitalize()] = found["value"]
+    return headers
 
 
 def _import_settings(options: argparse.Namespace) -> ImportSettings:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from ..core.budget import Terms
@@ -59,6 +60,39 @@ class PrometheusQuery:
     text: str
     unit: str = "s"
     """Unit of the observed latencies."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the request, such as a token."""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without a user and password."""
+        scheme, _, host = self._parts
+        return f"{scheme}{host}"
+
+    def request(self) -> Request:
+        """Return the request, with the user and password of the URL.
+
+        Where Prometheus redirects it to gets neither these nor the headers.
+        """
+        address = f"{self.shown_url.rstrip('/')}/api/v1/query"
+        request = Request(address, data=urlencode({"query": self.text}).encode())
+        request.add_header("Accept", "application/json")
+        _, user, _ = self._parts
+        if user:
+            encoded = b64encode(unquote(user).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {encoded}")
+        for name, value in self.headers.items():
+            request.add_unredirected_header(name, value)
+        return request
+
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        """The scheme, user with password, and the rest; a password may have any character."""
+        scheme, slashes, rest = self.url.partition("//")
+        if not slashes:
+            scheme, rest = "", self.url
+        user, _, host = rest.rpartition("@")
+        return f"{scheme}{slashes}", user, host
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +130,15 @@ def prometheus_records(
             for name in sorted(owned)
         ]
     except ImportedFileError as error:
-        raise ImportedFileError(f"{query.url}: {error!s:.{_LONGEST_MESSAGE}}") from None
+        raise ImportedFileError(f"{query.shown_url}: {error!s:.{_LONGEST_MESSAGE}}") from None
 
 
 def _ask(query: PrometheusQuery) -> object:
     """Return the answer of the HTTP API to an instant query."""
     if urlsplit(query.url).scheme not in ("http", "https"):
         raise ImportedFileError("is not a URL: it has to begin with http:// or https://")
-    request = Request(
-        f"{query.url.rstrip('/')}/api/v1/query",
-        data=urlencode({"query": query.text}).encode(),
-        headers={"Accept": "application/json"},
-    )
     try:
-        with urlopen(request, timeout=_PATIENCE_S) as response:
+        with urlopen(query.request(), timeout=_PATIENCE_S) as response:
             content = response.read(LARGEST + 1)
     except HTTPError as error:
         content = error.read(LARGEST)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -38,16 +39,37 @@ def classic(counts: dict[str, str], **labels: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def answering(content: object, status: int = 200) -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a server with one answer, and the queries that it was asked."""
+def answering(
+    content: object,
+    status: int = 200,
+    *,
+    received: list[Message] | None = None,
+    location: str | None = None,
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of a server with one answer, and the queries that it was asked.
+
+    Args:
+        received: gets the headers of each request.
+        location: where the answer leads to.
+    """
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     queries: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer()
+
         def do_POST(self) -> None:
             form = self.rfile.read(int(self.headers["Content-Length"])).decode()
             queries.append(f"{self.path} {parse_qs(form)['query'][0]}")
+            self.answer()
+
+        def answer(self) -> None:
+            if received is not None:
+                received.append(self.headers)
             self.send_response(status)
+            if location is not None:
+                self.send_header("Location", location)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

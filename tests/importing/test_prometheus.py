@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,87 @@ def test_the_query_is_sent_as_it_is() -> None:
             PrometheusQuery(f"{url}/", 'm{a="é+b"} - m offset 1d'), {}, parse_limits("p50=1s")
         )
     assert queries == ['/api/v1/query m{a="é+b"} - m offset 1d']
+
+
+def authorization(url: str, **headers: str) -> str | None:
+    """Return the header that a server gets."""
+    received: list[Message] = []
+    with answering(vector(native([FAST])), received=received) as (address, _):
+        url = url.replace("HOST", address.removeprefix("http://"))
+        prometheus_records(PrometheusQuery(url, "m", "s", headers), {}, parse_limits("p50=1s"))
+    return received[0]["Authorization"]
+
+
+def test_user_and_password_of_the_url_and_a_token_are_sent() -> None:
+    assert authorization("http://HOST") is None
+    basic = b64encode(b"me:a/b@c").decode()
+    assert f"Basic {basic}" == authorization("http://me:a%2Fb%40c@HOST")
+    assert authorization("http://HOST", Authorization="Bearer token") == "Bearer token"
+
+
+def test_a_redirection_gets_no_secret() -> None:
+    received: list[Message] = []
+    with (
+        answering(vector(native([FAST])), received=received) as (elsewhere, _),
+        answering("", 302, location=f"{elsewhere}/api") as (url, _),
+    ):
+        with_password = url.replace("//", "//me:secret@")
+        query = PrometheusQuery(with_password, "m", "s", {"X-Scope-Orgid": "7"})
+        prometheus_records(query, {}, parse_limits("p50=1s"))
+    assert (received[0]["Authorization"], received[0]["X-Scope-Orgid"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@127.0.0.1:1",
+        "http://me:secret/@127.0.0.1:1",
+        "http://me:sec@ret@127.0.0.1:1",
+    ],
+)
+def test_no_message_has_the_password_of_the_url(url: str) -> None:
+    with pytest.raises(ImportedFileError) as refused:
+        prometheus_records(PrometheusQuery(url, "m"), {}, None)
+    assert str(refused.value) == (
+        "http://127.0.0.1:1: no answer from Prometheus: Connection refused"
+    )
+
+
+def test_no_message_has_the_password_of_what_is_not_a_url() -> None:
+    with pytest.raises(ImportedFileError) as refused:
+        prometheus_records(PrometheusQuery("me:secret@127.0.0.1:1", "m"), {}, None)
+    assert str(refused.value) == (
+        "127.0.0.1:1: is not a URL: it has to begin with http:// or https://"
+    )
+
+
+def test_the_token_of_the_environment_and_other_headers_are_sent(
+    command: Command,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HANCOCK_LATENCY_PROMETHEUS_TOKEN", "abc")
+    received: list[Message] = []
+    with answering(vector(native([FAST])), received=received) as (url, _):
+        asked = ("gate", "--from", "prometheus", "--url", url, "--query", "m", "--budget", "p50=1s")
+        command(*asked, "--header", "X-Scope-OrgID: 7")
+        command(*asked, "--header", "authorization: Basic Zm9v")
+    assert [(each["Authorization"], each["X-Scope-OrgID"]) for each in received] == [
+        ("Bearer abc", "7"),
+        ("Basic Zm9v", None),
+    ]
+
+
+@pytest.mark.parametrize("header", ["secret", "a b: c", "X: a\r\nY: b", ": a"])
+def test_what_is_not_a_header_is_refused_without_its_text(
+    command: Command,  # noqa: F811
+    header: str,
+) -> None:
+    asked = ("gate", "--from", "prometheus", "--url", "http://127.0.0.1:1", "--query", "m")
+    ended = command(*asked, "--budget", "p50=1s", "--header", "A: b", "--header", header)
+    assert ended.code == 2
+    assert ended.err == (
+        "hancock-latency: --header number 2 is not a header: write 'NAME: VALUE'\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,7 +332,7 @@ def test_a_bucket_with_the_limit_counts_against_each_verdict(
         ([], "no FILE is given"),
         (
             ["a.csv", "--from", "csv", "--url", "http://x"],
-            "--url and --query are only for --from prometheus",
+            "--url, --query and --header are only for --from prometheus",
         ),
     ],
 )
