@@ -317,9 +317,10 @@ def attribute(
     latency = c.wall - own - tree - unseen - disk - queue - stolen
     slowed = np.minimum(c.tree_cpu, latency) * (1 - 1 / c.slowness)
     by_quota = (windows.throttled > _MOSTLY * windows.foreign)[c.window]
+    # In the child of a call that forks, counters are those of another process, and may go back.
     return Attribution(
-        attributed=np.asarray(np.rint(latency - slowed), dtype=np.int64),
-        at_most=np.asarray(np.rint(at_most), dtype=np.int64),
+        attributed=np.clip(np.rint(latency - slowed), 0, c.wall).astype(np.int64),
+        at_most=np.clip(np.rint(at_most), 0, c.wall).astype(np.int64),
         excused={
             WAITED: np.where(by_quota, 0, own),
             TREE_WAITED: np.where(by_quota, 0, tree),

@@ -19,6 +19,7 @@ from pytest_hancock_latency.core.attribution import (
     TREE_WAITED,
     UNSEEN,
     WAITED,
+    Attribution,
     Brackets,
     Circumstances,
     Windows,
@@ -308,17 +309,42 @@ def test_at_most_what_the_code_took_is_not_divided_by_the_slowness() -> None:
     assert (found.attributed.tolist(), found.at_most.tolist()) == ([4 * MS], [8 * MS])
 
 
-@given(
-    hnp.arrays(np.int64, (6, 20), elements=st.integers(0, 10**10)),
-    hnp.arrays(np.float64, 20, elements=st.floats(1, 100)),
-    hnp.arrays(np.bool_, (2, 20)),
-    hnp.arrays(np.float64, 3, elements=st.floats(0, 10**11)),
-)
+SLOWNESS = hnp.arrays(np.float64, 20, elements=st.floats(1, 100))
+FLAGS = hnp.arrays(np.bool_, (2, 20))
+FOREIGN = hnp.arrays(np.float64, 3, elements=st.floats(0, 10**11))
+
+
+@given(hnp.arrays(np.int64, (6, 20), elements=st.integers(0, 10**10)), SLOWNESS, FLAGS, FOREIGN)
 def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_add_up(
     ns: np.ndarray, slowness: np.ndarray, flags: np.ndarray, foreign: np.ndarray
 ) -> None:
+    result = attribute(any_circumstances(ns, slowness, flags), any_windows(foreign))
+    wall = ns[0]
+    assert_between_nothing_and(wall, result)
+    total = sum(result.excused.values())
+    np.testing.assert_allclose(wall - total, result.attributed, atol=1)
+
+
+@given(
+    hnp.arrays(np.int64, (6, 20), elements=st.integers(-(10**10), 10**10)), SLOWNESS, FLAGS, FOREIGN
+)
+def test_attributed_latency_is_so_even_if_counters_go_back(
+    ns: np.ndarray, slowness: np.ndarray, flags: np.ndarray, foreign: np.ndarray
+) -> None:
+    ns[0] = abs(ns[0])
+    result = attribute(any_circumstances(ns, slowness, flags), any_windows(foreign))
+    assert_between_nothing_and(ns[0], result)
+
+
+def assert_between_nothing_and(wall: np.ndarray, result: Attribution) -> None:
+    for latency in (result.attributed, result.at_most):
+        assert (latency <= wall).all()
+        assert (latency >= 0).all()
+
+
+def any_circumstances(ns: np.ndarray, slowness: np.ndarray, flags: np.ndarray) -> Circumstances:
     wall, own_wait, thread_cpu, tree_wait, other_cpu, own_work = ns
-    known = Circumstances(
+    return Circumstances(
         start=np.cumsum(wall),
         wall=wall,
         run_queue=own_wait + other_cpu,
@@ -335,8 +361,11 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         timed_out=flags[0] & flags[1],
         window=np.arange(20) % 3,
     )
+
+
+def any_windows(foreign: np.ndarray) -> Windows:
     calm = np.array([True, False, True])
-    machine = Windows(
+    return Windows(
         foreign,
         consumed=np.array([0.0, 0.5, 1.0]),
         throttled=foreign / 2,
@@ -344,13 +373,6 @@ def test_attributed_latency_is_between_nothing_and_raw_latency_and_the_causes_ad
         disk=foreign[::-1],
         busy_children=~calm,
     )
-    result = attribute(known, machine)
-    assert (result.attributed <= wall).all()
-    assert (result.attributed >= 0).all()
-    assert (result.at_most <= wall).all()
-    assert (result.at_most >= 0).all()
-    total = sum(result.excused.values())
-    np.testing.assert_allclose(wall - total, result.attributed, atol=1)
 
 
 def test_a_wait_for_a_disk_of_others_is_excused_as_far_as_it_kept_tasks_waiting() -> None:
