@@ -67,7 +67,7 @@ SUITES: Final = HERE / "suites"
 RUNS: Final = 20
 PROCESSES: Final = 2
 """Number of neighbours that spin or compile."""
-TIMEOUT_S: Final = 120
+TIMEOUT_S: Final = 300
 LOAD_S: Final = 8
 USERS: Final = 4
 CODSPEED_ALLOWS: Final = 1.10
