@@ -8,10 +8,17 @@ from typing import Final
 MOST_NAMES: Final = 300
 """Maximum number of names judged separately. More are usually URLs that should have been grouped,
 and make the table unreadable."""
+LONGEST_NAME: Final = 1_000
+"""Characters of the name of a request. Longer ones are whole bodies or queries, put in a URL."""
 AGGREGATED: Final = "Aggregated"
 """Name of the budget for all requests together, as in Locust's own tables."""
 OTHER_NAMES: Final = "(all other names)"
 """Name of all further ones together."""
+
+
+def shortened(name: str) -> str:
+    """Return a name that is not too long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def matches(pattern: str, name: str) -> bool:

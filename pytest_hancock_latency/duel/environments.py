@@ -12,14 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ..errors import DuelError
+from ..errors import DuelError, LatencyError
+from ..files.budget import read_toml
 
 Choice = Literal["auto", "shared", "separate"]
 
@@ -125,10 +125,10 @@ def _declared_arguments(root: Path, has_uv: bool) -> list[str]:
     return arguments
 
 
-def _pyproject(root: Path) -> dict[str, Any]:
+def _pyproject(root: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_toml(root / "pyproject.toml", LatencyError)
+    except LatencyError:
         return {}
 
 

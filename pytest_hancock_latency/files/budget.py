@@ -26,6 +26,9 @@ SECTION: Final = "hancock-latency"
 BUDGETS: Final = "budgets"
 EXTENDS: Final = "extends"
 MACHINE: Final = "machine"
+_DOTS: Final = 10_000_000
+"""Maximum of the dots in a line, squared and added up. A key of 30 000 names with dots between them
+takes 3.5 GB of memory, because each table is listed with all that it is in; this takes 50 MB."""
 KEYS: Final = (BUDGETS, MACHINE, "profiles", EXTENDS)
 """All valid keys of our section."""
 
@@ -37,6 +40,8 @@ def read_toml(path: Path, error: type[LatencyError]) -> Mapping[str, Any]:
         error: it cannot be read; the text starts with the path.
     """
     content = read_input(path, error)
+    if sum(line.count(b".") ** 2 for line in content.splitlines()) > _DOTS:
+        raise error(f"{path}: not a readable TOML file: too many dots in a line")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except ValueError as failure:  # of TOML, of UTF-8, or a number of more than 4300 digits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO, cast
 
 from ..core.budget import Terms
 from ..core.record import Record
@@ -42,6 +43,8 @@ _READERS: Final = {
 }
 FORMATS: Final = (AUTO, *_READERS, "nginx", "csv")
 _STDIN: Final = Path("-")
+_LONGEST_LINE: Final = 8 * 1024 * 1024
+"""Maximum number of bytes of a line; those of Vegeta have the bodies of answers."""
 _UNDECODED: Final = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -123,9 +126,43 @@ def _peeked(file: TextIO) -> tuple[str, Iterator[str]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     if path == _STDIN:
-        yield sys.stdin
+        yield _decoded(sys.stdin.buffer)
         return
-    is_compressed = path.suffix == ".gz"
-    opener = gzip.open if is_compressed else open
-    with opener(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
-        yield file
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        yield _decoded(cast("BinaryIO", file))
+
+
+def _decoded(file: BinaryIO) -> TextIO:
+    # It is not closed with the text: it may be standard input.
+    lines = cast("BinaryIO", _Lines(cast("io.BufferedReader", file)))
+    return io.TextIOWrapper(lines, encoding="utf-8", errors="replace", newline="")
+
+
+class _Lines(io.BufferedIOBase):
+    """A file none of whose lines is too long: 400 MB of digits are 400 kB when compressed."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self._lines = self._length = 0
+        """Ends of lines so far, and bytes since the last one."""
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            ImportedFileError: a line is too long.
+        """
+        block = self._file.read1(size)
+        end = 1 + max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._lines += block.count(b"\n")
+        self._length = len(block) - end if end else self._length + len(block)
+        if self._length > _LONGEST_LINE:
+            raise ImportedFileError(
+                f"line {self._lines + 1} has more than {_LONGEST_LINE} bytes, the maximum"
+            )
+        return block

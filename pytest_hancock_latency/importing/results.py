@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.advice import Advice
 from ..core.budget import Terms
-from ..core.pattern import AGGREGATED, MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
+from ..core.pattern import (
+    AGGREGATED,
+    MOST_NAMES,
+    OTHER_NAMES,
+    first_match,
+    narrowest_first,
+    shortened,
+)
 from ..core.quantile import COLUMNS, MAXIMUM, label
 from ..core.record import Record, bounds_in_histograms, quantiles_of
 from ..core.sample import Measurement
@@ -65,6 +72,7 @@ class Owners:
             return OTHER_NAMES  # requests with exactly this name
         if name in self._budgets:
             return name
+        name = shortened(name)
         pattern = first_match(self._patterns, name)
         if pattern is not None:
             return pattern

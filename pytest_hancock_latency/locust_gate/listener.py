@@ -16,6 +16,7 @@ from gevent import getcurrent
 
 from ..core.duration import NS_PER_S
 from ..core.histogram import index_of
+from ..core.pattern import shortened
 from ..judging.counts import add_counts
 from ..measuring.request import is_timeout
 from .generator import WINDOWS_PER_S, Strain, window_at
@@ -187,8 +188,8 @@ def text_of(reported: object) -> str:
 def label_of(method: str, name: str) -> str:
     """Return the name of a request's budget: ``GET /health``."""
     if not method or name.startswith(f"{method} "):
-        return name
-    return f"{method} {name}"
+        return shortened(name)
+    return shortened(f"{method} {name}")
 
 
 KEY: Final = "hancock_latency"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -209,6 +210,41 @@ def test_a_compressed_file_is_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(HEY.encode()))
     (record,) = imported_records(path, ImportSettings(), {}, parse_limits("p50=1s"))
     assert record.test == "access"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"bomb.{suffix}"
+    opener = gzip.open if suffix == "csv.gz" else open
+    with opener(path, "wb") as file:
+        file.write(b"ms\r\n5\r\n")
+        for _ in range(64):
+            file.write(b"1" * 1024 * 1024)
+    tracemalloc.start()
+    with pytest.raises(ImportedFileError) as refused:
+        imported_records(path, ImportSettings("csv", CsvColumns("ms")), {}, parse_limits("p50=1s"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(refused.value) == f"{path}: line 3 has more than 8388608 bytes, the maximum"
+    assert peak < 40 * 1024 * 1024
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_many_short_lines_are_no_long_one(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "results.csv"
+    path.write_bytes(f"ms{end}".encode() + f"5{end}".encode() * 5_000_000)
+    settings = ImportSettings("csv", CsvColumns("ms"))
+    (record,) = imported_records(path, settings, {}, parse_limits("p50=1s"))
+    assert record.n == 5_000_000
+
+
+def test_a_name_of_a_request_is_shortened(tmp_path: Path) -> None:
+    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    text = f"url,ms\n/{'a' * 5000},5\n/b,5\n"
+    names = [record.test for record in imported(tmp_path, text, settings)]
+    assert f"/{'a' * 999}…" in names
 
 
 def test_many_blocks_and_chunks_are_the_same_as_one(

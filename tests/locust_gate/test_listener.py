@@ -115,7 +115,10 @@ def test_what_is_taken_is_gone() -> None:
         ("GET /health", "GET", "/health"),
         ("GET /health", "GET", "GET /health"),
         ("checkout", "", "checkout"),
+        (f"GET /{'a' * 995}…", "GET", f"/{'a' * 30_000_000}"),
+        (f"{'a' * 1000}…", "", "a" * 1001),
     ],
+    ids=["method", "method in the name", "no method", "long", "long without a method"],
 )
 def test_a_budget_is_found_by_method_and_name(expected: str, method: str, name: str) -> None:
     assert expected == label_of(method, name)

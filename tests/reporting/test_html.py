@@ -35,6 +35,18 @@ def test_the_head_line_counts_the_outcomes() -> None:
     assert texts(page(), ".counts li") == ["1 ✗ exceeded", "1 ? inconclusive", "2 ✓ within"]
 
 
+def test_of_very_many_samples_it_has_the_worst_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pytest_hancock_latency.reporting.html.page.SAMPLES_AT_MOST", 2)
+    root = page()
+    assert texts(root, "main > p")[0] == (
+        "2 of 4 samples, those that are not within first; the JSON artifact has all."
+    )
+    assert texts(root, ".counts li") == ["1 ✗ exceeded", "1 ? inconclusive", "2 ✓ within"]
+    assert len(root.cssselect("#overview tbody tr")) == len(root.cssselect("#samples > *")) == 2
+
+
 def test_it_says_what_was_measured_where_and_when() -> None:
     assert dict(zip(texts(page(), "dt"), texts(page(), "dd"), strict=True)) == {
         "measured": "2026-01-01 00:00:00 UTC",

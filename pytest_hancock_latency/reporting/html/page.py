@@ -16,6 +16,8 @@ from .sample_section import sample_section
 
 _OPEN_AT_MOST: Final = 12
 """If there are more samples, those that are within are collapsed at first."""
+SAMPLES_AT_MOST: Final = 2_000
+"""Samples on the page. It has 9 kB for each, and 12 000 of them take a browser half a minute."""
 
 
 def report_html(
@@ -30,7 +32,7 @@ def report_html(
         baseline: an earlier artifact, whose samples are shown next to their counterparts.
     """
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
-    ordered = by_weight(records, slower)
+    ordered = by_weight(records, slower)[:SAMPLES_AT_MOST]
     earlier = counterparts(ordered, baseline.records) if baseline else None
     sections = [
         sample_section(
@@ -42,10 +44,11 @@ def report_html(
         for at, record in enumerate(ordered)
     ]
     return document(
-        f"Latency budgets: {count_line(ordered) or 'no samples'}",
-        _header(ordered, session or {}, baseline.session if baseline else {}),
+        f"Latency budgets: {count_line(records) or 'no samples'}",
+        _header(records, session or {}, baseline.session if baseline else {}),
         element(
             "main",
+            _left_out(len(ordered), len(records)),
             _finder(ordered) if len(ordered) > _OPEN_AT_MOST else None,
             overview(ordered, earlier, slower) if ordered else None,
             element("div", *sections, id="samples", tabindex="-1"),
@@ -88,6 +91,15 @@ def _header(
         element("h1", "Latency budgets"),
         element("ul", *badges, class_="counts") if badges else element("p", "no samples"),
         element("dl", *session_facts) if session_facts else None,
+    )
+
+
+def _left_out(shown: int, total: int) -> Element | None:
+    if shown == total:
+        return None
+    return element(
+        "p",
+        f"{shown} of {total} samples, those that are not within first; the JSON artifact has all.",
     )
 
 
