@@ -18,8 +18,19 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from hancock_app.settings import CANNED, Settings, SettingsError
 
+
+def _number(variable: str, default: int, least: int, most: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise SettingsError(f"{variable}: expected a whole number from {least} to {most}")
+    return int(text)
+
+
 try:
     _settings = Settings.from_env()
+    _port = _number("HANCOCK_PORT", 5000, 0, 65_535)
+    # A starting point. Containers should set WEB_CONCURRENCY: they see all cores of their node.
+    workers = _number("WEB_CONCURRENCY", min(16, 4 * len(os.sched_getaffinity(0))), 1, 1000)
 except SettingsError as error:
     # Exit here, with one line: a worker would die with a traceback and be restarted forever.
     sys.exit(f"hancock: {error}")
@@ -31,11 +42,9 @@ if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _temporary_folder
 
 # Loopback unless configured otherwise: there is no TLS, and by default no API key.
-bind = f"{os.environ.get('HANCOCK_HOST') or '127.0.0.1'}:{os.environ.get('HANCOCK_PORT') or 5000}"
+bind = f"{os.environ.get('HANCOCK_HOST') or '127.0.0.1'}:{_port}"
 # Threads, because requests mostly wait for the model.
 worker_class = "gthread"
-# A starting point. Containers should set WEB_CONCURRENCY: they see all cores of their node.
-workers = int(os.environ.get("WEB_CONCURRENCY") or min(16, 4 * len(os.sched_getaffinity(0))))
 # With four workers per core, enough to keep the core busy while most threads wait.
 threads = 8
 if _settings.llm_backend != CANNED:

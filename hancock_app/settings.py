@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from hancock_app.backends import Endpoint
+from hancock_app.storage import require_usable
 from hancock_app.webhooks.keys import key_of
 
 # Servers with a well-known address; `openai_compatible` is any other server, without defaults.
@@ -234,6 +235,11 @@ class Settings:
                 "rate_limit_storage",
                 f"expected {MEMORY} or a URL that starts with {', '.join(_REDIS_SCHEMES)}",
             )
+        if self.shares_storage:
+            try:
+                require_usable(self.rate_limit_storage)
+            except ValueError as error:
+                _invalid("rate_limit_storage", str(error))
 
 
 def _parse(variable: str, text: str, parse: Callable[[str], Any]) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 from typing import Literal, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
@@ -22,6 +23,10 @@ OnFailure = Literal["open", "closed"]
 # Long enough that a frozen Redis delays few requests, short enough that its return is soon noticed.
 # Also sent to clients as Retry-After, so that they come back when Redis is tried again.
 RETRY_AFTER_S = 1
+
+# Options of a Redis URL. Others that redis-py has, such as timeouts, retries and encodings, would
+# replace what this application relies on.
+_OPTIONS = ("db", "username", "password", "client_name", "protocol", "health_check_interval")
 
 _Result = TypeVar("_Result")
 
@@ -39,6 +44,20 @@ def connect(uri: str, timeout_s: float) -> Redis:
         # No retries within a request: the breaker decides when to try again.
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def require_usable(uri: str) -> None:
+    """Raise ValueError if no client can be made of `uri`; the text has nothing of it."""
+    try:
+        options = parse_qs(urlsplit(uri).query)
+        # A connection reads the values of options, and connects only later.
+        connect(uri, 1.0).connection_pool.make_connection()
+    except (ValueError, TypeError, AttributeError, RedisError):
+        raise ValueError(
+            "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options"
+        ) from None
+    if not all(name in _OPTIONS or name.startswith("ssl_") for name in options):
+        raise ValueError(f"its options may be {', '.join(_OPTIONS)} and those with ssl_")
 
 
 def ping(redis: Redis) -> None:

@@ -120,7 +120,11 @@ class RedisWindow:
 
 
 class FallbackWindow:
-    """Count in `shared`, or in `local` while that is unavailable: then the limit is per worker."""
+    """Count in `shared`, or in `local` while that is unavailable: then the limit is per worker.
+
+    What `shared` admits is counted in `local` as well, which may refuse it: whether Redis fails,
+    comes back or loses its data, no worker alone admits more than the limit.
+    """
 
     def __init__(self, shared: Window, local: Window, breaker: Breaker) -> None:
         self._shared = shared
@@ -130,6 +134,13 @@ class FallbackWindow:
     def take(self, client: str, limit: int, span_s: int) -> Admission:
         """Count a request of `client` in the window that is available."""
         return self._breaker.run(
-            lambda: self._shared.take(client, limit, span_s),
+            lambda: self._take_both(client, limit, span_s),
             lambda: self._local.take(client, limit, span_s),
         )
+
+    def _take_both(self, client: str, limit: int, span_s: int) -> Admission:
+        shared = self._shared.take(client, limit, span_s)
+        if not shared.admitted:
+            return shared
+        local = self._local.take(client, limit, span_s)
+        return shared if local.admitted else local

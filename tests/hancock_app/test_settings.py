@@ -128,6 +128,51 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
     )
 
 
+UNUSABLE = "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options"
+OPTIONS = (
+    "its options may be db, username, password, client_name, protocol, health_check_interval and"
+    " those with ssl_"
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://:secret/@host", UNUSABLE),
+        ("redis://:pass/secret@host", UNUSABLE),
+        ("redis://[::1", UNUSABLE),
+        ("redis://host:99999", UNUSABLE),
+        ("redis://host?db=secret", UNUSABLE),
+        ("redis://host?protocol=9", UNUSABLE),
+        ("redis://host?secret=1", UNUSABLE),
+        ("rediss://host?ssl_cert_reqs=secret", UNUSABLE),
+        ("redis://host?encoding=secret", OPTIONS),
+        ("redis://host?retry=secret", OPTIONS),
+        ("redis://host?socket_timeout=1000", OPTIONS),
+    ],
+)
+def test_a_redis_that_could_not_be_used_is_refused_without_showing_its_url(
+    url: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"HANCOCK_RATE_LIMIT_STORAGE": url})
+    assert str(caught.value) == f"HANCOCK_RATE_LIMIT_STORAGE: {message}"
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:pa%2Fss@host:1/3",
+        "redis://host?db=1&client_name=hancock&protocol=3",
+        "rediss://host?ssl_cert_reqs=none",
+        "redis+unix:///run/redis.sock",
+    ],
+)
+def test_a_redis_that_can_be_used_is_taken(url: str) -> None:
+    assert Settings.from_env({"HANCOCK_RATE_LIMIT_STORAGE": url}).rate_limit_storage == url
+
+
 @pytest.mark.parametrize(
     ("variable", "message"),
     [

@@ -10,9 +10,9 @@ import pytest
 
 from hancock_app import Settings, create_app
 from hancock_app.errors import ApiError
-from hancock_app.storage import StorageUnavailable, connect
+from hancock_app.storage import Breaker, StorageUnavailable, connect
 from hancock_app.webhooks.keys import key_of
-from hancock_app.webhooks.replays import MemoryReplays, RedisReplays
+from hancock_app.webhooks.replays import FallbackReplays, MemoryReplays, RedisReplays
 from hancock_app.webhooks.standard_webhooks import Delivery
 
 from .deliveries import SECRET, deliver, headers, signatures
@@ -80,6 +80,72 @@ def test_a_replay_is_refused_even_if_redis_fails_after_the_delivery(redis_server
     assert deliver(client, "msg_1") == 200
     redis_server.stop()
     assert [deliver(client, "msg_1"), deliver(client, "msg_2")] == [409, 200]
+
+
+def test_what_a_worker_accepted_while_redis_was_away_is_refused_by_all_once_it_is_back(
+    redis_server: Any, eventually: Any
+) -> None:
+    settings = Settings(
+        webhook_secret=SECRET, rate_limit_storage=redis_server.uri, storage_timeout_s=30.0
+    )
+    first, second = (create_app(settings).test_client() for _ in range(2))
+    redis_server.stop()
+    assert [deliver(first, "msg_1"), deliver(first, "msg_1")] == [200, 409]
+    redis_server.start()
+    eventually(lambda: deliver(first, f"msg_{time.monotonic_ns()}") == 200 and redis_server.keys())
+    assert [deliver(first, "msg_1"), deliver(second, "msg_1")] == [409, 409]
+
+
+def test_a_worker_refuses_what_it_accepted_even_if_redis_loses_its_data(redis_server: Any) -> None:
+    settings = Settings(
+        webhook_secret=SECRET, rate_limit_storage=redis_server.uri, storage_timeout_s=30.0
+    )
+    client = create_app(settings).test_client()
+    assert deliver(client, "msg_1") == 200
+    redis_server.flush()
+    assert deliver(client, "msg_1") == 409
+
+
+class Shared(MemoryReplays):
+    """A storage that can be away."""
+
+    is_away = False
+
+    def claim(self, delivery_id: str, ttl_s: int) -> bool:
+        if self.is_away:
+            raise StorageUnavailable("away")
+        return super().claim(delivery_id, ttl_s)
+
+
+def test_many_claims_made_alone_are_shared_in_parts_with_the_time_they_have_left(
+    clock: Any,
+) -> None:
+    shared, breaker = Shared(clock), Breaker("open", lambda: None, clock)
+    replays = FallbackReplays(shared, MemoryReplays(clock), breaker, clock)
+    shared.is_away = True
+    assert all(replays.claim(f"msg_{number}", 600) for number in range(250))
+    clock.now += 100
+    shared.is_away = False
+    lengths = []
+    for number in range(3):
+        replays.claim(f"later_{number}", 600)
+        lengths.append(len(shared))
+    assert lengths == [101, 202, 253]
+    clock.now += 500
+    assert shared.claim("msg_0", 600)
+
+
+def test_claims_are_kept_if_the_storage_goes_away_while_they_are_shared(clock: Any) -> None:
+    shared, breaker = Shared(clock), Breaker("open", lambda: None, clock)
+    replays = FallbackReplays(shared, MemoryReplays(clock), breaker, clock)
+    shared.is_away = True
+    assert [replays.claim("msg_1", 600), replays.claim("msg_2", 600)] == [True, True]
+    clock.now += 2  # the breaker tries again
+    assert replays.claim("msg_3", 600)
+    shared.is_away = False
+    clock.now += 2
+    assert replays.claim("msg_4", 600)
+    assert [shared.claim(f"msg_{number}", 600) for number in (1, 2, 3, 4)] == [False] * 4
 
 
 def test_a_delivery_that_was_refused_for_its_body_may_come_again() -> None:
