@@ -14,11 +14,11 @@ protocols and the names of its type and of that type's bases tell. Two lists:
 
 from __future__ import annotations
 
-import inspect
 import io
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from inspect import getattr_static, isasyncgen, isawaitable, iscoroutine, isgenerator
 from itertools import islice
 from typing import Any, Final
 
@@ -379,11 +379,11 @@ class Look:
     def _lacks_await(self, answer: Any) -> bool:
         if self.is_awaited:
             # An object may be awaitable and ready, like a pool of connections that was awaited.
-            return inspect.iscoroutine(answer) or _is_pending_task(answer)
+            return iscoroutine(answer) or _is_pending_task(answer)
         if self.is_finished:
-            return inspect.iscoroutine(answer)
+            return iscoroutine(answer)
         # A collection of dask can be awaited, but hardly ever is.
-        return inspect.isawaitable(answer) and _LAZY.keys().isdisjoint(_names_of(type(answer)))
+        return isawaitable(answer) and _LAZY.keys().isdisjoint(_names_of(type(answer)))
 
     def _about_work(self, answer: Any) -> Iterator[Advice]:
         with suppress(Exception):
@@ -457,12 +457,12 @@ def _is_pending_task(answer: Any) -> bool:
 def _refusal(answer: Any) -> str | None:
     """Return why timing such an answer is pointless, and what to do; None if it is not."""
     kind = type(answer)
-    if inspect.isasyncgen(answer) or _is_bare_iterator(kind, "__aiter__", "__anext__"):
+    if isasyncgen(answer) or _is_bare_iterator(kind, "__aiter__", "__anext__"):
         return (
             "is never iterated: none of its items were computed. Give finish= a coroutine function "
             "that iterates it, or measure one that does"
         )
-    if inspect.isgenerator(answer) or _is_bare_iterator(kind, "__iter__", "__next__"):
+    if isgenerator(answer) or _is_bare_iterator(kind, "__iter__", "__next__"):
         return (
             "is never iterated: none of its items were computed. Give finish=list, which computes "
             "them inside the timed window, or measure a function that uses them"
@@ -495,7 +495,7 @@ def _can_do_more(kind: type) -> bool:
         return True
     names = {name for base in kind.__mro__ if base is not object for name in vars(base)}
     return any(
-        callable(inspect.getattr_static(kind, name, None))
+        callable(getattr_static(kind, name, None))
         for name in names - _ITERATING
         if not name.startswith("_")
     )

@@ -1,26 +1,13 @@
-"""Clocks, which are passed in: any callable that returns integer nanoseconds.
-
-Tests freeze and replace the functions of `time`, also those that other modules have imported. A
-second instance of that module has functions of its own, which nobody looks for. They are as fast.
-"""
+"""Clocks, which are passed in: any callable that returns integer nanoseconds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import module_from_spec
-from typing import TYPE_CHECKING
+
+from .own_modules import own_time
 
 Clock = Callable[[], int]
-
-if TYPE_CHECKING:
-    own_time = time
-else:
-    own_time = time
-    with suppress(AttributeError, ImportError):  # an interpreter whose modules exist only once
-        own_time = module_from_spec(time.__spec__)
-        time.__spec__.loader.exec_module(own_time)
 
 system_clock: Clock = own_time.perf_counter_ns
 thread_cpu: Clock = own_time.thread_time_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -16,6 +15,7 @@ from ..core.sample import Observations, Slow
 from ..core.verdict import Outcome, Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
 from .inputs import ITERATOR_LIMIT, Inputs
+from .own_modules import own_time
 
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
@@ -281,7 +281,7 @@ def _about_first_call(
 def _about_machine(probes: Sequence[int] | Nanoseconds) -> Iterator[Advice]:
     import numpy as np
 
-    if time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:
+    if own_time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:
         yield Advice.of("clock")
     if len(allowed_cpus()) == 1:
         yield Advice.of("single-core")

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-_CGROUP_CPU: Final = Path("/sys/fs/cgroup/cpu.max")
-_CGROUP_MEMORY: Final = Path("/sys/fs/cgroup/memory.max")
-_GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+from .own_modules import UNKNOWN, Place, own_os, read_file
+
+_CGROUP_CPU: Final = "/sys/fs/cgroup/cpu.max"
+_CGROUP_MEMORY: Final = "/sys/fs/cgroup/memory.max"
+_GOVERNOR: Final = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 
 
 def machine_info(folder: Path) -> dict[str, Any]:
@@ -40,24 +42,24 @@ def machine_info(folder: Path) -> dict[str, Any]:
 def load() -> list[float] | None:
     """Return the load averages of the last 1, 5 and 15 minutes."""
     try:
-        return [round(average, 2) for average in os.getloadavg()]
+        return [round(average, 2) for average in own_os.getloadavg()]
     except (AttributeError, OSError):
         return None
 
 
-def container_memory_bytes(path: Path = _CGROUP_MEMORY) -> int | None:
+def container_memory_bytes(path: Place = _CGROUP_MEMORY) -> int | None:
     """Return the memory limit of the container; None if unlimited or unknown."""
     try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # "max" is not a number
+        return int(read_file(path))
+    except UNKNOWN:  # "max" is not a number
         return None
 
 
-def governor(path: Path = _GOVERNOR) -> str | None:
+def governor(path: Place = _GOVERNOR) -> str | None:
     """Return the frequency governor of the first core, such as ``performance``."""
     try:
-        return path.read_text(encoding="ascii").strip() or None
-    except (OSError, ValueError):
+        return read_file(path).decode("ascii").strip() or None
+    except UNKNOWN:
         return None
 
 
@@ -71,7 +73,7 @@ def free_disk_bytes(folder: Path) -> int | None:
 
 def _cpu_model() -> str | None:
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_file("/proc/cpuinfo").decode(errors="replace").splitlines()
     except OSError:
         return platform.processor() or None
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -80,7 +82,7 @@ def _cpu_model() -> str | None:
 
 def _memory_bytes() -> int | None:
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return own_os.sysconf("SC_PAGE_SIZE") * own_os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -88,7 +90,7 @@ def _memory_bytes() -> int | None:
 def allowed_cpus() -> set[int]:
     """Return the numbers of the CPUs that this process may run on."""
     try:
-        return os.sched_getaffinity(0)
+        return own_os.sched_getaffinity(0)
     except AttributeError:
         return set(range(os.cpu_count() or 1))
 
@@ -96,7 +98,7 @@ def allowed_cpus() -> set[int]:
 def cpu_quota() -> float | None:
     """Return the number of CPUs that the container may use; None if unlimited."""
     try:
-        quota, period = _CGROUP_CPU.read_text(encoding="ascii").split()
+        quota, period = read_file(_CGROUP_CPU).split()
         return int(quota) / int(period)
-    except (OSError, ValueError):
+    except UNKNOWN:
         return None

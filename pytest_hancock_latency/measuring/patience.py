@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 from typing import Final
 
 from ..core.duration import NS_PER_MS, NS_PER_S
-from .clock import Clock, own_time, system_clock
+from .clock import Clock, system_clock
+from .own_modules import UNKNOWN, Place, own_time, read_file
 
 _LONGEST_PAUSE_NS: Final = 40 * NS_PER_MS
 """Neighbours were on and off for 300 ms each in the measurements: a tenth of that is lost."""
 _HOPELESS_NS: Final = 1 * NS_PER_S
 """Pauses without a single calm moment, after which none is expected in this sample."""
 _SEED: Final = 20_261_130
-_LOAD: Final = Path("/proc/loadavg")
+_LOAD: Final = "/proc/loadavg"
 
 
-def others_run(file: Path = _LOAD) -> bool:
+def others_run(file: Place = _LOAD) -> bool:
     """Whether a task besides the present one wants a CPU, as far as the kernel says."""
-    with suppress(OSError, ValueError, IndexError):
-        running, _, _ = file.read_text(encoding="ascii").split()[3].partition("/")
+    with suppress(*UNKNOWN):
+        running, _, _ = read_file(file).split()[3].partition(b"/")
         return int(running) > 1
     return False
 

@@ -7,11 +7,11 @@ observation with the time it took: leaving out the slowest requests would unders
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import iscoroutine, iscoroutinefunction
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -305,7 +305,7 @@ def is_coroutine_function(function: Any) -> bool:
     """
     function = _unwrapped(function)
     call_method = getattr(function, "__call__", None)  # noqa: B004 - its type is needed
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call_method)
+    return iscoroutinefunction(function) or iscoroutinefunction(call_method)
 
 
 def must_be_awaited(function: Function, finish: Finish | None) -> bool:
@@ -353,7 +353,7 @@ def require_function(function: object, caller: str) -> None:
     kind = type(function)
     if callable(function) and not hasattr(kind, "status_code"):  # Werkzeug responses are callable
         return
-    if inspect.iscoroutine(function):
+    if iscoroutine(function):
         function.close()
     raise LatencyError(
         f"{caller}() needs a function, not {kind_of(function)}: pass the function and its "

@@ -43,7 +43,7 @@ else:
 from ..core.advice import Advice
 from ..core.duration import NS_PER_S, format_duration
 from ..core.record import Record
-from ..measuring.clock import own_time
+from ..measuring.own_modules import own_time
 from ..measuring.warming import import_early
 from .item_settings import ITEM_SETTINGS
 from .settings import Exclusive, Mode, Settings

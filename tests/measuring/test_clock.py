@@ -7,7 +7,8 @@ import time
 import pytest
 
 from pytest_hancock_latency import ManualClock
-from pytest_hancock_latency.measuring.clock import own_time, sleep_of_threads, system_clock
+from pytest_hancock_latency.measuring.clock import sleep_of_threads, system_clock
+from pytest_hancock_latency.measuring.own_modules import own_time
 
 
 def test_it_begins_at_zero() -> None:

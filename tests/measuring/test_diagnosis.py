@@ -55,7 +55,7 @@ def test_a_coarse_clock_is_named(
     monkeypatch: pytest.MonkeyPatch, resolution_s: float, advised: list[str]
 ) -> None:
     clock = SimpleNamespace(resolution=resolution_s)
-    monkeypatch.setattr(diagnosis.time, "get_clock_info", lambda _: clock)
+    monkeypatch.setattr(diagnosis.own_time, "get_clock_info", lambda _: clock)
     advice = advice_on(observed([10] * 10), (1,), ())
     assert advised == [each.kind for each in advice if each.kind == "clock"]
 

@@ -6,8 +6,7 @@ takers for threads have their own tight loops, which cannot await; everything el
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import sleep  # tests replace the attribute
+from asyncio import Event, Future, ensure_future, gather, sleep  # tests replace the attributes
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -56,7 +55,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
     """Make a burst of coroutines: `concurrency` tasks, all released at once."""
     _require_asyncio()
     attempts, positions = load.attempts(), iter(range(len(load.calls)))
-    release = asyncio.Event()
+    release = Event()
 
     async def work(taker: Taker) -> None:
         await release.wait()
@@ -66,7 +65,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
     with ExitStack() as stack:
         taker, how = _shared_taker(stack, clock, plan)
         size = min(concurrency, len(load.calls))
-        tasks = [asyncio.ensure_future(work(taker)) for _ in range(size)]
+        tasks = [ensure_future(work(taker)) for _ in range(size)]
         await sleep(0)
         begin = clock()
         release.set()
@@ -95,7 +94,7 @@ async def at_rate_awaiting(load: Load, starts: Sequence[int], plan: Plan, clock:
             early = begin + start - clock()
             await sleep(max(0, early) / NS_PER_S)
             woken_late = taker.waited_ns() - waited
-            tasks.append(asyncio.ensure_future(work(taker, position, begin + start, woken_late)))
+            tasks.append(ensure_future(work(taker, position, begin + start, woken_late)))
         await _all_done(tasks)
         how.follower.finish()
     return _finished(attempts, taker, intended, how._replace(begin=begin))
@@ -128,9 +127,9 @@ def _shared_taker(stack: ExitStack, clock: Clock, plan: Plan) -> tuple[Taker, _H
     return taker, _How(follower, why_no_bracket)
 
 
-async def _all_done(tasks: Sequence[asyncio.Future[None]]) -> None:
+async def _all_done(tasks: Sequence[Future[None]]) -> None:
     try:
-        await asyncio.gather(*tasks)
+        await gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()

@@ -10,11 +10,11 @@ timeline has no gaps. The time limit is about all of it.
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import isawaitable, iscoroutine
 from itertools import chain
 from typing import Any, Final, Self
 
@@ -89,9 +89,9 @@ class Repeat:
             LatencyError: it would have to be awaited.
         """
         result = self.before() if self.before else None
-        if not inspect.isawaitable(result):
+        if not isawaitable(result):
             return
-        if inspect.iscoroutine(result):
+        if iscoroutine(result):
             result.close()
         raise LatencyError(
             f"burst(before=...): it returned a {type(result).__name__} that is never awaited; only "
@@ -101,7 +101,7 @@ class Repeat:
     async def prepare_awaiting(self) -> None:
         """Do what is to be done before a burst of coroutines."""
         result = self.before() if self.before else None
-        if inspect.isawaitable(result):
+        if isawaitable(result):
             await result
 
 

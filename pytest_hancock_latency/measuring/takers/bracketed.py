@@ -7,7 +7,6 @@ observation would excuse slow code.
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +26,7 @@ from ...core.undisturbed import UNKNOWN_TEST, Surroundings, surroundings, waits_
 from ...errors import hides_frame
 from ..clock import Clock, process_cpu, thread_cpu
 from ..environment import allowed_cpus
+from ..own_modules import own_os
 from ..request import Request
 from ..session_speed import SessionSpeed
 from .bare import Taker, column, extend, integers
@@ -130,7 +130,7 @@ class BracketTaker(Taker):
 
     def _take(self, request: Request, count: int, until: int) -> Any:
         """Also ends early if a call blocked for long: from then on, waits are followed."""
-        clock, pread, checked = self.clock, os.pread, request.is_checked
+        clock, pread, checked = self.clock, own_os.pread, request.is_checked
         file, switches, probe = self._scheduler.descriptor, self._switches, self._probes.last
         tight, empty_call, shortest = _TIGHT_NS, _nothing, SHORTEST_FOLLOWED_NS
         readings = self._readings
@@ -267,7 +267,7 @@ class BracketTaker(Taker):
             siblings0, switches0 = counted
             cpu0 = thread_cpu()
             process0 = cpu0 + siblings0
-        before, line0 = self._tight(os.pread, self._scheduler.descriptor)
+        before, line0 = self._tight(own_os.pread, self._scheduler.descriptor)
         _nothing()
         return start, cpu0, process0, switches0, before, line0
 
@@ -285,7 +285,7 @@ class BracketTaker(Taker):
 
     def closing(self, opening: tuple[Any, ...], t0: int, t1: int) -> tuple[Any, ...]:
         """Return what to `keep` of such a window."""
-        line1 = os.pread(self._scheduler.descriptor, LONGEST_LINE, 0)
+        line1 = own_os.pread(self._scheduler.descriptor, LONGEST_LINE, 0)
         after = self.clock()
         cpu1, process1, switches1 = thread_cpu(), process_cpu(), self._switches()
         start, cpu0, process0, switches0, before, line0 = opening

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from math import inf
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from .waiting_tree import lines_of, process_cpu_ns
+from ..own_modules import UNKNOWN, exists, lines_of, own_os
+from .waiting_tree import process_cpu_ns
 
-ROOT: Final = Path("/sys/fs/cgroup")
-PROC: Final = Path("/proc")
+ROOT: Final = "/sys/fs/cgroup"
+PROC: Final = "/proc"
 _NS_PER_US: Final = 1_000
 _STATISTICS: Final = "cpu.stat"
+_MEMBERS: Final = "cgroup.procs"
 _NO_QUOTA: Final = {"cpu.max": "max", "cpu.cfs_quota_us": "-1"}
 """Start of the file that has the quota of a group, where it has none."""
 
@@ -33,7 +34,7 @@ class _Group(NamedTuple):
     """CPU time of each living process; None if some are not visible from here."""
 
 
-Groups = Mapping[Path, _Group]
+Groups = Mapping[str, _Group]
 """The groups of the tree that have a quota, by their folders."""
 
 
@@ -41,7 +42,7 @@ class ControlGroups:
     """Reads the control groups of the processes of a waiting tree."""
 
     def __init__(self) -> None:
-        self._folders: dict[int, list[Path]] = {}
+        self._folders: dict[int, list[str]] = {}
         """Folders of the groups of each process, looked up once: there are up to a dozen places."""
 
     def read(self, pids: Collection[int]) -> Groups:
@@ -82,32 +83,32 @@ def _used_by_others(before: _Group, now: _Group, tree: Collection[int]) -> float
     )
 
 
-def _limited_groups(pid: int) -> Iterator[Path]:
+def _limited_groups(pid: int) -> Iterator[str]:
     """Yield the folders of the groups of a process, as far as they are visible from here."""
-    for line in lines_of(PROC / str(pid) / "cgroup"):
-        _, controllers, path = line.split(":", 2)
+    for line in lines_of(f"{PROC}/{pid}/cgroup"):
+        _, _, group = line.partition(":")
+        controllers, _, path = group.partition(":")
         if controllers and "cpu" not in controllers.split(","):
             continue
-        for mounted in (ROOT / "cpu", ROOT / "cpu,cpuacct", ROOT):
-            inside = mounted / path.lstrip("/")
-            for folder in (inside, *inside.parents):
-                if not folder.is_relative_to(mounted):
-                    break
-                if (folder / _STATISTICS).exists() and not _is_unlimited(folder):
+        for mounted in (f"{ROOT}/cpu", f"{ROOT}/cpu,cpuacct", f"{ROOT}"):
+            folder = f"{mounted}/{path.strip('/')}".rstrip("/")
+            while len(folder) >= len(mounted):
+                if exists(f"{folder}/{_STATISTICS}") and not _is_unlimited(folder):
                     yield folder
+                folder, _, _ = folder.rpartition("/")
 
 
-def _is_unlimited(folder: Path) -> bool:
+def _is_unlimited(folder: str) -> bool:
     return any(
         line.startswith(nothing)
         for name, nothing in _NO_QUOTA.items()
-        for line in lines_of(folder / name)
+        for line in lines_of(f"{folder}/{name}")
     )
 
 
-def _throttled_ns(folder: Path) -> int | None:
+def _throttled_ns(folder: str) -> int | None:
     """Return the throttled time from version 2 (µs) or 1 (ns); None without a quota."""
-    for line in lines_of(folder / _STATISTICS):
+    for line in lines_of(f"{folder}/{_STATISTICS}"):
         name, _, value = line.partition(" ")
         with suppress(ValueError):
             if name == "throttled_usec":
@@ -117,12 +118,25 @@ def _throttled_ns(folder: Path) -> int | None:
     return None
 
 
-def _cpu_of_members(folder: Path) -> Mapping[int, int] | None:
+def _cpu_of_members(folder: str) -> Mapping[int, int] | None:
     """Return the CPU time of each process of a group; None if some are not visible from here."""
-    files = [folder / "cgroup.procs", *folder.glob("*/**/cgroup.procs")]
-    if not files[0].exists():
+    if not exists(f"{folder}/{_MEMBERS}"):
         return None
-    pids = [int(line) for file in files for line in lines_of(file)]
+    try:
+        pids = [
+            int(line) for inside in _folders_in(folder) for line in lines_of(f"{inside}/{_MEMBERS}")
+        ]
+    except UNKNOWN:
+        return None
     if 0 in pids:  # in another container
         return None
     return {pid: cpu_ns for pid in pids if (cpu_ns := process_cpu_ns(pid)) is not None}
+
+
+def _folders_in(folder: str) -> Iterator[str]:
+    """Yield a folder and all folders inside of it."""
+    pending = [folder]
+    while pending:
+        yield (inside := pending.pop())
+        with suppress(OSError), own_os.scandir(inside) as entries:
+            pending += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]

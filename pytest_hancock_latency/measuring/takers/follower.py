@@ -6,7 +6,7 @@ calls that never block have no extra cost.
 
 from __future__ import annotations
 
-import threading
+from threading import Lock, get_native_id  # tests replace the attributes
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ...core.attribution import Windows
@@ -54,7 +54,7 @@ class Follower:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._tree = WaitingTree()
         self._work: ForeignWork | None = None
         self._has_unseen = self._ends_children = False
@@ -78,7 +78,7 @@ class Follower:
     def add_caller(self) -> None:
         """Register the calling thread as one of several that make requests."""
         with self._lock:
-            self._tree.exclude(threading.get_native_id())
+            self._tree.exclude(get_native_id())
 
     def start_if_family(self) -> None:
         """Start if this process has children: their CPU time must not excuse its waits."""

@@ -17,21 +17,20 @@ are invisible.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from ...core.attribution import Windows
 from ...core.duration import NS_PER_S
 from ..clock import Clock
 from ..environment import allowed_cpus
+from ..own_modules import UNKNOWN, exists, lines_of, numbers_in, own_os
 from .control_groups import ControlGroups, Groups, throttled_by_others
 from .outsiders import Outsiders, Peers
-from .waiting_tree import WaitingTree, lines_of
+from .waiting_tree import WaitingTree
 
 WINDOW_NS: Final = 250_000_000
 """As long as the deletion windows. CPU counters have ticks of 10 ms, so in much shorter windows
@@ -52,14 +51,14 @@ NEXT_TO_NOTHING: Final = 0.05
 delayed at most one call in twenty."""
 _BUSY_CHILDREN: Final = 0.05
 """Share of one CPU from which children of the test can delay its own thread."""
-_STAT: Final = Path("/proc/stat")
-_DISKS: Final = Path("/sys/block")
-_READ_FIELD, _BUSY_FIELD = 5, 12
+_STAT: Final = "/proc/stat"
+_DISKS: Final = "/sys/block"
+_NAME_FIELD, _READ_FIELD, _BUSY_FIELD = 2, 5, 12
 _SECTOR: Final = 512
 """Bytes of the sectors that /proc/diskstats counts, whatever those of the disk are."""
-_PRESSURE: Final = Path("/proc/pressure")
-_PROC: Final = Path("/proc")
-_SNMP: Final = Path("/proc/net/snmp")
+_PRESSURE: Final = "/proc/pressure"
+_PROC: Final = "/proc"
+_SNMP: Final = "/proc/net/snmp"
 _NS_PER_US, _NS_PER_MS = 1_000, 1_000_000
 _IDLE_FIELDS: Final = (3, 4)
 """Fields of a line of /proc/stat: idle, and idle during disk I/O."""
@@ -103,7 +102,7 @@ class ForeignWork:
         self._unlooked_ns = self._unlooked_calls = 0
         """Length of the windows since they were last looked at, and the calls in them."""
         self._control_groups = ControlGroups()
-        self._tick_ns = NS_PER_S / os.sysconf("SC_CLK_TCK")
+        self._tick_ns = NS_PER_S / own_os.sysconf("SC_CLK_TCK")
         self._foreign: list[float] = []
         self._consumed: list[float] = []
         self._throttled: list[float] = []
@@ -174,8 +173,8 @@ class ForeignWork:
         """Return the CPUs that a member of the tree may use."""
         cpus = set(allowed_cpus())
         for pid in self._tree.processes:
-            with suppress(OSError):  # it has ended
-                cpus |= os.sched_getaffinity(pid)
+            with suppress(*UNKNOWN):  # it has ended
+                cpus |= own_os.sched_getaffinity(pid)
         return cpus
 
     def _read(self) -> _Counters:
@@ -192,16 +191,17 @@ class ForeignWork:
 
 def cpu_times() -> dict[int, CpuTimes]:
     """Return the times of each CPU since the machine booted; none without /proc."""
-    tick_ns = NS_PER_S / os.sysconf("SC_CLK_TCK") if is_supported() else 0.0
+    tick_ns = NS_PER_S / own_os.sysconf("SC_CLK_TCK") if is_supported() else 0.0
     cpus = {}
     for line in lines_of(_STAT):
-        name, *fields = line.split()
+        name, _, fields = line.partition(" ")
         if not name.startswith("cpu"):
             break  # the rest is long, and about interrupts
-        if name[3:].isdigit():
-            times = [tick_ns * int(field) for field in fields[:8]]  # user has the guest's
+        with suppress(*UNKNOWN):  # the line of all CPUs together has no number
+            cpu = int(name[3:])
+            times = [tick_ns * int(field) for field in fields.split()[:8]]  # user has the guest's
             idle = sum(times[at] for at in _IDLE_FIELDS)
-            cpus[int(name[3:])] = CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
+            cpus[cpu] = CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
     return cpus
 
 
@@ -235,7 +235,7 @@ class _DiskStalls:
     def __init__(self, tree: WaitingTree) -> None:
         self._tree = tree
         self._own = _used(_pids_of(self._tree))
-        self._others = _used(_all_pids())
+        self._others = _used(numbers_in(_PROC))
         self._disks = _disks()
         self._stalled_ns = _pressure_ns("io")
 
@@ -259,7 +259,7 @@ class _DiskStalls:
         )
         if sum(own_growth) <= 0:
             return 0.0
-        others, before_others = _used(_all_pids()), self._others
+        others, before_others = _used(numbers_in(_PROC)), self._others
         self._others = others
         written = sum(
             now.written - before_others.get(pid, _Used(0, 0)).written
@@ -276,11 +276,7 @@ class _DiskStalls:
 
 def _pids_of(tree: WaitingTree) -> tuple[int, ...]:
     """Return the processes of a tree, this one included."""
-    return (os.getpid(), *tree.processes)
-
-
-def _all_pids() -> Iterable[int]:
-    return (int(entry) for entry in os.listdir(_PROC) if entry.isdigit())
+    return (own_os.getpid(), *tree.processes)
 
 
 class _Used(NamedTuple):
@@ -294,8 +290,8 @@ def _used(pids: Iterable[int]) -> dict[int, _Used]:
     """Return what each process whose counters are readable has used of the disks."""
     used = {}
     for pid in pids:
-        values = dict(line.split(": ") for line in lines_of(_PROC / str(pid) / "io"))
-        if values:
+        with suppress(*UNKNOWN):
+            values = dict(line.split(": ") for line in lines_of(f"{_PROC}/{pid}/io"))
             used[pid] = _Used(int(values.get("read_bytes", 0)), int(values["write_bytes"]))
     return used
 
@@ -311,26 +307,27 @@ class _Disks(NamedTuple):
 
 def _disks() -> _Disks:
     """Return what the disks have done since the machine booted."""
-    names = set(os.listdir(_DISKS)) if _DISKS.exists() else set()
-    rows = [row for line in lines_of(_PROC / "diskstats") if (row := line.split())[2] in names]
-    return _Disks(
-        read=sum(int(row[_READ_FIELD]) * _SECTOR for row in rows),
-        busy_ns=sum(int(row[_BUSY_FIELD]) * _NS_PER_MS for row in rows),
-    )
+    read = busy_ns = 0
+    with suppress(*UNKNOWN):
+        names = set(own_os.listdir(_DISKS))
+        for row in map(str.split, lines_of(f"{_PROC}/diskstats")):
+            if row[_NAME_FIELD] in names:
+                read += int(row[_READ_FIELD]) * _SECTOR
+                busy_ns += int(row[_BUSY_FIELD]) * _NS_PER_MS
+    return _Disks(read, busy_ns)
 
 
 def is_supported() -> bool:
     """Whether this system provides the necessary counters."""
-    return _STAT.exists()
+    return exists(_STAT)
 
 
 def _pressure_ns(resource: str) -> int | None:
     """Return how long some task has waited for a CPU or a disk since the machine booted."""
-    for line in lines_of(_PRESSURE / resource):
-        kind, *fields = line.split()
-        if kind == "some":
-            with suppress(ValueError, IndexError):
-                return int(fields[-1].partition("=")[2]) * _NS_PER_US
+    for line in lines_of(f"{_PRESSURE}/{resource}"):
+        if line.startswith("some "):
+            with suppress(*UNKNOWN):
+                return int(line.rpartition("total=")[2]) * _NS_PER_US
     return None
 
 

@@ -11,7 +11,6 @@ Linux only. A server on another machine, in another container or of another user
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -19,8 +18,9 @@ from itertools import chain, islice
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from ..own_modules import UNKNOWN, numbers_in, own_os, read_file
 from .foreign_work import CpuTimes, cpu_times, growth, is_supported
-from .waiting_tree import PROC, Server, open_file, process_cpu_ns, server_on
+from .waiting_tree import PROC, Server, process_cpu_ns, server_on
 
 _PORTS: Final = {"http": 80, "https": 443}
 _SCANS_AT_FIRST: Final = 2
@@ -123,18 +123,17 @@ def _is_own(family: int, address: str) -> bool:
 
 
 def _threads_of(pid: int) -> Iterator[tuple[int, int]]:
-    with suppress(OSError):
-        yield from ((pid, int(thread)) for thread in os.listdir(f"{PROC}/{pid}/task"))
+    yield from ((pid, thread) for thread in numbers_in(f"{PROC}/{pid}/task"))
 
 
 def _wait_ns(pid: int, thread: int) -> int:
     """Return the run-queue wait of a thread; 0 if it has ended."""
-    with suppress(OSError), open_file(f"{PROC}/{pid}/task/{thread}/schedstat", "rb") as file:
-        return int(file.read().split()[1])
+    with suppress(*UNKNOWN):
+        return int(read_file(f"{PROC}/{pid}/task/{thread}/schedstat").split()[1])
     return 0
 
 
 def _cpus_of(pid: int) -> set[int]:
     with suppress(OSError):
-        return os.sched_getaffinity(pid)
+        return own_os.sched_getaffinity(pid)
     return set()

@@ -10,13 +10,12 @@ Linux only. A process that is not visible from here, such as one of another cont
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from .waiting_tree import open_file, process_cpu_ns
+from ..own_modules import UNKNOWN, Place, numbers_in, read_file
+from .waiting_tree import process_cpu_ns
 
 _LEAST_CPU_NS: Final = 200_000
 """CPU time in a window from which a process is looked at: most processes sleep all the time, and
@@ -52,7 +51,7 @@ class _Thread(NamedTuple):
 class Outsiders:
     """Watches the processes outside of a waiting tree, from one window to the next."""
 
-    def __init__(self, proc: Path) -> None:
+    def __init__(self, proc: Place) -> None:
         self._proc = proc
         self._cpu: dict[int, int] = {}
         self._threads: dict[int, dict[int, _Thread]] = {}
@@ -86,11 +85,8 @@ class Outsiders:
 
     def _that_ran(self, tree: tuple[int, ...]) -> Iterator[int]:
         cpu: dict[int, int] = {}
-        for entry in os.listdir(self._proc):
-            if not entry.isdigit() or (pid := int(entry)) in tree:
-                continue
-            now = process_cpu_ns(pid)
-            if now is None:
+        for pid in numbers_in(self._proc):
+            if pid in tree or (now := process_cpu_ns(pid)) is None:
                 continue
             cpu[pid] = now
             if now - self._cpu.get(pid, now) >= _LEAST_CPU_NS:
@@ -101,19 +97,17 @@ class Outsiders:
     def _counters(self, pid: int) -> dict[int, _Thread]:
         counters: dict[int, _Thread] = {}
         folder = f"{self._proc}/{pid}/task"
-        with suppress(OSError):
-            for thread in os.listdir(folder):
-                with suppress(OSError):
-                    cpu_ns, wait_ns, slices = map(int, _words(f"{folder}/{thread}/schedstat"))
-                    status = _words(f"{folder}/{thread}/status")
-                    sleeps = int(status[status.index(_SLEEPS) + 1]) if _SLEEPS in status else 0
-                    counters[int(thread)] = _Thread(cpu_ns, wait_ns, slices, sleeps)
+        for thread in numbers_in(folder):
+            with suppress(*UNKNOWN):
+                cpu_ns, wait_ns, slices = map(int, _words(f"{folder}/{thread}/schedstat"))
+                status = _words(f"{folder}/{thread}/status")
+                sleeps = int(status[status.index(_SLEEPS) + 1]) if _SLEEPS in status else 0
+                counters[thread] = _Thread(cpu_ns, wait_ns, slices, sleeps)
         return counters
 
 
 def _words(path: str) -> list[bytes]:
-    with open_file(path, "rb") as file:
-        return file.read().split()
+    return read_file(path).split()
 
 
 def _growth(before: _Thread | None, now: _Thread) -> _Thread:

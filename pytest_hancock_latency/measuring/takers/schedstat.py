@@ -8,9 +8,10 @@ often happen during the reading itself.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
+
+from ..own_modules import READ_ONLY, own_os, own_resource
 
 if TYPE_CHECKING:
     from ...core.attribution import Nanoseconds
@@ -33,7 +34,7 @@ class Scheduler:
             NoScheduler: they are missing or always zero.
         """
         try:
-            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._file = own_os.open(path, READ_ONLY)
         except OSError as error:
             raise NoScheduler(f"{path}: {error.strerror}") from None
         try:
@@ -47,16 +48,16 @@ class Scheduler:
 
     def read(self) -> bytes:
         """Return the raw line; it is parsed later, outside all timing."""
-        return os.pread(self._file, LONGEST_LINE, 0)
+        return own_os.pread(self._file, LONGEST_LINE, 0)
 
     @property
     def descriptor(self) -> int:
-        """The open file, for loops that call `os.pread` themselves."""
+        """The open file, for loops that call `pread` themselves."""
         return self._file
 
     def close(self) -> None:
         """Close the counters."""
-        os.close(self._file)
+        own_os.close(self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -79,12 +80,9 @@ def times_blocked() -> Callable[[], int] | None:
     That is its voluntary context switches, and the pages for which it waited for a disk.
     """
     try:
-        import resource
-
-        thread = resource.RUSAGE_THREAD
-    except (ImportError, AttributeError):
+        getrusage, thread = own_resource.getrusage, own_resource.RUSAGE_THREAD
+    except AttributeError:
         return None
-    getrusage = resource.getrusage
 
     def read() -> int:
         usage = getrusage(thread)

@@ -12,29 +12,28 @@ diagnosis (sock_diag(7)). If something cannot be read, the tree reports that it 
 
 from __future__ import annotations
 
-import io
-import os
-import socket
+import _socket  # its classes are those of `socket` before anything has replaced them
 import stat
 import struct
-import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from threading import get_native_id  # tests replace the attribute
 from typing import Final, NamedTuple
 
-try:
-    import resource
-except ImportError:  # on systems where nothing is followed anyway
-    resource = None  # type: ignore[assignment]
-
-from ..clock import own_time
+from ..own_modules import (
+    READ_ONLY,
+    UNKNOWN,
+    lines_of,
+    numbers_in,
+    own_os,
+    own_resource,
+    own_time,
+    read_file,
+)
 from .schedstat import LONGEST_LINE
 
-open_file: Final = io.open
-"""Tests replace the builtin, which would read what they made up as the kernel's counters."""
 PROC: Final = "/proc"
 MOST_THREADS: Final = 64
 """Maximum number of open descriptors. Reading 64 threads takes about 100 µs per call."""
@@ -128,7 +127,7 @@ class WaitingTree:
 
     def refresh(self) -> None:
         """Update the members of the tree; usually takes a fraction of a millisecond."""
-        own = os.getpid()
+        own = own_os.getpid()
         self._count_cpu()
         self._scan_if_changed(own)
         self._cpu = {pid: self._cpu_at_joining(pid) for pid in (own, *self._scan.processes)}
@@ -143,12 +142,12 @@ class WaitingTree:
         self.is_complete = len(thread_keys) <= capacity
         thread_keys = thread_keys[:capacity]
         for key in self._files.keys() - set(thread_keys):
-            os.close(self._files.pop(key))
+            own_os.close(self._files.pop(key))
         for key in thread_keys:
             if key not in self._files:
                 with suppress(OSError):
                     path = f"{PROC}/{key[0]}/task/{key[1]}/schedstat"
-                    self._files[key] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                    self._files[key] = own_os.open(path, READ_ONLY)
         self._own = [file for (pid, _), file in self._files.items() if pid == own]
         self._others = [file for (pid, _), file in self._files.items() if pid != own]
         self._generation += 1
@@ -165,7 +164,7 @@ class WaitingTree:
 
     def _thread_count(self) -> int:
         """Return the number of threads of this process, from the link count of the folder; 1 µs."""
-        return 0 if self._folder is None else os.fstat(self._folder).st_nlink
+        return 0 if self._folder is None else own_os.fstat(self._folder).st_nlink
 
     def cpu_ns(self) -> int:
         """Return the CPU time of the tree so far, including ended threads and children.
@@ -181,7 +180,7 @@ class WaitingTree:
 
     def has_children(self) -> bool:
         """Whether this process has living children; about 10 µs per thread."""
-        return any(True for _ in _descendants(os.getpid()))
+        return any(True for _ in _descendants(own_os.getpid()))
 
     def _cpu_at_joining(self, pid: int) -> int:
         if pid in self._cpu:
@@ -223,23 +222,24 @@ class WaitingTree:
     def close(self) -> None:
         """Close every file."""
         for file in self._files.values():
-            os.close(file)
+            own_os.close(file)
         self._files.clear()
         self._own, self._others = [], []
         if self._folder is not None:
-            os.close(self._folder)
+            own_os.close(self._folder)
             self._folder = None
 
     def _sums(self, files: Iterable[int]) -> tuple[int, int]:
         cpu = wait = 0
         for file in files:
             try:
-                fields = os.pread(file, LONGEST_LINE, 0).split()
-            except OSError:  # the thread has ended
+                fields = own_os.pread(file, LONGEST_LINE, 0).split()
+                cpu_ns, wait_ns = int(fields[0]), int(fields[1])
+            except UNKNOWN:  # the thread has ended
                 self._threads = -1
                 continue
-            cpu += int(fields[0])
-            wait += int(fields[1])
+            cpu += cpu_ns
+            wait += wait_ns
         return cpu, wait
 
     def _scan_if_changed(self, own: int) -> None:
@@ -308,9 +308,9 @@ def server_on(port: int) -> Server:
 def _listeners(port: int) -> Iterator[str]:
     """Yield the links of the sockets that listen on a port."""
     for name in _TCP_FILES:
-        for fields in _table(f"{PROC}/net/{name}"):
-            if fields[3] == _LISTENING and _port(fields[1]) == port:
-                yield f"socket:[{fields[9]}]"
+        for local, _, state, inode in _tcp_sockets(f"{PROC}/net/{name}"):
+            if state == _LISTENING and _port(local) == port:
+                yield f"socket:[{inode}]"
 
 
 def _children_in_words(children: Collection[int]) -> Iterator[str]:
@@ -379,8 +379,7 @@ class _Sockets:
         ends: dict[tuple[str, str], str] = {}
         listening = set()
         for name in _TCP_FILES:
-            for fields in _table(f"{PROC}/net/{name}"):
-                local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
+            for local, remote, state, inode in _tcp_sockets(f"{PROC}/net/{name}"):
                 if state == _LISTENING:
                     listening.add(_port(local))
                 elif state == _ESTABLISHED:
@@ -394,7 +393,7 @@ class _Sockets:
                 self._ports[link] = _port(remote)
 
     def _read_unix(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError, struct.error):
             for inode, peer, is_named in _unix_sockets():
                 link, far_end = f"socket:[{inode}]", f"socket:[{peer}]"
                 if not peer:
@@ -407,17 +406,19 @@ class _Sockets:
 
 def _unix_sockets() -> Iterator[tuple[int, int, bool]]:
     """Yield inode, inode of the peer, and whether it has a name, of every Unix socket."""
-    body = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, _ALL_STATES, 0, _SHOW_NAME_AND_PEER, 0, 0)
+    body = struct.pack(
+        "=BBHIIIII", _socket.AF_UNIX, 0, 0, _ALL_STATES, 0, _SHOW_NAME_AND_PEER, 0, 0
+    )
     header = _MESSAGE.pack(_MESSAGE.size + len(body), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+    kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
+    with closing(kernel):
         kernel.settimeout(1)
         kernel.send(header + body)
-        while True:
-            data = kernel.recv(1 << 16)
+        while data := kernel.recv(1 << 16):
             at = 0
             while at < len(data):
                 length, kind, *_ = _MESSAGE.unpack_from(data, at)
-                if kind != _SOCK_DIAG_BY_FAMILY:  # the end, or an error
+                if kind != _SOCK_DIAG_BY_FAMILY or length < _MESSAGE.size:  # the end, or an error
                     return
                 yield _unix_socket(data[at + _MESSAGE.size : at + length])
                 at += (length + 3) & ~3
@@ -435,16 +436,14 @@ def _unix_socket(message: bytes) -> tuple[int, int, bool]:
     return inode, peer, is_named
 
 
-def _table(path: str) -> Iterator[list[str]]:
-    yield from (line.split() for line in lines_of(path)[1:])
-
-
-def lines_of(path: str | Path) -> Sequence[str]:
-    """Return the lines of a file of the kernel; none if it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ()
+def _tcp_sockets(path: str) -> Iterator[tuple[str, str, str, str]]:
+    """Yield both addresses, the state and the inode of each socket."""
+    for line in lines_of(path)[1:]:
+        with suppress(*UNKNOWN):
+            fields = line.split()
+            local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
+            _ = _port(local), _port(remote)
+            yield local, remote, state, inode
 
 
 def _port(address: str) -> int:
@@ -460,10 +459,9 @@ def _end(address: str) -> str:
 def _holders() -> dict[str, set[int]]:
     """Return processes by the links of their descriptors, as far as they are readable."""
     holders: dict[str, set[int]] = defaultdict(set)
-    for entry in os.listdir(PROC):
-        if entry.isdigit():
-            for link in _links(int(entry)):
-                holders[link].add(int(entry))
+    for pid in numbers_in(PROC):
+        for link in _links(pid):
+            holders[link].add(pid)
     return holders
 
 
@@ -475,66 +473,60 @@ def _links(pid: int) -> list[str]:
     """
     links = []
     folder = f"{PROC}/{pid}/fd"
-    with suppress(OSError):
-        for descriptor in os.listdir(folder):
-            if int(descriptor) < _FIRST_DESCRIPTOR:
-                continue
-            with suppress(OSError):
-                link = os.readlink(f"{folder}/{descriptor}")
-                if link.startswith("socket:"):
-                    links.append(link)
-                elif link.startswith("pipe:"):
-                    is_read = os.lstat(f"{folder}/{descriptor}").st_mode & stat.S_IRUSR
-                    links.append(link + (_READING if is_read else _WRITING))
+    for descriptor in numbers_in(folder):
+        if descriptor < _FIRST_DESCRIPTOR:
+            continue
+        with suppress(OSError):
+            link = own_os.readlink(f"{folder}/{descriptor}")
+            if link.startswith("socket:"):
+                links.append(link)
+            elif link.startswith("pipe:"):
+                is_read = own_os.lstat(f"{folder}/{descriptor}").st_mode & stat.S_IRUSR
+                links.append(link + (_READING if is_read else _WRITING))
     return links
 
 
 def _threads_of(pid: int) -> list[int]:
     """Return the threads of a process; without the calling thread if it is this process."""
-    asking = threading.get_native_id() if pid == os.getpid() else 0
-    return [thread for thread in _all_threads(pid) if thread != asking]
-
-
-def _all_threads(pid: int) -> list[int]:
-    try:
-        return [int(thread) for thread in os.listdir(f"{PROC}/{pid}/task")]
-    except OSError:
-        return []
+    asking = get_native_id() if pid == own_os.getpid() else 0
+    return [thread for thread in numbers_in(f"{PROC}/{pid}/task") if thread != asking]
 
 
 def _open_folder(path: str) -> int | None:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return own_os.open(path, READ_ONLY)
     except OSError:
         return None
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    for thread in _all_threads(pid):
-        try:
-            with open_file(f"{PROC}/{pid}/task/{thread}/children", encoding="ascii") as file:
-                children = [int(child) for child in file.read().split()]
-        except OSError:
-            continue
-        for child in children:
-            yield child
-            yield from _descendants(child)
+    known, pending = {pid}, [pid]  # nonsense must not lead in a circle
+    while pending:
+        for child in _children(pending.pop()):
+            if child not in known:
+                known.add(child)
+                pending.append(child)
+                yield child
+
+
+def _children(pid: int) -> Iterator[int]:
+    for thread in numbers_in(f"{PROC}/{pid}/task"):
+        with suppress(*UNKNOWN):
+            yield from map(int, read_file(f"{PROC}/{pid}/task/{thread}/children").split())
 
 
 def _ancestors(pid: int) -> Iterator[int]:
-    while pid > 1:
-        try:
-            with open_file(f"{PROC}/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                pid = int(file.read().rpartition(")")[2].split()[1])
-        except (OSError, IndexError, ValueError):
-            return
-        yield pid
+    known: set[int] = set()
+    with suppress(*UNKNOWN):
+        while pid > 1 and pid not in known:
+            known.add(pid)
+            pid = int(read_file(f"{PROC}/{pid}/stat").rpartition(b")")[2].split()[1])
+            yield pid
 
 
 def _name_of(pid: int) -> str:
     try:
-        with open_file(f"{PROC}/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+        return read_file(f"{PROC}/{pid}/comm").decode(errors="replace").strip()
     except OSError:
         return str(pid)
 
@@ -546,22 +538,22 @@ def process_cpu_ns(pid: int) -> int | None:
     """
     try:
         return own_time.clock_gettime_ns((~pid << 3) | 2)
-    except OSError:
+    except (OSError, OverflowError):
         return None
 
 
 def ended_children_cpu_ns() -> int:
     """Return the CPU time of ended children of this process that were waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage = own_resource.getrusage(own_resource.RUSAGE_CHILDREN)
     return round((usage.ru_utime + usage.ru_stime) * 1e9)
 
 
 def ended_children() -> int:
     """Return a number that grows whenever an ended child is waited for; takes about 1 µs."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage = own_resource.getrusage(own_resource.RUSAGE_CHILDREN)
     return usage.ru_minflt + usage.ru_nvcsw
 
 
 def _descriptor_limit() -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, _ = own_resource.getrlimit(own_resource.RLIMIT_NOFILE)
     return soft if soft > 0 else MOST_THREADS * _SHARE_OF_LIMIT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from pytest_hancock_latency.core.undisturbed import (
     KnownTest,
     ReferenceSpeed,
 )
+from pytest_hancock_latency.measuring.own_modules import own_os
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
@@ -101,7 +101,7 @@ class Tree:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
-    monkeypatch.setattr(os, "pread", made.pread)
+    monkeypatch.setattr(own_os, "pread", made.pread)
     monkeypatch.setattr(bracketed, "thread_cpu", lambda: made.thread_cpu)
     monkeypatch.setattr(bracketed, "process_cpu", lambda: made.process_cpu)
     monkeypatch.setattr(bracketed, "allowed_cpus", lambda: range(2))

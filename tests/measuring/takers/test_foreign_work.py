@@ -62,7 +62,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(control_groups, "PROC", tmp_path / "proc")
     monkeypatch.setattr(control_groups, "ROOT", tmp_path / "fs")
     monkeypatch.setattr(foreign_work, "allowed_cpus", lambda: {0})
-    monkeypatch.setattr(foreign_work.os, "sysconf", lambda _: 100)
+    monkeypatch.setattr(foreign_work.own_os, "sysconf", lambda _: 100)
     (tmp_path / "fs" / "box").mkdir(parents=True)
     (tmp_path / "pressure").mkdir()
     for pid in (os.getpid(), SERVER, STRANGER):
@@ -220,7 +220,7 @@ def test_a_window_is_not_calm_where_the_hypervisor_took_a_twentieth_of_it(
 def test_work_on_a_cpu_that_only_a_server_of_the_tree_may_use_is_foreign(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreign_work.os, "sched_getaffinity", {SERVER: {7}}.__getitem__)
+    monkeypatch.setattr(foreign_work.own_os, "sched_getaffinity", {SERVER: {7}}.__getitem__)
     work = ForeignWork(machine, machine)  # type: ignore[arg-type]
     machine.now = WINDOW_NS
     stat = "cpu0 0 0 0 25 0 0 0 0\ncpu3 25 0 0 0 0 0 0 0\ncpu7 119 0 0 5 0 0 0 0\n"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_hancock_latency import ManualClock
+from pytest_hancock_latency.measuring.takers import gc_freeze
 from pytest_hancock_latency.measuring.takers.gc_freeze import Collector
 
 MS = 1_000_000
@@ -23,7 +24,7 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         CLOCK.advance(50 * MS)
         return 0
 
-    monkeypatch.setattr(gc, "collect", collect)
+    monkeypatch.setattr(gc_freeze, "collect", collect)
     return generations
 
 
