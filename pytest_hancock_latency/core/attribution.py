@@ -47,8 +47,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from .late_numpy import np
+
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     Nanoseconds = npt.NDArray[np.int64]
@@ -137,16 +138,12 @@ class Circumstances:
     @property
     def off_cpu(self) -> Nanoseconds:
         """Time for which the measuring thread did not run."""
-        import numpy as np
-
         off_cpu: Nanoseconds = np.maximum(0, self.wall - self.thread_cpu)
         return off_cpu
 
     @property
     def candidate(self) -> Nanoseconds:
         """The maximum time that others can have taken of each observation."""
-        import numpy as np
-
         waits = self.run_queue + np.where(self.blocked, self.tree_wait, 0)
         candidate: Nanoseconds = np.minimum(waits, self.off_cpu)
         return candidate
@@ -189,8 +186,6 @@ def waits_in_window(brackets: Brackets) -> Nanoseconds:
 
     Wait that fits into the gaps around the window is assigned to them, not to the observation.
     """
-    import numpy as np
-
     b = brackets
     off_cpu = np.maximum(0, b.wall - b.thread_cpu)
     outside = np.maximum(0, b.gap_after - READING_NS) + np.maximum(0, b.gap_before - READING_NS)
@@ -204,8 +199,6 @@ def without_own_threads(waits: Nanoseconds, brackets: Brackets) -> Nanoseconds:
     Those threads may have occupied the CPU that the measuring thread waited for, so only the rest
     was certainly taken by the machine.
     """
-    import numpy as np
-
     burnt = brackets.process_cpu - brackets.thread_cpu - OWN_NOISE_NS
     rest: Nanoseconds = np.maximum(0, waits - np.maximum(0, burnt))
     return rest
@@ -217,8 +210,6 @@ def waiting_for_each_other(callers: Sequence[Circumstances]) -> list[Circumstanc
     Threads of one process share its interpreter lock: a caller sleeps while another one holds the
     lock and waits for a CPU. A wait is spread evenly over its call.
     """
-    import numpy as np
-
     courses = []
     for c in callers:
         ends = np.stack([c.start, c.start + c.wall], axis=1).ravel()
@@ -241,16 +232,12 @@ def candidates(circumstances: Circumstances, windows: Windows) -> Numbers:
 
 
 def _by_window(candidate: Nanoseconds, window: Nanoseconds, windows: Windows) -> Numbers:
-    import numpy as np
-
     totals = np.bincount(window, weights=candidate, minlength=len(windows.foreign))
     return totals.astype(np.float64)
 
 
 def _up_to(bound: Numbers, times: Numbers, window: Nanoseconds) -> Numbers:
     """Scale the times times down to the bound of their window, all by the same factor."""
-    import numpy as np
-
     totals = np.bincount(window, weights=times, minlength=len(bound))
     shares: Numbers = np.minimum(1.0, bound / np.maximum(1.0, totals))[window]
     return times * shares
@@ -262,8 +249,6 @@ def timed_waits(circumstances: Circumstances) -> Nanoseconds:
     At least half of the calls that slept have the same time asleep: no peer answers so steadily.
     Those that slept for longer waited for that timer as well, and then for something else.
     """
-    import numpy as np
-
     c = circumstances
     nothing = np.zeros_like(c.wall)
     is_asked = c.blocked & c.unseen & ~c.timed_out
@@ -293,8 +278,6 @@ def attribute(
 
     totals: `candidates` of all callers of a load together; by default of this caller alone.
     """
-    import numpy as np
-
     c, off_cpu, candidate = circumstances, circumstances.off_cpu, circumstances.candidate
     totals = _by_window(candidate, c.window, windows) if totals is None else totals
     shares = np.maximum(windows.foreign / np.maximum(1.0, totals), windows.consumed)

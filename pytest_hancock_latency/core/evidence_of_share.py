@@ -21,6 +21,7 @@ from math import exp, log
 from typing import TYPE_CHECKING, Final
 
 from .evidence import Mixture, first_that
+from .late_numpy import np
 
 if TYPE_CHECKING:
     from .attribution import Numbers
@@ -106,8 +107,6 @@ class ShareProcess:
 
     def would_show(self, shares: Numbers) -> bool:
         """Whether these shares alone would suffice; for many of them at once."""
-        import numpy as np
-
         over, below = np.outer(self._hits, shares), np.outer(self._misses, 1 - shares)
         return self._mixed(np.log(over + below).sum(axis=1).tolist()) >= self._enough
 

@@ -21,6 +21,7 @@ from itertools import accumulate
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
+from .late_numpy import np
 from .quantile import rank
 
 if TYPE_CHECKING:
@@ -45,8 +46,6 @@ def index_of(ns: int) -> int:
 
 def indexes_of(latencies_ns: Nanoseconds) -> Nanoseconds:
     """Return the bucket of each latency, as `index_of`; both of shape (n,)."""
-    import numpy as np
-
     column = np.maximum(latencies_ns, 0)
     _, bits = np.frexp(column.astype(np.float64))
     shift = np.maximum(0, bits.astype(np.int64) - _HALF_BITS - 1)
@@ -90,8 +89,6 @@ class Histogram:
     @classmethod
     def of(cls, latencies_ns: Nanoseconds) -> Histogram:
         """Make the histogram of a column of latencies, shape (n,), integer nanoseconds."""
-        import numpy as np
-
         buckets, counts = np.unique(indexes_of(latencies_ns), return_counts=True)
         return cls(dict(zip(buckets.tolist(), counts.tolist(), strict=True)))
 

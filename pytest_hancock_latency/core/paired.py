@@ -26,6 +26,7 @@ from .evidence_of_mean import (
     interval_of_mean,
     log_evidence_of_mean,
 )
+from .late_numpy import np
 from .quantile import format_percent
 
 if TYPE_CHECKING:
@@ -111,8 +112,6 @@ def log_ratios(first: Nanoseconds, second: Nanoseconds) -> list[float]:
         first: latencies of shape (turns, calls).
         second: latencies of the same shape.
     """
-    import numpy as np
-
     first_medians = np.maximum(1, np.median(first, axis=1))
     second_medians = np.maximum(1, np.median(second, axis=1))
     ratios: list[float] = np.log(first_medians / second_medians).tolist()

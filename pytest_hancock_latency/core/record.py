@@ -13,6 +13,7 @@ from .advice import Advice
 from .evidence import ALPHA_WITHIN, EXCEEDED, WITHIN, bounding_ranks
 from .evidence_of_share import ShareProcess
 from .histogram import Histogram, highest, lowest
+from .late_numpy import np
 from .quantile import COLUMNS, MAXIMUM, label
 from .sample import (
     FROM_PROMETHEUS,
@@ -259,8 +260,6 @@ def bounds_in_histograms(
 
 def _bounds_in_sample(quantiles: Iterable[Fraction], sample: Sample) -> dict[str, Bounds]:
     """Return exact bounds of each quantile by label, from the observations."""
-    import numpy as np
-
     raw = np.sort(sample.observations.wall_ns)
     attributed = raw
     if sample.observations.attributed_ns is not sample.observations.wall_ns:
@@ -276,8 +275,6 @@ def _bounds_of_bursts(quantiles: Iterable[Fraction], sample: LoadSample) -> dict
     They are the highest limit that would be *exceeded* and the lowest that would be *within*, both
     at 95 % confidence.
     """
-    import numpy as np
-
     answered = np.array([burst.answered for burst in sample.bursts if burst.answered])
     first = np.cumsum(answered) - answered
     raw, attributed = sample.observations.wall_ns, sample.observations.attributed_ns
@@ -318,8 +315,6 @@ def undisturbed_bounds_ns(
     probed = observations.probed
     if probed is None:
         return {}
-    import numpy as np
-
     began, both = probed.undisturbed_before, probed.undisturbed_before & probed.undisturbed_after
     n, latencies_ns = int(both.sum()), np.sort(observations.wall_ns[began])
     bounds: dict[str, int] = {}

@@ -14,6 +14,7 @@ from .advice import Advice
 from .attribution import SLOW_MACHINE, UNSEEN
 from .budget import Limit, parse_share
 from .duration import NS_PER_MS
+from .late_numpy import np
 from .paired import Pair, PairedComparison, compare
 from .quantile import COLUMNS, MAXIMUM, label, parse_quantile, rank
 from .verdict import Outcome, Verdict
@@ -63,8 +64,6 @@ class Probed:
 
     def followed_by(self, later: Probed) -> Probed:
         """Return what was shown of both."""
-        import numpy as np
-
         together = [
             np.ones(len(part.counts)) if part.together is None else part.together
             for part in (self, later)
@@ -173,8 +172,6 @@ class Observations:
         Args:
             offset_ns: time from the start of measuring these to that of the later ones.
         """
-        import numpy as np
-
         both, at_most_ns = (self, later), None
         if any(part.at_most_ns is not None for part in both):
             at_most_ns = np.concatenate(
@@ -194,8 +191,6 @@ class Observations:
 
     def _probed_or_not(self) -> Probed:
         """What the probes showed: nothing without a probing phase."""
-        import numpy as np
-
         nothing = np.zeros(len(self), bool)
         return self.probed or Probed(nothing, nothing, nothing)
 
@@ -216,8 +211,6 @@ def joined_flags(
     parts: Sequence[Observations], name: Literal["provisional", "timed_out"]
 ) -> Flags | None:
     """Return the flags of all parts, one after another; None if none has any."""
-    import numpy as np
-
     flags: list[Flags | None] = [getattr(part, name) for part in parts]
     if all(flag is None for flag in flags):
         return None
@@ -423,8 +416,6 @@ class Sample(Generic[Answer_co]):
             )
         if quantile in usual:
             return usual[quantile]
-        import numpy as np
-
         at = rank(quantile, self.n) - 1
         return int(np.partition(column, at)[at])
 
@@ -489,8 +480,6 @@ def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:
     """Return the usual quantiles from one partial sort, which takes a fifth of a full sort."""
     if not len(column):
         return {}
-    import numpy as np
-
     usual = (*COLUMNS, MAXIMUM)
     at = [rank(quantile, len(column)) - 1 for quantile in usual]
     ranked = np.partition(column, at)

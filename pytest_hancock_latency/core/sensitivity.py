@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
+from .late_numpy import np
 from .undisturbed import KnownTest, Surroundings, memory_reference
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ class ProbedSession:
             around: the speed of the machine around each call.
             memory_ns: the memory probe before each call.
         """
-        import numpy as np
-
         is_known = (around.arithmetic > 0) & (around.memory > 0) & (cpu_ns > 0)
         rows = np.log(np.stack([around.arithmetic, around.memory, cpu_ns], axis=1)[is_known])
         blocks = min(MOST_BLOCKS, len(rows) // LEAST_CALLS)
@@ -114,8 +113,6 @@ def known_test(sessions: Sequence[ProbedSession]) -> KnownTest:
 
 def _powers(sessions: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
     """Return the powers of p and m, slightly enlarged; None if they are not determined."""
-    import numpy as np
-
     if len(sessions) < LEAST_SESSIONS:
         return None
     rows = np.concatenate([np.array(points) for points in sessions])
@@ -133,8 +130,6 @@ def _powers(sessions: Sequence[Sequence[Point]]) -> tuple[float, float] | None:
 
 def _fit(design: Numbers, values: Numbers) -> Numbers:
     """Return the coefficients of a linear model, fitted robustly."""
-    import numpy as np
-
     weights: Numbers = np.ones(len(values))
     coefficients: Numbers = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):

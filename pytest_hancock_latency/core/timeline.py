@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from .late_numpy import np
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -44,8 +46,6 @@ class Timeline:
         """
         if not len(observations):
             return None
-        import numpy as np
-
         stretch_ns = int(observations.start_ns.max()) // STRETCHES + 1
         at = observations.start_ns // stretch_ns
         stretches = int(at.max()) + 1
@@ -92,8 +92,6 @@ def plain_fields(value: DataclassInstance) -> dict[str, Any]:
 def _median_and_max(
     at: Nanoseconds, wall_ns: Nanoseconds, stretches: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    import numpy as np
-
     order = np.lexsort((wall_ns, at))
     ranked, n = wall_ns[order], np.bincount(at, minlength=stretches)
     end = np.cumsum(n)
@@ -106,8 +104,6 @@ def _median_and_max(
 
 def _hit(observations: Observations, collections_ns: Sequence[int]) -> Flags:
     """Return for each observation whether a collection started during it."""
-    import numpy as np
-
     begins = np.asarray(collections_ns, dtype=np.int64)
     before = np.searchsorted(begins, observations.start_ns, side="left")
     until = np.searchsorted(begins, observations.start_ns + observations.wall_ns, side="right")
@@ -116,6 +112,4 @@ def _hit(observations: Observations, collections_ns: Sequence[int]) -> Flags:
 
 
 def _count(at: Nanoseconds, flags: Flags, stretches: int) -> tuple[int, ...]:
-    import numpy as np
-
     return tuple(np.bincount(at[flags], minlength=stretches).tolist())

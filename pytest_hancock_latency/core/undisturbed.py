@@ -22,6 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
+from .late_numpy import np
+
 if TYPE_CHECKING:
     from .attribution import Flags, Nanoseconds, Numbers
 
@@ -99,8 +101,6 @@ class ReferenceSpeed:
     @classmethod
     def of(cls, times: ProbeTimes) -> Self | None:
         """Return the reference speed that these probes show; None if there are too few."""
-        import numpy as np
-
         memory_ns = memory_reference(times.memory_ns[(times.memory_ns > 0) & ~times.is_disturbed])
         arithmetic = times.arithmetic_ns[~times.is_disturbed]
         if memory_ns is None or len(arithmetic) < LEAST_PROBES:
@@ -133,8 +133,6 @@ class ReferenceSpeed:
 
 def memory_reference(memory_ns: Nanoseconds) -> float | None:
     """Return the low quantile of memory probes that is a reference; None if there are too few."""
-    import numpy as np
-
     count = len(memory_ns)
     return float(np.quantile(memory_ns, _MEMORY_QUANTILE)) if count >= LEAST_PROBES else None
 
@@ -150,8 +148,6 @@ def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:
         cpu_ns: CPU time of each call.
         waited_ns: time for which each call was ready to run but not running, or stolen.
     """
-    import numpy as np
-
     has_waited = waited_ns > _SHORTEST_WAIT * cpu_ns
     if has_waited.sum() < _LEAST_WAITS or has_waited.all():
         return False
@@ -194,8 +190,6 @@ def surroundings(
         known: what earlier sessions know about the test. Used only with a reference from outside of
             the session: otherwise, all of them may have had the same neighbour.
     """
-    import numpy as np
-
     count = len(times)
     if not count:
         nothing, no = np.zeros(len(probe_of)), np.zeros(len(probe_of), bool)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from ..core.budget import Limit
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, indexes_of, middle
+from ..core.late_numpy import np
 from ..core.timeline import STRETCHES, Timeline
 from .counts import OverTime, Tally
 from .limit_judge import LimitCounts
@@ -47,8 +48,6 @@ class Occurrences:
 
     def add(self, values: Nanoseconds) -> None:
         """Add values, which may repeat."""
-        import numpy as np
-
         if not len(values):
             return
         self.add_counted(*np.unique(values, return_counts=True))
@@ -63,8 +62,6 @@ class Occurrences:
 
     def columns(self) -> tuple[Nanoseconds, Nanoseconds]:
         """Return the different values in ascending order, and the count of each."""
-        import numpy as np
-
         self._merge()
         if self._parts:
             return self._parts[0]
@@ -76,8 +73,6 @@ class Occurrences:
         self._parts = [_added_up(values, counts)] if len(values) else []
 
     def _merge(self) -> None:
-        import numpy as np
-
         if len(self._parts) > 1:
             values, counts = (np.concatenate(column) for column in zip(*self._parts, strict=True))
             self._parts = [_added_up(values, counts)]
@@ -85,8 +80,6 @@ class Occurrences:
 
 def _added_up(values: Nanoseconds, counts: Nanoseconds) -> tuple[Nanoseconds, Nanoseconds]:
     """Return the different values in ascending order, and the sum of the counts of each."""
-    import numpy as np
-
     order = np.argsort(values, kind="stable")  # of ascending pieces: one pass to merge them
     values, counts = values[order], counts[order]
     starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
@@ -212,8 +205,6 @@ class ColumnTally:
 
 def _over_time(windows: Nanoseconds, totals: Nanoseconds, over: Occurrences) -> OverTime:
     """Return the windows with observations, and one empty window for each gap between them."""
-    import numpy as np
-
     exceeding = np.zeros_like(totals)
     windows_over, counts = over.columns()
     exceeding[np.searchsorted(windows, windows_over)] = counts
@@ -241,8 +232,6 @@ class _Course:
         """Numbers of intervals, times `_BUCKETS`, plus the middle bucket of a group."""
 
     def add(self, windows: Nanoseconds, buckets: Nanoseconds) -> None:
-        import numpy as np
-
         length = self._extend(*_ends(windows))
         groups = buckets - buckets % _GROUP + _GROUP // 2
         buckets = np.where(buckets < _EXACT_BELOW, buckets, groups)
@@ -279,8 +268,6 @@ class _Course:
     def timeline(self) -> Timeline | None:
         if self._ends is None:
             return None
-        import numpy as np
-
         cells, counts = self._cells.columns()
         first, last = (window // self._windows for window in self._ends)
         edges = np.searchsorted(cells, np.arange(first, last + 2) << _BUCKET_BITS)

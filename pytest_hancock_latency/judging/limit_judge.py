@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..core.attribution import UNSEEN
 from ..core.budget import Limit
 from ..core.evidence import Boundaries, NoneAllowed, boundaries
+from ..core.late_numpy import np
 from ..core.verdict import FailureVerdict, LimitVerdict, Outcome, Reason, Route
 
 if TYPE_CHECKING:
@@ -320,8 +321,6 @@ class LimitJudge:
         )
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
-        import numpy as np
-
         totals = np.bincount(window)
         exceeding = np.bincount(window, weights=over, minlength=len(totals)).astype(np.int64)
         return survives_deletion(self._table, totals, exceeding)
@@ -436,8 +435,6 @@ def survives_deletion(
         exceeding: how many of them are over the limit.
         elsewhere: further exceedances, which are in no window.
     """
-    import numpy as np
-
     totals, exceeding = np.asarray(totals), np.asarray(exceeding)
     n, k = int(totals.sum()) + elsewhere, int(exceeding.sum()) + elsewhere
     if len(totals) > 1:

@@ -22,6 +22,7 @@ from typing import Final
 
 from ..core.budget import LatencyBudget, Limit
 from ..core.evidence import ALPHA_WITHIN, alpha_of_gate, boundaries
+from ..core.late_numpy import np
 from ..core.sample import Burst, Observations
 from ..core.verdict import Outcome, Verdict
 from .limit_judge import (
@@ -221,8 +222,6 @@ class SequentialJudge:
         blamed = observations.blamed
         if blamed is None or not blamed.any() or not self.budget.errors:
             return False
-        import numpy as np
-
         window = observations.start_ns // self.policy.window_ns
         totals = np.bincount(window)
         timed_out = np.bincount(window[blamed], minlength=len(totals))

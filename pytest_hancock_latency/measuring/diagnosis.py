@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ..core.advice import Advice
 from ..core.attribution import COLLECTOR, THROTTLED
 from ..core.duration import NS_PER_S
+from ..core.late_numpy import np
 from ..core.sample import Observations, Slow
 from ..core.verdict import Outcome, Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
@@ -47,8 +48,6 @@ def slowest(observations: Observations, collections: Sequence[int]) -> tuple[Slo
     Args:
         collections: start of each garbage collection, in ns from the start of measuring, ascending.
     """
-    import numpy as np
-
     if not len(observations):
         return ()
     n = len(observations)
@@ -240,14 +239,10 @@ def advice_on_speed(
 
 def usual_probe_ns(times: ProbeTimes) -> int | None:
     """Return the median CPU time of the arithmetic probe; None if there are too few probes."""
-    import numpy as np
-
     return int(np.median(times.arithmetic_ns)) if len(times) >= _FEWEST_PROBES else None
 
 
 def _about_calls(observations: Observations) -> Iterator[Advice]:
-    import numpy as np
-
     if tools := tracers():
         yield Advice.of("tracer", tools=" and ".join(tools))
     throttled_ns = observations.excused_ns.get(THROTTLED, np.zeros(1)).sum()
@@ -260,8 +255,6 @@ def _about_first_call(
     observations: Observations, warmup: Sequence[int], first_ns: int | None
 ) -> Iterator[Advice]:
     """Yield advice if only the first call did the work, or had more to do than all others."""
-    import numpy as np
-
     if len(observations) < _FIRST_CALL_TIMES:
         return
     median_ns = int(np.median(observations.wall_ns))
@@ -279,8 +272,6 @@ def _about_first_call(
 
 
 def _about_machine(probes: Sequence[int] | Nanoseconds) -> Iterator[Advice]:
-    import numpy as np
-
     if own_time.get_clock_info("perf_counter").resolution > _COARSE_CLOCK_S:
         yield Advice.of("clock")
     if len(allowed_cpus()) == 1:

@@ -8,6 +8,7 @@ observation with the time it took: leaving out the slowest requests would unders
 from __future__ import annotations
 
 import sys
+from asyncio import get_running_loop  # tests replace the attribute
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -333,12 +334,9 @@ def is_in_event_loop() -> bool:
 
 
 def is_in_asyncio() -> bool:
-    """Whether the caller runs in an event loop of asyncio, which is imported then."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
+    """Whether the caller runs in an event loop of asyncio."""
     try:
-        asyncio.get_running_loop()
+        get_running_loop()
     except RuntimeError:
         return False
     return True

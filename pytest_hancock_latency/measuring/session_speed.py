@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..core.late_numpy import np
 from ..core.machine_speed import KnownSpeed
 from ..core.sensitivity import ProbedSession
 from ..core.undisturbed import LEAST_PROBES, UNKNOWN_TEST, KnownTest, ProbeTimes, ReferenceSpeed
@@ -86,8 +87,6 @@ class SessionSpeed:
 
 
 def _joined(parts: list[ProbeTimes]) -> ProbeTimes:
-    import numpy as np
-
     return ProbeTimes(
         np.concatenate([part.arithmetic_ns for part in parts]),
         np.concatenate([part.memory_ns for part in parts]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..errors import BudgetError, LatencyError, SettingError
 from ..files.artifact import check_artifacts
 from ..files.budget import read_machine
 from ..files.history import earlier_runs
+from ..measuring.warming import import_early
 from ..runs.baseline import kind_of_machine
 from .again import Again
 from .baseline import baseline_of
@@ -63,8 +65,9 @@ class Activation:
         self._facts = SessionFacts(config, self.settings, hooks)
         self._speed_of_limits = _speed_of_limits(self.settings, config)
         self.settings.plan.speed.read_known = self._known_speed
-        kept_tests = KeptTests(config, lambda: self._facts.machine)
-        self.settings.plan.speed.read_test = kept_tests.known
+        self._is_ready = False
+        self._kept_tests = KeptTests(config, lambda: self._facts.machine)
+        self.settings.plan.speed.read_test = self._kept_tests.known
         baseline = baseline_of(self.settings, lambda: self._facts.machine)
         connection = connect_to_coordinator()
         duel = DuelSide(connection) if connection else None
@@ -92,7 +95,7 @@ class Activation:
                 hooks,
                 self._item_hooks.take_records,
                 self._keep_speed,
-                kept_tests.keep,
+                self._kept_tests.keep,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
             prepare_nodes(config, self.settings)
@@ -119,6 +122,7 @@ class Activation:
 
     def sampler(self, item: pytest.Item) -> Sampler:
         """Return the sampler of a test."""
+        self._get_ready()
         return self._item_hooks.fixture(item)
 
     def prepare(self, items: list[pytest.Item], marked: Sequence[pytest.Item]) -> None:
@@ -150,8 +154,21 @@ class Activation:
         errors |= dict.fromkeys(self._facts.refusals())
         if errors:
             self._refuse(errors, items)
-        elif JSON in self.settings.artifacts and not is_worker(self._config):
-            _ = self._facts.plain  # now, so that git does not run during the first sample
+        elif not self._config.option.collectonly:
+            self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Import and read now what samples need: tests replace modules, and git takes long."""
+        if self._is_ready:
+            return
+        self._is_ready = True
+        if self.settings.mode is not Mode.OFF:
+            with suppress(Exception):  # the sample itself will fail
+                import_early()
+            _ = self.settings.plan.speed.known
+            self._kept_tests.read()
+        if JSON in self.settings.artifacts and not is_worker(self._config):
+            _ = self._facts.plain
 
     def _by_tests(self, item: pytest.Item) -> Terms | None:
         """Return the budget of a test without a marker: from the budget file, else the default."""

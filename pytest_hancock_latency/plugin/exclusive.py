@@ -44,7 +44,6 @@ from ..core.advice import Advice
 from ..core.duration import NS_PER_S, format_duration
 from ..core.record import Record
 from ..measuring.own_modules import own_time
-from ..measuring.warming import import_early
 from .item_settings import ITEM_SETTINGS
 from .settings import Exclusive, Mode, Settings
 
@@ -384,9 +383,6 @@ class ExclusiveHooks:
         if self._is_running or os.getpid() != self._process:  # a child that a test has forked
             return (yield)
         gate_ns = _gate_ns(item)
-        if gate_ns is not None:
-            with suppress(Exception):  # the test itself will fail
-                import_early()  # now, so that nobody waits for it
         turn = self._turns.begin(item.nodeid, gate_ns)
         self._waited.add(turn)
         item.stash[_TURN_OF_TEST] = turn

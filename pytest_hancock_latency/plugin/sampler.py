@@ -40,6 +40,7 @@ from ..measuring.request import (
     require_function,
 )
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
+from ..measuring.shapes.coroutines import at_rate_awaiting, burst_awaiting
 from ..measuring.shapes.finished_load import SampleT, combined, judge_open_loop
 from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.repeated_bursts import Bursts, Repeat
@@ -783,8 +784,6 @@ class Sampler:
         )
 
     async def _bursts_awaiting(self, bursts: Bursts, at_once: int) -> LoadSample:
-        from ..measuring.shapes.coroutines import burst_awaiting
-
         plan, clock = self.settings.plan, self.clock
         return self._keep(
             await bursts.make_awaiting(lambda: burst_awaiting(bursts.load, at_once, plan, clock))
@@ -793,8 +792,6 @@ class Sampler:
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
     ) -> OpenLoopSample:
-        from ..measuring.shapes.coroutines import at_rate_awaiting
-
         finished = await at_rate_awaiting(load, starts, self.settings.plan, self.clock)
         return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
+from ...core.late_numpy import np
 from ...core.record import titled
 from ...core.sample import Measurement, Observations, Progress, Sample
 from ...core.verdict import Verdict
@@ -528,8 +529,6 @@ def latencies_in_turns(
 
     first_of_turns: positions in the observations, ascending.
     """
-    import numpy as np
-
     turns = [turn[1:] for turn in np.split(observations.comparable_ns, first_of_turns)[1:]]
     if not turns or not all(map(len, turns)):
         return [], []

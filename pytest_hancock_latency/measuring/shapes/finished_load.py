@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...core.advice import Advice
 from ...core.attribution import Circumstances, candidates, waiting_for_each_other
+from ...core.late_numpy import np
 from ...core.quantile import P99, rank
 from ...core.sample import (
     Burst,
@@ -86,8 +87,6 @@ class Part:
 
     def send_lag(self) -> Nanoseconds:
         """Time from the intended to the actual start of each observation, never negative."""
-        import numpy as np
-
         due = np.array(self.intended.due, dtype=np.int64)
         lag: Nanoseconds = np.maximum(0, self.observations.start_ns + self.begin - due)
         return lag
@@ -111,8 +110,6 @@ class Part:
         A caller's queue is simulated with attributed latencies (Lindley's recursion): it starts a
         request when that is due, or when it would have finished the previous one.
         """
-        import numpy as np
-
         attributed, intended = self.observations.attributed_ns, self.intended
         if not intended.is_queue:
             woken_late = np.array(intended.woken_late, dtype=np.int64)
@@ -128,8 +125,6 @@ class Part:
 
 def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
     """Return the observations of all takers of a load, attributed together."""
-    import numpy as np
-
     circumstances = {
         taker: _queued(taker.circumstances(), intended)
         for taker, intended in takers
@@ -153,8 +148,6 @@ def parts_of(takers: Sequence[tuple[Taker, IntendedStarts]]) -> list[Part]:
 
 def _queued(circumstances: Circumstances, intended: IntendedStarts) -> Circumstances:
     """Return the circumstances with the requests of an open loop that started late marked."""
-    import numpy as np
-
     if not intended.due:
         return circumstances
     late = circumstances.start - np.array(intended.due, dtype=np.int64) > _ON_TIME_NS
@@ -187,8 +180,6 @@ def judge_burst(load: Finished, judge_of: JudgeOf) -> LoadSample:
 
 def judge_open_loop(load: Finished, per_second: float, judge_of: JudgeOf) -> OpenLoopSample:
     """Return the judged sample of an open loop, which includes the uncorrected one."""
-    import numpy as np
-
     lags = np.sort(np.concatenate([part.send_lag() for part in load.parts]))
     send_lag_ns = int(lags[rank(P99, len(lags)) - 1]) if len(lags) else 0
     corrected = joined([part.from_intended_start() for part in load.parts], load.begin)
@@ -267,8 +258,6 @@ def _saturation(load: Finished, send_lag_ns: int, per_second: float) -> tuple[Ad
 
 def joined(parts: Sequence[Part], begin: int) -> Observations:
     """Join the observations of several takers, ordered by start relative to `begin`."""
-    import numpy as np
-
     columns = [part.observations for part in parts]
     start = np.concatenate([part.observations.start_ns + (part.begin - begin) for part in parts])
     order = np.argsort(start, kind="stable")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.budget import AUTO_TIME
 from ...core.duration import NS_PER_S
+from ...core.late_numpy import np
 from ...core.paired import TURN, Pair, is_decided, log_ratios
 from ...core.sample import Measurement, Observations, Sample
 from ...errors import hides_frame
@@ -166,8 +167,6 @@ def _by_turn(pair: Sequence[Observations]) -> tuple[Nanoseconds, Nanoseconds]:
 
 def _counted(observations: Observations) -> Observations:
     """Without the calls of each turn that do not count."""
-    import numpy as np
-
     is_counted = np.arange(len(observations)) % _CALLS >= _DROPPED
     return Observations(
         wall_ns=observations.wall_ns[is_counted],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from ...core.late_numpy import np
 from ...core.sample import Observations
 from ...errors import hides_frame
 from ..clock import Clock
@@ -174,8 +175,6 @@ class Taker(ABC):
     def _flags(self, positions: list[int]) -> Flags | None:
         if not positions:
             return None
-        import numpy as np
-
         flags = np.zeros(len(self), bool)
         flags[positions] = True
         return flags
@@ -281,8 +280,6 @@ class BareTaker(Taker):
 
 def integers(values: list[int]) -> Nanoseconds:
     """Make a column of readings."""
-    import numpy as np
-
     return np.fromiter(values, np.int64, len(values))
 
 
@@ -293,6 +290,4 @@ def extend(column: array[int], values: Nanoseconds) -> None:
 
 def column(values: array[int]) -> Nanoseconds:
     """Return a copy: an array that exports its buffer cannot grow meanwhile."""
-    import numpy as np
-
     return np.array(values, dtype=np.int64)

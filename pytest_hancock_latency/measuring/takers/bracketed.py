@@ -20,6 +20,7 @@ from ...core.attribution import (
     waits_in_window,
     without_own_threads,
 )
+from ...core.late_numpy import np
 from ...core.sample import Observations, Probed
 from ...core.sensitivity import ProbedSession
 from ...core.undisturbed import UNKNOWN_TEST, Surroundings, surroundings, waits_by_spinning
@@ -378,8 +379,6 @@ class BracketTaker(Taker):
         """Return what the probes around each observation showed; None without a probing phase."""
         if self._counts_from is None:
             return None
-        import numpy as np
-
         if not self.is_probing:
             nothing = np.zeros(len(circumstances.start), bool)
             return Probed(nothing, nothing, nothing)
@@ -392,8 +391,6 @@ class BracketTaker(Taker):
         )
 
     def _surroundings(self) -> Surroundings:
-        import numpy as np
-
         probe_of = column(self._columns["probe"])
         times = self._probes.times
         reference = self._session_speed.reference(times)
@@ -409,8 +406,6 @@ class BracketTaker(Taker):
 
     def circumstances(self) -> Circumstances:
         """Return the circumstances of each observation so far."""
-        import numpy as np
-
         self._settle()
         columns = {name: column(values) for name, values in self._columns.items()}
         wall, thread_cpu_ns = columns["wall"], columns["thread_cpu"]

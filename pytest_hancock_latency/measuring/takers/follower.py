@@ -10,6 +10,7 @@ from threading import Lock, get_native_id  # tests replace the attributes
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ...core.attribution import Windows
+from ...core.late_numpy import np
 from ..clock import Clock
 from .foreign_work import ForeignWork, is_supported
 from .waiting_tree import Reading, WaitingTree, ended_children, ended_children_cpu_ns
@@ -158,8 +159,6 @@ class Follower:
 
     def windows(self) -> Windows:
         """Return the accounting windows so far."""
-        import numpy as np
-
         if self._work is None:
             nothing, no = np.array([0.0]), np.array([False])
             return Windows(nothing, nothing, nothing, calm=no, disk=nothing, busy_children=no)
@@ -167,15 +166,11 @@ class Follower:
 
     def window_of(self, ends: Nanoseconds) -> Nanoseconds:
         """Return the index of the window in which each observation ended. ends: on the clock."""
-        import numpy as np
-
         borders = np.array(self._work.ends if self._work else [], dtype=np.int64)
         return np.searchsorted(borders, ends, side="left")
 
     def unseen_in(self, window: Nanoseconds) -> Flags:
         """Return whether a connection was opened in these windows, or the tree was incomplete."""
-        import numpy as np
-
         flags = self._work.unseen if self._work else []
         return np.array([*flags, False])[window]
 

@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 
 from ...core.attribution import Windows
 from ...core.duration import NS_PER_S
+from ...core.late_numpy import np
 from ..clock import Clock
 from ..environment import allowed_cpus
 from ..own_modules import UNKNOWN, exists, lines_of, numbers_in, own_os
@@ -158,8 +159,6 @@ class ForeignWork:
 
     def windows(self) -> Windows:
         """Return all windows; the values of the last, current one are unknown."""
-        import numpy as np
-
         return Windows(
             foreign=np.array([*self._foreign, np.inf]),
             consumed=np.array([*self._consumed, 1.0]),

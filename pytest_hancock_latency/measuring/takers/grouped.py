@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...core.attribution import OWN_NOISE_NS, SLOW_MACHINE, WAITED
+from ...core.late_numpy import np
 from ...core.sample import Observations, Probed
 from ...core.undisturbed import surroundings
 from ..clock import Clock, process_cpu, thread_cpu
@@ -121,8 +122,6 @@ class GroupedTaker(BareTaker):
         plain = super().everything()
         if self._counts_from is None:
             return plain
-        import numpy as np
-
         wall, nothing = plain.wall_ns, np.zeros(len(plain), bool)
         reference = self._session_speed.reference(self._probes.times)
         if not len(self._first) or reference is None:
@@ -163,8 +162,6 @@ def without_off_time(wall: Nanoseconds, first: Nanoseconds, off_ns: Nanoseconds)
     Returns:
         An estimate of the time that each call took on the CPU, shape (n,).
     """
-    import numpy as np
-
     rest = wall.copy()
     ends = np.append(first[1:], len(wall))
     for group in np.flatnonzero(off_ns).tolist():

@@ -13,6 +13,7 @@ from array import array
 from functools import cache
 from typing import Final
 
+from ...core.late_numpy import np
 from ...core.undisturbed import ProbeTimes
 from ..clock import Clock, process_cpu, thread_cpu
 from .bare import column
@@ -108,8 +109,6 @@ class Probes:
     @property
     def times(self) -> ProbeTimes:
         """The CPU times of all probes so far."""
-        import numpy as np
-
         return ProbeTimes(
             arithmetic_ns=column(self._arithmetic),
             memory_ns=column(self._memory),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
+from ...core.late_numpy import np
 from ..own_modules import READ_ONLY, own_os, own_resource
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ class Scheduler:
 
 def run_queue_waits(lines: Sequence[bytes]) -> Nanoseconds:
     """Return the run-queue wait in ns from each raw line."""
-    import numpy as np
-
     numbers = np.fromstring(b"".join(lines).decode("ascii"), dtype=np.int64, sep=" ")
     return numbers[1::3]
 
