@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .own_modules import own_time
+from .own_modules import own_time, own_unless_gevent
 
 Clock = Callable[[], int]
 
@@ -17,10 +17,8 @@ wall_clock: Callable[[], float] = own_time.time
 
 
 def sleep_of_threads() -> Callable[[float], None]:
-    """Return what lets other threads run for some seconds: that of gevent, if it makes threads."""
-    if time.sleep.__module__.partition(".")[0] == "gevent":
-        return time.sleep
-    return own_time.sleep
+    """Return what lets other threads run for some seconds."""
+    return own_unless_gevent(own_time.sleep, time.sleep)
 
 
 class ManualClock:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.util import module_from_spec
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     import resource
@@ -37,11 +37,19 @@ else:
     with suppress(ImportError):  # on systems where nothing is followed anyway
         own_resource = _own("resource")
 
+_T = TypeVar("_T")
 Place = str | os.PathLike[str]
 READ_ONLY: Final = own_os.O_RDONLY | getattr(own_os, "O_CLOEXEC", 0)
 _PART_BYTES: Final = 1 << 16
 UNKNOWN: Final = (OSError, ValueError, LookupError, ArithmeticError)
 """What a file that is missing, or not as the kernel writes it, makes its reader raise."""
+
+
+def own_unless_gevent(own: _T, present: _T) -> _T:
+    """Return what gevent has put in the place of our own; it is no mock, but makes the threads."""
+    module = getattr(present, "__module__", None)
+    is_of_gevent = isinstance(module, str) and module.partition(".")[0] == "gevent"
+    return present if is_of_gevent else own
 
 
 def read_file(path: Place) -> bytes:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from threading import Barrier, BrokenBarrierError, Thread  # tests replace the attributes
 
 from ...errors import hides_frame
 from ..clock import Clock
+from ..own_modules import own_unless_gevent
 from ..plan import Plan
 from ..request import Attempts, Load
 from ..takers import taker_for, why_bare
@@ -28,6 +30,15 @@ Work = Callable[[Taker, Iterator[int], int], IntendedStarts]
 """The work of a thread after its release: makes the requests at the given positions."""
 
 
+class _Caller(Thread):
+    """A thread; its methods are those of `Thread` before tests replace them."""
+
+    __init__ = Thread.__init__
+    start = Thread.start
+    run = Thread.run
+    join = Thread.join
+
+
 class Crew:
     """A group of threads for a single run."""
 
@@ -36,8 +47,8 @@ class Crew:
         self._why_bare = why_bare(plan, ())
         self._speed = plan.speed
         self._size = size
-        self._ready = threading.Barrier(size + 1, action=self._release)
-        self._over = threading.Barrier(size)
+        self._ready = Barrier(size + 1, action=self._release)
+        self._over = Barrier(size)
         """All callers have made their last request."""
         self._errors: list[BaseException] = []
         self._follower = Follower(clock)
@@ -57,14 +68,19 @@ class Crew:
             Any exception of a thread outside its requests.
         """
         shared = iter(range(positions))  # `next` on it is atomic
+        caller = own_unless_gevent(_Caller, threading.Thread)
         threads = [
-            threading.Thread(target=self._serve, args=(work, shared), daemon=True)
-            for _ in range(self._size)
+            caller(target=self._serve, args=(work, shared), daemon=True) for _ in range(self._size)
         ]
         with self._follower:
-            for thread in threads:
-                thread.start()
-            self._ready.wait()
+            try:
+                for thread in threads:
+                    thread.start()
+            except BaseException:  # so that those that have started do not wait for ever
+                self._ready.abort()
+                raise
+            with suppress(BrokenBarrierError):  # a caller has failed
+                self._ready.wait()
             for thread in threads:
                 thread.join()
             self._follower.finish()
@@ -92,6 +108,16 @@ class Crew:
         self.begin = self._clock()
 
     def _serve(self, work: Work, positions: Iterator[int]) -> None:
+        try:
+            self._make_requests(work, positions)
+        except BrokenBarrierError:  # another caller has failed
+            return
+        except BaseException as error:  # to be raised in the caller's thread
+            self._errors.append(error)
+            self._ready.abort()
+            self._over.abort()
+
+    def _make_requests(self, work: Work, positions: Iterator[int]) -> None:
         with ExitStack() as stack:
             self._follower.add_caller()
             taker, self._why_no_bracket = taker_for(
@@ -104,10 +130,7 @@ class Crew:
             )
             taker.checked = self._checked
             self._ready.wait()
-            try:
-                self._takers.append((taker, work(taker, positions, self.begin)))
-            except BaseException as error:  # to be raised in the caller's thread
-                self._errors.append(error)
+            self._takers.append((taker, work(taker, positions, self.begin)))
             self._failures.update(taker.failures)
             # A thread that ends during a call may be one that the call waited for, unseen by its
             # waiting tree. Callers do not wait for each other, so none of them ends early.

@@ -28,8 +28,10 @@ from pytest_hancock_latency import (
 )
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.verdict import Outcome
+from pytest_hancock_latency.measuring import takers
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Load
+from pytest_hancock_latency.measuring.shapes import threads
 from pytest_hancock_latency.measuring.shapes.finished_load import judge_open_loop
 from pytest_hancock_latency.measuring.shapes.open_loop import Callers, Schedule, at_rate
 from pytest_hancock_latency.plugin.item_settings import ItemSettings
@@ -63,6 +65,42 @@ def test_the_sampler_keeps_a_burst_without_its_answers() -> None:
     (kept,) = measure.samples
     assert isinstance(kept, LoadSample)
     assert (burst.answers, kept.answers, kept.n) == (("large",) * 3, (), 3)
+
+
+def test_a_caller_that_fails_before_the_release_ends_the_burst_with_its_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    ready = iter(range(8))
+
+    def taker_for(*args: Any, **options: Any) -> Any:
+        if next(ready) == 3:
+            raise RuntimeError("no counters")
+        return takers.taker_for(*args, **options)
+
+    monkeypatch.setattr(threads, "taker_for", taker_for)
+    with pytest.raises(RuntimeError, match="no counters"):
+        sampler().burst(made.append, 1, requests=8, concurrency=8)
+    assert made == []
+
+
+def test_a_caller_that_cannot_be_started_leaves_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        threading.Thread.start(thread)
+        started.append(thread)
+
+    monkeypatch.setattr(threads._Caller, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        sampler().burst(int, requests=8, concurrency=8)
+    for thread in started:
+        thread.join(timeout=30)
+        assert not thread.is_alive()
 
 
 def test_a_function_is_called_as_often_as_asked() -> None:
