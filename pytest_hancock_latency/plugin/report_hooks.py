@@ -75,6 +75,8 @@ class ReportHooks:
         self._local_records = local_records
         self._keep_speed = keep_speed
         self._keep_tests = keep_tests
+        self._unwritten: list[Record] = []
+        """Records of a test of this process whose fixtures may still replace the file system."""
         self._speeds: list[ReferenceSpeed] = []
         self._tests: dict[str, str] = {}
         self._waits: list[Waited] = []
@@ -88,8 +90,15 @@ class ReportHooks:
         self._ledger.has_gates |= getattr(report, GATE, False)
         records = [*_read(getattr(report, RECORDS, [])), *self._local_records(report.nodeid)]
         if records:
-            self._ledger.add(records)
             self._github.note_place(records[0].test, report)
+        self._unwritten += records
+        if report.when == "teardown" or hasattr(report, RECORDS):
+            self._add_unwritten()
+
+    def _add_unwritten(self) -> None:
+        if self._unwritten:
+            self._ledger.add(self._unwritten)
+            self._unwritten = []
 
     def drop_local(self, node_id: str) -> None:
         """Remove the records of a test that ran again in vain."""
@@ -115,6 +124,7 @@ class ReportHooks:
 
         A failed renderer only affects its own file, not the exit code.
         """
+        self._add_unwritten()
         own = shown_speed(self._facts.settings.plan.speed)
         speeds = [*self._speeds, *([own] if own else [])]
         if speeds:
