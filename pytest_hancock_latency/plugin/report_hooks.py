@@ -22,6 +22,7 @@ from ..reporting.groups import group_lines
 from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
 from ..reporting.terminal import LOG_WIDTH, terminal_lines
 from ..reporting.wording import explain, printable
+from ..reporting.writer import is_replaced
 from .exclusive import WAITED, Waited
 from .github import GitHub
 from .hooks import Hooks
@@ -76,7 +77,7 @@ class ReportHooks:
         self._keep_speed = keep_speed
         self._keep_tests = keep_tests
         self._unwritten: list[Record] = []
-        """Records of a test of this process whose fixtures may still replace the file system."""
+        """Records of a test whose fixtures still replace the file system."""
         self._speeds: list[ReferenceSpeed] = []
         self._tests: dict[str, str] = {}
         self._waits: list[Waited] = []
@@ -92,7 +93,7 @@ class ReportHooks:
         if records:
             self._github.note_place(records[0].test, report)
         self._unwritten += records
-        if report.when == "teardown" or hasattr(report, RECORDS):
+        if report.when == "teardown" or not is_replaced():
             self._add_unwritten()
 
     def _add_unwritten(self) -> None:

@@ -25,6 +25,18 @@ _MOST_LINKS: Final = 40
 """Maximum number of nested symlinks, as in Linux."""
 
 
+def _used() -> tuple[object, ...]:
+    return (open, os, os.open, os.replace, os.path.realpath, Path, Path.open, Path.unlink)
+
+
+_USED: Final = _used()
+
+
+def is_replaced() -> bool:
+    """Whether a test has replaced what opens or renames files, so that nothing would be kept."""
+    return any(now is not before for now, before in zip(_used(), _USED, strict=True))
+
+
 def check_writable(path: Path) -> None:
     """Create the folder of `path` and check that a file can be created in it.
 
