@@ -19,10 +19,10 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from hancock_app.settings import CANNED, Settings, SettingsError
 
 
-def _number(variable: str, default: int, least: int, most: int) -> int:
+def _number(variable: str, default: int, lowest: int, highest: int) -> int:
     text = os.environ.get(variable) or str(default)
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise SettingsError(f"{variable}: expected a whole number from {least} to {most}")
+    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+        raise SettingsError(f"{variable}: expected a whole number from {lowest} to {highest}")
     return int(text)
 
 

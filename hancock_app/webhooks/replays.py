@@ -48,13 +48,13 @@ class MemoryReplays:
             self._expiry[delivery_id] = now + ttl_s
             return True
 
-    def take(self, most: int) -> list[tuple[str, int]]:
-        """Remove up to `most` delivery ids, and return them with their time to live in seconds."""
+    def take(self, limit: int) -> list[tuple[str, int]]:
+        """Remove up to `limit` delivery ids, and return them with their time to live in seconds."""
         with self._lock:
             now = self._clock()
             self._forget_expired(now)
-            ids = list(islice(self._expiry, most))
-            return [(each, math.ceil(self._expiry.pop(each) - now)) for each in ids]
+            ids = list(islice(self._expiry, limit))
+            return [(claimed, math.ceil(self._expiry.pop(claimed) - now)) for claimed in ids]
 
     def _forget_expired(self, now: float) -> None:
         # All ids have the same time to live, so the first one claimed expires first.
@@ -121,11 +121,11 @@ class FallbackReplays:
     def _share_earlier_claims(self) -> None:
         if not self._unshared:
             return
-        taken = self._unshared.take(_SHARED_PER_CLAIM)
-        for at, (delivery_id, ttl_s) in enumerate(taken):
+        claims = self._unshared.take(_SHARED_PER_CLAIM)
+        for at, (delivery_id, ttl_s) in enumerate(claims):
             try:
                 self._shared.claim(delivery_id, ttl_s)
             except StorageUnavailable:
-                for missing in taken[at:]:
+                for missing in claims[at:]:
                     self._unshared.claim(*missing)
                 raise

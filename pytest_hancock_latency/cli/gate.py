@@ -210,10 +210,10 @@ def _headers(texts: Sequence[str]) -> dict[str, str]:
     if token := os.environ.get(PROMETHEUS_TOKEN, "").strip():
         headers["Authorization"] = f"Bearer {token}"
     for number, text in enumerate(texts, 1):
-        found = _HEADER.fullmatch(text.strip())
-        if found is None:  # the text may be a secret
+        header = _HEADER.fullmatch(text.strip())
+        if header is None:  # the text may be a secret
             raise SettingError(f"--header number {number} is not a header: write 'NAME: VALUE'")
-        headers[found["name"].capitalize()] = found["value"]
+        headers[header["name"].capitalize()] = header["value"]
     return headers
 
 

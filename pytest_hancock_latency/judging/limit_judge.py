@@ -159,7 +159,7 @@ class LimitJudge:
         """Whether it is worth knowing the speed of the machine at each call."""
         self._tables = tables
         self._table = tables.raw
-        self.least = least
+        self.minimum = least
         """Minimum number of observations for *within*."""
         self._least_time_ns = least_time_ns
         self._is_long_enough = False
@@ -197,7 +197,7 @@ class LimitJudge:
         counts = self._counts
         if self._lacks_time_to_pass or counts.over > _MANY:
             return FARTHEST
-        return max(1, self.least - counts.n, self._table.within_from(counts.over) - counts.n)
+        return max(1, self.minimum - counts.n, self._table.within_from(counts.over) - counts.n)
 
     def would_exceed(self, most: int) -> bool:
         """Whether `most` observations would show *exceeded* at the current rate."""
@@ -216,7 +216,7 @@ class LimitJudge:
             self._table,
             self._counts,
             self.outcome,
-            least=self.least,
+            least=self.minimum,
             otherwise=Reason.STOPPED if stopped else otherwise,
             route=self.route,
         )
@@ -282,7 +282,7 @@ class LimitJudge:
     def route(self) -> Route | None:
         """The counts that show *within*; None if none do."""
         spans_windows = self._spans_windows
-        return route_of(self._tables, self._counts, self.least, spans_windows=spans_windows)
+        return route_of(self._tables, self._counts, self.minimum, spans_windows=spans_windows)
 
     @property
     def _lacks_time_to_pass(self) -> bool:
@@ -317,7 +317,7 @@ class LimitJudge:
         if self._counts.counted is None or not over:
             return False
         return self._table.exceeded_share(n, over) >= _SUSPICIOUS or (
-            n >= self.least and self._is_hopeless(over, room)
+            n >= self.minimum and self._is_hopeless(over, room)
         )
 
     def _survives_deletion(self, window: Nanoseconds, over: Flags) -> bool:
@@ -336,9 +336,9 @@ class LimitJudge:
     def _machine_in_the_way(self, room: int) -> bool:
         """Whether attributed latency passes, but nothing else will in the remaining room."""
         counts = self._counts
-        if counts.over_attributed == counts.over or counts.n < self.least:
+        if counts.over_attributed == counts.over or counts.n < self.minimum:
             return False
-        if counts.counted is not None and (self.needs_probing or counts.counted < self.least):
+        if counts.counted is not None and (self.needs_probing or counts.counted < self.minimum):
             return False  # the probing phase may still show something
         if not self._table.shows_within(counts.n, counts.over_attributed):
             return False

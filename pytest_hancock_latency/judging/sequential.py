@@ -170,10 +170,10 @@ class SequentialJudge:
     def _look(self, observations: Observations, failed: int, room: int | None) -> int:
         room = self._most if room is None else min(room, self._most)
         n = len(observations)
-        least = max(self.policy.least, self.inputs - failed if self.inputs <= room else 0)
+        minimum = max(self.policy.least, self.inputs - failed if self.inputs <= room else 0)
         window = observations.start_ns // self.policy.window_ns
         for limit in self._limits:
-            limit.least = least
+            limit.minimum = minimum
             limit.look(observations, window, room)
         if self._broken(observations, failed):
             return 0

@@ -87,7 +87,7 @@ def inputs_of(called_with: Callable[[Any], Call], inputs: Iterable[Any], order: 
         )
     iterator = iter(inputs)
     limit = LIST_LIMIT if isinstance(inputs, Sized) else ITERATOR_LIMIT
-    first = [called_with(each) for each in islice(iterator, limit + 1)]
+    first = [called_with(argument) for argument in islice(iterator, limit + 1)]
     if not first:
         raise LatencyError("inputs= is empty: sample(function, inputs=...) needs at least one")
     if len(first) <= limit:

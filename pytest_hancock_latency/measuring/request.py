@@ -264,7 +264,7 @@ class Target:
     ) -> Request:
         if not self.failures:
             return Request(call, self.name, self.check, look)
-        attempts = wrapped(call, lambda each: attempt(each, self.failures))
+        attempts = wrapped(call, lambda made: attempt(made, self.failures))
         return Attempted(attempts, self.name, self.check, look)
 
 
@@ -291,7 +291,7 @@ def call_with(
         return called_with(
             function, args, kwargs if order is NOT_GIVEN else {**kwargs, "order": order}
         )
-    return inputs_of(lambda each: partial(function, *args, each, **kwargs), inputs, order)
+    return inputs_of(lambda given: partial(function, *args, given, **kwargs), inputs, order)
 
 
 def called_with(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

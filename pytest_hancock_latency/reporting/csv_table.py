@@ -37,8 +37,8 @@ def csv_text(records: Sequence[Record], *_: object) -> str:
 
 def _cell(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    shown = printable(text)
-    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+    cell = printable(text)
+    return f"'{cell}" if cell.lstrip().startswith(_FORMULA) else cell
 
 
 def _row(record: Record, quantiles: Sequence[str], limits: Sequence[str]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def printable(text: str) -> str:
     Line breaks become spaces. Control characters, direction marks and lone surrogates become
     ``\x1b``, ``\u202e`` and so on. What a CI runner would obey as a command gets a backslash.
     """
-    line = _COMMAND.sub(lambda found: f"{found[0]}\\", " ".join(text.splitlines()))
+    line = _COMMAND.sub(lambda command: f"{command[0]}\\", " ".join(text.splitlines()))
     if line.isprintable():
         return line
     return "".join(

@@ -302,19 +302,33 @@ def test_a_server_without_a_home_directory_logs_no_errors(serve: Serve) -> None:
     assert {json.loads(line)["level"] for line in server.log.splitlines()} == {"info"}
 
 
-def test_a_bad_environment_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("HANCOCK_RATE_LIMIT", "lots", "expected a whole number, 0 or more, got 'lots'"),
+        ("HANCOCK_PORT", "http", "expected a whole number from 0 to 65535"),
+        ("HANCOCK_PORT", "65536", "expected a whole number from 0 to 65535"),
+        ("WEB_CONCURRENCY", "0", "expected a whole number from 1 to 1000"),
+        (
+            "HANCOCK_RATE_LIMIT_STORAGE",
+            "redis://:pass/word@host",
+            "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options",
+        ),
+    ],
+)
+def test_a_bad_environment_is_one_line_and_no_traceback(
+    variable: str, text: str, message: str
+) -> None:
     failed = subprocess.run(
         [sys.executable, "-m", "gunicorn", *CONFIG, APPLICATION],
-        env={**os.environ, "HANCOCK_RATE_LIMIT": "lots"},
+        env={**os.environ, variable: text},
         capture_output=True,
         text=True,
         timeout=PATIENT_S,
         check=False,
     )
     assert failed.returncode == 1
-    assert failed.stderr == (
-        "hancock: HANCOCK_RATE_LIMIT: expected a whole number, 0 or more, got 'lots'\n"
-    )
+    assert failed.stderr == f"hancock: {variable}: {message}\n"
 
 
 def test_the_folder_of_the_metrics_is_gone_afterwards(serve: Serve, tmp_path: Path) -> None:

@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hancock_app.limits.moving_window import MAX_CLIENTS, MemoryWindow, RedisWindow
-from hancock_app.storage import connect
+from hancock_app.limits.moving_window import (
+    MAX_CLIENTS,
+    Admission,
+    FallbackWindow,
+    MemoryWindow,
+    RedisWindow,
+)
+from hancock_app.storage import Breaker, StorageUnavailable, connect
 
 THREADS = 64
 
@@ -141,3 +147,37 @@ def test_200_000_clients_take_less_than_100_mb() -> None:
     tracemalloc.stop()
     assert len(window) == MAX_CLIENTS
     assert size < 100_000_000
+
+
+class Shared(MemoryWindow):
+    """A window that can be away."""
+
+    is_away = False
+
+    def take(self, client: str, limit: int, span_s: int) -> Admission:
+        if self.is_away:
+            raise StorageUnavailable("away")
+        return super().take(client, limit, span_s)
+
+
+def test_a_worker_admits_no_more_than_the_limit_across_an_outage(clock: Any) -> None:
+    shared, breaker = Shared(clock), Breaker("open", lambda: None, clock)
+    window = FallbackWindow(shared, MemoryWindow(clock), breaker)
+    admitted = []
+    for is_away in (False, True, False, True):
+        shared.is_away = is_away
+        clock.now += 2  # the breaker tries again
+        admitted += [window.take("a", 3, 60).admitted for _ in range(2)]
+    assert admitted == [True, True, True, False, False, False, False, False]
+    clock.now += 60
+    shared.is_away = False
+    assert window.take("a", 3, 60).admitted
+
+
+def test_what_the_shared_window_refuses_is_not_counted_by_the_worker(clock: Any) -> None:
+    shared, local = Shared(clock), MemoryWindow(clock)
+    window = FallbackWindow(shared, local, Breaker("open", lambda: None, clock))
+    assert shared.take("a", 1, 60).admitted  # by another worker
+    assert not window.take("a", 1, 60).admitted
+    clock.now += 61
+    assert window.take("a", 1, 60).admitted

@@ -86,13 +86,22 @@ def test_what_a_worker_accepted_while_redis_was_away_is_refused_by_all_once_it_i
     redis_server: Any, eventually: Any
 ) -> None:
     settings = Settings(
-        webhook_secret=SECRET, rate_limit_storage=redis_server.uri, storage_timeout_s=30.0
+        rate_limit=0,
+        webhook_secret=SECRET,
+        rate_limit_storage=redis_server.uri,
+        storage_timeout_s=30.0,
     )
     first, second = (create_app(settings).test_client() for _ in range(2))
     redis_server.stop()
     assert [deliver(first, "msg_1"), deliver(first, "msg_1")] == [200, 409]
     redis_server.start()
-    eventually(lambda: deliver(first, f"msg_{time.monotonic_ns()}") == 200 and redis_server.keys())
+
+    def is_claimed_there() -> bool:
+        deliver(first, f"other_{time.monotonic_ns()}")
+        with connect(redis_server.uri, 30.0) as started_empty:
+            return len(started_empty.keys("hancock:webhook:*")) > 1
+
+    eventually(is_claimed_there)
     assert [deliver(first, "msg_1"), deliver(second, "msg_1")] == [409, 409]
 
 
@@ -102,7 +111,8 @@ def test_a_worker_refuses_what_it_accepted_even_if_redis_loses_its_data(redis_se
     )
     client = create_app(settings).test_client()
     assert deliver(client, "msg_1") == 200
-    redis_server.flush()
+    with connect(redis_server.uri, 30.0) as redis:
+        redis.flushdb()
     assert deliver(client, "msg_1") == 409
 
 
