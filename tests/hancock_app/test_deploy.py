@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +21,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from hancock_app import Settings, create_app
 
 from ..programs import needs
+from .conftest import Eventually, free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+SHOWS = Path(__file__).resolve().parent / "shows"
 SERVER_VARIABLES = {"HANCOCK_HOST", "HANCOCK_PORT", "WEB_CONCURRENCY"}
 KNOWN_VARIABLES = {setting.metadata["variable"] for setting in fields(Settings)} | SERVER_VARIABLES
 
@@ -84,11 +90,79 @@ def test_requests_reach_hancock_through_the_proxy_alone() -> None:
     assert services["proxy"]["network_mode"] == "service:hancock"
 
 
+HOST = b"Host: a\r\nConnection: close\r\n"
+GET = b"GET / HTTP/1.1\r\n" + HOST
+POST = b"POST / HTTP/1.1\r\n" + HOST
+MALFORMED = (400, "the request is malformed")
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of nginx as it is configured, in front of nobody."""
+    needs("nginx", "nginx")
+    monkeypatch.syspath_prepend(SHOWS)
+    with import_module("silence").nginx(tmp_path, free_port()) as port:
+        yield port
+
+
+def answer_of(port: int, request: bytes) -> tuple[int, Any]:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.getheader("Content-Type") == "application/json"
+        content = json.loads(answer.read())
+    assert content.pop("request_id")
+    return answer.status, content
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "error"),
+    [
+        (b"GET /metrics HTTP/1.1\r\n" + HOST, 404, "not found"),
+        (b"GET //%6detrics?a HTTP/1.1\r\n" + HOST, 404, "not found"),
+        (b"GET /health/deep HTTP/1.1\r\n" + HOST, 404, "not found"),
+        (b"TRACE / HTTP/1.1\r\n" + HOST, 405, "the method is not allowed"),
+        (POST + b"Content-Length: 1000001\r\n", 413, "the body is larger than 1 MB"),
+        (b"GET /" + 9000 * b"a" + b" HTTP/1.1\r\n" + HOST, 414, "the URL is too long"),
+        (GET + b"X: " + 9000 * b"a" + b"\r\n", 431, "the headers are too large"),
+        (GET + 6 * (b"X: " + 7000 * b"a" + b"\r\n"), 431, "the headers are too large"),
+        (
+            POST + b"Transfer-Encoding: gzip\r\n",
+            501,
+            "the transfer encoding is not supported",
+        ),
+        (b"GET / HTTP/3.0\r\n" + HOST, 505, "the version of HTTP is not supported"),
+        (GET, 502, "the service cannot be reached; try again later"),
+        (b"GET / HTTP/1.1\r\nConnection: close\r\n", *MALFORMED),
+        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST, *MALFORMED),
+        (b"GET /.. HTTP/1.1\r\n" + HOST, *MALFORMED),
+        (POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", *MALFORMED),
+        (b"\x16\x03\x01 TLS\r\n", *MALFORMED),
+    ],
+    ids=lambda value: value if isinstance(value, int) else "",
+)
+def test_what_the_proxy_itself_answers_is_json(
+    proxy: int, request_: bytes, status: int, error: str
+) -> None:
+    assert answer_of(proxy, request_ + b"\r\n") == (status, {"error": error})
+
+
+def test_an_address_may_have_only_so_many_connections(proxy: int, eventually: Eventually) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            held = stack.enter_context(socket.create_connection(("127.0.0.1", proxy)))
+            # Connections count once their headers are complete.
+            held.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        refused = (429, {"error": "too many connections"})
+        eventually(lambda: answer_of(proxy, GET + b"\r\n") == refused)
+
+
 @pytest.mark.long
 def test_sixteen_silent_connections_delay_no_request_behind_the_proxy() -> None:
     """And what else `deploy/nginx/nginx.conf` promises; without the proxy: see the script."""
     needs("nginx", "nginx")
-    show = Path(__file__).parent / "shows" / "silence.py"
+    show = SHOWS / "silence.py"
     done = subprocess.run(
         [sys.executable, show, "--proxy-only"],
         capture_output=True,
