@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from threading import Lock, Timer
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -34,13 +36,15 @@ _MAX_ANSWER_BYTES = 4_000_000
 _STREAM_TIMEOUT_FACTOR = 10
 # httpx rejects a timeout of zero; a request sent this late fails at once, as it should.
 _MIN_TIMEOUT_S = 0.001
+# Longer is no pause. Python refuses to read a number of more than 4300 digits.
+_MAX_RETRY_AFTER_DIGITS = 5
 
 _UNPARSABLE = "the model's answer could not be parsed"
 _EMPTY = "the model returned an empty answer"
 _CUT_OFF = "the model's answer was cut off"
 _UNREACHABLE = "the model cannot be reached"
-
-_Part = TypeVar("_Part", str, bytes)
+_TOO_LATE = "the model did not answer in time"
+_UNFINISHED = "the model did not finish in time"
 
 
 # The part of the chat completions API used here, as types.
@@ -81,20 +85,80 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
 
 
+class _Watch:
+    """Shuts the present connection down after some seconds, whatever the server does until then.
+
+    The timeouts of httpx are for single operations: each byte of a header, an interim response or a
+    body that never ends begins them anew.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._lock = Lock()
+        # A duplicate: TLS takes the original over.
+        self._connection: socket.socket | None = None
+        self._start(seconds)
+
+    def extend(self, seconds: float) -> None:
+        """Begin anew, unless it is over."""
+        self._timer.cancel()
+        self._start(seconds)
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpx, as the request's extension `trace`, at each step."""
+        if event != "connection.connect_tcp.complete":
+            return
+        connection = info["return_value"].get_extra_info("socket").dup()
+        with self._lock:
+            self._replace(connection)
+            if self.is_over:
+                self._shut_down()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._replace(None)
+
+    def _start(self, seconds: float) -> None:
+        self._timer = Timer(max(0.0, seconds), self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _end(self) -> None:
+        with self._lock:
+            self.is_over = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        if self._connection is not None:
+            with suppress(OSError):  # the server has closed it
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _replace(self, connection: socket.socket | None) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = connection
+
+
 class OpenAICompatible:
     """Ask the server at `endpoint`. The timeout includes retries and the pauses between them.
 
-    A server that sends its response very slowly is abandoned after at most twice the timeout, a
-    stream after ten times the timeout.
+    It ends the whole exchange, whatever the server sends; that of a stream ends after ten times the
+    timeout.
     """
 
     def __init__(self, endpoint: Endpoint, policy: RetryPolicy = RetryPolicy()) -> None:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if endpoint.key:
             headers["Authorization"] = f"Bearer {endpoint.key}"
         self._endpoint = endpoint
         self._policy = policy
-        self._http = httpx.Client(base_url=endpoint.url, headers=headers)
+        # Each connection serves one request: only a new one can be watched.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=endpoint.url, headers=headers, limits=limits)
 
     def close(self) -> None:
         """Close all connections."""
@@ -108,8 +172,8 @@ class OpenAICompatible:
         """
         deadline = self._policy.clock() + self._policy.timeout_s
         question = _encode_question(self._endpoint, text, mode, stream=False)
-        with self._open(question, deadline) as response:
-            body = b"".join(self._bounded(response.iter_bytes(), deadline))
+        with self._open(question, deadline) as (response, watch):
+            body = b"".join(self._bounded(response, watch, deadline))
         return _parse_answer(body)
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
@@ -120,35 +184,44 @@ class OpenAICompatible:
         """
         start = self._policy.clock()
         question = _encode_question(self._endpoint, text, mode, stream=True)
-        with self._open(question, start + self._policy.timeout_s) as response:
+        with self._open(question, start + self._policy.timeout_s) as (response, watch):
             deadline = start + _STREAM_TIMEOUT_FACTOR * self._policy.timeout_s
-            yield from _parse_stream(self._bounded(response.iter_lines(), deadline))
+            watch.extend(deadline - self._policy.clock())
+            yield from _parse_stream(_lines(self._bounded(response, watch, deadline)))
 
     def check(self) -> None:
         """Request the list of models, which costs the server next to nothing."""
-        try:
-            response = self._http.get("models", timeout=_CHECK_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            raise _failure_of(error) from error
+        with _Watch(_CHECK_TIMEOUT_S) as watch:
+            request = self._http.build_request(
+                "GET", "models", timeout=_CHECK_TIMEOUT_S, extensions={"trace": watch.trace}
+            )
+            try:
+                response = self._http.send(request, stream=True)
+            except httpx.HTTPError as error:
+                raise _failure_of(error, watch) from error
+            response.close()  # the list itself is not needed
         if response.is_error:
             raise BackendUnavailable(_status_message(response))
 
     @contextmanager
-    def _open(self, question: bytes, deadline: float) -> Iterator[httpx.Response]:
-        try:
-            response = self._send_with_retries(question, deadline)
+    def _open(self, question: bytes, deadline: float) -> Iterator[tuple[httpx.Response, _Watch]]:
+        with _Watch(deadline - self._policy.clock()) as watch:
             try:
-                yield response
-            finally:
-                response.close()
-        except httpx.HTTPError as error:
-            raise _failure_of(error) from error
+                response = self._send_with_retries(question, deadline, watch)
+                try:
+                    _require_success(response)
+                    yield response, watch
+                finally:
+                    response.close()
+            except httpx.HTTPError as error:
+                raise _failure_of(error, watch) from error
 
-    def _send_with_retries(self, question: bytes, deadline: float) -> httpx.Response:
+    def _send_with_retries(self, question: bytes, deadline: float, watch: _Watch) -> httpx.Response:
+        """Return the last response, whatever its status."""
         for attempt in range(self._policy.retries + 1):
-            response, failure = self._send(question, deadline)
+            response, failure = self._send(question, deadline, watch)
             if response is not None and response.status_code not in _RETRIED_STATUSES:
-                break
+                return response
             pause_s = _pause_s(attempt, response)
             is_last = attempt == self._policy.retries
             if is_last or self._policy.clock() + pause_s >= deadline:
@@ -158,38 +231,65 @@ class OpenAICompatible:
             self._policy.sleep(pause_s)
         if response is None:
             raise failure or BackendUnavailable(_UNREACHABLE)
-        if not response.is_success:
-            response.close()
-            raise _failure_of_status(response)
         return response
 
     def _send(
-        self, question: bytes, deadline: float
+        self, question: bytes, deadline: float, watch: _Watch
     ) -> tuple[httpx.Response | None, BackendFailure | None]:
         timeout_s = max(_MIN_TIMEOUT_S, deadline - self._policy.clock())
         request = self._http.build_request(
-            "POST", "chat/completions", content=question, timeout=timeout_s
+            "POST",
+            "chat/completions",
+            content=question,
+            timeout=timeout_s,
+            extensions={"trace": watch.trace},
         )
         try:
             return self._http.send(request, stream=True), None
         except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
-            # Connection refused, or the server closed a kept-alive connection: retry.
-            return None, _failure_of(error)
+            # Connection refused, or the server closed the connection: retry.
+            return None, _failure_of(error, watch)
 
-    def _bounded(self, parts: Iterator[_Part], deadline: float) -> Iterator[_Part]:
-        """Yield `parts`.
+    def _bounded(self, response: httpx.Response, watch: _Watch, deadline: float) -> Iterator[bytes]:
+        """Yield the body.
 
         Raises:
-            BackendFailure: they are too large or too late.
+            BackendFailure: it is too large or too late.
         """
         size = 0
-        for part in parts:
-            size += len(part)
-            if size > _MAX_ANSWER_BYTES:
-                raise BackendUnavailable("the model's answer is too long")
-            if self._policy.clock() > deadline:
-                raise BackendTimeout("the model did not finish in time")
-            yield part
+        try:
+            for part in response.iter_raw():
+                size += len(part)
+                if size > _MAX_ANSWER_BYTES:
+                    raise BackendUnavailable("the model's answer is too long")
+                if self._policy.clock() > deadline:
+                    raise BackendTimeout(_UNFINISHED)
+                yield part
+        except httpx.HTTPError as error:
+            if watch.is_over:
+                raise BackendTimeout(_UNFINISHED) from error
+            raise
+        if watch.is_over:  # the end of a body without a length
+            raise BackendTimeout(_UNFINISHED)
+
+
+def _lines(parts: Iterator[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream; what follows the last one is not complete."""
+    rest = b""
+    for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _require_success(response: httpx.Response) -> None:
+    """Raise `BackendFailure` for a response whose body is no answer."""
+    if not response.is_success:
+        raise _failure_of_status(response)
+    # Nobody asked for it, and a kilobyte may become a gigabyte.
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise BackendUnavailable("the model's answer is compressed, which it was not asked for")
 
 
 def _encode_question(endpoint: Endpoint, text: str, mode: Mode, *, stream: bool) -> bytes:
@@ -240,9 +340,9 @@ def _parse_event(event: str) -> tuple[str, bool]:
     return choices[0].delta.content or "", choices[0].finish_reason is not None
 
 
-def _failure_of(error: httpx.HTTPError) -> BackendFailure:
-    if isinstance(error, httpx.TimeoutException):
-        return BackendTimeout("the model did not answer in time")
+def _failure_of(error: httpx.HTTPError, watch: _Watch) -> BackendFailure:
+    if watch.is_over or isinstance(error, httpx.TimeoutException):
+        return BackendTimeout(_TOO_LATE)
     if isinstance(error, httpx.ConnectError):
         return BackendUnavailable(_UNREACHABLE)
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
@@ -271,4 +371,5 @@ def _pause_s(attempt: int, response: httpx.Response | None) -> float:
 def _retry_after_s(response: httpx.Response) -> int | None:
     # Seconds only: no model server is known to send the other form, a date.
     header = response.headers.get("Retry-After", "")
-    return int(header) if header.isascii() and header.isdecimal() else None
+    is_number = header.isascii() and header.isdecimal()
+    return int(header) if is_number and len(header) <= _MAX_RETRY_AFTER_DIGITS else None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,6 +20,7 @@ from hancock_app.backends import (
     BackendTimeout,
     BackendUnavailable,
     Endpoint,
+    openai_compatible,
 )
 from hancock_app.backends.openai_compatible import INSTRUCTIONS, OpenAICompatible, RetryPolicy
 
@@ -85,6 +89,30 @@ def refuses(status: int, **headers: str) -> Reply:
 
 def sends(body: bytes) -> Reply:
     return lambda handler: handler.send(200, body)
+
+
+def writes(text: bytes) -> Reply:
+    """Just these bytes."""
+
+    def reply(handler: ModelHandler) -> None:
+        with suppress(OSError):
+            handler.wfile.write(text)
+        handler.close_connection = True
+
+    return reply
+
+
+def dribbles(first: bytes, then: bytes) -> Reply:
+    """Something that goes on until the client leaves, a bit at a time."""
+
+    def reply(handler: ModelHandler) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(first)
+            while not handler.server.released.wait(HURRIED_S / 10):
+                handler.wfile.write(then)
+
+    return reply
 
 
 def hangs(handler: ModelHandler) -> None:
@@ -255,10 +283,17 @@ def test_a_busy_model_is_not_waited_for_beyond_the_timeout(
         (says(""), "the model returned an empty answer"),
         (says(None), "the model returned an empty answer"),
         (sends(completion("a" * 4_000_001)), "the model's answer is too long"),
-        (
-            lambda handler: handler.send(200, b"no gzip", Content_Encoding="gzip"),
-            "the model's answer could not be parsed",
+        *(
+            (
+                partial(ModelHandler.send, status=200, body=b"\x1f", Content_Encoding=encoding),
+                "the model's answer is compressed, which it was not asked for",
+            )
+            for encoding in ("gzip", "GZIP, gzip", "br", "identity, deflate")
         ),
+        (writes(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000), "the model's answer was cut off"),
+        (writes(b"nonsense\r\n\r\n"), "the model's answer was cut off"),
+        (refuses(429, Retry_After="9" * 400), "the model server is overloaded"),
+        (refuses(429, Retry_After="99999999"), "the model server is overloaded"),
     ],
 )
 def test_a_broken_model_is_unavailable(
@@ -267,6 +302,90 @@ def test_a_broken_model_is_unavailable(
     server.replies = [reply]
     backend = connect()
     assert failure(lambda: backend.answer("What now?", "auto")) == (BackendUnavailable, message)
+
+
+NEVER_ENDS = {
+    "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: a\r\n"),
+    "a status line": (b"HTTP/1.1 ", b"2"),
+    "interim responses": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("first", "then"), NEVER_ENDS.values(), ids=NEVER_ENDS)
+@pytest.mark.parametrize(
+    "ask",
+    [lambda backend: backend.answer("?", "auto"), lambda backend: [*backend.stream("?", "auto")]],
+)
+def test_a_model_that_never_gets_to_its_answer_is_abandoned(
+    connect: Connect,
+    server: ModelServer,
+    first: bytes,
+    then: bytes,
+    ask: Callable[[OpenAICompatible], object],
+) -> None:
+    server.replies = [dribbles(first, then)]
+    expected = BackendTimeout, "the model did not answer in time"
+    assert failure(lambda: ask(connect(HURRIED_S))) == expected
+
+
+@pytest.mark.parametrize(("first", "then"), NEVER_ENDS.values(), ids=NEVER_ENDS)
+def test_a_check_that_never_gets_its_answer_is_abandoned(
+    connect: Connect,
+    server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+    first: bytes,
+    then: bytes,
+) -> None:
+    monkeypatch.setattr(openai_compatible, "_CHECK_TIMEOUT_S", HURRIED_S)
+    server.replies = [dribbles(first, then)]
+    assert failure(connect().check) == (BackendTimeout, "the model did not answer in time")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_a_body_without_a_length_that_never_ends_is_abandoned(
+    connect: Connect, server: ModelServer, head: bytes
+) -> None:
+    then = b"1\r\n \r\n" if b"chunked" in head else b" "
+    server.replies = [dribbles(head, then)]
+    expected = BackendTimeout, "the model did not finish in time"
+    assert failure(lambda: connect(HURRIED_S).answer("?", "auto")) == expected
+
+
+def test_a_line_of_a_stream_that_never_ends_is_too_long(
+    connect: Connect, server: ModelServer
+) -> None:
+    server.replies = [writes(b"HTTP/1.1 200 OK\r\n\r\ndata: " + b"a" * 4_000_001)]
+    expected = BackendUnavailable, "the model's answer is too long"
+    assert failure(lambda: [*connect().stream("?", "auto")]) == expected
+
+
+def test_refusals_leave_no_connection_behind(connect: Connect, server: ModelServer) -> None:
+    server.replies = [refuses(429, Retry_After="9" * 400)]
+    backend = connect(retries=0)
+    for _ in range(120):  # more than httpx opens at the same time
+        failure(lambda: backend.answer("?", "auto"))
+    server.replies = [says("Patch it.")]
+    assert backend.answer("?", "auto") == "Patch it."
+
+
+def test_watching_leaves_neither_threads_nor_files_behind(
+    connect: Connect, server: ModelServer
+) -> None:
+    backend = connect()
+    backend.answer("?", "auto")
+    files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    for _ in range(20):
+        backend.answer("?", "auto")
+    if files:
+        assert len(os.listdir("/proc/self/fd")) <= files + 2  # the server may close later
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_a_model_that_hangs_times_out(connect: Connect, server: ModelServer) -> None:
