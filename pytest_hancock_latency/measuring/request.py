@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LatencyError, hides_frame
 from .answers import Look, Unfinished, finishing, finishing_coroutine, kind_of
 from .inputs import NOT_GIVEN, Call, Inputs, inputs_of
+from .own_modules import own_os
 
 if TYPE_CHECKING:
     from typing import Never
@@ -357,6 +358,15 @@ def require_function(function: object, caller: str) -> None:
         f"{caller}() needs a function, not {kind_of(function)}: pass the function and its "
         f"arguments, not its return value, as in {caller}(client.get, '/health')"
     )
+
+
+def require_process(process: int) -> None:
+    """Raise LatencyError in a child of the process, which would go on measuring, and fork again."""
+    if own_os.getpid() != process:
+        raise LatencyError(
+            "the call forked, and its child returned from it: end the child with os._exit(), or "
+            "start it with subprocess or multiprocessing"
+        )
 
 
 def calls_of(

@@ -12,7 +12,8 @@ from ..core.late_numpy import np
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
 from .clock import Clock, process_cpu, thread_cpu
-from .request import Request
+from .own_modules import own_os
+from .request import Request, require_process
 from .takers.bare import BareTaker
 from .takers.schedstat import NoScheduler, Scheduler, times_blocked
 
@@ -55,7 +56,7 @@ class WarmingUp:
 
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yield repeatedly how many calls to make next, and until when at the latest."""
-        begin = self._clock()
+        begin, process = self._clock(), own_os.getpid()
         time_ns = self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
         end = begin + time_ns
         while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
@@ -63,7 +64,7 @@ class WarmingUp:
                 self.taker = BareTaker(self._clock)
                 with OwnTime() as own:
                     yield 1, end
-                self._keep()
+                self._keep(process)
                 self.first_ns = own.of(sum(self._latest))
                 # In a new process, looking at the first answer may take longer than the warm-up.
                 begin = self._clock() - sum(self._latest)
@@ -72,9 +73,10 @@ class WarmingUp:
             if count and self._clock() < end:
                 self.taker = BareTaker(self._clock)
                 yield count, end
-                self._keep()
+                self._keep(process)
 
-    def _keep(self) -> None:
+    def _keep(self, process: int) -> None:
+        require_process(process)
         self.calls += len(self.taker)
         self._latest.extend(self.taker.walls)
 

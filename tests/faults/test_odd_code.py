@@ -170,6 +170,53 @@ def test_forking(sample):
     assert records(suite)["test_forking"].n == 6
 
 
+@pytest.mark.parametrize("warmup", [0, 5])
+def test_a_child_that_returns_from_the_call_measures_nothing(suite: Suite, warmup: int) -> None:
+    suite.write(
+        f"""
+import os
+
+@latency_budget(p50="10s", samples=5, warmup={warmup})
+def test_forking(sample):
+    def forks():
+        child = os.fork()
+        if child == 0:
+            return
+        os.waitpid(child, 0)
+    sample(forks)
+"""
+    )
+    result = suite.run(ARTIFACT, "-p", "no:terminal", "-s")
+    assert result.ret == 0
+    assert records(suite)["test_forking"].n == 6
+
+
+def test_a_child_that_returns_from_the_call_says_what_to_do(suite: Suite) -> None:
+    suite.write(
+        """
+import os
+
+@latency_budget(p50="10s", samples=5)
+def test_forking(sample):
+    calls = []
+    def forks():
+        calls.append(1)
+        child = os.fork() if len(calls) == 3 else 1
+        if child > 1:
+            os.waitpid(child, 0)
+    sample(forks)
+"""
+    )
+    result = suite.run()
+    result.stdout.fnmatch_lines(
+        [
+            "E*LatencyError: the call forked, and its child returned from it: end the child with "
+            "os._exit(), or start it with subprocess or multiprocessing"
+        ]
+    )
+    assert result.ret == 0
+
+
 def test_a_wall_clock_that_jumps_changes_no_latency(suite: Suite) -> None:
     (suite.path / "conftest.py").write_text(
         """

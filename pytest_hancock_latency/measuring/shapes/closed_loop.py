@@ -29,9 +29,16 @@ from ..diagnosis import (
     slowest,
     usual_probe_ns,
 )
+from ..own_modules import own_os
 from ..patience import Patience
 from ..plan import LONGEST_NS, QUICK_NS, Plan, SharedTime
-from ..request import Request, Target, is_in_event_loop, must_be_awaited
+from ..request import (
+    Request,
+    Target,
+    is_in_event_loop,
+    must_be_awaited,
+    require_process,
+)
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker
 from ..takers.follower import Follower
@@ -130,6 +137,7 @@ class Measuring:
         self._turns: DuelTurns | None = None
         self._first_of_turns: list[int] = []
         self._patience = loop.patience_of(loop.clock)
+        self._process = own_os.getpid()
         self._full_at = 0
         """When the maximum number of observations was reached although more were needed."""
 
@@ -192,6 +200,7 @@ class Measuring:
                 yield from self._uncounted()
             failed, before = self.taker.failures.total(), len(self.taker)
             yield remaining, min(deadline, next_look, self._probes.run_if_due())
+            require_process(self._process)
             failed = self.taker.failures.total() - failed
             remaining -= len(self.taker) - before + failed
             if remaining <= 0 or failed or clock() >= next_look:
