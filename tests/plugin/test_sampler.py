@@ -6,6 +6,8 @@ import asyncio
 import functools
 import itertools
 import random
+import re
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Final
@@ -325,6 +327,28 @@ def test_a_keyword_of_the_function_called_inputs_goes_through_partial() -> None:
         return sum(inputs)
 
     assert sampler()(functools.partial(add, inputs=[1, 2])).answer == 3
+
+
+# --- a clock that stands still --------------------------------------------------------------------
+
+
+def test_a_clock_that_stands_still_is_an_error_if_there_was_work() -> None:
+    def spin() -> None:
+        until = time.thread_time_ns() + 15 * MS
+        while time.thread_time_ns() < until:
+            pass
+
+    with pytest.raises(LatencyError) as refused:
+        sampler(lambda: 5, p50="1s")(spin)
+    assert re.fullmatch(
+        r"the clock stood still: \d+ calls took no time, and \d+ ms of CPU time: "
+        "something has replaced it",
+        str(refused.value),
+    )
+
+
+def test_a_clock_that_stands_still_is_none_if_there_was_no_work() -> None:
+    assert sampler(lambda: 5)(int).n == 4
 
 
 # --- rounds with a setup --------------------------------------------------------------------------

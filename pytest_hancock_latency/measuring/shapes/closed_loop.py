@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from ...core.advice import Advice
 from ...core.budget import AUTO_TIME
-from ...core.duration import NS_PER_S
+from ...core.duration import NS_PER_MS, NS_PER_S
 from ...core.late_numpy import np
 from ...core.record import titled
 from ...core.sample import Measurement, Observations, Progress, Sample
@@ -18,7 +18,7 @@ from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..answers import Look, Unfinished
-from ..clock import Clock
+from ..clock import Clock, ManualClock, thread_cpu
 from ..diagnosis import (
     advice_before,
     advice_on,
@@ -57,6 +57,8 @@ before the probing phase: half a second until that counts, two deletion windows 
 as much time after it."""
 PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
+_STOOD_STILL_NS: Final = 50_000_000
+"""CPU time after which some call must have taken longer than the smallest step of any clock."""
 NEVER: Final = 2**62
 """A time that no clock ever reaches."""
 
@@ -131,7 +133,7 @@ class Measuring:
         self._limit_ns = self._time_limit(judge, warmup)
         self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
         self._stack = ExitStack()
-        self._begin = self._elapsed = 0
+        self._begin = self._elapsed = self._cpu_ns = 0
         self._is_extended = self._has_probed_for_reference = False
         self._duel_test = loop.duel_test
         self._turns: DuelTurns | None = None
@@ -168,14 +170,14 @@ class Measuring:
             self.taker.expect_probing(self._title)
         if self._turns is None and self._plan.probes:
             self.taker.start_probing()
-        self._begin = self._clock()
+        self._begin, self._cpu_ns = self._clock(), thread_cpu()
         return self
 
     def __exit__(self, *raised: object) -> None:
         if self._turns and raised[0] is not None:
             self._turns.abandon()
         self._follower.finish()
-        self._elapsed = self._clock() - self._begin
+        self._elapsed, self._cpu_ns = self._clock() - self._begin, thread_cpu() - self._cpu_ns
         self._probe_for_reference()
         if self._why is None:
             self._plan.speed.add(self._probes.times)
@@ -247,6 +249,7 @@ class Measuring:
     def sample(self) -> Sample:
         """Return the judged sample."""
         observations = self.taker.observations()
+        self._require_time(observations)
         if self._turns:
             self._turns.finish(
                 *latencies_in_turns(observations, self._first_of_turns, self._turns.quantiles)
@@ -281,6 +284,16 @@ class Measuring:
             collections_ns=collections,
             answer=self.taker.answer,
         )
+
+    def _require_time(self, observations: Observations) -> None:
+        """Raise LatencyError if the clock stood still: whatever was measured would be within."""
+        if isinstance(self._clock, ManualClock) or self._cpu_ns < _STOOD_STILL_NS:
+            return
+        if len(observations) and not observations.wall_ns.any():
+            raise LatencyError(
+                f"the clock stood still: {len(observations)} calls took no time, and "
+                f"{self._cpu_ns // NS_PER_MS} ms of CPU time: something has replaced it"
+            )
 
     def _verdict(self, observations: Observations) -> Verdict | None:
         if self._judge is None:
