@@ -54,7 +54,7 @@ def require_usable(uri: str) -> None:
         connect(uri, 1.0).connection_pool.make_connection()
     except (ValueError, TypeError, AttributeError, RedisError):
         raise ValueError(
-            "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options"
+            "is not a usable Redis URL: in passwords, / is %2F and ? is %3F; check its options"
         ) from None
     if not all(name in _OPTIONS or name.startswith("ssl_") for name in options):
         raise ValueError(f"its options may be {', '.join(_OPTIONS)} and those with ssl_")

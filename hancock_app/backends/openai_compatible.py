@@ -36,7 +36,7 @@ _MAX_ANSWER_BYTES = 4_000_000
 _STREAM_TIMEOUT_FACTOR = 10
 # httpx rejects a timeout of zero; a request sent this late fails at once, as it should.
 _MIN_TIMEOUT_S = 0.001
-# Longer is no pause. Python refuses to read a number of more than 4300 digits.
+# A day has 86 400 seconds. Python does not even convert a text of more than 4300 digits.
 _MAX_RETRY_AFTER_DIGITS = 5
 
 _UNPARSABLE = "the model's answer could not be parsed"
@@ -173,7 +173,7 @@ class OpenAICompatible:
         deadline = self._policy.clock() + self._policy.timeout_s
         question = _encode_question(self._endpoint, text, mode, stream=False)
         with self._open(question, deadline) as (response, watch):
-            body = b"".join(self._bounded(response, watch, deadline))
+            body = b"".join(_bounded(response, watch))
         return _parse_answer(body)
 
     def stream(self, text: str, mode: Mode) -> Iterator[str]:
@@ -187,7 +187,7 @@ class OpenAICompatible:
         with self._open(question, start + self._policy.timeout_s) as (response, watch):
             deadline = start + _STREAM_TIMEOUT_FACTOR * self._policy.timeout_s
             watch.extend(deadline - self._policy.clock())
-            yield from _parse_stream(_lines(self._bounded(response, watch, deadline)))
+            yield from _parse_stream(_lines(_bounded(response, watch)))
 
     def check(self) -> None:
         """Request the list of models, which costs the server next to nothing."""
@@ -250,27 +250,26 @@ class OpenAICompatible:
             # Connection refused, or the server closed the connection: retry.
             return None, _failure_of(error, watch)
 
-    def _bounded(self, response: httpx.Response, watch: _Watch, deadline: float) -> Iterator[bytes]:
-        """Yield the body.
 
-        Raises:
-            BackendFailure: it is too large or too late.
-        """
-        size = 0
-        try:
-            for part in response.iter_raw():
-                size += len(part)
-                if size > _MAX_ANSWER_BYTES:
-                    raise BackendUnavailable("the model's answer is too long")
-                if self._policy.clock() > deadline:
-                    raise BackendTimeout(_UNFINISHED)
-                yield part
-        except httpx.HTTPError as error:
-            if watch.is_over:
-                raise BackendTimeout(_UNFINISHED) from error
-            raise
-        if watch.is_over:  # the end of a body without a length
-            raise BackendTimeout(_UNFINISHED)
+def _bounded(response: httpx.Response, watch: _Watch) -> Iterator[bytes]:
+    """Yield the body.
+
+    Raises:
+        BackendFailure: it is too large or too late.
+    """
+    size = 0
+    try:
+        for part in response.iter_raw():
+            size += len(part)
+            if size > _MAX_ANSWER_BYTES:
+                raise BackendUnavailable("the model's answer is too long")
+            yield part
+    except httpx.HTTPError as error:
+        if watch.is_over:
+            raise BackendTimeout(_UNFINISHED) from error
+        raise
+    if watch.is_over:  # the end of a body without a length
+        raise BackendTimeout(_UNFINISHED)
 
 
 def _lines(parts: Iterator[bytes]) -> Iterator[str]:
@@ -284,7 +283,7 @@ def _lines(parts: Iterator[bytes]) -> Iterator[str]:
 
 
 def _require_success(response: httpx.Response) -> None:
-    """Raise `BackendFailure` for a response whose body is no answer."""
+    """Raise `BackendFailure` unless the body of a response can be an answer."""
     if not response.is_success:
         raise _failure_of_status(response)
     # Nobody asked for it, and a kilobyte may become a gigabyte.

@@ -187,9 +187,8 @@ def text_of(reported: object) -> str:
 
 def label_of(method: str, name: str) -> str:
     """Return the name of a request's budget: ``GET /health``."""
-    if not method or name.startswith(f"{method} "):
-        return shortened(name)
-    return shortened(f"{method} {name}")
+    is_whole = not method or name.startswith(f"{method} ")
+    return shortened(name if is_whole else f"{method} {name}")
 
 
 KEY: Final = "hancock_latency"

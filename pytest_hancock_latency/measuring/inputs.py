@@ -39,7 +39,7 @@ class Inputs:
     """Takes the place of `calls`, and keeps its order. What was called is not called again."""
 
     def __len__(self) -> int:
-        """The number of inputs; 0 if there is no end to them."""
+        """The number of inputs; 0 if they are endless."""
         return len(self.calls)
 
     def __iter__(self) -> Iterator[Call]:

@@ -46,7 +46,7 @@ UNKNOWN: Final = (OSError, ValueError, LookupError, ArithmeticError)
 
 
 def own_unless_gevent(own: _T, present: _T) -> _T:
-    """Return what gevent has put in the place of our own; it is no mock, but makes the threads."""
+    """Return the replacement by gevent, which makes the threads then; our own without gevent."""
     module = getattr(present, "__module__", None)
     is_of_gevent = isinstance(module, str) and module.partition(".")[0] == "gevent"
     return present if is_of_gevent else own

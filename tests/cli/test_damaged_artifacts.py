@@ -248,28 +248,24 @@ def test_a_budget_file_may_begin_with_a_bom(command: Command, tmp_path: Path) ->
     assert command("gate", gold.FORMAT_1, "--budgets", path).code == 0
 
 
-@pytest.mark.parametrize("before", ["", "[budgets]\n"])
-def test_a_key_of_very_many_parts_is_one_line(
-    command: Command, tmp_path: Path, before: str
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (f"a{'.a' * 30_000} = 1\n", "too many dots in a line"),
+        (f"[budgets]\na{'.a' * 30_000} = 1\n", "too many dots in a line"),
+        (f"a = {'[' * 5000}", "nested too deeply"),
+    ],
+    ids=["key of very many parts", "such a key in a table", "nested too deeply"],
+)
+def test_a_budget_file_that_nobody_can_read_is_one_line(
+    command: Command, tmp_path: Path, content: str, why: str
 ) -> None:
     path = tmp_path / "budgets.toml"
-    path.write_text(f"{before}a{'.a' * 30_000} = 1\n")
+    path.write_text(content)
     ended = command("gate", gold.FORMAT_1, "--budgets", path)
     assert (ended.code, ended.err) == (
         2,
-        f"hancock-latency: {path}: not a readable TOML file: too many dots in a line\n",
-    )
-
-
-def test_a_budget_file_that_is_nested_too_deeply_is_one_line(
-    command: Command, tmp_path: Path
-) -> None:
-    path = tmp_path / "budgets.toml"
-    path.write_text(f"a = {'[' * 5000}")
-    ended = command("gate", gold.FORMAT_1, "--budgets", path)
-    assert (ended.code, ended.err) == (
-        2,
-        f"hancock-latency: {path}: not a readable TOML file: nested too deeply\n",
+        f"hancock-latency: {path}: not a readable TOML file: {why}\n",
     )
 
 

@@ -312,7 +312,7 @@ def test_a_server_without_a_home_directory_logs_no_errors(serve: Serve) -> None:
         (
             "HANCOCK_RATE_LIMIT_STORAGE",
             "redis://:pass/word@host",
-            "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options",
+            "is not a usable Redis URL: in passwords, / is %2F and ? is %3F; check its options",
         ),
     ],
 )

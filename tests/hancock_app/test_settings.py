@@ -128,7 +128,7 @@ def test_a_storage_of_another_kind_is_refused_without_showing_its_password() -> 
     )
 
 
-UNUSABLE = "is no URL of a Redis: write %2F for / and %3F for ? in a password, and valid options"
+UNUSABLE = "is not a usable Redis URL: in passwords, / is %2F and ? is %3F; check its options"
 OPTIONS = (
     "its options may be db, username, password, client_name, protocol, health_check_interval and"
     " those with ssl_"

@@ -171,10 +171,7 @@ class ForeignWork:
     def _usable_cpus(self) -> set[int]:
         """Return the CPUs that a member of the tree may use."""
         cpus = set(allowed_cpus())
-        for pid in self._tree.processes:
-            with suppress(*UNKNOWN):  # it has ended
-                cpus |= own_os.sched_getaffinity(pid)
-        return cpus
+        return cpus.union(*map(cpus_of, self._tree.processes))
 
     def _read(self) -> _Counters:
         return _Counters(
@@ -314,6 +311,13 @@ def _disks() -> _Disks:
                 read += int(row[_READ_FIELD]) * _SECTOR
                 busy_ns += int(row[_BUSY_FIELD]) * _NS_PER_MS
     return _Disks(read, busy_ns)
+
+
+def cpus_of(pid: int) -> set[int]:
+    """Return the CPUs that a process may use; none if it has ended."""
+    with suppress(*UNKNOWN):
+        return own_os.sched_getaffinity(pid)
+    return set()
 
 
 def is_supported() -> bool:

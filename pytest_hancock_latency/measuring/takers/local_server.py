@@ -18,8 +18,8 @@ from itertools import chain, islice
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from ..own_modules import UNKNOWN, numbers_in, own_os, read_file
-from .foreign_work import CpuTimes, cpu_times, growth, is_supported
+from ..own_modules import UNKNOWN, numbers_in, read_file
+from .foreign_work import CpuTimes, cpu_times, cpus_of, growth, is_supported
 from .waiting_tree import PROC, Server, process_cpu_ns, server_on
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -55,7 +55,7 @@ class LocalServer:
     def kept_waiting_ns(self) -> int:
         """Return how long others kept it from a CPU since the last call, all threads together.
 
-        0 at the first call, and while there is no such server.
+        It is 0 at the first call, and as long as there is no such server.
         """
         before, now = self._before, self._read()
         used_ns = sum(
@@ -66,7 +66,7 @@ class LocalServer:
             for (pid, thread), ns in now.waits.items()
             if pid in before.cpu_ns
         )
-        cpus = set[int]().union(*map(_cpus_of, self._server.processes))
+        cpus = set[int]().union(*map(cpus_of, self._server.processes))
         others_ns = growth(before.cpus, now.cpus, cpus).busy - used_ns
         self._before = self._read() if self._is_found_again(now) else now
         return max(0, min(waited_ns, int(others_ns)))
@@ -131,9 +131,3 @@ def _wait_ns(pid: int, thread: int) -> int:
     with suppress(*UNKNOWN):
         return int(read_file(f"{PROC}/{pid}/task/{thread}/schedstat").split()[1])
     return 0
-
-
-def _cpus_of(pid: int) -> set[int]:
-    with suppress(OSError):
-        return own_os.sched_getaffinity(pid)
-    return set()

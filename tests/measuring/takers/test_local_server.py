@@ -38,7 +38,7 @@ class Machine:
             local_server, "_threads_of", lambda pid: [key for key in self.waits_ns if key[0] == pid]
         )
         monkeypatch.setattr(local_server, "_wait_ns", lambda *key: self.waits_ns.get(key, 0))
-        monkeypatch.setattr(local_server, "_cpus_of", lambda _: {0})
+        monkeypatch.setattr(local_server, "cpus_of", lambda _: {0})
 
     def _server_on(self, port: int) -> Server:
         assert port == PORT
