@@ -24,14 +24,13 @@ from math import inf
 from typing import Final, NamedTuple
 
 from ...core.attribution import Windows
-from ...core.duration import NS_PER_S
 from ...core.late_numpy import np
 from ..clock import Clock
 from ..environment import allowed_cpus
 from ..own_modules import UNKNOWN, exists, lines_of, numbers_in, own_os
 from .control_groups import ControlGroups, Groups, throttled_by_others
 from .outsiders import Outsiders, Peers
-from .waiting_tree import WaitingTree
+from .waiting_tree import WaitingTree, tick_ns
 
 WINDOW_NS: Final = 250_000_000
 """As long as the deletion windows. CPU counters have ticks of 10 ms, so in much shorter windows
@@ -103,7 +102,7 @@ class ForeignWork:
         self._unlooked_ns = self._unlooked_calls = 0
         """Length of the windows since they were last looked at, and the calls in them."""
         self._control_groups = ControlGroups()
-        self._tick_ns = NS_PER_S / own_os.sysconf("SC_CLK_TCK")
+        self._tick_ns = tick_ns()
         self._foreign: list[float] = []
         self._consumed: list[float] = []
         self._throttled: list[float] = []
@@ -153,7 +152,12 @@ class ForeignWork:
         children = after.children_cpu_ns - before.children_cpu_ns
         self._busy_children.append(children >= _BUSY_CHILDREN * length)
         self._stalled.append(self._disk.since_last_look())
-        self.unseen.append(after.opened > before.opened or self._tree.is_blind or peers.were_late)
+        self.unseen.append(
+            after.opened > before.opened
+            or self._tree.is_blind
+            or self._tree.has_unread
+            or peers.were_late
+        )
         self.ends.append(after.at)
         self._begin = after
 
@@ -187,7 +191,7 @@ class ForeignWork:
 
 def cpu_times() -> dict[int, CpuTimes]:
     """Return the times of each CPU since the machine booted; none without /proc."""
-    tick_ns = NS_PER_S / own_os.sysconf("SC_CLK_TCK") if is_supported() else 0.0
+    ns_per_tick = tick_ns() if is_supported() else 0.0
     cpus = {}
     for line in lines_of(_STAT):
         name, _, fields = line.partition(" ")
@@ -195,7 +199,8 @@ def cpu_times() -> dict[int, CpuTimes]:
             break  # the rest is long, and about interrupts
         with suppress(*UNKNOWN):  # the line of all CPUs together has no number
             cpu = int(name[3:])
-            times = [tick_ns * int(field) for field in fields.split()[:8]]  # user has the guest's
+            ticks = map(int, fields.split()[:8])  # user time contains that of guests
+            times = [ns_per_tick * each for each in ticks]
             idle = sum(times[at] for at in _IDLE_FIELDS)
             cpus[cpu] = CpuTimes(sum(times) - idle, idle, times[_STOLEN_FIELD])
     return cpus

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from threading import get_native_id  # tests replace the attribute
 from typing import Final, NamedTuple
 
+from ...core.duration import NS_PER_S
 from ..own_modules import (
     READ_ONLY,
     UNKNOWN,
@@ -47,6 +48,8 @@ _READING, _WRITING = "<", ">"
 _ESTABLISHED: Final = "01"
 _LISTENING: Final = "0A"
 _TCP_FILES: Final = ("tcp", "tcp6")
+_CHILDREN_FAULTS, _CHILDREN_USER, _CHILDREN_SYSTEM = 8, 13, 14
+"""Fields of /proc/PID/stat behind the name of the program: cminflt, cutime, cstime."""
 _MAPPED: Final = "0000000000000000FFFF0000"
 """Start of an IPv4 address in /proc/net/tcp6."""
 
@@ -77,6 +80,17 @@ class Reading(NamedTuple):
     def wait(self) -> int:
         """Run-queue wait of all threads."""
         return self.threads_wait + self.others_wait
+
+
+class _EndedChildren(NamedTuple):
+    """The children of a process that it has waited for, with those that they had waited for."""
+
+    faults: int
+    """Their page faults: no program runs without some."""
+    cpu_ns: int
+
+
+_NO_CHILDREN: Final = _EndedChildren(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,16 @@ class WaitingTree:
         self._cpu: dict[int, int] = {}
         """CPU time of each process when it was last counted."""
         self._counted_cpu = self._children_cpu = 0
-        self._ended_cpu = ended_children_cpu_ns()
+        self._ended: dict[int, _EndedChildren] = {}
+        """The ended children of each process when they were last counted."""
+        self._gone_cpu = {True: 0, False: 0}
+        """CPU time already counted of processes that have ended since then, and whether they were
+        descendants of this process."""
+        self._threads_cpu: dict[int, int] = {}
+        """CPU time of each other process when it joined, less that of its threads."""
+        self.has_unread = False
+        """Whether threads or programs of another process of the tree had come and gone when the
+        tree was last counted, so that nothing read how long they waited."""
         self.is_complete = True
         """Whether all threads of the tree are read."""
 
@@ -172,6 +195,7 @@ class WaitingTree:
         Only its growth is meaningful. A child counts from its start, a peer from when it joined.
         """
         self._count_cpu()
+        self._count_ended()
         return self._counted_cpu
 
     def children_cpu_ns(self) -> int:
@@ -188,19 +212,46 @@ class WaitingTree:
         return 0 if pid in self._scan.children else process_cpu_ns(pid) or 0
 
     def _count_cpu(self) -> None:
-        ended_cpu = ended_children_cpu_ns()
-        of_ended, self._ended_cpu = ended_cpu - self._ended_cpu, ended_cpu
         for pid, before in self._cpu.items():
             now = process_cpu_ns(pid)
+            is_child = pid in self._scan.children
             if now is not None:
                 self._counted_cpu += now - before
-                self._children_cpu += (now - before) * (pid in self._scan.children)
+                self._children_cpu += (now - before) * is_child
                 self._cpu[pid] = now
-            elif pid in self._scan.children:  # its time is included in that of the ended children
-                of_ended -= before
+            else:  # its time is included in that of the ended children of its parent
+                ended = self._ended.pop(pid, _NO_CHILDREN)
+                self._gone_cpu[is_child] += before + ended.cpu_ns
                 self._cpu[pid] = 0
-        self._counted_cpu += max(0, of_ended)
-        self._children_cpu += max(0, of_ended)
+
+    def _count_ended(self) -> None:
+        own, before = own_os.getpid(), self._ended
+        self._ended = now = {own: _EndedChildren(ended_children(), ended_children_cpu_ns())}
+        now |= {pid: _ended_children_of(pid) for pid in self._scan.processes}
+        known = now.keys() & before.keys()
+        ended_threads = [pid for pid in self._scan.processes if self._has_ended_threads(pid)]
+        ended_programs = [pid for pid in known if now[pid].faults != before[pid].faults]
+        self.has_unread = bool(ended_threads or {*ended_programs} - {own})
+        for is_child, gone_cpu in self._gone_cpu.items():
+            grown = sum(
+                now[pid].cpu_ns - before[pid].cpu_ns
+                for pid in known
+                if (pid == own or pid in self._scan.children) == is_child
+            )
+            of_ended = max(0, grown - gone_cpu)
+            self._counted_cpu += of_ended
+            self._children_cpu += of_ended * is_child
+            self._gone_cpu[is_child] = 0
+
+    def _has_ended_threads(self, pid: int) -> bool:
+        """Whether threads of another process that have ended used CPU time since it joined."""
+        files = [file for (process, _), file in self._files.items() if process == pid]
+        process_cpu = process_cpu_ns(pid)
+        if process_cpu is None:
+            return False
+        ended_cpu = process_cpu - self._sums(files)[0]
+        uncounted = tick_ns() * len(files)
+        return ended_cpu - self._threads_cpu.setdefault(pid, ended_cpu) > uncounted
 
     @property
     def processes(self) -> tuple[int, ...]:
@@ -540,6 +591,20 @@ def process_cpu_ns(pid: int) -> int | None:
         return own_time.clock_gettime_ns((~pid << 3) | 2)
     except (OSError, OverflowError):
         return None
+
+
+def _ended_children_of(pid: int) -> _EndedChildren:
+    """Return the ended children of another process, whose CPU time has ticks of 10 ms."""
+    with suppress(*UNKNOWN):
+        fields = read_file(f"{PROC}/{pid}/stat").rpartition(b")")[2].split()
+        ticks = int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])
+        return _EndedChildren(int(fields[_CHILDREN_FAULTS]), round(ticks * tick_ns()))
+    return _NO_CHILDREN
+
+
+def tick_ns() -> float:
+    """Return the unit of CPU time in /proc; usually 10 ms."""
+    return NS_PER_S / own_os.sysconf("SC_CLK_TCK")
 
 
 def ended_children_cpu_ns() -> int:

@@ -30,7 +30,7 @@ class Machine:
     def __call__(self) -> int:
         return self.now
 
-    is_blind = False
+    is_blind = has_unread = False
     processes = (SERVER,)
     children_cpu = 0
 
@@ -185,6 +185,13 @@ def test_a_window_in_which_peers_were_late_has_something_unseen(
     late = Peers(MS, were_late=True)
     monkeypatch.setattr(foreign_work.Outsiders, "since_last_look", lambda *_: late)
     assert one_window(machine, busy=2, idle=23).unseen == [True]
+
+
+def test_a_window_in_which_a_server_ran_programs_has_something_unseen(machine: Machine) -> None:
+    work = ForeignWork(machine, machine)  # type: ignore[arg-type]
+    for machine.has_unread in (False, True):
+        work.close_window()
+    assert work.unseen == [False, True]
 
 
 def test_peers_are_looked_for_only_where_others_used_a_cpu(

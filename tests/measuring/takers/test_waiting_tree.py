@@ -249,6 +249,53 @@ def test_a_child_that_ends_is_not_counted_twice(tree: WaitingTree) -> None:
     assert tree.cpu_ns() - before < BUSY_S * 1e9 / 2
 
 
+ANSWERING = """
+import subprocess, sys, threading
+def work(): {work}
+while sys.stdin.readline():
+    {each}
+    print(flush=True)
+"""
+BURNING = f"import time\nwhile time.process_time() < {BUSY_S}: pass"
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        f"subprocess.run([sys.executable, '-I', '-S', '-c', {BURNING!r}])",
+        "thread = threading.Thread(target=work); thread.start(); thread.join()",
+    ],
+)
+def test_what_a_child_runs_and_ends_counts_and_has_waits_that_nobody_read(
+    tree: WaitingTree, each: str
+) -> None:
+    code = ANSWERING.format(each=each, work="sum(range(10**7))")
+    command = [sys.executable, "-I", "-S", "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        tree.refresh()
+        before = tree.cpu_ns()
+        assert not tree.has_unread
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        tree.refresh()
+        assert tree.cpu_ns() - before >= BUSY_S / 4 * 1e9
+        assert tree.has_unread
+        process.stdin.close()
+
+
+def test_a_child_that_only_computes_has_no_waits_that_nobody_read(tree: WaitingTree) -> None:
+    with child("while True: pass") as process:
+        wait_until_it_has_run(process.pid, BUSY_S)
+        for more in range(10):
+            tree.refresh()
+            tree.cpu_ns()
+            assert not tree.has_unread
+            wait_until_it_has_run(process.pid, BUSY_S + more * 0.02)
+
+
 def test_a_local_server_is_in_the_tree_by_its_connection(tree: WaitingTree) -> None:
     with stranger("AF_INET") as (pid, port):
         tree.refresh()
