@@ -47,9 +47,10 @@ _GATE: Final = r"""
 import re, sys, time
 from pathlib import Path
 from pytest_hancock_latency.core.budget import parse_limits
-from pytest_hancock_latency.importing.formats import CsvColumns
-from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
-columns = CsvColumns("duration", "ms", "url", "ts", "status<400") if sys.argv[2] == "csv" else None
+from pytest_hancock_latency.importing.reading import Columns, ImportSettings, imported_records
+columns = Columns()
+if sys.argv[2] == "csv":
+    columns = Columns("duration", "ms", ("url",), ("ts",), ok="status<400")
 begin = time.process_time()
 records = imported_records(
     Path(sys.argv[1]), ImportSettings(sys.argv[2], columns), {}, parse_limits("p50=20ms,p99=1s")

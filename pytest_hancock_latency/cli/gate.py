@@ -19,14 +19,16 @@ from ..errors import ArtifactError, BudgetError, SettingError, read_as
 from ..files.artifact import artifact_of, artifact_source
 from ..files.budget import read_budgets
 from ..files.input import read_input
-from ..importing.formats import UNITS, CsvColumns
+from ..importing.layout import UNITS
+from ..importing.presets import ALL, SAMPLES, TRANSACTIONS
 from ..importing.prometheus import PrometheusQuery, prometheus_records
-from ..importing.reading import FORMATS, ImportSettings, imported_records
+from ..importing.reading import FORMATS, Columns, ImportSettings, imported_records
 from ..reporting.json_artifact import json_text
 from ..reporting.table import summary_text
 from ..reporting.wording import without_requests
 from ..runs.merging import judged_anew
 from .artifacts import add_output, exit_code, put, session_of, titles
+from .progress import Progress
 
 PROMETHEUS: Final = "prometheus"
 PROMETHEUS_TOKEN: Final = "HANCOCK_LATENCY_PROMETHEUS_TOKEN"
@@ -125,14 +127,55 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         choices=(*FORMATS, PROMETHEUS),
         help="the tool that wrote FILE; auto: recognized by its first line",
     )
-    for option, text in (
-        ("--latency-column", "csv: name of the column with the latency, in --unit"),
-        ("--name-column", "csv: column whose values tell requests apart, such as a URL"),
-        ("--time-column", "csv: column with the start of each request, in seconds"),
-        ("--ok", "csv: condition of a successful request, such as 'status<400'"),
-        ("--log-format", "nginx: the log_format of its configuration, with $request_time"),
-    ):
-        group.add_argument(option, metavar="TEXT" if "-" in option[2:] else "CONDITION", help=text)
+    group.add_argument(
+        "--latency-column", metavar="NAME", help="column with the latency, in --unit"
+    )
+    group.add_argument(
+        "--name-column",
+        metavar="NAME",
+        action="append",
+        help="column whose values tell requests apart, such as a URL; several are joined",
+    )
+    group.add_argument(
+        "--time-column",
+        metavar="NAME",
+        action="append",
+        help="column with the start of each request; two for date and time",
+    )
+    group.add_argument(
+        "--time-format",
+        metavar="FORMAT",
+        help="how times are written, such as '%%d.%%m.%%Y %%H:%%M:%%S'; numbers, ISO 8601 and "
+        "those of access logs are recognized",
+    )
+    group.add_argument(
+        "--ok",
+        metavar="CONDITION",
+        help="of a successful request, such as 'status<400' or 'error is empty'",
+    )
+    group.add_argument(
+        "--only",
+        metavar="CONDITION",
+        action="append",
+        help="of the rows that are read, such as 'metric_name==grpc_req_duration'",
+    )
+    group.add_argument(
+        "--delimiter", metavar="TEXT", help="csv: between columns, if not recognized"
+    )
+    group.add_argument("--rows", metavar="KEY", help="json: where a document has its rows")
+    group.add_argument(
+        "--log-format",
+        metavar="FORMAT",
+        help="nginx, apache: as it stands in the configuration; log: with names in braces, such as "
+        "'[{time}] {name} {status} {latency}'",
+    )
+    group.add_argument(
+        "--jmeter",
+        choices=(SAMPLES, TRANSACTIONS, ALL),
+        default=SAMPLES,
+        help="what is judged of its files: samples without their transactions and parts "
+        "(default), transactions, or all rows",
+    )
     group.add_argument("--url", help="prometheus: its address, such as http://127.0.0.1:9090")
     group.add_argument(
         "--header",
@@ -161,7 +204,10 @@ def _run_import(options: argparse.Namespace) -> int:
         judged = prometheus_records(query, budgets, of_all)
     else:
         settings = _import_settings(options)
-        files = [imported_records(path, settings, budgets, of_all) for path in options.artifacts]
+        files = [
+            imported_records(path, settings, budgets, of_all, Progress(path))
+            for path in options.artifacts
+        ]
         judged = [record for records in files for record in records]
     if options.output:
         put(json_text(judged, _import_session(judged)), options.output)
@@ -218,16 +264,23 @@ def _headers(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _import_settings(options: argparse.Namespace) -> ImportSettings:
-    columns = None
-    if options.latency_column is not None:
-        columns = CsvColumns(
-            latency=options.latency_column,
-            unit=options.unit or "ms",
-            name=options.name_column,
-            time=options.time_column,
-            ok=options.ok,
-        )
-    return ImportSettings(options.source, columns, options.log_format)
+    columns = Columns(
+        latency=options.latency_column,
+        unit=options.unit,
+        names=tuple(options.name_column or ()),
+        times=tuple(options.time_column or ()),
+        time_format=options.time_format,
+        ok=options.ok,
+    )
+    return ImportSettings(
+        options.source,
+        columns,
+        options.log_format,
+        options.delimiter,
+        options.rows,
+        tuple(options.only or ()),
+        options.jmeter,
+    )
 
 
 def _read(path: Path, unit_ns: int) -> Artifact:

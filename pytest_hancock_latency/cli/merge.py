@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from itertools import combinations
+from contextlib import suppress
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.record import Artifact
 from ..errors import ArtifactError
-from ..files.artifact import read_artifact
+from ..files.artifact import artifact_source, read_artifact
 from ..reporting.json_artifact import json_text
 from ..runs.merging import merge
 from .artifacts import add_artifacts, add_output, artifact_paths, put, session_of
@@ -45,18 +45,24 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     paths = artifact_paths(options)
+    _refuse_twins(paths)
     artifacts = [read_artifact(path) for path in paths]
-    _refuse_twins(paths, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
     session = session_of(paths, artifacts)
     put(json_text(records, session), options.output)
     return 0
 
 
-def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
+def _refuse_twins(paths: Sequence[Path]) -> None:
     """Refuse an artifact given twice, or a copy of it, which would count twice."""
-    for (path, artifact), (twin, copy) in combinations(zip(paths, artifacts, strict=True), 2):
-        if artifact.records and artifact == copy:
-            raise ArtifactError(
-                f"{path} and {twin} have the same content, which would be counted twice"
-            )
+    seen: dict[bytes, Path] = {}
+    for path in paths:
+        with (
+            suppress(OSError),
+            artifact_source(path).open("rb") as file,
+        ):  # reading it says what is wrong
+            twin = seen.setdefault(file_digest(file, "sha256").digest(), path)
+            if twin is not path:
+                raise ArtifactError(
+                    f"{twin} and {path} have the same content, which would be counted twice"
+                )

@@ -34,7 +34,7 @@ from ..files.input import LARGEST
 from ..judging.coarse import Bucket, CoarseHistogram
 from ..judging.counts import Tally, judge_counts
 from ..judging.sequential import Policy
-from .formats import UNITS
+from .layout import UNITS
 from .results import LEAST_OBSERVATIONS, UNATTRIBUTED, Owners
 
 _PATIENCE_S: Final = 60.0

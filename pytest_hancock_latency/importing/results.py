@@ -30,7 +30,7 @@ from ..errors import BudgetError
 from ..judging.columns import ColumnTally
 from ..judging.counts import judge_counts
 from ..judging.sequential import DELETION_WINDOW_NS, Policy
-from .formats import Requests
+from .layout import Requests
 
 if TYPE_CHECKING:
     from ..core.attribution import Flags, Nanoseconds
@@ -43,6 +43,8 @@ _COUNTED_AT_ONCE: Final = 524_288
 bytes until then."""
 _MOST_REMEMBERED: Final = 100_000
 """Names whose budget is remembered; a log may have a different name in every line."""
+_COARSEST_NS: Final = 1_000_000
+"""Milliseconds, in which most tools write."""
 _EARLIEST_S: Final = 1e8
 """Times before this one, in March 1973, are relative to the start of the run, as hey's are."""
 _WINDOWS_PER_S: Final = 1e9 / DELETION_WINDOW_NS
@@ -139,6 +141,9 @@ class Results:
         self._names = _Names(self._owners)
         self._unknown: dict[str, None] = {}
         """Why it is unknown which requests failed."""
+        self._advice: list[Advice] = []
+        self._step_ns = _COARSEST_NS
+        """A length of which all latencies so far are multiples; 1 if there is no coarse one."""
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
         """Numbers of names, latencies and windows that are not counted yet."""
         self._waiting_count = 0
@@ -160,6 +165,8 @@ class Results:
             self._unknown[chunk.failures_unknown] = None
         # Rounded: 0.057 s is 57 000 000.000000007 ns in floating point.
         latencies_ns = np.rint(chunk.latencies_ns).astype(np.int64)
+        while self._step_ns > 1 and (latencies_ns % self._step_ns).any():
+            self._step_ns //= 10
         windows = None
         if chunk.starts_s is not None:
             windows = np.floor(chunk.starts_s * _WINDOWS_PER_S).astype(np.int64)
@@ -187,6 +194,10 @@ class Results:
         for name, counts in kinds.items():
             own = None if windows is None else windows[np.logical_and(failed, names == name)]
             self._names.by_number[name].tally.add_failures(counts, own)
+
+    def advise(self, advice: Advice) -> None:
+        """Add advice on all records."""
+        self._advice.append(advice)
 
     def _count(self) -> None:
         """Count what is waiting."""
@@ -244,7 +255,9 @@ class Results:
             why = why or "no budget with its name"
         quantiles = sorted(quantiles_of(verdict) if verdict else {*COLUMNS, MAXIMUM})
         quantiles_ns = (
-            {label(q): histogram.quantile_ns(q) for q in quantiles} if histogram.n else {}
+            {label(q): self._as_written(histogram.quantile_ns(q)) for q in quantiles}
+            if histogram.n
+            else {}
         )
         return Record(
             test=name,
@@ -271,8 +284,13 @@ class Results:
             ),
         )
 
+    def _as_written(self, quantile_ns: int) -> int:
+        """Return a quantile as a file has it: whole milliseconds are not shown as 12.997."""
+        return round(quantile_ns / self._step_ns) * self._step_ns
+
     def _advice_on(self, group: _Group) -> Iterator[Advice]:
         """Yield what the verdict on a group does not show."""
+        yield from self._advice
         for why in self._unknown:
             yield Advice.of("failures-unknown", why=why)
         if group.terms is not None and group.terms.least_per_s is not None:

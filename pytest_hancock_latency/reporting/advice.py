@@ -387,8 +387,14 @@ _UNKNOWN_FAILURES: Final = {
         "no line has one of the tags expected_response, error_code and status: add them to "
         "systemTags of k6"
     ),
-    "only responses": "the tool leaves out requests without a response, so more may have failed",
+    "no outcome": "the tool does not write whether a request failed",
 }
+_LEFT_OUT: Final = {
+    "hey": "without a response, so more may have failed, and all after the first million",
+    "k6": "that were still in progress when it ended",
+    "oha": "without a response, so more may have failed",
+}
+"""Requests that a tool does not write."""
 
 
 def _rps_not_judged(f: Figures) -> str:
@@ -438,6 +444,12 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
         "to the machine or the network"
     ),
     "failures-unknown": lambda f: f"failures are unknown: {_UNKNOWN_FAILURES[f['why']]}",
+    "tool-leaves-out": lambda f: f"{f['tool']} leaves out requests {_LEFT_OUT[f['tool']]}",
+    "cut-line": lambda f: f"the last line, {f['line']}, is cut off and was left out",
+    "rows-left-out": lambda f: (
+        f"{f['rows']} transactions and parts of samples were left out, so that no request counts "
+        "twice: for them, add --jmeter transactions or --jmeter all"
+    ),
     "rps-not-judged": _rps_not_judged,
     "no-latency": lambda f: (
         f"{f['requests']} requests had no latency (response_time=None): they count for requests/s "

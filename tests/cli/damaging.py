@@ -118,9 +118,11 @@ KINDS_OF_ADVICE = (
     *("unsteady-speed", "saturated", "saturated-generator", "not-compared", "slower"),
     *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
     *("failures-unknown", "rps-not-judged", "no-latency", "new-kind"),
+    *("tool-leaves-out", "cut-line", "rows-left-out"),
     *("unfinished-answer", "failed-answer"),
 )
 FIGURES = (
+    *("tool", "line", "rows"),
     *("limit", "needed", "max_samples", "fitting", "time_limit_ns", "tools", "first_ns"),
     *("median_ns", "cpus", "percent", "factor", "concurrency", "send_lag_ns", "per_second"),
     *("before_ns", "after_ns", "allowed_percent", "process", "busy_seconds", "seconds", "lag_ns"),

@@ -24,6 +24,7 @@ COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest", "trend")
 OPTIONS = (
     *("--format", "--baseline", "-o", "--output", "--strict", "--budget", "--budgets", "--unit"),
     *("--from", "--latency-column", "--name-column", "--time-column", "--ok", "--log-format"),
+    *("--only", "--rows", "--delimiter", "--time-format", "--jmeter"),
     *("--columns", "--group-by", "--last", "--quantile", "--help", "--version", "--"),
     *("--url", "--query", "--percentile", "--headroom", "--sort", "--nowhere", "-x"),
 )
@@ -31,6 +32,7 @@ VALUES = (
     *("text", "json", "markdown", "html", "junit", "csv", "hdrhistogram", "toml"),
     *("markers", "p95=25ms,p99=50ms,errors=0.1%", "p50=10", "p99=1", "rps=1", "p95", "ns", "us"),
     *("ms", "s", "auto", "jmeter", "nginx", "duration", "status", "status<400", "rps", "param"),
+    *("har", "iis", "alb", "log", "json", "transactions", "all", ";", "%Y", "log.entries"),
     *("func", "test_health", "20%", "5", NGINX_FORMAT, "2", "out.json", "out.html", "out"),
 )
 FILES = ("whole.json", "budgets.toml", "results.csv", "access.log", "history", "empty", "nowhere")

@@ -24,19 +24,25 @@ from pytest_hancock_latency.core.pattern import AGGREGATED
 from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.files.artifact import read_artifact
-from pytest_hancock_latency.importing.formats import CsvColumns
-from pytest_hancock_latency.importing.reading import FORMATS, ImportSettings, imported_records
+from pytest_hancock_latency.importing.reading import (
+    FORMATS,
+    Columns,
+    ImportSettings,
+    imported_records,
+)
 from pytest_hancock_latency.reporting.json_artifact import json_text
 from pytest_hancock_latency.reporting.table import summary_text
 from pytest_hancock_latency.reporting.writer import write_whole
 
+from ..importing import test_formats as formats
 from ..importing import test_importing as gold
 from .fuzzing import damaged_text, fuzzed, odd_words, seeds
 
 BUDGET = parse_limits("p50=20ms,p99=1s,errors=60%")
-COLUMNS = CsvColumns("duration", "s", "url", "ts", "status<400")
+COLUMNS = Columns("duration", "s", ("url",), ("ts",), ok="status<400")
 WHOLE = {
     "jmeter": gold.JMETER,
+    "jmeter-xml": formats.XML,
     "hey": gold.HEY,
     "oha": gold.OHA,
     "vegeta": gold.VEGETA_CSV,
@@ -45,18 +51,30 @@ WHOLE = {
     "k6-json": gold.K6_JSON,
     "gatling": gold.GATLING,
     "nginx": gold.NGINX,
+    "haproxy": formats.HAPROXY,
+    "envoy": formats.ENVOY,
+    "traefik": formats.TRAEFIK,
+    "traefik-json": formats.TRAEFIK_JSON,
+    "caddy": formats.CADDY,
+    "iis": formats.IIS,
+    "har": formats.HAR,
+    "log": formats.BRACES,
     "csv": gold.CSV,
 }
 LONGEST_NS = 2**62
 
 
+LOG_FORMATS = {
+    "nginx": gold.NGINX_FORMAT,
+    "apache": formats.APACHE,
+    "log": "{time} | {request} | {status} | {latency}",
+}
+
+
 def settings_of(format: str) -> ImportSettings:
-    tool = format.removesuffix("-json")
-    return ImportSettings(
-        tool,
-        COLUMNS if tool == "csv" else None,
-        gold.NGINX_FORMAT if tool == "nginx" else None,
-    )
+    tool = format.removesuffix("-json").removesuffix("-xml")
+    columns = COLUMNS if tool in ("csv", "json") else Columns()
+    return ImportSettings(tool, columns, LOG_FORMATS.get(tool))
 
 
 def is_read_or_refused(path: Path, settings: ImportSettings, given: str = "") -> None:
@@ -138,7 +156,7 @@ def test_any_log_format_is_read_or_refused(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "access.log"
     path.write_text(gold.NGINX, encoding="utf-8")
-    is_read_or_refused(path, ImportSettings("nginx", None, log_format), log_format)
+    is_read_or_refused(path, ImportSettings("nginx", log_format=log_format), log_format)
 
 
 conditions = st.lists(
@@ -154,7 +172,7 @@ def test_any_condition_is_used_or_refused(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "results.csv"
     path.write_text(gold.CSV, encoding="utf-8")
-    columns = CsvColumns(latency, "ms", "url", None, ok)
+    columns = Columns(latency, "ms", ("url",), ok=ok)
     is_read_or_refused(path, ImportSettings("csv", columns), ok)
 
 

@@ -21,9 +21,8 @@ from pytest_hancock_latency.core.record import Record
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.errors import ImportedFileError
 from pytest_hancock_latency.files.artifact import read_artifact
-from pytest_hancock_latency.importing import formats, results
-from pytest_hancock_latency.importing.formats import CsvColumns
-from pytest_hancock_latency.importing.reading import ImportSettings, imported_records
+from pytest_hancock_latency.importing import layout, results, rows
+from pytest_hancock_latency.importing.reading import Columns, ImportSettings, imported_records
 
 from ..cli.conftest import Command, command  # noqa: F401 - a fixture
 
@@ -83,6 +82,12 @@ NGINX = """\
 CSV = "url,duration,status,ts\n/health,0.012,200,1700000000.1\n/health,0.030,503,1700000000.2\n"
 
 GUESSED = ImportSettings()
+BINARY = (
+    "is binary: vegeta encode --to csv converts the results of Vegeta; the log of Gatling 3.12 and "
+    "later can only be read by Gatling itself, so judge the access log of the server or of a proxy "
+    "in front of it, or run Gatling 3.11"
+)
+NOT_JSON = "is not JSON: Expecting value: line 2 column 1 (char 9)"
 
 
 def imported(
@@ -110,7 +115,7 @@ def imported(
         (K6_CSV, ImportSettings(), "GET http://x/health", "503"),
         (K6_CSV.replace(",170", ",170000"), ImportSettings(), "GET http://x/health", "503"),
         (K6_JSON, ImportSettings("k6"), "GET http://x/health", "503"),
-        (GATLING, ImportSettings(), "health", "status 503"),
+        (GATLING.replace("\tgroup\t", "\t\t"), ImportSettings(), "health", "status 503"),
         (NGINX, ImportSettings("nginx", log_format=NGINX_FORMAT), "GET /health", "HTTP 503"),
         (
             NGINX,
@@ -120,7 +125,7 @@ def imported(
         ),
         (
             CSV,
-            ImportSettings("csv", CsvColumns("duration", "s", "url", "ts", "status<400")),
+            ImportSettings("csv", Columns("duration", "s", ("url",), ("ts",), ok="status<400")),
             "/health",
             "status 503",
         ),
@@ -148,19 +153,19 @@ def test_a_format_has_latencies_names_and_failures(
     assert ({failure: 1}, 1) == (record.failures, record.n)
     assert pytest.approx(record.quantiles_ns["p50"], rel=0.0005) == 12_000_000
     assert record.measurement.elapsed_ns
-    responses_only = ["failures-unknown"] * (text in {HEY, OHA})
+    leaves_out = ["tool-leaves-out"] * text.startswith((HEY[:9], OHA[:9], K6_CSV[:9], K6_JSON[:9]))
     kinds = [advice.kind for advice in record.measurement.advice]
-    assert kinds == ["imported", *responses_only]
+    assert kinds == ["imported", *leaves_out]
 
 
 def test_a_csv_needs_neither_name_nor_time_nor_condition(tmp_path: Path) -> None:
-    settings = ImportSettings("csv", CsvColumns("duration", "s"))
+    settings = ImportSettings("csv", Columns("duration", "s"))
     (record,) = imported(tmp_path, CSV, settings)
     assert (record.test, record.n, record.failures) == ("results", 2, {})
     assert record.timeline is None
 
 
-def rows(count: int, slow: Sequence[int], slow_ms: float = 80) -> str:
+def requests(count: int, slow: Sequence[int], slow_ms: float = 80) -> str:
     """Requests every 10 ms of 10 ms each, but for some."""
     lines = ["ts,ms"]
     lines += [f"{1000 + at / 100},{slow_ms if at in slow else 10}" for at in range(count)]
@@ -180,15 +185,15 @@ def rows(count: int, slow: Sequence[int], slow_ms: float = 80) -> str:
 def test_a_single_stall_is_told_from_slow_code_if_there_are_times(
     tmp_path: Path, slow: range, time: str | None, outcome: Outcome
 ) -> None:
-    settings = ImportSettings("csv", CsvColumns("ms", time=time))
+    settings = ImportSettings("csv", Columns("ms", times=(time,) if time else ()))
     budgets = {"results": "p99=50ms"}
-    (record,) = imported(tmp_path, rows(1000, slow), settings, budgets)
+    (record,) = imported(tmp_path, requests(1000, slow), settings, budgets)
     assert outcome is record.outcome
 
 
 def test_budgets_are_found_by_name_and_pattern(tmp_path: Path) -> None:
     text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(60)) + "/health,5\n/other,5\n"
-    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",)))
     budgets = {"/items/*": "p50=10ms", "/health": "p50=1s"}
     records = {record.test: record for record in imported(tmp_path, text, settings, budgets)}
     assert list(records) == ["/health", "/items/*", "/other"]
@@ -198,7 +203,7 @@ def test_budgets_are_found_by_name_and_pattern(tmp_path: Path) -> None:
 
 def test_names_without_end_are_judged_together(tmp_path: Path) -> None:
     text = "url,ms\n" + "".join(f"/items/{n},5\n" for n in range(MOST_NAMES + 20))
-    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",)))
     records = {record.test: record.n for record in imported(tmp_path, text, settings)}
     assert len(records) == MOST_NAMES + 2
     assert records["Aggregated"] == MOST_NAMES + 20
@@ -224,7 +229,7 @@ def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(
             file.write(b"1" * 1024 * 1024)
     tracemalloc.start()
     with pytest.raises(ImportedFileError) as refused:
-        imported_records(path, ImportSettings("csv", CsvColumns("ms")), {}, parse_limits("p50=1s"))
+        imported_records(path, ImportSettings("csv", Columns("ms")), {}, parse_limits("p50=1s"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert str(refused.value) == f"{path}: line 3 has more than 8388608 bytes, the maximum"
@@ -235,13 +240,13 @@ def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(
 def test_many_short_lines_are_no_long_one(tmp_path: Path, end: str) -> None:
     path = tmp_path / "results.csv"
     path.write_bytes(f"ms{end}".encode() + f"5{end}".encode() * 5_000_000)
-    settings = ImportSettings("csv", CsvColumns("ms"))
+    settings = ImportSettings("csv", Columns("ms"))
     (record,) = imported_records(path, settings, {}, parse_limits("p50=1s"))
     assert record.n == 5_000_000
 
 
 def test_a_name_of_a_request_is_shortened(tmp_path: Path) -> None:
-    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",)))
     text = f"url,ms\n/{'a' * 5000},5\n/b,5\n"
     names = [record.test for record in imported(tmp_path, text, settings)]
     assert f"/{'a' * 999}…" in names
@@ -251,9 +256,9 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "url,ms,ts\n" + "".join(f"/{n % 7},{n % 50 + 1},{n / 100}\n" for n in range(3000))
-    settings = ImportSettings("csv", CsvColumns("ms", name="url", time="ts"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",), times=("ts",)))
     whole = imported(tmp_path, text, settings)
-    monkeypatch.setattr(formats, "_BLOCK", 13)
+    monkeypatch.setattr(rows, "BLOCK", 13)
     assert whole == imported(tmp_path, text, settings)
 
 
@@ -269,43 +274,46 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
         (
             "a,b\n",
             ImportSettings(),
-            "unknown format: add --from k6, jmeter, vegeta, hey, oha, gatling, nginx or csv",
+            "unknown format: add --from k6, jmeter, vegeta, hey, oha, gatling, ab, "
+            "pytest-benchmark, har, nginx-ingress, haproxy, envoy, alb, traefik, caddy, iis, "
+            "nginx, apache, log, csv or json",
         ),
         ("a,b\n", ImportSettings("csv"), "--from csv needs --latency-column"),
         (
             "a,b\n",
-            ImportSettings("csv", CsvColumns("ms")),
+            ImportSettings("csv", Columns("ms")),
             "--latency-column: no column 'ms'; there are a, b",
         ),
         (
             "ms,status\n1,200\n",
-            ImportSettings("csv", CsvColumns("ms", ok="status")),
-            "--ok: 'status' is not a condition such as 'status<400' or 'error==none'",
+            ImportSettings("csv", Columns("ms", ok="status")),
+            "--ok: 'status' is not a condition such as 'status<400' or 'error is empty'",
         ),
         (
             "ms,x\n1,2\nfast,2\n",
-            ImportSettings("csv", CsvColumns("ms")),
+            ImportSettings("csv", Columns("ms")),
             "line 3: 'fast' is not a number",
         ),
         (
             "ms,x\n1,2\n1\n",
-            ImportSettings("csv", CsvColumns("ms")),
+            ImportSettings("csv", Columns("ms")),
             "line 3 has 1 columns, and the lines before it have 2",
         ),
         (
             "ms\n1\n\nnan\n",
-            ImportSettings("csv", CsvColumns("ms")),
+            ImportSettings("csv", Columns("ms")),
             "line 4: 'nan' is not a latency",
         ),
         (
             "ms\n1e30\n",
-            ImportSettings("csv", CsvColumns("ms")),
+            ImportSettings("csv", Columns("ms")),
             "line 2: '1e30' is not a latency",
         ),
         (
-            "ms,ts\n1,1700000000123\n",
-            ImportSettings("csv", CsvColumns("ms", time="ts")),
-            "line 2: '1700000000123' is not a time in seconds",
+            "ms,ts\n1,soon\n",
+            ImportSettings("csv", Columns("ms", times=("ts",))),
+            "line 2: 'soon' is not a time that is recognized: add --time-format, such as "
+            "'%Y-%m-%d %H:%M:%S'",
         ),
         (
             K6_CSV.replace("30.0", "fast"),
@@ -313,54 +321,101 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
             "line 4: 'fast' is not a number",
         ),
         (
-            K6_CSV.replace("1700000000", "2023-11-14T22:13:20Z"),
-            ImportSettings(),
-            "its times are not numbers, but '2023-11-14T22:13:20Z': "
-            "set K6_CSV_TIME_FORMAT=unix_milli, or leave it out",
+            "ms,ts\n1,1700000000\n1,soon\n",
+            ImportSettings("csv", Columns("ms", times=("ts",))),
+            "line 3: 'soon' is not a time",
         ),
         (
-            '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n',
-            ImportSettings(),
-            "is JMeter's XML: write CSV by -Jjmeter.save.saveservice.output_format=csv",
+            "ms,ts\n1,9e99\n",
+            ImportSettings("csv", Columns("ms", times=("ts",))),
+            "line 2: '9e99' is not a time that is recognized: add --time-format, such as "
+            "'%Y-%m-%d %H:%M:%S'",
         ),
         (
-            "\x0f\xff\x81\x03\x01\x01\x06Result\x00",
-            ImportSettings(),
-            "is binary: vegeta encode --to csv converts the results of Vegeta; Gatling 3.12 and "
-            "later write a log that only Gatling reads, so no verdict can be based on it",
+            "ms,ts\n1,1\n1,9e99\n",
+            ImportSettings("csv", Columns("ms", times=("ts",))),
+            "line 3: '9e99' is not a time",
         ),
         (
-            "\x00\x01binary",
-            ImportSettings("gatling"),
-            "is not a simulation.log in text: Gatling 3.12 and later write a binary log, which "
-            "only Gatling reads, and its reports have no raw latencies to judge",
+            "ms,ts\n1,31.1.2026\n1,32.1.2026\n",
+            ImportSettings("csv", Columns("ms", times=("ts",), time_format="%d.%m.%Y")),
+            "line 3: '32.1.2026' is not a time like %d.%m.%Y",
         ),
+        (
+            '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "b">]>\n<testResults>\n',
+            ImportSettings(),
+            "has a document type: JMeter writes none",
+        ),
+        (
+            "<?xml version='1.0'?>\n<a></b>\n",
+            ImportSettings(),
+            "is not XML: mismatched tag: line 2, column 5",
+        ),
+        ("<?xml version='1.0'?>\n<a/>\n", ImportSettings(), "has no requests"),
+        ("\x0f\xff\x81\x03\x01\x01\x06Result\x00", ImportSettings(), BINARY),
+        ("\x00\x01binary", ImportSettings("gatling"), BINARY),
         (
             "a b\n",
             ImportSettings("nginx", log_format="$request_time $msec"),
-            "has a line without a time: {'request_time': 'a', 'msec': 'b'}",
+            "line 1 is not of the log format: 'a b\\n'",
         ),
         (
             "0.1\n",
             ImportSettings("nginx", log_format="$status"),
-            "--log-format has no $request_time, the latency in seconds",
+            "--log-format has no latency: $request_time of nginx, %D or %T of Apache, or {latency}",
         ),
         (
             "0.1\n",
             ImportSettings("nginx", log_format="$request_time"),
-            "--log-format has no time: add $msec, $time_iso8601 or $time_local, so that a single "
-            "stall can be told from slow code",
+            "--log-format has no time: add $msec, $time_iso8601 or $time_local of nginx, %t of "
+            "Apache, or {time}, so that a single stall can be told from slow code",
         ),
         (
             "x",
             ImportSettings("nginx"),
-            "--from nginx needs --log-format, the log_format of nginx's configuration",
+            "--from nginx needs --log-format, as it stands in the server's configuration",
         ),
         (
-            "{k",
-            ImportSettings("k6"),
-            "line 1 is not JSON: Expecting property name enclosed in double quotes: "
-            "line 1 column 2 (char 1)",
+            "x",
+            ImportSettings("log", log_format="nothing"),
+            "--log-format 'nothing' has no variables, such as $request_time of nginx, %D of "
+            "Apache, or {latency}",
+        ),
+        ("{k\n", ImportSettings("k6"), "line 1 is not JSON: '{k\\n'"),
+        ('{"ms": [\n', ImportSettings("json", Columns("ms")), NOT_JSON),
+        (
+            "{\n",
+            ImportSettings(),
+            "is not JSON: Expecting property name enclosed in double quotes: line 2 column 1 "
+            "(char 2)",
+        ),
+        (
+            '{"ms": 1}\n',
+            ImportSettings("json", Columns("ms"), rows="a.b"),
+            "has no objects at 'a.b'",
+        ),
+        ("{}\n", ImportSettings("json"), "--from json needs --latency-column"),
+        (
+            '{"a": 1}\n',
+            ImportSettings(),
+            "is JSON of an unknown tool: add --from json --latency-column KEY, and --rows KEY for "
+            "the list that has the requests",
+        ),
+        (
+            '{\n "resourceSpans": []\n}\n',
+            ImportSettings(),
+            "is an export of traces, whose spans are a selection of the requests: no verdict can "
+            "be based on it",
+        ),
+        (
+            "#Fields: date time time-taken\n2026-01-31 10:00:00\n2026-01-31 10:00:00 5\n",
+            ImportSettings(),
+            "line 2 has 2 columns, and #Fields has 3",
+        ),
+        (
+            GATLING + "REQUEST\t\thealth\n",
+            ImportSettings(),
+            "line 5 is not a request: 'REQUEST\\t\\thealth\\n'",
         ),
     ],
 )
@@ -374,7 +429,7 @@ def test_a_file_that_cannot_be_read_is_one_error(
 
 RECORD = "record each request, for example with hey -o csv, k6 or Vegeta"
 K6_RAW = "run k6 with --out csv=FILE or --out json=FILE"
-K6_SUMMARY = "the summary of k6 or other JSON over several lines"
+K6_SUMMARY = "the summary of k6"
 LOCUST = "import pytest_hancock_latency.locust_gate in the locustfile, which judges the run itself"
 
 
@@ -392,7 +447,6 @@ LOCUST = "import pytest_hancock_latency.locust_gate in the locustfile, which jud
             "the summary of hey or oha",
             "add -o csv to hey, or --output-format csv to oha",
         ),
-        ('{\n    "root_group": {', K6_SUMMARY, K6_RAW),
         ("\n\n  █ TOTAL RESULTS", K6_SUMMARY, K6_RAW),
         (
             "Requests      [total, rate, throughput]  200, 50.25, 50.24",
@@ -416,7 +470,7 @@ def test_a_summary_is_refused_whatever_it_is_said_to_be(
     tmp_path: Path, first: str, what: str, instead: str, source: str
 ) -> None:
     with pytest.raises(ImportedFileError) as refused:
-        imported(tmp_path, f"{first}\nx\n", ImportSettings(source, CsvColumns("Name")))
+        imported(tmp_path, f"{first}\nx\n", ImportSettings(source, Columns("Name")))
     assert (
         f"{tmp_path / 'results'}: is {what}, and no verdict can be based on a summary, because it "
         f"does not say how many requests were over a limit: {instead}"
@@ -437,10 +491,10 @@ def test_a_summary_is_refused_whatever_it_is_said_to_be(
 def test_a_csv_is_read_as_the_csv_module_does(
     tmp_path: Path, text: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "_BLOCK", block)
+    monkeypatch.setattr(rows, "BLOCK", block)
     path = tmp_path / "results"
     path.write_bytes(text.encode())
-    settings = ImportSettings("csv", CsvColumns("ms", name="url"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",)))
     assert [(record.test, record.n) for record in imported_records(path, settings, {}, None)] == [
         ("/a", 1),
         ("/b", 1),
@@ -472,10 +526,10 @@ def test_names_that_were_forgotten_are_still_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "url,ms,status\n" + "".join(f"/items/{n},5,{n}\n" for n in [*range(60), *range(60)])
-    settings = ImportSettings("csv", CsvColumns("ms", name="url", ok="status!=7"))
+    settings = ImportSettings("csv", Columns("ms", names=("url",), ok="status!=7"))
     whole = imported(tmp_path, text, settings)
     monkeypatch.setattr(results, "_MOST_REMEMBERED", 10)
-    monkeypatch.setattr(formats, "_MOST_REMEMBERED", 10)
+    monkeypatch.setattr(layout, "_MOST_REMEMBERED", 10)
     assert whole == imported(tmp_path, text, settings)
 
 
@@ -497,7 +551,7 @@ def test_a_quantile_is_that_of_the_raw_numbers(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     latencies_ms = np.round(draw.lognormal(3, 1, 5000), 3)
     text = "ms\n" + "\n".join(map(str, latencies_ms)) + "\n"
-    (record,) = imported(tmp_path, text, ImportSettings("csv", CsvColumns("ms")))
+    (record,) = imported(tmp_path, text, ImportSettings("csv", Columns("ms")))
     ascending = np.sort(latencies_ms)
     for label, share in (("p50", Fraction(1, 2)), ("p99", Fraction(99, 100))):
         expected_ms = ascending[int(np.ceil(float(share) * 5000)) - 1]
@@ -516,7 +570,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_exceeded_says_that_nothing_is_attributed(command: Command, tmp_path: Path) -> None:  # noqa: F811
     path, artifact = tmp_path / "all.csv", tmp_path / "judged.json"
-    path.write_text(rows(1000, range(0, 1000, 10)))
+    path.write_text(requests(1000, range(0, 1000, 10)))
     asked = ("gate", path, "--from", "csv", "--latency-column", "ms", "--time-column", "ts")
     ended = command(*asked, "--budget", "p99=50ms", "-o", artifact)
     assert (ended.code, ended.err) == (1, "")

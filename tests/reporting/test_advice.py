@@ -62,9 +62,23 @@ SENTENCES = {
     Advice.of("failures-unknown", why="no condition"): (
         "failures are unknown: every row counts as a success: add --ok, such as --ok 'status<400'"
     ),
-    Advice.of("failures-unknown", why="only responses"): (
-        "failures are unknown: the tool leaves out requests without a response, so more may have "
-        "failed"
+    Advice.of("failures-unknown", why="no outcome"): (
+        "failures are unknown: the tool does not write whether a request failed"
+    ),
+    Advice.of("tool-leaves-out", tool="hey"): (
+        "hey leaves out requests without a response, so more may have failed, and all after the "
+        "first million"
+    ),
+    Advice.of("tool-leaves-out", tool="k6"): (
+        "k6 leaves out requests that were still in progress when it ended"
+    ),
+    Advice.of("tool-leaves-out", tool="oha"): (
+        "oha leaves out requests without a response, so more may have failed"
+    ),
+    Advice.of("cut-line", line=122): "the last line, 122, is cut off and was left out",
+    Advice.of("rows-left-out", rows=120): (
+        "120 transactions and parts of samples were left out, so that no request counts twice: for "
+        "them, add --jmeter transactions or --jmeter all"
     ),
     Advice.of("rps-not-judged", least_per_s=200.0): (
         "rps >= 200 is not judged: only a run of Locust shows what limited the rate"
