@@ -20,7 +20,7 @@ from ..files.artifact import artifact_of, artifact_source
 from ..files.budget import read_budgets
 from ..files.input import read_input
 from ..importing.layout import UNITS
-from ..importing.presets import ALL, SAMPLES, TRANSACTIONS
+from ..importing.presets import ALL_ROWS, SAMPLES, TRANSACTIONS
 from ..importing.prometheus import PrometheusQuery, prometheus_records
 from ..importing.reading import FORMATS, Columns, ImportSettings, imported_records
 from ..reporting.json_artifact import json_text
@@ -58,6 +58,7 @@ examples:
   hancock-latency gate results.jtl --from jmeter --budgets latency.toml
   hancock-latency gate all.csv --from csv --latency-column ms --ok 'status<400' --budget p99=250
   hancock-latency gate access.log --from nginx --log-format "$LOG_FORMAT" --budgets latency.toml
+  hancock-latency gate app.log --from log --log-format '{time} {name} {latency}' --budget p99=2s
   hancock-latency gate --from prometheus --url "$PROMETHEUS" --query http_seconds --budget p99=1s
 
 exit codes: 0 within, 1 exceeded, 2 invalid usage or nothing judged, 3 inconclusive with --strict
@@ -171,7 +172,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--jmeter",
-        choices=(SAMPLES, TRANSACTIONS, ALL),
+        choices=(SAMPLES, TRANSACTIONS, ALL_ROWS),
         default=SAMPLES,
         help="what is judged of its files: samples without their transactions and parts "
         "(default), transactions, or all rows",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -33,9 +34,9 @@ _SUCCESS: Final = 400
 """The lowest status of HTTP that is an error."""
 _DIGITS_OF_SECONDS: Final = 10
 """Digits of a time since 1970 in seconds, from 2001 to 2286."""
-_SHOWN: Final = 40
+_LONGEST: Final = 40
 """Characters of a value that a message shows."""
-_SHOWN_COLUMNS: Final = 20
+_MOST_COLUMNS: Final = 20
 """Columns that a message lists: of a file that is not CSV, the first line can be long."""
 NO_TIME: Final = "no latency"
 """Failure of a request whose latency is empty or ``-``."""
@@ -113,7 +114,7 @@ class Layout:
     """Why failures are unknown if no column tells them."""
     only: tuple[tuple[str, Callable[[str], bool]], ...] = ()
     """Conditions of the rows that are read."""
-    asked: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
     """Columns that the user asked for, and by which option."""
 
     @property
@@ -129,14 +130,16 @@ class _BadValueError(ValueError):
     """A value that cannot be converted; the text begins with the value."""
 
 
-class _Remembered(dict[str, Any]):
-    """What a function returns for each text: a column has few different ones."""
+class _Remembered(dict[str | None, Any]):
+    """What a function returns for each text: a column has few different ones. None is None."""
 
     def __init__(self, function: Callable[[str], Any]) -> None:
         super().__init__()
         self._function = function
 
-    def __missing__(self, text: str) -> Any:
+    def __missing__(self, text: str | None) -> Any:
+        if text is None:
+            return None
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
         result = self[text] = self._function(text)
@@ -154,6 +157,7 @@ class Conversion:
     """Name of requests without one."""
     _time: Callable[[Column], Numbers] | None = None
     """Chosen by the first time of the file."""
+    _has_times: bool | None = None
     _is_end: bool = False
     _only: Mapping[str, _Remembered] = field(init=False)
     _judges: Mapping[str, _Remembered] = field(init=False)
@@ -190,10 +194,12 @@ class Conversion:
             try:
                 yield self._converted(rows)
             except _BadValueError:
-                yield self._one_by_one(rows, is_cut, notes)
+                rows = self._readable(rows, is_cut, notes)
+                if rows.numbers:
+                    yield self._converted(rows)
 
-    def _one_by_one(self, rows: Rows, is_cut: Callable[[int], bool], notes: Notes) -> Requests:
-        """Convert a block without what is no request in it: another header, or a cut line."""
+    def _readable(self, rows: Rows, is_cut: Callable[[int], bool], notes: Notes) -> Rows:
+        """Return a block without what is no request in it: another header, or a cut line."""
         places = []
         for place, number in enumerate(rows.numbers):
             try:
@@ -206,7 +212,7 @@ class Conversion:
                 notes.cut_line = number
             else:
                 places.append(place)
-        return self._converted(rows.at(places))
+        return rows.at(places)
 
     def _is_header(self, rows: Rows, place: int) -> bool:
         return all(rows.columns[name][place] == name for name in self.layout.latency)
@@ -220,16 +226,16 @@ class Conversion:
         return rows
 
     def _expect(self, rows: Rows) -> None:
-        for column in (*self.layout.latency, *self.layout.asked):
+        for column in (*self.layout.latency, *self.layout.options):
             if column in rows.columns:
                 continue
-            if column not in self.layout.asked:
+            if column not in self.layout.options:
                 raise ImportedFileError(
                     f"has no column {column}: expected the output of {self.expected}"
                 )
-            have = ", ".join(f"{name:.{_SHOWN}}" for name in [*rows.columns][:_SHOWN_COLUMNS])
+            have = ", ".join(f"{name:.{_LONGEST}}" for name in [*rows.columns][:_MOST_COLUMNS])
             raise ImportedFileError(
-                f"{self.layout.asked[column]}: no column {column!r}; there are {have or 'none'}"
+                f"{self.layout.options[column]}: no column {column!r}; there are {have or 'none'}"
             )
 
     def _converted(self, rows: Rows) -> Requests:
@@ -243,15 +249,15 @@ class Conversion:
         columns = [rows.columns[name] for name in layout.names if name in rows.columns]
         if not columns:
             return [self.default] * len(rows.numbers)
-        names: Iterable[str]
-        if len(columns) == 1:
-            names = [value or "" for value in columns[0]]
-        else:
+        names = columns[0]
+        if len(columns) > 1:
             joined = zip(*columns, strict=True)
             names = [layout.joint.join(filter(None, values)) for values in joined]
         if layout.is_target:
-            names = map(self._targets.__getitem__, names)
-        return [name or self.default for name in names]
+            names = [self._targets[name or ""] for name in names]
+        if "" in names or None in names:
+            names = [name or self.default for name in names]
+        return cast("Sequence[str]", names)
 
     def _failures(self, rows: Rows) -> tuple[list[str], str]:
         """Return the failure of each row, and why some may be unknown."""
@@ -260,22 +266,22 @@ class Conversion:
             for name, judge in self._judges.items()
             if name in rows.columns
         ]
-        found: list[str | None] = [None] * len(rows.numbers)
-        for at, (column, judge) in enumerate(columns):
-            if at == 0:
-                found = [None if value is None else judge[value] for value in column]
-            elif None in found:
-                found = [
-                    judge[value] if before is None and value is not None else before
-                    for before, value in zip(found, column, strict=True)
+        judged: list[str | None] = [None] * len(rows.numbers)
+        for column, judge in columns:
+            if judged.count(None) == len(judged):
+                judged = list(map(judge.__getitem__, column))
+            elif None in judged:
+                judged = [
+                    judge[value] if before is None else before
+                    for before, value in zip(judged, column, strict=True)
                 ]
-        failures = [failure or "" for failure in found]
+        failures = [failure or "" for failure in judged]
         if FAILED in failures:
             self._give_reasons(rows, failures)
         has_errors = any(
             judge is by_error for name, judge in self.layout.outcome if name in rows.columns
         )
-        is_known = has_errors or any(failure is not None for failure in found)
+        is_known = has_errors or any(failure is not None for failure in judged)
         return failures, "" if is_known else self.layout.unknown
 
     def _give_reasons(self, rows: Rows, failures: list[str]) -> None:
@@ -292,7 +298,7 @@ class Conversion:
         unit_ns = UNITS[self.layout.unit]
         total = np.zeros(len(rows.numbers))
         for name in self.layout.latency:
-            column = cast("Sequence[str]", rows.columns[name])
+            column = cast("Sequence[str]", rows.columns.get(name, [None] * len(rows.numbers)))
             try:
                 with np.errstate(over="ignore"):  # then it is above the maximum
                     latencies = np.fromiter(map(float, column), np.float64, len(column)) * unit_ns
@@ -316,20 +322,26 @@ class Conversion:
         number, suffix = match.groups() if match else ("", "")
         if _DECIMAL_COMMA.fullmatch(number):
             number = number.replace(",", ".")
-        value, shown = _number(number), f"{text!r:.{_SHOWN}}"
+        value, value_text = _number(number), f"{text!r:.{_LONGEST}}"
         if value is None or suffix not in _SUFFIXES:
-            raise _BadValueError(f"{shown} is not a number")
+            raise _BadValueError(f"{value_text} is not a number")
         latency_ns = value * (_SUFFIXES[suffix] or unit_ns)
         if latency_ns < 0:
-            raise _BadValueError(f"{shown} is negative, which no latency is")
+            raise _BadValueError(f"{value_text} is negative, which no latency is")
         if not latency_ns <= _LONGEST_NS:
-            raise _BadValueError(f"{shown} is not a latency")
+            raise _BadValueError(f"{value_text} is not a latency")
         return latency_ns
 
     def _starts(self, rows: Rows, latencies: Numbers) -> Numbers | None:
         import numpy as np
 
         columns = [rows.columns[name] for name in self.layout.time if name in rows.columns]
+        if self._has_times is None:
+            self._has_times = bool(columns)
+        if self._has_times != bool(columns):
+            raise ImportedFileError(
+                f"has requests with and without a time, around line {rows.numbers[0]}"
+            )
         if not columns:
             return None
         column = columns[0]
@@ -342,7 +354,7 @@ class Conversion:
         if self._is_end:
             starts = starts - latencies / UNITS["s"]
         if not np.abs(starts).max() <= _LATEST_S:
-            raise _BadValueError(f"{column[0]!r:.{_SHOWN}} is not a time")
+            raise _BadValueError(f"{column[0]!r:.{_LONGEST}} is not a time")
         return starts
 
 
@@ -366,7 +378,7 @@ def _epoch_times(unit_s: float, column: Column) -> Numbers:
         numbers = map(float, cast("Sequence[str]", column))
         return np.fromiter(numbers, np.float64, len(column)) * unit_s
     except (TypeError, ValueError):
-        raise _BadValueError(f"{column[0]!r:.{_SHOWN}} is not a time") from None
+        raise _BadValueError(f"{column[0]!r:.{_LONGEST}} is not a time") from None
 
 
 def _moments(remembered: _Remembered, column: Column) -> Numbers:
@@ -380,11 +392,13 @@ def _by_format(time_format: str, text: str) -> float:
     try:
         return _since_1970(datetime.strptime(text.strip("[]"), time_format))
     except ValueError:
-        raise _BadValueError(f"{text!r:.{_SHOWN}} is not a time like {time_format}") from None
+        raise _BadValueError(f"{text!r:.{_LONGEST}} is not a time like {time_format}") from None
 
 
 def _moment(text: str) -> float:
     """Return the seconds since 1970 of a time of ISO 8601, JMeter, or an access log."""
+    with suppress(ValueError):
+        return _since_1970(datetime.fromisoformat(text))
     if access_log := _ACCESS_LOG.fullmatch(text):
         day, month, year, clock, zone = access_log.groups()
         number = _MONTHS.find(month) // len(month) + 1
@@ -394,7 +408,7 @@ def _moment(text: str) -> float:
         return _since_1970(datetime.fromisoformat(text))
     except ValueError:
         raise _BadValueError(
-            f"{text!r:.{_SHOWN}} is not a time that is recognized: add --time-format, such as "
+            f"{text!r:.{_LONGEST}} is not a time that is recognized: add --time-format, such as "
             "'%Y-%m-%d %H:%M:%S'"
         ) from None
 

@@ -83,8 +83,8 @@ class LogFormat:
             if name in variables
         ]
 
-        known = {at for at, _ in self._checks}
-        self._free = [at + 1 for at in range(len(variables) - 1) if at not in known]
+        checked = {at for at, _ in self._checks}
+        self._free = [at + 1 for at in range(len(variables) - 1) if at not in checked]
         """Numbers of the values that may contain what follows them."""
 
     def values(self, line: str) -> Sequence[str] | None:
@@ -92,9 +92,9 @@ class LogFormat:
         count = len(self._variables)
         from_left = self._from_left(line)
         for pivot in (count, *self._free):
-            found = self._split(line, from_left, pivot)
-            if found is not None:
-                return [found[at] for at in self._at]
+            values = self._split(line, from_left, pivot)
+            if values is not None:
+                return [values[at] for at in self._at]
         return None
 
     def _from_left(self, line: str) -> list[tuple[int, int]]:
@@ -170,10 +170,10 @@ def _parts(text: str) -> tuple[list[str], list[str]]:
             "Apache, or {latency}"
         )
     # A variable used twice is read once, and captures ($1) never.
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for at, name in enumerate(variables):
-        variables[at] = name if name.isidentifier() and name not in seen else ""
-        seen.add(name)
+        variables[at] = name if name.isidentifier() and name not in earlier else ""
+        earlier.add(name)
     return literals, variables
 
 
@@ -189,8 +189,8 @@ def _variables(text: str) -> Iterator[tuple[int, int, str]]:
                 yield begin, end, "time_local"
                 continue
             name = letter + (match[1] or "" if letter == "T" else "")
-            known = _APACHE_NAMES.get(name, "") if letter == "T" or not match[1] else ""
-            yield begin, end, known
+            is_plain = letter == "T" or not match[1]
+            yield begin, end, _APACHE_NAMES.get(name, "") if is_plain else ""
     else:
         for match in _BRACES.finditer(text):
             yield match.start(), match.end(), match[1]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from ..errors import ImportedFileError
@@ -56,16 +57,16 @@ class Preset:
     roles: bool = False
     """Whether there are rows about several requests, and about parts of them."""
 
-    def with_roles(self, which: str) -> Preset:
+    def with_roles(self, rows: str) -> Preset:
         """Return what reads samples, transactions, or all rows of JMeter."""
-        role = {SAMPLES: SAMPLE, TRANSACTIONS: TRANSACTION}.get(which)
+        role = {SAMPLES: SAMPLE, TRANSACTIONS: TRANSACTION}.get(rows)
         if role is None:
             return self
         only = (
             (ROLE, role.__eq__),
             ("responseMessage", lambda message: role_of(message) == role),
         )
-        return replace(self, roles=which == SAMPLES, layout=replace(self.layout, only=only))
+        return replace(self, roles=rows == SAMPLES, layout=replace(self.layout, only=only))
 
 
 _JMETER: Final = Layout(
@@ -312,25 +313,29 @@ _TIMES: Final = ("msec", "time_iso8601", "time_local", "time")
 
 def guessed(first: str) -> Preset | None:
     """Return what reads a file with this first line; None if it is unclear."""
-    every = (preset for presets in PRESETS.values() for preset in presets)
-    return next((preset for preset in every if re.match(preset.begin, first)), None)
+    presets = chain.from_iterable(PRESETS.values())
+    return next((preset for preset in presets if re.match(preset.begin, first)), None)
 
 
 def of_tool(name: str, first: str) -> Preset:
     """Return what reads a file of a tool."""
     presets = PRESETS[name]
-    return next((each for each in presets if re.match(each.begin, first)), presets[-1])
+    return next((preset for preset in presets if re.match(preset.begin, first)), presets[-1])
 
 
-def of_log(text: str) -> Preset:
+def of_log(text: str, latency: str | None) -> Preset:
     """Return what reads a log of this format.
+
+    Args:
+        text: the format.
+        latency: name of the latency in it, if it is none of the usual ones.
 
     Raises:
         ImportedFileError: it has no latency, or no time.
     """
     log_format = LogFormat(text)
     names = log_format.names
-    latency = next((name for name in _LATENCIES if name in names), None)
+    latency = latency or next((name for name in _LATENCIES if name in names), None)
     if latency is None:
         raise ImportedFileError(
             "--log-format has no latency: $request_time of nginx, %D or %T of Apache, or {latency}"
@@ -345,7 +350,7 @@ def of_log(text: str) -> Preset:
     layout = replace(
         _LOG,
         latency=(latency,),
-        unit=_LATENCIES[latency],
+        unit=_LATENCIES.get(latency, "s"),
         names=request,
         time=(times[0],),
         # Apache writes when a request began.
@@ -376,4 +381,4 @@ def of_json(layout: Layout, rows: str | None, first: str) -> Preset:
     return Preset("", _document(rows or ""), layout)
 
 
-SAMPLES, TRANSACTIONS, ALL = "samples", "transactions", "all"
+SAMPLES, TRANSACTIONS, ALL_ROWS = "samples", "transactions", "all"

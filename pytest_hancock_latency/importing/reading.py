@@ -146,7 +146,7 @@ def _preset(lines: Lines, settings: ImportSettings) -> Preset:
             raise ImportedFileError(
                 f"--from {source} needs --log-format, as it stands in the server's configuration"
             )
-        return of_log(settings.log_format)
+        return of_log(settings.log_format, columns.latency)
     if source in (CSV, JSON):
         if columns.latency is None:
             raise ImportedFileError(f"--from {source} needs --latency-column")
@@ -162,29 +162,29 @@ def _preset(lines: Lines, settings: ImportSettings) -> Preset:
 
 def _with_columns(layout: Layout, settings: ImportSettings) -> Layout:
     columns = settings.columns
-    asked: dict[str, str] = {}
+    options: dict[str, str] = {}
     if columns.latency is not None:
-        asked[columns.latency] = "--latency-column"
+        options[columns.latency] = "--latency-column"
         layout = replace(layout, latency=(columns.latency,))
     if columns.unit is not None:
         layout = replace(layout, unit=columns.unit)
     if columns.names:
-        asked |= dict.fromkeys(columns.names, "--name-column")
+        options |= dict.fromkeys(columns.names, "--name-column")
         layout = replace(layout, names=columns.names)
     if columns.times:
-        asked |= dict.fromkeys(columns.times, "--time-column")
+        options |= dict.fromkeys(columns.times, "--time-column")
         layout = replace(layout, time=columns.times)
     if columns.time_format is not None:
         layout = replace(layout, time_format=columns.time_format)
     if columns.ok is not None:
         column, judge = by_condition("--ok", columns.ok)
-        asked[column] = "--ok"
+        options[column] = "--ok"
         layout = replace(layout, outcome=((column, judge),))
     for condition in settings.only:
         column, judge = by_condition("--only", condition)
-        asked[column] = "--only"
+        options[column] = "--only"
         layout = replace(layout, only=(*layout.only, (column, partial(_is_met, judge))))
-    return replace(layout, asked=asked)
+    return replace(layout, options=options)
 
 
 def _is_met(judge: Judge, text: str) -> bool:

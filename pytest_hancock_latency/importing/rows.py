@@ -23,7 +23,7 @@ BLOCK: Final = 512
 """Lines converted at once: enough to divide what numpy spends on each call, and few enough for the
 cache of a CPU."""
 DELIMITERS: Final = (",", ";", "\t", "|")
-_SHOWN: Final = 80
+_LINE_LENGTH: Final = 80
 """Characters of a line that a message shows."""
 
 ROLE: Final = "role"
@@ -44,7 +44,7 @@ class Rows:
 
     def at(self, places: Sequence[int]) -> Rows:
         """Return only the rows at these places."""
-        columns = {name: [each[at] for at in places] for name, each in self.columns.items()}
+        columns = {name: [values[at] for at in places] for name, values in self.columns.items()}
         return Rows(columns, [self.numbers[at] for at in places])
 
 
@@ -67,7 +67,7 @@ class Notes:
 class CsvRows:
     """Reads rows with separators."""
 
-    needed: Collection[str] = ()
+    usual: Collection[str] = ()
     """Columns by which the delimiter is recognized."""
     header: Sequence[str] = ()
     """Names of the columns; by default those in the first line."""
@@ -81,7 +81,7 @@ class CsvRows:
         Raises:
             ImportedFileError: a line is not CSV, or has other columns than the line before.
         """
-        delimiter = self.delimiter or _delimiter_of(lines.begin, self.needed)
+        delimiter = self.delimiter or _delimiter_of(lines.begin, self.usual)
         names = list(self.header)
         if not names:
             try:
@@ -106,12 +106,12 @@ class CsvRows:
                 yield Rows({n: columns[at] for n, at in places.items() if at < width}, numbers)
 
 
-def _delimiter_of(header: str, needed: Collection[str]) -> str:
-    """Return the delimiter with which most of the needed columns are found, then most columns."""
+def _delimiter_of(header: str, usual: Collection[str]) -> str:
+    """Return the delimiter with which most of the usual columns are found, then most columns."""
 
     def found(delimiter: str) -> tuple[int, int]:
         names = [name.strip().strip('"') for name in header.split(delimiter)]
-        return len(set(needed).intersection(names)), len(names)
+        return len(set(usual).intersection(names)), len(names)
 
     return max(DELIMITERS, key=found)
 
@@ -187,7 +187,7 @@ class EachLine:
     """Of the columns."""
     values: Callable[[str], Sequence[str | None] | None]
     """Returns the values of a line; None if it is not of the format, none if it has no request."""
-    what: str
+    line_name: str
     """What a line should be, for a message."""
 
     def __call__(self, lines: Lines, notes: Notes) -> Iterator[Rows]:
@@ -206,7 +206,9 @@ class EachLine:
                 elif values is None and lines.is_cut(number):
                     notes.cut_line = number
                 elif values is None:
-                    raise ImportedFileError(f"line {number} is not {self.what}: {line[:_SHOWN]!r}")
+                    raise ImportedFileError(
+                        f"line {number} is not {self.line_name}: {line[:_LINE_LENGTH]!r}"
+                    )
             if rows:
                 yield rows_of(self.names, rows, numbers)
 
@@ -216,7 +218,7 @@ def rows_of(
 ) -> Rows:
     """Return rows as columns, without those that have no value."""
     columns = zip(names, zip(*rows, strict=True), strict=True)
-    return Rows({n: each for n, each in columns if each.count(None) < len(each)}, numbers)
+    return Rows({n: v for n, v in columns if v.count(None) < len(v)}, numbers)
 
 
 def log_rows(log_format: LogFormat) -> Reader:
@@ -277,14 +279,23 @@ class _Keys:
 
     def __init__(self, paths: Collection[str]) -> None:
         self.names = list(dict.fromkeys(paths))
-        self._keys = [path.split(".") for path in self.names]
+        self._by_parent: dict[str, list[tuple[int, str]]] = {}
+        """Place and last key of the paths into each object."""
+        for place, path in enumerate(self.names):
+            parent, _, key = path.rpartition(".")
+            self._by_parent.setdefault(parent, []).append((place, key))
 
     def values(self, content: object) -> list[str | None]:
         """Return the values at all paths; none if it is no object."""
         if not isinstance(content, dict):
             return []
-        pairs = zip(self.names, self._keys, strict=True)
-        return [_text(content.get(name, _at(content, keys))) for name, keys in pairs]
+        values: list[str | None] = [None] * len(self.names)
+        for parent, keys in self._by_parent.items():
+            inner = _at(content, parent) if parent else content
+            for place, key in keys:
+                value = inner.get(key) if isinstance(inner, dict) else None
+                values[place] = _text(content.get(self.names[place]) if value is None else value)
+        return values
 
 
 def json_lines(paths: Collection[str], text: str = "{") -> Reader:
@@ -329,12 +340,12 @@ class JsonDocument:
             content = json.loads(lines.document())
         except (ValueError, RecursionError) as error:
             raise ImportedFileError(f"is not JSON: {error}") from None
-        found = _at(content, self.rows.split(".")) if self.rows else content
+        content = _at(content, self.rows) if self.rows else content
         keys, rows = _Keys(self.paths), []
-        for each in found if isinstance(found, list) else [found]:
-            latencies = _at(each, self.latency.split("."))
+        for row in content if isinstance(content, list) else [content]:
+            latencies = _at(row, self.latency)
             for latency in latencies if isinstance(latencies, list) else [latencies]:
-                if values := keys.values(each):
+                if values := keys.values(row):
                     rows.append(values)
                     values[keys.names.index(self.latency)] = _text(latency)
         if not rows:
@@ -344,11 +355,13 @@ class JsonDocument:
             yield rows_of(keys.names, part, range(start + 1, start + 1 + len(part)))
 
 
-def _at(content: object, path: Sequence[str]) -> Any:
-    for key in path:
-        if not isinstance(content, dict):
-            return None
-        content = content.get(key)
+def _at(content: Any, path: str) -> Any:
+    """Return the value at these keys, one inside of the other; None if it is not there."""
+    try:
+        for key in path.split("."):
+            content = content[key]
+    except (KeyError, TypeError):  # of a list, a text or a number
+        return None
     return content
 
 

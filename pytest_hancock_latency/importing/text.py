@@ -65,10 +65,10 @@ class Lines:
                 return line
         return ""
 
-    def take(self, most: int) -> list[str]:
+    def take(self, count: int) -> list[str]:
         """Return the next lines, fewer only at the end of the file."""
-        lines, self._pending = self._pending[:most], self._pending[most:]
-        lines += islice(self._file, most - len(lines))
+        lines, self._pending = self._pending[:count], self._pending[count:]
+        lines += islice(self._file, count - len(lines))
         if lines:
             self.number += len(lines)
             self._last = lines[-1]

@@ -51,6 +51,7 @@ def raw_results_of_tools(folder: Path) -> None:
     (folder / "results.jtl").write_text(header + "1700000000123,12,/health,200,true\n" * 400)
     (folder / "all.csv").write_text("ms,status\n" + "12,200\n" * 400)
     (folder / "access.log").write_text("1700000000.123 0.012 /health\n" * 400)
+    (folder / "app.log").write_text("2026-01-31T10:00:00Z /health 12ms\n" * 400)
     (folder / "latency.toml").write_text('[budgets."/health"]\np99 = 50\n')
 
 

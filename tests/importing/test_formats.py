@@ -251,6 +251,14 @@ BRACES = "31.01.2026 10:00:00 | GET /index.html?a=1 | 200 | 109ms\n"
             ),
         ),
         (
+            "1769853600.5 GET /index.html 200 0.5 0.109\n",
+            ImportSettings(
+                "nginx",
+                Columns("upstream_response_time"),
+                "$msec $request_method $uri $status $request_time $upstream_response_time",
+            ),
+        ),
+        (
             "start,method,path,took,exception\n1769853600,GET,/index.html,109,\n",
             ImportSettings(
                 "csv",
@@ -292,6 +300,29 @@ def test_a_last_line_that_is_cut_off_is_left_out_and_named(
     assert record.n == (3 if cut_line is None else 2)
     lines = [dict(each.items).get("line") for each in record.measurement.advice]
     assert [line for line in lines if line] == ([cut_line] if cut_line else [])
+
+
+JSON_OF_MS = ImportSettings("json", Columns("ms", times=("at",)))
+
+
+def test_an_object_without_a_latency_is_a_failed_request(tmp_path: Path) -> None:
+    text = '{"ms": 5, "at": 1}\n{"ms": null, "at": 2}\n' + '{"at": 3}\n' * 600
+    (record,) = written(tmp_path, text, JSON_OF_MS).values()
+    assert (record.n, record.failures) == (1, {"no latency": 601})
+
+
+def test_requests_with_and_without_a_time_are_refused(tmp_path: Path) -> None:
+    text = '{"ms": 5, "at": 1}\n' * 512 + '{"ms": 5}\n' * 512
+    with pytest.raises(ImportedFileError) as refused:
+        written(tmp_path, text, JSON_OF_MS)
+    reason = "has requests with and without a time, around line 513"
+    assert str(refused.value) == f"{tmp_path / 'results'}: {reason}"
+
+
+def test_a_block_without_any_request_is_passed_over(tmp_path: Path) -> None:
+    text = "ms,x\n" + "5,1\n" * 512 + "ms,x\n" * 512 + "5,1\n"
+    (record,) = written(tmp_path, text, ImportSettings("csv", Columns("ms"))).values()
+    assert (record.n, record.failures) == (513, {})
 
 
 def test_a_second_header_is_no_request(tmp_path: Path) -> None:
