@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -35,7 +34,7 @@ from .kept_speed import KeptSpeed, machine_kind
 from .kept_tests import KeptTests
 from .ledger import JSON, Ledger, Session
 from .marker import NamedBudgets, terms_of
-from .options import is_worker, project_file
+from .options import is_whole_run, is_worker, project_file
 from .report_hooks import REMARKS, USAGE_ERRORS, ReportHooks
 from .sampler import Sampler
 from .session_facts import SessionFacts
@@ -150,7 +149,7 @@ class Activation:
             return
         for item, terms in budgets:
             self._give(item, terms, len(budgets))
-        self._note_unused()
+        self._note_unused(items)
         errors |= dict.fromkeys(self._facts.refusals())
         if errors:
             self._refuse(errors, items)
@@ -176,17 +175,15 @@ class Activation:
             return None
         return self._budgets.for_test(item) or self.settings.default
 
-    def _note_unused(self) -> None:
-        """Report unused budgets if the whole suite runs."""
-        options = self._config.option
-        is_whole = all(Path(argument).is_dir() for argument in self._config.args)
-        unused = self._budgets.unused
-        if not is_whole or options.keyword or options.markexpr or not unused:
+    def _note_unused(self, items: Sequence[pytest.Item]) -> None:
+        """Report budgets and patterns that no test uses, if the whole suite runs."""
+        if not is_whole_run(self._config):
             return
+        unused = list(self._budgets.unused(items))
         if self._report_hooks is None:
-            self._config.workeroutput[REMARKS] = [unused]  # type: ignore[attr-defined]
+            self._config.workeroutput[REMARKS] = unused  # type: ignore[attr-defined]
         else:
-            self._report_hooks.remarks[unused] = None
+            self._report_hooks.remarks |= dict.fromkeys(unused)
 
     def _refuse(self, errors: dict[str, None], items: list[pytest.Item]) -> None:
         if not is_worker(self._config):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypedDict, Unpack, overload
 
 import pytest
@@ -102,6 +103,8 @@ class NamedBudgets:
         self._file = self._path or self._fallback
         self._budgets: Mapping[str, Terms] | None = None
         self._used_names: set[str] = set()
+        self._matching_patterns: set[str] = set()
+        """Of tests without a marker."""
         self._is_for_tests = self._path is not None
         """Whether tests of the run may use the file; it may be for Locust only."""
         if self._path is not None:  # set explicitly: errors in it count even if no test uses it
@@ -109,19 +112,33 @@ class NamedBudgets:
         elif self._fallback.exists():
             check_tables(self._fallback)
 
-    @property
-    def unused(self) -> str:
-        """A message about budgets that no test used; empty if there are none.
+    def unused(self, items: Iterable[pytest.Item]) -> Iterator[str]:
+        """Yield messages about budgets that no test used, and patterns that match none.
 
         Budgets that limit only rps, and patterns of names, are for Locust and left out.
+
+        Args:
+            items: all tests of the run.
         """
         budgets = self._budgets if self._budgets and self._is_for_tests else {}
-        unused = set(budgets) - self._used_names
-        names = sorted(name for name in unused if budgets[name].limits and "*" not in name)
-        if not names:
-            return ""
-        listed = ", ".join(f'"{name}"' for name in names)
-        return f"budgets in {self._file.name} that no test in this run uses: {listed}"
+        names = sorted(
+            name
+            for name in set(budgets) - self._used_names
+            if budgets[name].limits and "*" not in name
+        )
+        if names:
+            yield f"budgets in {self._file.name} that no test in this run uses: {_quoted(names)}"
+        used = [budgets[name].tests or () for name in self._used_names]
+        patterns = dict.fromkeys(chain.from_iterable(used))
+        for pattern in self._matching_patterns:
+            patterns.pop(pattern, None)
+        for names_of_test in map(self._names_of, items if patterns else ()):
+            for pattern in [*patterns]:
+                if _fits(pattern, names_of_test):
+                    del patterns[pattern]
+        if patterns:
+            unmatched = _quoted(sorted(patterns))
+            yield f"patterns in {self._file.name} that match no test of this run: {unmatched}"
 
     def get(self, name: str) -> Terms:
         """Return the terms of a named budget.
@@ -147,13 +164,11 @@ class NamedBudgets:
         if not self._patterns:
             return None
         names = self._names_of(item)
-        fitting = sorted(
-            (_how_broad(pattern, names), name)
-            for pattern, name in self._patterns
-            if _fits(pattern, names)
-        )
-        if not fitting:
+        pairs = [(pattern, name) for pattern, name in self._patterns if _fits(pattern, names)]
+        if not pairs:
             return None
+        self._matching_patterns |= {pattern for pattern, _ in pairs}
+        fitting = sorted((_how_broad(pattern, names), name) for pattern, name in pairs)
         best, name = fitting[0]
         rivals = sorted({rival for rank, rival in fitting if rank == best} - {name})
         if rivals:
@@ -187,6 +202,10 @@ class NamedBudgets:
             exists = self._fallback.exists()
             self._budgets = read_budgets(self._fallback, required=False) if exists else {}
         return self._budgets
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 class _Names(NamedTuple):

@@ -135,11 +135,52 @@ def _add_duel(group: pytest.OptionGroup) -> None:
     )
 
 
+def ini_text(config: pytest.Config, key: str) -> str | None:
+    """Return an ini value as it would be written in an ini file; None if it is not set.
+
+    In the table ``[tool.pytest]`` of pytest 9, values have types, and pytest refuses all but the
+    one that was registered. Ours may be numbers, switches and lists, or texts as before.
+    """
+    try:
+        value = config.getini(key)
+    except (TypeError, pytest.UsageError):
+        value = _of_toml(config.inipath, key)
+    return None if value in (None, "") else _as_text(value)
+
+
+def _of_toml(file: Path | None, key: str) -> object:
+    if file is None:
+        return None
+    import tomllib
+
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    return content.get("tool", content).get("pytest", {}).get(key)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(_as_text, value)) if isinstance(value, list) else str(value)
+
+
+def is_whole_run(config: pytest.Config) -> bool:
+    """Whether all tests of the project were asked for, and none left out."""
+    narrowing = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
+    if any(getattr(config.option, name, None) for name in narrowing):
+        return False
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        return True
+    given = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    testpaths = config.getini("testpaths")
+    whole = [config.rootpath / path for path in testpaths] or [config.rootpath]
+    return all(any(path.resolve().is_relative_to(each) for each in given) for path in whole)
+
+
 def anything_set(config: pytest.Config) -> bool:
     """Whether any setting of this plugin is set; must be fast, because most sessions have none."""
     keys = [option.key for option in OPTIONS]
     if any(getattr(config.option, key, None) is not None for key in keys):
         return True
-    if any(config.getini(key) for key in keys):
+    if any(ini_text(config, key) for key in keys):
         return True
     return GUIDE_ARTIFACT in os.environ or any(key.startswith(ENVIRONMENT) for key in os.environ)

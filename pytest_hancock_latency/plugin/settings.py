@@ -30,7 +30,7 @@ from ..files.options import (
 from ..measuring.plan import SHARED_NS, Plan
 from ..reporting.columns import Column, parse_columns
 from ..reporting.groups import GroupBy, parse_group_by
-from .options import OPTIONS, project_file
+from .options import OPTIONS, ini_text, project_file
 
 T = TypeVar("T")
 
@@ -151,8 +151,8 @@ def _strongest(
     if environ.get(option.variable):
         where = f"environment variable {option.variable}"
         return _Setting(environ[option.variable], where, invoked_in)
-    value = config.getini(option.key)
-    if value:
+    value = ini_text(config, option.key)
+    if value is not None:
         file = config.inipath or config.rootpath
         return _Setting(value, f"{file.name}: {option.key}", config.rootpath)
     return None

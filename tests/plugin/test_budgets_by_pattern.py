@@ -120,6 +120,15 @@ def test_a_budget_whose_tests_are_not_in_the_run_is_reported(suite: Suite) -> No
     result.stdout.fnmatch_lines('budgets in pyproject.toml that no test in this run uses: "gone"')
 
 
+def test_a_pattern_that_matches_no_test_is_reported(suite: Suite) -> None:
+    suite.write(SOURCE + "@latency_budget(p50=500)\ndef test_marked(): pass\n")
+    pyproject(suite, budget("all", 500, "test_read", "test_gone", "test_marked"))
+    result = suite.run()
+    result.stdout.fnmatch_lines(
+        'patterns in pyproject.toml that match no test of this run: "test_gone"'
+    )
+
+
 @pytest.mark.parametrize("p50", ["10", "'x'"], ids=["valid", "invalid"])
 def test_budgets_for_locust_alone_are_no_matter_of_tests_with_limits_of_their_own(
     suite: Suite, p50: str

@@ -229,6 +229,7 @@ def test_a_budget_with_nothing_but_a_rate_is_no_budget_of_a_test(
     ]
 
 
+IMPORT = "import time\nfrom pytest_hancock_latency import latency_budget\n"
 UNUSED = 'budgets in pyproject.toml that no test in this run uses: "GET /b", "GET /c"'
 
 
@@ -241,8 +242,65 @@ def test_budgets_that_a_whole_run_did_not_use_are_one_line(
     (suite.path / "pyproject.toml").write_text("".join(map(table.format, "abc")) + of_locust)
     suite.write(TEST.format(arguments='"GET /a"'))
     suite.run(*workers).stdout.fnmatch_lines(UNUSED)
-    suite.run(*workers, "test_it.py").stdout.no_fnmatch_line("*no test of this run uses*")
-    suite.run(*workers, "-k", "health").stdout.no_fnmatch_line("*no test of this run uses*")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("test_it.py",),
+        ("tests",),
+        ("-k", "health"),
+        ("-m", "latency_budget"),
+        ("--deselect", "test_it.py::test_x"),
+        ("--ignore", "other"),
+        ("--ignore-glob", "other*"),
+    ],
+)
+def test_a_part_of_the_suite_says_nothing_about_budgets_that_it_did_not_use(
+    suite: Suite, options: tuple[str, ...]
+) -> None:
+    table = "[tool.hancock-latency.budgets.'GET /{}']\np50 = 500\n"
+    (suite.path / "pyproject.toml").write_text("".join(map(table.format, "ab")))
+    suite.write(TEST.format(arguments='"GET /a"'))
+    (suite.path / "tests").mkdir()
+    (suite.path / "tests" / "test_other.py").write_text(IMPORT + TEST.format(arguments='"GET /a"'))
+    result = suite.run(*options)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*that no test in this run uses*")
+
+
+@pytest.mark.parametrize("asked", [(), ("tests",), (".",)], ids=["testpaths", "named", "all"])
+def test_all_test_paths_are_the_whole_suite(suite: Suite, asked: tuple[str, ...]) -> None:
+    table = "[tool.hancock-latency.budgets.'GET /{}']\np50 = 500\n"
+    options = "[tool.pytest.ini_options]\ntestpaths = ['tests']\n"
+    (suite.path / "pyproject.toml").write_text("".join(map(table.format, "ab")) + options)
+    (suite.path / "tests").mkdir()
+    (suite.path / "tests" / "test_it.py").write_text(IMPORT + TEST.format(arguments='"GET /a"'))
+    suite.run(*asked).stdout.fnmatch_lines(
+        'budgets in pyproject.toml that no test in this run uses: "GET /b"'
+    )
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 has the table")
+@pytest.mark.parametrize("file", ["pyproject.toml", "pytest.toml"])
+def test_native_values_of_toml_are_read(suite: Suite, file: str) -> None:
+    table = "[tool.pytest]" if file == "pyproject.toml" else "[pytest]"
+    (suite.path / file).write_text(
+        f"{table}\nlatency_samples = 60\nlatency_strict = true\nlatency_scale = 2.5\n"
+        "latency_columns = ['min', 'max']\nlatency_junit = false\nlatency_time_limit = '2s'\n"
+    )
+    suite.write(TEST.format(arguments="10"))
+    result = suite.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["sample*min*max*limits*", "*p50 25 *within"])
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 has the table")
+def test_a_native_value_that_is_invalid_is_named(suite: Suite, errors: Errors) -> None:
+    (suite.path / "pyproject.toml").write_text("[tool.pytest]\nlatency_samples = false\n")
+    suite.write(TEST.format(arguments="10"))
+    (line,) = errors()
+    assert line.startswith("ERROR: pyproject.toml: latency_samples: ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs /proc or a device that is no folder")
