@@ -53,7 +53,7 @@ _VALUE: Final = re.compile(r"\s*([-+]?[\d.,]+(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf))
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?\d+,\d+")
 _FRACTION: Final = re.compile(r"(\.\d{6})\d+")
 """Digits beyond microseconds, which datetime does not read."""
-_EPOCH: Final = re.compile(r"(\d+)(\.\d*)?")
+_EPOCH: Final = re.compile(r"([0-9]{1,19})(\.[0-9]*)?")
 _ACCESS_LOG: Final = re.compile(
     r"\[?(\d{1,2})/(\w{3})/(\d{4}):(\d\d:\d\d:\d\d(?:\.\d+)?)(?: ([-+]\d{4}))?\]?"
 )
@@ -215,7 +215,8 @@ class Conversion:
         return rows.at(places)
 
     def _is_header(self, rows: Rows, place: int) -> bool:
-        return all(rows.columns[name][place] == name for name in self.layout.latency)
+        columns = ((name, rows.columns.get(name)) for name in self.layout.latency)
+        return all(column is not None and column[place] == name for name, column in columns)
 
     def _selected(self, rows: Rows) -> Rows:
         for column, is_read in self._only.items():

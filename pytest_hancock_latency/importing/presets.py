@@ -198,7 +198,7 @@ _PYTEST_BENCHMARK: Final = Layout(("stats.data",), "s", names=("fullname",), unk
 
 
 def _csv(**how: Any) -> Reading:
-    return lambda layout: CsvRows(layout.columns, **how)
+    return lambda layout: CsvRows(layout.columns, layout.latency, **how)
 
 
 def _log(text: str) -> Reading:

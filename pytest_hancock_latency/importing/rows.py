@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress
@@ -69,6 +70,8 @@ class CsvRows:
 
     usual: Collection[str] = ()
     """Columns by which the delimiter is recognized."""
+    required: Collection[str] = ()
+    """Columns without which a line is no row."""
     header: Sequence[str] = ()
     """Names of the columns; by default those in the first line."""
     delimiter: str | None = None
@@ -103,7 +106,15 @@ class CsvRows:
                 columns, numbers = careful.columns(block, first, numbers)
             if columns and numbers:
                 width = len(columns)
+                self._check(width, places, numbers[0])
                 yield Rows({n: columns[at] for n, at in places.items() if at < width}, numbers)
+
+    def _check(self, width: int, places: Mapping[str, int], number: int) -> None:
+        needed = [places[name] for name in self.required if name in places]
+        if max(needed, default=-1) >= width:
+            raise ImportedFileError(
+                f"line {number} has {width} columns, and column {max(needed) + 1} is needed"
+            )
 
 
 def _delimiter_of(header: str, usual: Collection[str]) -> str:
@@ -130,7 +141,9 @@ def _columns(block: Sequence[str], delimiter: str, width: int) -> Sequence[Colum
     width = width or lines.partition("\n")[0].count(delimiter) + 1
     fields = lines.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
     ends = fields[width :: width + 1]
-    if len(ends) * (width + 1) + 1 != len(fields) or ends.count("\n") != len(ends):
+    if not len(block) == len(ends) == ends.count("\n"):
+        return None
+    if len(ends) * (width + 1) + 1 != len(fields):
         return None
     columns = [fields[at : -1 : width + 1] for at in range(width)]
     return columns if width > 1 or "" not in columns[0] else None
@@ -235,6 +248,9 @@ _GATLING_TIMES: Final = (2, 4)
 """Times in a line of a request: begin and end, in versions before 2.1 of request and response."""
 
 
+_TIME: Final = re.compile(r"[0-9]{1,19}")
+
+
 def _gatling_row(line: str) -> Sequence[str] | None:
     """Return the columns of a line: …, groups, name, times, outcome, message."""
     fields = line.split("\t")
@@ -242,7 +258,7 @@ def _gatling_row(line: str) -> Sequence[str] | None:
         return ()
     outcome = next((at for at, field in enumerate(fields) if at and field in ("OK", "KO")), 0)
     start = outcome
-    while start and fields[start - 1].isdigit() and outcome - start < _GATLING_TIMES[1]:
+    while start and _TIME.fullmatch(fields[start - 1]) and outcome - start < _GATLING_TIMES[1]:
         start -= 1
     if not _GATLING_TIMES[0] <= min(outcome - start, start):
         return None
@@ -292,9 +308,12 @@ class _Keys:
         values: list[str | None] = [None] * len(self.names)
         for parent, keys in self._by_parent.items():
             inner = _at(content, parent) if parent else content
+            is_object = isinstance(inner, dict)
             for place, key in keys:
-                value = inner.get(key) if isinstance(inner, dict) else None
-                values[place] = _text(content.get(self.names[place]) if value is None else value)
+                value = inner.get(key) if is_object else None
+                if value is None:
+                    value = content.get(self.names[place])
+                values[place] = value if isinstance(value, str) else _text(value)
         return values
 
 
@@ -366,9 +385,10 @@ def _at(content: Any, path: str) -> Any:
 
 
 def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)  # "true" for True, as other formats have it
+    """Return a value as other formats write it: ``true`` for True."""
+    if value is None:
+        return None
+    return json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
 
 
 def read_jmeter_xml(lines: Lines, notes: Notes) -> Iterator[Rows]:

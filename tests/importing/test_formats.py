@@ -319,6 +319,14 @@ def test_requests_with_and_without_a_time_are_refused(tmp_path: Path) -> None:
     assert str(refused.value) == f"{tmp_path / 'results'}: {reason}"
 
 
+def test_a_carriage_return_in_a_line_ends_it_as_elsewhere(tmp_path: Path) -> None:
+    settings = ImportSettings("csv", Columns("ms"))
+    with pytest.raises(ImportedFileError) as refused:
+        written(tmp_path, b"x,ms\na\r,5\nb,6\n", settings)
+    reason = "line 3 has 2 columns, and the lines before it have 1"
+    assert str(refused.value) == f"{tmp_path / 'results'}: {reason}"
+
+
 def test_a_block_without_any_request_is_passed_over(tmp_path: Path) -> None:
     text = "ms,x\n" + "5,1\n" * 512 + "ms,x\n" * 512 + "5,1\n"
     (record,) = written(tmp_path, text, ImportSettings("csv", Columns("ms"))).values()

@@ -381,6 +381,18 @@ def test_many_blocks_and_chunks_are_the_same_as_one(
             "--log-format 'nothing' has no variables, such as $request_time of nginx, %D of "
             "Apache, or {latency}",
         ),
+        ("0\n", ImportSettings("alb"), "line 1 has 1 columns, and column 8 is needed"),
+        (
+            "ms,ts\n1," + "9" * 400 + "\n",
+            ImportSettings("csv", Columns("ms", times=("ts",))),
+            "line 2: '999999999999999999999999999999999999999 is not a time that is recognized: "
+            "add --time-format, such as '%Y-%m-%d %H:%M:%S'",
+        ),
+        (
+            GATLING + "REQUEST\t\ta\t" + "9" * 5000 + "\t1700000000123\tOK\t\n",
+            ImportSettings(),
+            f"line 5 is not a request: 'REQUEST\\t\\ta\\t{'9' * 69}'",
+        ),
         ("{k\n", ImportSettings("k6"), "line 1 is not JSON: '{k\\n'"),
         ('{"ms": [\n', ImportSettings("json", Columns("ms")), NOT_JSON),
         (
