@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, overload
 
 from .core.budget import LatencyBudget, parse_terms
-from .core.duration import parse_duration
+from .core.duration import Duration, parse_duration
 from .core.sample import ONE_CALLER, LoadSample, Sample
 from .core.warmup import parse_warmup
 from .errors import BudgetError, DurationError, LatencyError, NothingMeasured, hides_frame, read_as
@@ -58,7 +58,7 @@ def measure(
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
-    time_limit: float | str = ...,
+    time_limit: Duration = ...,
     attribution: bool = ...,
     **kwargs: object,
 ) -> Coroutine[Any, Any, Sample[Any]]: ...
@@ -77,7 +77,7 @@ def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
-    time_limit: float | str = ...,
+    time_limit: Duration = ...,
     attribution: bool = ...,
     **kwargs: object,
 ) -> Coroutine[Any, Any, Sample[FinishedT | FailureT]]: ...
@@ -96,7 +96,7 @@ def measure(
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
-    time_limit: float | str = ...,
+    time_limit: Duration = ...,
     attribution: bool = ...,
     **kwargs: object,
 ) -> Sample[FinishedT | FailureT]: ...
@@ -115,7 +115,7 @@ def measure(  # type: ignore[overload-overlap]  # coroutine functions come first
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
-    time_limit: float | str = ...,
+    time_limit: Duration = ...,
     attribution: bool = ...,
     **kwargs: object,
 ) -> Coroutine[Any, Any, Sample[AnswerT | FailureT]]: ...
@@ -134,7 +134,7 @@ def measure(
     failures: tuple[type[FailureT], ...] = ...,
     samples: int = ...,
     warmup: int | str = ...,
-    time_limit: float | str = ...,
+    time_limit: Duration = ...,
     attribution: bool = ...,
     **kwargs: object,
 ) -> Sample[AnswerT | FailureT]: ...
@@ -152,7 +152,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
     failures: Failures = (),
     samples: int = SAMPLES,
     warmup: int | str = DEFAULT_WARMUP,
-    time_limit: float | str = "5s",
+    time_limit: Duration = "5s",
     attribution: bool = True,
     **kwargs: Any,
 ) -> Sample | Coroutine[Any, Any, Sample]:
@@ -171,7 +171,7 @@ def measure(  # noqa: PLR0913 - each is a word of its own, by name only
         samples: number of calls to measure.
         warmup: calls before measuring, a time such as ``"2s"``, or ``"auto"``: until latency is
             steady.
-        time_limit: measuring ends with the call during which it expires; a number is milliseconds.
+        time_limit: measuring ends with the call during which it expires, such as ``"5s"``.
         attribution: whether to measure the time the machine took of each call.
 
     Returns:

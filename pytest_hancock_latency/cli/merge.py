@@ -55,13 +55,13 @@ def _run(options: argparse.Namespace) -> int:
 
 def _refuse_twins(paths: Sequence[Path]) -> None:
     """Refuse an artifact given twice, or a copy of it, which would count twice."""
-    seen: dict[bytes, Path] = {}
+    twins: dict[bytes, Path] = {}
     for path in paths:
-        with (
-            suppress(OSError),
-            artifact_source(path).open("rb") as file,
-        ):  # reading it says what is wrong
-            twin = seen.setdefault(file_digest(file, "sha256").digest(), path)
+        source = artifact_source(path)
+        if not source.is_file():  # a pipe can only be read once
+            continue
+        with suppress(OSError), source.open("rb") as file:  # it is reported when it is read
+            twin = twins.setdefault(file_digest(file, "sha256").digest(), path)
             if twin is not path:
                 raise ArtifactError(
                     f"{twin} and {path} have the same content, which would be counted twice"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from ..errors import BudgetError, QuantileError, did_you_mean, read_as
-from .duration import format_exactly, parse_duration
+from .duration import format_exactly, parse_duration, parse_latency
 from .quantile import (
     MAXIMUM,
     P50,
@@ -178,7 +178,7 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
         elif looks_like_quantile(keyword):
             quantile = _quantile(keyword)
             _refuse_low(keyword, value, quantile)
-            limits[quantile] = _duration(keyword, value)
+            limits[quantile] = _latency(keyword, value)
         else:
             near = did_you_mean(keyword, (*_USUAL, "max", PERCENTILES, *_READERS))
             raise BudgetError(f"unknown keyword {keyword!r}{near}: {_VALID}")
@@ -207,7 +207,7 @@ def _percentiles(value: object) -> dict[Fraction, int]:
     """Read limits of any percentiles, also below p50: ``percentiles={"p10": 5, "p99": 50}``."""
     if not isinstance(value, Mapping):
         raise BudgetError(f"percentiles={value!r} is not a mapping such as {{'p10': 5}}")
-    return {_quantile(str(name)): _duration(str(name), limit) for name, limit in value.items()}
+    return {_quantile(str(name)): _latency(str(name), limit) for name, limit in value.items()}
 
 
 def check_counts(samples: int, max_samples: int) -> None:
@@ -236,6 +236,10 @@ def _quantile(keyword: str) -> Fraction:
         return parse_quantile(keyword)
     except QuantileError as error:
         raise BudgetError(str(error)) from None
+
+
+def _latency(keyword: str, value: object) -> int:
+    return read_as(keyword, BudgetError, parse_latency, value)
 
 
 def _duration(keyword: str, value: object) -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from ..errors import DurationError
+
+Duration = str | timedelta
+"""With its unit, such as ``"1.5s"``."""
 
 NS_PER_US: Final = 1_000
 NS_PER_MS: Final = 1_000_000
@@ -21,7 +25,8 @@ _UNITS: Final = {
     "s": NS_PER_S,
     "min": 60 * NS_PER_S,
 }
-_TEXT: Final = re.compile(r"\s*([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-zµμ]*)\s*", re.ASCII | re.I)
+_NUMBER: Final = r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?"
+_TEXT: Final = re.compile(rf"\s*({_NUMBER})\s*([a-zµμ]*)\s*", re.ASCII | re.I)
 _LONGEST_NS: Final = 366 * 24 * 3600 * NS_PER_S
 _HOW: Final = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
 
@@ -29,8 +34,29 @@ _HOW: Final = "write a number of milliseconds or a string such as '250us', '10ms
 def parse_duration(value: object) -> int:
     """Read a duration as integer nanoseconds.
 
-    A bare number is milliseconds. A string may have the unit ns, us, ms, s or min; without one it
-    is milliseconds as well. Fractions of a nanosecond are rounded to the nearest one.
+    A string has the unit ns, us, ms, s or min. A number has none, and people who write 60 mean
+    seconds as often as milliseconds. Fractions of a nanosecond are rounded to the nearest one.
+
+    Raises:
+        DurationError: neither a string with a unit nor a `timedelta`, not positive, or longer than
+            a year.
+    """
+    number = value.strip() if isinstance(value, str) else value
+    if _is_number(number) and number != 0:
+        raise DurationError(f"{value!r} has no unit: write '{number}s' or '{number}ms'")
+    return parse_latency(value)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return re.fullmatch(_NUMBER, value) is not None
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def parse_latency(value: object) -> int:
+    """Read the limit of a latency as integer nanoseconds.
+
+    A bare number is milliseconds, as a string or not. Otherwise it is a duration.
 
     Raises:
         DurationError: not a number, not positive, longer than a year, or an unknown unit.
@@ -46,6 +72,8 @@ def parse_duration(value: object) -> int:
 
 
 def _amount_and_unit(value: object) -> tuple[Decimal, int]:
+    if isinstance(value, timedelta):
+        return Decimal(value // timedelta(microseconds=1)), NS_PER_US
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise DurationError(f"{value!r} is not a duration: {_HOW}")
     if not isinstance(value, str):

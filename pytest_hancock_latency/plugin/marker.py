@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypedDict, Unpack, overload
 import pytest
 
 from ..core.budget import POSITIONAL, RPS, TESTS, Terms, parse_terms, positional_terms
+from ..core.duration import Duration
 from ..core.pattern import breadth, matches
 from ..core.quantile import looks_like_quantile
 from ..errors import BudgetError, did_you_mean
@@ -37,8 +38,8 @@ class Keywords(TypedDict, total=False):
     warmup: int | str
     samples: int
     max_samples: int
-    time_limit: Limit
-    least_time: Limit
+    time_limit: Duration
+    least_time: Duration
     strict: bool
     regression: Limit
 

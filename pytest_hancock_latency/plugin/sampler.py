@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 import pytest
 
 from ..core.budget import parse_share
-from ..core.duration import NS_PER_S
+from ..core.duration import NS_PER_S, Duration
 from ..core.sample import LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
@@ -442,7 +442,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], Any],
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,
@@ -458,7 +458,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], Awaitable[FinishedT]],
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,
@@ -474,7 +474,7 @@ class Sampler:
         *args: object,
         finish: Callable[[Any], FinishedT],
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,
@@ -489,7 +489,7 @@ class Sampler:
         /,
         *args: object,
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,
@@ -505,7 +505,7 @@ class Sampler:
         /,
         *args: object,
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,
@@ -520,7 +520,7 @@ class Sampler:
         /,
         *args: Any,
         per_second: float,
-        duration: float | str = "10s",
+        duration: Duration = "10s",
         arrivals: str = "constant",
         concurrency: int = CALLERS,
         name: str = "",
@@ -535,7 +535,7 @@ class Sampler:
 
         Args:
             per_second: arrival rate, in calls per second.
-            duration: time in which calls start; a number is milliseconds.
+            duration: time in which calls start, such as ``"10s"``.
             arrivals: ``constant`` or ``poisson``.
             concurrency: number of callers; if all are busy, waiting for one counts as latency.
             name: name of the sample, if a test has several.
@@ -597,7 +597,7 @@ class Sampler:
         self,
         *,
         per_second: float,
-        duration: float | str = ...,
+        duration: Duration = ...,
         arrivals: Arrivals = ...,
         concurrency: int = ...,
         name: str = ...,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_hancock_latency.core.duration import (
     format_duration,
     format_exactly,
     parse_duration,
+    parse_latency,
 )
 
 HOW = "write a number of milliseconds or a string such as '250us', '10ms' or '1.5s'"
@@ -38,8 +40,30 @@ HOW = "write a number of milliseconds or a string such as '250us', '10ms' or '1.
         ("527040min", 366 * 24 * 3600 * 1_000_000_000),
     ],
 )
-def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> None:
+def test_a_latency_becomes_integer_nanoseconds(written: object, ns: int) -> None:
+    assert parse_latency(written) == ns
+
+
+@pytest.mark.parametrize(
+    ("written", "ns"),
+    [
+        ("1.5s", 1_500_000_000),
+        (" 10 MS ", 10_000_000),
+        (timedelta(minutes=2), 120_000_000_000),
+        (timedelta(microseconds=250), 250_000),
+    ],
+)
+def test_a_duration_has_a_unit(written: object, ns: int) -> None:
     assert parse_duration(written) == ns
+    assert parse_latency(written) == ns
+
+
+@pytest.mark.parametrize("number", [60, 0.5, Decimal(3), "60", " 5 ", "1e3", -1])
+def test_a_number_is_no_duration(number: object) -> None:
+    with pytest.raises(DurationError) as refused:
+        parse_duration(number)
+    plain = str(number).strip()
+    assert str(refused.value) == f"{number!r} has no unit: write '{plain}s' or '{plain}ms'"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +89,24 @@ def test_a_duration_becomes_integer_nanoseconds(written: object, ns: int) -> Non
     ],
 )
 def test_an_invalid_duration_is_refused_with_the_reason(written: object, message: str) -> None:
+    with pytest.raises(DurationError) as refused:
+        parse_latency(written)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (0, "0 is not a duration: it must be greater than zero"),
+        (
+            timedelta(seconds=-1),
+            f"{timedelta(seconds=-1)!r} is not a duration: it must be greater than zero",
+        ),
+        (True, f"True is not a duration: {HOW}"),
+        ("5parsec", "'5parsec' has the unknown unit 'parsec': use ns, us, ms, s or min"),
+    ],
+)
+def test_an_invalid_time_is_refused_as_an_invalid_latency_is(written: object, message: str) -> None:
     with pytest.raises(DurationError) as refused:
         parse_duration(written)
     assert str(refused.value) == message
