@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
 from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
 from .baseline import Baseline
-from .body_as_request import measured
+from .body_as_request import measured, soft_failures_of
 from .duel_side import DuelSide
 from .exclusive import run_gates_alone, with_turn
 from .failing import BudgetExceeded, fail_if_exceeded, shorten, warn_inconclusive
@@ -86,7 +86,7 @@ class ItemHooks:
     def fixture(self, item: pytest.Item) -> Sampler:
         """Return the sampler of a test that uses the fixture."""
         sampler = self.sampler(item)
-        sampler.is_requested = True
+        sampler.request()
         return sampler
 
     def sampler(self, item: pytest.Item) -> Sampler:
@@ -161,7 +161,7 @@ class ItemHooks:
         if settings is None or settings.mode is Mode.OFF or body is None or _uses_sampler(item):
             yield
             return
-        replacement = measured(body, self.sampler(item))
+        replacement = measured(body, self.sampler(item), soft_failures_of(item))
         case = getattr(item, "instance", None)  # before pytest 8.2, this is found through `obj`
         setattr(item, "obj", replacement)  # noqa: B010 - no such attribute in Item
         if isinstance(case, TestCase):  # pytest-django runs the case itself, without `item.obj`
@@ -276,17 +276,24 @@ class ItemHooks:
         if settings is None or settings.mode is Mode.OFF:
             return
         if sampler is not None and sampler.unfinished:
-            names = ", ".join(
-                repr(name) if name else "without a name" for name in sampler.unfinished
-            )
-            raise BudgetExceeded(
-                f"sample {names} was started but never finished: write `await sample(...)` for "
-                "coroutine functions, and do not leave sample.rounds() early"
-            )
+            raise BudgetExceeded("; ".join(_why_unfinished(sampler.unfinished)))
         if sampler is None or not sampler.called:
             raise BudgetExceeded(
                 "nothing was measured: this test has a latency budget but never called its sample "
                 "fixture"
+            )
+
+
+def _why_unfinished(samples: Mapping[str, str]) -> Iterator[str]:
+    """Yield why samples have no verdict, by their names and by what ended them."""
+    for name, reason in samples.items():
+        subject = f"sample {name!r}" if name else "sample without a name"
+        if reason:
+            yield f"{subject} has no verdict: measuring ended with {reason}"
+        else:
+            yield (
+                f"{subject} was started but never finished: write `await sample(...)` for "
+                "coroutine functions, and do not leave sample.rounds() early"
             )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, overload
@@ -98,7 +98,10 @@ class Sampler:
     is_requested: bool = False
     """Whether the test uses the fixture; otherwise the whole test is the request."""
     _earlier: list[Sample] = field(default_factory=list)
-    _started_names: list[str] = field(default_factory=list)
+    _started: dict[str, str] = field(default_factory=dict)
+    """Names of samples that have no verdict yet, and what ended their measuring, if anything."""
+    _awaited: str | None = None
+    """Name of the sample that is measured in an event loop now."""
     _rounds: Rounds[object] | None = None
     _is_closed: bool = False
 
@@ -231,8 +234,11 @@ class Sampler:
         warmed = self._warmed()
         call = call_with(function, args, kwargs, inputs, order)
         target = Target(function, call, self._new(name), check, failures, finish)
-        measured = self._loop().run(target, partial(self._judge, target.name), warmed)
-        return self._keep(measured) if isinstance(measured, Sample) else self._awaiting(measured)
+        with self._noting_end(target.name):
+            measured = self._loop().run(target, partial(self._judge, target.name), warmed)
+            if isinstance(measured, Sample):
+                return self._keep(measured)
+        return self._awaiting(target.name, measured)
 
     @overload
     def burst(
@@ -430,9 +436,12 @@ class Sampler:
         load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
         self._leave_out(load.name, "a burst")
         bursts = self._bursts(load, repeated)
+        plan, clock = self.settings.plan, self.clock
         if is_awaited:
-            return self._bursts_awaiting(bursts, at_once)
-        return self._keep(bursts.make(lambda: burst(load, at_once, self.settings.plan, self.clock)))
+            once = partial(burst_awaiting, load, at_once, plan, clock)
+            return self._awaiting(load.name, lambda: bursts.make_awaiting(once))
+        with self._noting_end(load.name):
+            return self._keep(bursts.make(lambda: burst(load, at_once, plan, clock)))
 
     @overload
     def at_rate(
@@ -552,10 +561,13 @@ class Sampler:
         load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
         self._leave_out(load.name, "an arrival rate")
         if is_awaited:
-            return self._at_rate_awaiting(load, starts, per_second)
+            return self._awaiting(
+                load.name, lambda: self._at_rate_awaiting(load, starts, per_second)
+            )
         callers = Callers(max(1, concurrency), self.clock)
-        finished = at_rate(load, starts, callers, self.settings.plan)
-        return self._keep(judge_open_loop(finished, per_second, self._judge_of))
+        with self._noting_end(load.name):
+            finished = at_rate(load, starts, callers, self.settings.plan)
+            return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @overload
     def options(
@@ -748,14 +760,15 @@ class Sampler:
         )
         for request in requests:
             self._leave_out(request.name, "pairs")
-        measured = measure_pairs(
-            requests,
-            most_turns=pairs,
-            by=parse_share("by", by),
-            plan=self.settings.plan,
-            clock=self.clock,
-            judge_of=self._judge_of,
-        )
+        with self._noting_end(*(request.name for request in requests)):
+            measured = measure_pairs(
+                requests,
+                most_turns=pairs,
+                by=parse_share("by", by),
+                plan=self.settings.plan,
+                clock=self.clock,
+                judge_of=self._judge_of,
+            )
         for sample in measured:
             self._keep(sample)
         return measured
@@ -766,8 +779,29 @@ class Sampler:
         request = Request(call, self._new(name), look=look)
         return request if self.settings.plan.warmup else request.looked_at()
 
-    async def _awaiting(self, measuring: Callable[[], Awaitable[Sample]]) -> Sample:
-        return self._keep(await measuring())
+    async def _awaiting(self, name: str, measuring: Callable[[], Awaitable[SampleT]]) -> SampleT:
+        with self._noting_end(name):
+            if self._awaited is not None:
+                raise LatencyError(
+                    f"sample {name!r} began while {self._awaited!r} was measured in the same event "
+                    "loop, where they delay each other: await one after the other, or measure "
+                    "calls at the same time with sample.burst(…)"
+                )
+            self._awaited = name
+            try:
+                return self._keep(await measuring())
+            finally:
+                self._awaited = None
+
+    @contextmanager
+    def _noting_end(self, *names: str) -> Iterator[None]:
+        """Note what ends the measuring of samples before they have a verdict."""
+        try:
+            yield
+        except BaseException as error:  # also a cancellation, or what a signal handler raises
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ").partition("\n")[0]
+            self._started |= {name: reason for name in names if name in self._started}
+            raise
 
     def _bursts(self, load: Load, repeat: Repeat) -> Bursts:
         """Return what makes the bursts of a load; one, where nothing is measured or compared."""
@@ -783,22 +817,16 @@ class Sampler:
             self.wall_clock,
         )
 
-    async def _bursts_awaiting(self, bursts: Bursts, at_once: int) -> LoadSample:
-        plan, clock = self.settings.plan, self.clock
-        return self._keep(
-            await bursts.make_awaiting(lambda: burst_awaiting(bursts.load, at_once, plan, clock))
-        )
-
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
     ) -> OpenLoopSample:
         finished = await at_rate_awaiting(load, starts, self.settings.plan, self.clock)
-        return self._keep(judge_open_loop(finished, per_second, self._judge_of))
+        return judge_open_loop(finished, per_second, self._judge_of)
 
     @property
-    def unfinished(self) -> tuple[str, ...]:
-        """Names of samples that were started but not finished."""
-        return tuple(self._started_names)
+    def unfinished(self) -> Mapping[str, str]:
+        """Names of samples without a verdict, and what ended their measuring, if anything."""
+        return self._started
 
     def _new(self, name: str) -> str:
         """Check and register the name of the next sample of the test."""
@@ -808,12 +836,12 @@ class Sampler:
                 f"{self.settings.test} is over, so nobody would see what is measured now: wait in "
                 "the test for threads and tasks that measure"
             )
-        if name in self._started_names or any(sample.name == name for sample in self.samples):
+        if name in self._started or any(sample.name == name for sample in self.samples):
             subject = f"sample {name!r}" if name else "an unnamed sample"
             raise LatencyError(
                 f"{subject} was already measured in this test: give each sample its own name=..."
             )
-        self._started_names.append(name)
+        self._started[name] = ""
         return name
 
     def _leave_out(self, name: str, shape: str) -> None:
@@ -836,6 +864,24 @@ class Sampler:
         self.warmed.clear()
         return warmed
 
+    def request(self) -> None:
+        """Note that the test asks for the fixture: its body is not the request.
+
+        It may do so only while its body is called as the request, through
+        `request.getfixturevalue` or in a step of pytest-bdd. What was begun is then given up.
+        """
+        self.is_requested = True
+        self._forget_body()
+
+    def give_up(self) -> None:
+        """Measure the body no more: it has failed, which is reported elsewhere."""
+        self.called = True
+        self._forget_body()
+
+    def _forget_body(self) -> None:
+        self._started.pop(self.settings.name, None)
+        self._awaited = None
+
     def close(self) -> None:
         """Refuse further samples, such as those of a thread that outlives the test."""
         self._is_closed = True
@@ -848,7 +894,7 @@ class Sampler:
         if (earlier := self._earlier_of(sample.name)) is not None:
             sample = combined(earlier, sample)
         sample = self._timed(sample)
-        self._started_names.remove(sample.name)
+        del self._started[sample.name]
         self.called = True
         if self.settings.mode is Mode.OFF:
             return replace(sample, is_switched_off=True)

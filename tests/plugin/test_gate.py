@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -280,6 +281,89 @@ def test_a_sample_that_is_not_finished_fails_its_test(suite: Suite, forgotten: s
     result = suite.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(NEVER_FINISHED)
+
+
+ENDED = """
+import asyncio, signal
+
+class Stop(Exception): pass
+
+def fail(): raise ValueError("broken\\nbadly")
+
+def stop(*_): raise Stop
+
+@latency_budget(p50=500)
+def test_caught(sample):
+    with pytest.raises(ValueError):
+        {call}
+
+@latency_budget(p50=500)
+def test_cancelled(sample):
+    async def test():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(sample(asyncio.sleep, 0.01, name="slow"), timeout=0.1)
+    asyncio.run(test())
+
+@latency_budget(p50=500)
+def test_stopped(sample):
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(Stop):
+        sample.at_rate(time.sleep, 0.01, per_second=20, duration="10s", concurrency=1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGALRM")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sample(fail, name='first')",
+        "sample.pairs(fail, len, names=('first', 'second'))",
+    ],
+)
+def test_what_ended_a_sample_is_said_even_if_the_test_caught_it(suite: Suite, call: str) -> None:
+    suite.write(ENDED.format(call=call))
+    result = suite.run()
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "sample 'first' has no verdict: measuring ended with ValueError: broken*",
+            "sample 'slow' has no verdict: measuring ended with CancelledError",
+            "sample without a name has no verdict: measuring ended with Stop",
+        ]
+    )
+
+
+AT_ONCE = """
+import asyncio
+
+async def fetch(): await asyncio.sleep(0.001)
+
+@latency_budget(p50=500)
+def test_together(sample):
+    async def test():
+        await asyncio.gather(sample(fetch, name="a"), {second})
+    asyncio.run(test())
+"""
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "sample(fetch, name='b')",
+        "sample.burst(fetch, requests=20, name='b')",
+        "sample.at_rate(fetch, per_second=20, duration='1s', name='b')",
+    ],
+)
+def test_two_samples_at_once_in_one_event_loop_are_refused(suite: Suite, second: str) -> None:
+    suite.write(AT_ONCE.format(second=second))
+    result = suite.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        "E * pytest_hancock_latency.errors.LatencyError: sample 'b' began while 'a' was measured "
+        "in the same event loop, where they delay each other: await one after the other, or "
+        "measure calls at the same time with sample.burst(…)"
+    )
 
 
 def test_an_inconclusive_test_passes_and_is_explained(suite: Suite) -> None:
