@@ -42,7 +42,19 @@ def summary_lines(
             lines += [f"{printable(record.title)}: {line}" for line in explain(record)]
     lines += _by_built_in_limits([record.title for record in records if by_built_in_limits(record)])
     lines += [*without_requests(unmatched), *(ending.lines() if ending else ())]
-    return [*lines, *advice_lines(records), *_about(participants)]
+    return [*lines, *advice_lines(records), *_about(participants), *_nothing_shown(records)]
+
+
+def _nothing_shown(records: Sequence[Record]) -> list[str]:
+    """Return a last line for a run that succeeds although it has shown nothing."""
+    outcomes = {record.outcome for record in records if record.verdict is not None}
+    is_strict = any(record.strict for record in records)
+    if outcomes != {Outcome.INCONCLUSIVE} or is_strict:
+        return []
+    return [
+        "nothing was shown: every budget is inconclusive, which exit code 0 does not say; "
+        "--latency-strict makes it 3"
+    ]
 
 
 def _by_built_in_limits(titles: Sequence[str]) -> list[str]:

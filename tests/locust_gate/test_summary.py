@@ -66,6 +66,24 @@ def test_the_end_shows_table_evidence_advice_and_workers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("requests", "strict", "is_said"), [(3, False, True), (3, True, False), (400, False, False)]
+)
+def test_a_run_in_which_everything_is_inconclusive_ends_with_that(
+    requests: int, strict: bool, is_said: bool
+) -> None:
+    run_judge = RunJudge({})
+    cells = {("GET", "/it", window): {index_of(5 * MS): requests} for window in range(1)}
+    run_judge.add(RequestCounts(latencies=cells))
+    found = [replace(record, strict=strict) for record in run_judge.records(RunState())]
+    last = summary_lines(found, [Participant("a", state=State.FINISHED)])[-1]
+    text = (
+        "nothing was shown: every budget is inconclusive, which exit code 0 does not say; "
+        "--latency-strict makes it 3"
+    )
+    assert (last == text) == is_said
+
+
 def test_a_budget_that_no_request_matched_is_one_line() -> None:
     lines = summary_lines(records(), [], ["GET /typo", "other"])
     assert 'budgets that no request matched: "GET /typo", "other"' in lines
