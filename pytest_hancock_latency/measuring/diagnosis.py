@@ -98,6 +98,21 @@ def advice_before(
     )
 
 
+def as_it_came(early: Advice | None, calls: int) -> tuple[Advice, ...]:
+    """Return advice from before measuring, with the number of calls that did fit.
+
+    Args:
+        early: advice of `advice_before`.
+        calls: number of calls that were made.
+    """
+    if early is None:
+        return ()
+    figures = early.figures
+    if early.kind != "cap-time" or calls <= int(figures["fitting"] or 0):
+        return (early,)
+    return (Advice.of(early.kind, **{**figures, "fitting": calls}),)
+
+
 def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | None:
     """Return advice if a sample will take conspicuously long; otherwise None."""
     interval_ns = pace_ns(warmup)

@@ -15,6 +15,7 @@ from typing import Final
 
 from ..core.budget import Limit
 from ..core.duration import format_duration, format_exactly
+from ..core.histogram import highest, index_of
 from ..core.record import Record
 from ..core.sample import Slow
 from .distribution import counts_between, edges_around
@@ -39,6 +40,9 @@ def _distribution(record: Record) -> Iterator[str]:
     attributed = record.attributed_histogram or raw
     limits = [part.limit for part in record.verdict.limits] if record.verdict else []
     edges = edges_around((raw,), _ROWS)
+    # A row must not straddle a limit: it would be drawn before it, with what is over it.
+    ends = (highest(index_of(limit.limit_ns)) + 1 for limit in limits)
+    edges = sorted({*edges, *(end for end in ends if edges[0] < end < edges[-1])})
     counts, code_counts = counts_between(raw, edges), counts_between(attributed, edges)
     freed = [max(0, count - code) for count, code in zip(counts, code_counts, strict=True)]
     note = ", · = this high only because of the machine" if any(freed) else ""
@@ -49,13 +53,14 @@ def _distribution(record: Record) -> Iterator[str]:
         if count:
             bar = "█" * ceil((count - excused) * scale) + "·" * ceil(excused * scale)
             yield f"{format_duration(low):>9}  {bar}  {count}"
-        yield from _marks(limits, low, high)
-    yield from _marks(limits, edges[-1], None)
+        yield from _marks(limits, low + 1, high)
+    yield from _marks(limits, edges[-1] + 1, None)
 
 
 def _marks(limits: Sequence[Limit], low: int, high: int | None) -> Iterator[str]:
+    """Yield lines for the limits from `low` to `high`, both included."""
     for limit in limits:
-        if limit.limit_ns >= low and (high is None or limit.limit_ns < high):
+        if limit.limit_ns >= low and (high is None or limit.limit_ns <= high):
             yield f"{'':>9}  ── {limit.label} limit {format_exactly(limit.limit_ns)} ──"
 
 

@@ -24,6 +24,7 @@ from pytest_hancock_latency.measuring.diagnosis import (
     advice_on,
     advice_on_long,
     advice_on_speed,
+    as_it_came,
     pace_ns,
     slowest,
     usual_probe_ns,
@@ -128,6 +129,16 @@ def test_a_time_limit_below_what_a_pass_needs_is_advised_against() -> None:
     assert expected == advice_before(judge_of(1), plan_of(1000), 7_200 * MS - 1, warmup)
     assert advice_before(judge_of(1), plan_of(1000), 7_200 * MS, warmup) is None
     assert advice_before(judge_of(1), plan_of(1000), 1, ()) is None
+
+
+@pytest.mark.parametrize(("calls", "fitting"), [(58, 58), (57, 58), (131, 131)])
+def test_advice_from_before_measuring_has_the_calls_that_did_fit(calls: int, fitting: int) -> None:
+    figures = {"limit": "p95", "needed": 172, "time_limit_ns": 5 * S}
+    (advice,) = as_it_came(Advice.of("cap-time", fitting=58, **figures), calls)
+    assert advice.figures == {"fitting": fitting, **figures}
+    other = Advice.of("cap-samples", limit="p95", needed=72, max_samples=71)
+    assert as_it_came(other, 71) == (other,)
+    assert as_it_came(None, 71) == ()
 
 
 def test_a_gate_that_will_take_more_than_ten_seconds_is_announced() -> None:

@@ -50,6 +50,16 @@ def test_it_shows_the_distribution_its_limits_and_the_slowest() -> None:
     ]
 
 
+def test_no_row_has_latencies_on_both_sides_of_a_limit() -> None:
+    wall = [int(2.9 * MS)] * 10 + [3 * MS] * 5 + [int(3.1 * MS)] * 20 + [80 * MS]
+    assert picture_lines(record(wall, wall))[1:5] == [
+        "  2.51 ms  ██████████████████████████████  15",
+        "           ── p50 limit 3 ms ──",
+        "     3 ms  ████████████████████████████████████████  20",
+        "           ── p99 limit 50 ms ──",
+    ]
+
+
 def test_a_sample_without_observations_has_no_picture() -> None:
     assert picture_lines(record([], [])) == []
 

@@ -25,6 +25,7 @@ from ..diagnosis import (
     advice_on_inputs,
     advice_on_long,
     advice_on_speed,
+    as_it_came,
     pace_ns,
     slowest,
     usual_probe_ns,
@@ -261,6 +262,7 @@ class Measuring:
         verdict = self._verdict(observations)
         calls = len(observations) + self.taker.failures.total()
         advice = (
+            *as_it_came(self._early, calls),
             *look.advice,
             *advice_on_inputs(self._inputs, calls, verdict),
             *advice_on_speed(verdict, self._plan.speed, times),
@@ -279,7 +281,7 @@ class Measuring:
                 followed=self._follower.words,
                 probe_ns=usual_probe_ns(times),
                 slowest=slowest(observations, collections),
-                advice=(self._early, *advice) if self._early else advice,
+                advice=advice,
             ),
             collections_ns=collections,
             answer=self.taker.answer,
