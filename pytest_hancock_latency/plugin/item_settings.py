@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -121,8 +122,10 @@ def _timeout_ns(item: pytest.Item) -> int:
     timeout: Any = None
     if marker is not None:
         timeout = marker.args[0] if marker.args else marker.kwargs.get("timeout")
-    if timeout is None:
-        timeout = getattr(item.config.option, "timeout", None) or _ini(item.config, "timeout")
+    if timeout is None and hasattr(item.config.option, "timeout"):
+        timeout = item.config.option.timeout
+        if timeout is None:
+            timeout = os.environ.get("PYTEST_TIMEOUT") or _ini(item.config, "timeout")
     try:
         seconds = float(timeout or 0)
     except (TypeError, ValueError):  # pytest-timeout reports it

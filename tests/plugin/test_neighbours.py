@@ -122,10 +122,12 @@ def test_random(sample):
     assert set(outcomes(suite, "-p", "randomly").values()) == {"within"}
 
 
-@pytest.mark.parametrize("how", ["option", "marker", "ini"])
+@pytest.mark.parametrize("how", ["option", "marker", "ini", "environment"])
 def test_our_time_limit_stays_under_pytest_timeout(
-    suite: Suite, pytester: pytest.Pytester, how: str
+    suite: Suite, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    if how == "environment":
+        monkeypatch.setenv("PYTEST_TIMEOUT", "2")
     marker = "@pytest.mark.timeout(2)\n" if how == "marker" else ""
     if how == "ini":
         pytester.makeini("[pytest]\ntimeout = 2\n")
@@ -137,6 +139,14 @@ def test_our_time_limit_stays_under_pytest_timeout(
     (sample,) = suite.artifact("-p", "timeout", *options)["samples"]
     assert sample["outcome"] == "inconclusive"
     assert sample["measurement"]["elapsed_ns"] < 2_000_000_000
+
+
+def test_pairs_stay_under_pytest_timeout(suite: Suite) -> None:
+    suite.write(
+        "def test_pairs(sample):\n"
+        "    sample.pairs(lambda: time.sleep(0.02), lambda: time.sleep(0.02), pairs=10_000)\n"
+    )
+    suite.run("-p", "timeout", "--timeout=4").assert_outcomes(passed=1)
 
 
 COVERED = """

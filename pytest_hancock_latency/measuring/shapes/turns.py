@@ -23,7 +23,7 @@ from ...errors import hides_frame
 from ...judging.sequential import DELETION_WINDOW_NS
 from ..clock import Clock
 from ..diagnosis import slowest
-from ..plan import LONGEST_NS, Plan
+from ..plan import Plan
 from ..request import Request
 from ..takers import taker_for, why_bare
 from ..takers.bare import Taker
@@ -130,7 +130,7 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
         most_turns: maximum number of turns of each.
         by: the question is whether the first is faster by more than this share.
     """
-    limit_ns = LONGEST_NS if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
+    limit_ns = plan.longest_ns if plan.time_limit_ns == AUTO_TIME else plan.time_limit_ns
     turns = TurnPlan(most=most_turns, longest_s=limit_ns / NS_PER_S)
 
     def is_enough(latencies: tuple[Nanoseconds, Nanoseconds]) -> bool:
