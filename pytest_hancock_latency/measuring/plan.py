@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..core.budget import AUTO_TIME
 from ..core.duration import NS_PER_S
-from ..core.warmup import Warmup
+from ..core.warmup import Warmup, WarmupRule
+from ..errors import LatencyError
 from .session_speed import SessionSpeed
 
 DEFAULT_WARMUP: Final = 5
@@ -17,6 +18,9 @@ QUICK_NS: Final = 5 * NS_PER_S
 """Time that every sample may take, independent of the shared time."""
 LONGEST_NS: Final = 60 * NS_PER_S
 """Maximum of an automatic time limit: enough for p99 of 170 ms calls, p95 of 860 ms calls."""
+NEVER_NS: Final = 2**62
+_WARMUP_PART: Final = 4
+"""A warm-up gets a quarter of the time of its sample."""
 SHARED_NS: Final = 300 * NS_PER_S
 
 
@@ -33,6 +37,10 @@ class Plan:
     """Measuring ends with the observation during which this much time has passed."""
     longest_ns: int = LONGEST_NS
     """Maximum of an automatic time limit."""
+    longest_warmup_ns: int = NEVER_NS
+    """Time at which a warm-up ends that has a number of calls."""
+    load_until_ns: int = NEVER_NS
+    """When a burst has to end, on the clock."""
     attribution: bool = True
     """Whether to read the kernel's counters around each observation, if available."""
     probes: bool = False
@@ -41,6 +49,40 @@ class Plan:
     """The probes of the session, with which those of a sample are compared."""
     test: str = ""
     """Node id of the test, by which earlier sessions know it."""
+
+    def within(self, time_ns: int, load_until_ns: int) -> Plan:
+        """Return a plan that ends in time.
+
+        Args:
+            time_ns: for a sample, its warm-up included.
+            load_until_ns: when a load has to end, on the clock.
+        """
+        warmup_ns = time_ns // _WARMUP_PART
+        warmup = self.warmup
+        if isinstance(warmup, WarmupRule):
+            warmup = replace(warmup, time_ns=min(warmup.time_ns, warmup_ns))
+        rest_ns = time_ns - warmup_ns
+        is_automatic = self.time_limit_ns == AUTO_TIME
+        return replace(
+            self,
+            warmup=warmup,
+            longest_warmup_ns=min(self.longest_warmup_ns, warmup_ns),
+            time_limit_ns=AUTO_TIME if is_automatic else min(self.time_limit_ns, rest_ns),
+            longest_ns=min(self.longest_ns, rest_ns),
+            load_until_ns=load_until_ns,
+        )
+
+    def require_all(self, requests: int, made: int) -> None:
+        """Refuse a load that had to end before all of its requests were made.
+
+        Raises:
+            LatencyError: some are missing.
+        """
+        if made < requests:
+            raise LatencyError(
+                f"{requests} requests do not fit into the time that the test's timeout leaves: "
+                f"{made} were made; make fewer, or raise the timeout"
+            )
 
     def automatic_limit_ns(
         self, shared_time: SharedTime, wanted_ns: int, least_time_ns: int = 0

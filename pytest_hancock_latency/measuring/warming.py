@@ -40,8 +40,8 @@ class WarmingUp:
     It makes no calls itself, so that functions, coroutines and blocks can share it.
     """
 
-    def __init__(self, warmup: Warmup, clock: Clock) -> None:
-        self._warmup, self._clock = warmup, clock
+    def __init__(self, warmup: Warmup, clock: Clock, longest_ns: int = _NEVER) -> None:
+        self._warmup, self._clock, self._longest_ns = warmup, clock, longest_ns
         self._latest: deque[int] = deque(maxlen=MOST_CALLS)
         self.taker = BareTaker(clock)
         """Taker of the current step."""
@@ -57,9 +57,10 @@ class WarmingUp:
     def steps(self) -> Iterator[tuple[int, int]]:
         """Yield repeatedly how many calls to make next, and until when at the latest."""
         begin, process = self._clock(), own_os.getpid()
-        time_ns = self._warmup.time_ns if isinstance(self._warmup, WarmupRule) else _NEVER
+        warmup, is_rule = self._warmup, isinstance(self._warmup, WarmupRule)
+        time_ns = warmup.time_ns if isinstance(warmup, WarmupRule) else self._longest_ns
         end = begin + time_ns
-        while count := calls_to_make(self._warmup, self._latest, self.calls, self._clock() - begin):
+        while count := calls_to_make(warmup, self._latest, self.calls, self._clock() - begin):
             if not self.calls:
                 self.taker = BareTaker(self._clock)
                 with OwnTime() as own:
@@ -70,6 +71,8 @@ class WarmingUp:
                 begin = self._clock() - sum(self._latest)
                 end = begin + time_ns
                 count -= 1
+            if self._clock() >= end and not is_rule:
+                return
             if count and self._clock() < end:
                 self.taker = BareTaker(self._clock)
                 yield count, end
@@ -125,13 +128,21 @@ class OwnTime:
         return thread_cpu(), process_cpu(), times, waited_ns, len(sys.modules)
 
 
-def warm_up(request: Request, warmup: Warmup, clock: Clock) -> tuple[int, ...]:
+def warm_up(
+    request: Request, warmup: Warmup, clock: Clock, longest_ns: int = _NEVER
+) -> tuple[int, ...]:
     """Warm up, from the first call of the request on; return the latencies in ns.
+
+    Args:
+        request: what is called.
+        warmup: number of calls, or a rule.
+        clock: in ns.
+        longest_ns: time at which a number of calls ends as well.
 
     Raises:
         Unfinished: the first answer has not run yet, so nothing would be measured.
     """
-    warming, unchecked = WarmingUp(warmup, clock), request.warming_up()
+    warming, unchecked = WarmingUp(warmup, clock, longest_ns), request.warming_up()
     for count, until in warming.steps():
         warming.taker.take(unchecked, count, until)
     request.look.first_ns = warming.first_ns

@@ -21,6 +21,7 @@ from ..core.record_json import to_plain
 from ..core.sample import Sample
 from ..core.verdict import Outcome
 from ..errors import hides_frame
+from ..measuring.clock import system_clock
 from ..measuring.plan import SharedTime
 from ..reporting.junit import is_ours, junit_properties
 from ..reporting.wording import TOO_FEW, headline, printable, why_inconclusive
@@ -37,6 +38,7 @@ from .options import is_worker
 from .report_hooks import GATE, RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
+from .time_left import time_left_of
 
 __tracebackhide__ = hides_frame
 
@@ -47,6 +49,8 @@ FINISHED = pytest.StashKey[list[Record]]()
 LATE = pytest.StashKey[list[Record]]()
 """Records of samples that its finalizers took."""
 IS_SECOND = pytest.StashKey[bool]()
+BEGIN = pytest.StashKey[int]()
+"""When the setup of a test began, on the clock."""
 """Whether a test runs again because the machine kept it from a verdict."""
 
 
@@ -99,7 +103,11 @@ class ItemHooks:
             live = Live(self._config, item.name)
             test = self._duel.test(item.nodeid, settings.regression) if self._duel else None
             item.stash[SAMPLER] = Sampler(
-                settings, watcher=live, shared_time=self.shared_time, duel_test=test
+                settings,
+                watcher=live,
+                shared_time=self.shared_time,
+                time_left=time_left_of(item, item.stash[BEGIN]),
+                duel_test=test,
             )
         return item.stash[SAMPLER]
 
@@ -111,6 +119,7 @@ class ItemHooks:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """For a rerun, combine its samples with those of earlier attempts."""
         item.stash[LOAD_RECORDS] = []
+        item.stash[BEGIN] = system_clock()
         if SAMPLER in item.stash:
             earlier = item.stash[SAMPLER]
             del item.stash[SAMPLER]

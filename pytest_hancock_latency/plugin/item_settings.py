@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from ..core.budget import AUTO_TIME, LatencyBudget, Terms
-from ..core.duration import NS_PER_S
 from ..core.evidence import share_of_sample
-from ..core.warmup import Warmup
 from ..judging.sequential import Earlier, Policy, SequentialJudge
-from ..measuring.plan import LONGEST_NS, Plan
+from ..measuring.plan import Plan
 from .settings import Exclusive, Mode, Settings
 
-_TIMEOUT_SHARE: Final = 0.4
-"""Maximum share of the timeout of pytest-timeout: measuring may exceed its time limit by a second,
-and the rest of the test needs time as well."""
 _MOST_IN_LEAST_TIME: Final = 2_000_000
 """About 50 MB of observations: two seconds of the fastest possible calls."""
-_UNLIMITED_NS: Final = 2**62
-_WARMUP_PART: Final = 4
-"""A warm-up until steady gets a quarter of the measuring time: a tenth of the timeout."""
 RUN_ONCE: Final = Plan(warmup=0, samples=1, max_samples=1, attribution=False)
 """The plan of mode ``off``: each function runs once."""
 
@@ -83,11 +74,10 @@ def item_settings_of(
         test=test,
         mode=settings.mode,
         plan=Plan(
-            warmup=_warmup(own, plan, _timeout_ns(item)),
+            warmup=plan.warmup if own.warmup is None else own.warmup,
             samples=own.samples or plan.samples,
             max_samples=_most(own, plan),
-            time_limit_ns=_time_limit(own, plan, _timeout_ns(item)),
-            longest_ns=min(LONGEST_NS, _timeout_ns(item)),
+            time_limit_ns=_time_limit(own, plan),
             attribution=plan.attribution,
             # Limits are suggested from such runs, of the calls that nothing disturbed.
             probes=settings.mode is Mode.REPORT,
@@ -116,42 +106,9 @@ def test_of(item: pytest.Item) -> str:
     return node_id if is_with_group else item.nodeid
 
 
-def _timeout_ns(item: pytest.Item) -> int:
-    """Return the share of pytest-timeout's timeout for measuring, so that measuring ends first."""
-    marker = item.get_closest_marker("timeout")
-    timeout: Any = None
-    if marker is not None:
-        timeout = marker.args[0] if marker.args else marker.kwargs.get("timeout")
-    if timeout is None and hasattr(item.config.option, "timeout"):
-        timeout = item.config.option.timeout
-        if timeout is None:
-            timeout = os.environ.get("PYTEST_TIMEOUT") or _ini(item.config, "timeout")
-    try:
-        seconds = float(timeout or 0)
-    except (TypeError, ValueError):  # pytest-timeout reports it
-        return _UNLIMITED_NS
-    return int(seconds * _TIMEOUT_SHARE * NS_PER_S) or _UNLIMITED_NS
-
-
-def _ini(config: pytest.Config, name: str) -> Any:
-    try:
-        return config.getini(name)
-    except (KeyError, ValueError):  # not registered
-        return None
-
-
-def _warmup(own: Terms, plan: Plan, timeout_ns: int) -> Warmup:
-    warmup = plan.warmup if own.warmup is None else own.warmup
-    if isinstance(warmup, int) or not warmup.until_steady:
-        return warmup
-    return replace(warmup, time_ns=min(warmup.time_ns, timeout_ns // _WARMUP_PART))
-
-
-def _time_limit(own: Terms, plan: Plan, timeout_ns: int) -> int:
+def _time_limit(own: Terms, plan: Plan) -> int:
     limit = plan.time_limit_ns if own.time_limit_ns is None else own.time_limit_ns
-    if limit == AUTO_TIME:
-        return AUTO_TIME
-    return min(max(limit, own.least_time_ns or 0), timeout_ns)
+    return AUTO_TIME if limit == AUTO_TIME else max(limit, own.least_time_ns or 0)
 
 
 def _most(own: Terms, plan: Plan) -> int:

@@ -19,7 +19,7 @@ from ..measuring.answers import Look, finishing, require_finish
 from ..measuring.clock import Clock, system_clock, wall_clock
 from ..measuring.inputs import NOT_GIVEN, Call, Order
 from ..measuring.patience import patience_of
-from ..measuring.plan import SharedTime
+from ..measuring.plan import Plan, SharedTime
 from ..measuring.request import (
     AnswerT,
     Check,
@@ -60,6 +60,7 @@ from .sample_options import (
     with_options,
 )
 from .settings import Mode
+from .time_left import TimeLeft
 
 __tracebackhide__ = hides_frame
 
@@ -90,6 +91,7 @@ class Sampler:
     wall_clock: Callable[[], float] = wall_clock
     watcher: Watcher | None = None
     shared_time: SharedTime = field(default_factory=SharedTime)
+    time_left: TimeLeft = field(default_factory=TimeLeft)
     duel_test: DuelTest | None = None
     """In a duel: lets samples take turns with the other side."""
     samples: list[Sample] = field(default_factory=list)
@@ -436,7 +438,7 @@ class Sampler:
         load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
         self._leave_out(load.name, "a burst")
         bursts = self._bursts(load, repeated)
-        plan, clock = self.settings.plan, self.clock
+        plan, clock = self._plan, self.clock
         if is_awaited:
             once = partial(burst_awaiting, load, at_once, plan, clock)
             return self._awaiting(load.name, lambda: bursts.make_awaiting(once))
@@ -552,9 +554,12 @@ class Sampler:
             finish: finishes each return value inside the timed window, as in `sample()`.
         """
         require_finish(finish, "sample.at_rate")
-        starts = Schedule.of(per_second, duration, arrivals).starts()
+        schedule = Schedule.of(per_second, duration, arrivals)
+        starts = schedule.starts()
         if self.settings.mode is Mode.OFF or self.duel_test:
             starts = starts[:1]
+        else:
+            self.time_left.require(schedule.duration_ns)
         call = called_with(function, args, kwargs)
         is_awaited = must_be_awaited(function, finish)
         calls = [call] * len(starts)
@@ -566,7 +571,7 @@ class Sampler:
             )
         callers = Callers(max(1, concurrency), self.clock)
         with self._noting_end(load.name):
-            finished = at_rate(load, starts, callers, self.settings.plan)
+            finished = at_rate(load, starts, callers, self._plan)
             return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @overload
@@ -765,7 +770,7 @@ class Sampler:
                 requests,
                 most_turns=pairs,
                 by=parse_share("by", by),
-                plan=self.settings.plan,
+                plan=self._plan,
                 clock=self.clock,
                 judge_of=self._judge_of,
             )
@@ -809,7 +814,7 @@ class Sampler:
         return Bursts(
             load,
             repeat.once() if is_one else repeat,
-            self.settings.plan,
+            self._plan,
             self.clock,
             self._judge_of,
             self.shared_time,
@@ -820,7 +825,7 @@ class Sampler:
     async def _at_rate_awaiting(
         self, load: Load, starts: Sequence[int], per_second: float
     ) -> OpenLoopSample:
-        finished = await at_rate_awaiting(load, starts, self.settings.plan, self.clock)
+        finished = await at_rate_awaiting(load, starts, self._plan, self.clock)
         return judge_open_loop(finished, per_second, self._judge_of)
 
     @property
@@ -848,9 +853,15 @@ class Sampler:
         if self.duel_test:
             self.duel_test.leave_out(name, shape)
 
+    @property
+    def _plan(self) -> Plan:
+        """The plan for the next sample, within the time that is left to the test."""
+        left = self.time_left
+        return self.settings.plan.within(left.of_sample_ns, left.load_until_ns)
+
     def _loop(self) -> ClosedLoop:
         return ClosedLoop(
-            self.settings.plan,
+            self._plan,
             self.clock,
             self.watcher,
             self.shared_time,
@@ -1014,4 +1025,5 @@ class Warmup:
         call = called_with(function, args, kwargs)
         request = Request(call if finish is None else finishing(call, finish))
         request.look.is_finished = finish is not None
-        self._sampler.warmed.extend(warm_up(request, times, self._sampler.clock))
+        longest_ns = self._sampler.time_left.of_sample_ns
+        self._sampler.warmed.extend(warm_up(request, times, self._sampler.clock, longest_ns))

@@ -319,7 +319,7 @@ def test_invalid_inputs_are_refused_before_any_call(inputs: Any, order: Any, mes
     with pytest.raises(LatencyError) as refused:
         measure(calls.append, inputs=inputs, order=order)
     assert str(refused.value) == message
-    assert (calls, measure.unfinished) == ([], ())
+    assert (calls, measure.unfinished) == ([], {})
 
 
 def test_a_keyword_of_the_function_called_inputs_goes_through_partial() -> None:
@@ -417,4 +417,4 @@ def test_a_setup_that_cannot_be_called_is_refused(setup: Any, message: str) -> N
     with pytest.raises(LatencyError) as refused:
         measure.rounds(setup=setup)
     assert str(refused.value) == message
-    assert measure.unfinished == ()
+    assert measure.unfinished == {}

@@ -476,12 +476,16 @@ class ClosedLoop:
 
     def _warm_up(self, request: Request) -> tuple[int, ...]:
         request.look.waits_by = self.clock
-        latencies_ns = warm_up(request, self.plan.warmup, self.clock)
+        plan = self.plan
+        latencies_ns = warm_up(request, plan.warmup, self.clock, plan.longest_warmup_ns)
         request.look.waits_by = None  # between measured calls, it would disturb them
         return latencies_ns
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
-        warming, unchecked = WarmingUp(self.plan.warmup, self.clock), request.warming_up()
+        warming, unchecked = (
+            WarmingUp(self.plan.warmup, self.clock, self.plan.longest_warmup_ns),
+            request.warming_up(),
+        )
         for count, until in warming.steps():
             await take_awaiting(warming.taker, unchecked, count, until)
         request.look.first_ns = warming.first_ns
@@ -513,7 +517,8 @@ class Rounds(Generic[T_co]):
         return self._taker.window()
 
     def __iter__(self) -> Iterator[T_co]:
-        warming = WarmingUp(self._loop.plan.warmup, self._loop.clock)
+        plan = self._loop.plan
+        warming = WarmingUp(plan.warmup, self._loop.clock, plan.longest_warmup_ns)
         for count, until in warming.steps():
             yield from self._rounds(warming.taker, warming.calls, count, until)
         walls, number = warming.latencies_ns, warming.calls

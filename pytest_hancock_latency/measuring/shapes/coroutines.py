@@ -9,6 +9,7 @@ from __future__ import annotations
 from asyncio import Event, Future, ensure_future, gather, sleep  # tests replace the attributes
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import count
 from typing import NamedTuple
 
 from ...core.duration import NS_PER_S
@@ -55,12 +56,15 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
     """Make a burst of coroutines: `concurrency` tasks, all released at once."""
     _require_asyncio()
     attempts, positions = load.attempts(), iter(range(len(load.calls)))
-    release = Event()
+    release, made = Event(), count()
 
     async def work(taker: Taker) -> None:
         await release.wait()
         for position in positions:
+            if clock() >= plan.load_until_ns:
+                break
             await take_awaiting(taker, attempts.coroutine(position), 1, 0)
+            next(made)
 
     with ExitStack() as stack:
         taker, how = _shared_taker(stack, clock, plan)
@@ -71,6 +75,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
         release.set()
         await _all_done(tasks)
         how.follower.finish()
+    plan.require_all(len(load.calls), next(made))
     return _finished(
         attempts, taker, IntendedStarts(), how._replace(begin=begin, concurrency=concurrency)
     )

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import count
 from threading import Barrier, BrokenBarrierError, Thread  # tests replace the attributes
 
 from ...errors import hides_frame
@@ -144,12 +145,17 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     """
     attempts = load.attempts()
     crew = Crew(min(concurrency, len(load.calls)), clock, plan)
+    made = count()
 
     def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         for position in positions:
+            if clock() >= plan.load_until_ns:
+                break
             taker.take(attempts.request(position), 1, 0)
+            next(made)
             crew.probes.run_if_due()
         return IntendedStarts()
 
     crew.run(work, len(load.calls))
+    plan.require_all(len(load.calls), next(made))
     return crew.finished(attempts, concurrency)

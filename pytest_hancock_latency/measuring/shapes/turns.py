@@ -85,7 +85,8 @@ def measure_in_turns(  # noqa: PLR0913 - all by name but the first
         is_enough: returns whether to stop, from both attributed latencies so far in ns, each of
             shape (turns, counted calls).
     """
-    warmups = tuple(warm_up(request, plan.warmup, clock) for request in requests)
+    longest_ns = plan.longest_warmup_ns // len(requests)
+    warmups = tuple(warm_up(request, plan.warmup, clock, longest_ns) for request in requests)
     with ExitStack() as stack:
         stack.enter_context(Collector(clock))
         probes = Probes(clock)

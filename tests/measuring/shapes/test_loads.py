@@ -630,7 +630,7 @@ def test_a_sample_of_something_to_await_is_not_finished_until_it_is_awaited() ->
     async def test() -> tuple[str, ...]:
         measure = sampler(p50=500)
         measure(lambda: Call([]), name="forgotten").close()
-        return measure.unfinished
+        return tuple(measure.unfinished)
 
     assert asyncio.run(test()) == ("forgotten",)
 
