@@ -50,7 +50,7 @@ LATE = pytest.StashKey[list[Record]]()
 """Records of samples that its finalizers took."""
 IS_SECOND = pytest.StashKey[bool]()
 BEGIN = pytest.StashKey[int]()
-"""When the setup of a test began, on the clock."""
+"""When the setup of a test began, on the clock; unknown of the first that asks for the fixture."""
 """Whether a test runs again because the machine kept it from a verdict."""
 
 
@@ -106,7 +106,7 @@ class ItemHooks:
                 settings,
                 watcher=live,
                 shared_time=self.shared_time,
-                time_left=time_left_of(item, item.stash[BEGIN]),
+                time_left=time_left_of(item, item.stash.get(BEGIN, system_clock())),
                 duel_test=test,
             )
         return item.stash[SAMPLER]
