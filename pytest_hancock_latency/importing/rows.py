@@ -110,10 +110,10 @@ class CsvRows:
                 yield Rows({n: columns[at] for n, at in places.items() if at < width}, numbers)
 
     def _check(self, width: int, places: Mapping[str, int], number: int) -> None:
-        needed = [places[name] for name in self.required if name in places]
-        if max(needed, default=-1) >= width:
+        positions = [places[name] for name in self.required if name in places]
+        if max(positions, default=-1) >= width:
             raise ImportedFileError(
-                f"line {number} has {width} columns, and column {max(needed) + 1} is needed"
+                f"line {number} has {width} columns, and column {max(positions) + 1} is needed"
             )
 
 

@@ -72,16 +72,16 @@ class Plan:
             load_until_ns=load_until_ns,
         )
 
-    def require_all(self, requests: int, made: int) -> None:
+    def require_all(self, requests: int, finished: int) -> None:
         """Refuse a load that had to end before all of its requests were made.
 
         Raises:
             LatencyError: some are missing.
         """
-        if made < requests:
+        if finished < requests:
             raise LatencyError(
                 f"{requests} requests do not fit into the time that the test's timeout leaves: "
-                f"{made} were made; make fewer, or raise the timeout"
+                f"{finished} were made; make fewer, or raise the timeout"
             )
 
     def automatic_limit_ns(

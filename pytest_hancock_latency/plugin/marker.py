@@ -129,8 +129,8 @@ class NamedBudgets:
         )
         if names:
             yield f"budgets in {self._file.name} that no test in this run uses: {_quoted(names)}"
-        used = [budgets[name].tests or () for name in self._used_names]
-        patterns = dict.fromkeys(chain.from_iterable(used))
+        of_budgets = [budgets[name].tests or () for name in self._used_names]
+        patterns = dict.fromkeys(chain.from_iterable(of_budgets))
         for pattern in self._matching_patterns:
             patterns.pop(pattern, None)
         for names_of_test in map(self._names_of, items if patterns else ()):

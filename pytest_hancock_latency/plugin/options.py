@@ -170,10 +170,10 @@ def is_whole_run(config: pytest.Config) -> bool:
         return False
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         return True
-    given = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
     testpaths = config.getini("testpaths")
     whole = [config.rootpath / path for path in testpaths] or [config.rootpath]
-    return all(any(path.resolve().is_relative_to(each) for each in given) for path in whole)
+    return all(any(path.resolve().is_relative_to(folder) for folder in folders) for path in whole)
 
 
 def anything_set(config: pytest.Config) -> bool:

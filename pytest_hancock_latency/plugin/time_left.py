@@ -17,7 +17,7 @@ _SHARE: Final = 0.4
 """Maximum share of the time left for one sample: measuring may exceed its time limit by a second,
 and the rest of the test needs time as well. Later samples get the same share of what is left."""
 _SHARE_OF_LOAD: Final = 0.8
-"""The same for a load whose duration is given: it is as long as its author wants it."""
+"""The same for a load whose duration is keywords: it is as long as its author wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ def _of_pytest_timeout(item: pytest.Item) -> tuple[int, bool]:
     if not hasattr(item.config.option, "timeout"):
         return NEVER_NS, True
     marker = item.get_closest_marker("timeout")
-    given: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     if marker is not None:
         names = ("timeout", "method", "func_only")
-        given = {**dict(zip(names, marker.args, strict=False)), **marker.kwargs}
+        keywords = {**dict(zip(names, marker.args, strict=False)), **marker.kwargs}
     candidates = (
-        given.get("timeout"),
+        keywords.get("timeout"),
         item.config.option.timeout,
         os.environ.get("PYTEST_TIMEOUT"),
         _ini(item.config, "timeout"),
     )
-    timeout = next((each for each in candidates if each not in (None, "")), None)
-    is_only_body = given.get("func_only", _ini(item.config, "timeout_func_only"))
+    timeout = next((value for value in candidates if value not in (None, "")), None)
+    is_only_body = keywords.get("func_only", _ini(item.config, "timeout_func_only"))
     return _in_ns(timeout), not is_only_body
 
 

@@ -56,7 +56,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
     """Make a burst of coroutines: `concurrency` tasks, all released at once."""
     _require_asyncio()
     attempts, positions = load.attempts(), iter(range(len(load.calls)))
-    release, made = Event(), count()
+    release, finished = Event(), count()
 
     async def work(taker: Taker) -> None:
         await release.wait()
@@ -64,7 +64,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
             if clock() >= plan.load_until_ns:
                 break
             await take_awaiting(taker, attempts.coroutine(position), 1, 0)
-            next(made)
+            next(finished)
 
     with ExitStack() as stack:
         taker, how = _shared_taker(stack, clock, plan)
@@ -75,7 +75,7 @@ async def burst_awaiting(load: Load, concurrency: int, plan: Plan, clock: Clock)
         release.set()
         await _all_done(tasks)
         how.follower.finish()
-    plan.require_all(len(load.calls), next(made))
+    plan.require_all(len(load.calls), next(finished))
     return _finished(
         attempts, taker, IntendedStarts(), how._replace(begin=begin, concurrency=concurrency)
     )

@@ -145,17 +145,17 @@ def burst(load: Load, concurrency: int, plan: Plan, clock: Clock) -> Finished:
     """
     attempts = load.attempts()
     crew = Crew(min(concurrency, len(load.calls)), clock, plan)
-    made = count()
+    finished = count()
 
     def work(taker: Taker, positions: Iterator[int], begin: int) -> IntendedStarts:
         for position in positions:
             if clock() >= plan.load_until_ns:
                 break
             taker.take(attempts.request(position), 1, 0)
-            next(made)
+            next(finished)
             crew.probes.run_if_due()
         return IntendedStarts()
 
     crew.run(work, len(load.calls))
-    plan.require_all(len(load.calls), next(made))
+    plan.require_all(len(load.calls), next(finished))
     return crew.finished(attempts, concurrency)
