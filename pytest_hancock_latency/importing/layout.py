@@ -169,14 +169,11 @@ class Conversion:
         self._targets = _Remembered(_target)
         self._is_end = self.layout.is_end
 
-    def requests(
-        self, blocks: Iterable[Rows], is_cut: Callable[[int], bool], notes: Notes
-    ) -> Iterator[Requests]:
+    def requests(self, blocks: Iterable[Rows], notes: Notes) -> Iterator[Requests]:
         """Convert all rows.
 
         Args:
             blocks: of rows.
-            is_cut: whether the line of a number is a last one that may not be complete.
             notes: to note what is left out.
 
         Raises:
@@ -184,32 +181,29 @@ class Conversion:
         """
         is_checked = False
         for block in blocks:
-            if not is_checked:
-                self._expect(block)
-                is_checked = True
             rows = self._selected(block)
             notes.unread += len(block.numbers) - len(rows.numbers)
+            if not is_checked and (rows.numbers or not block.numbers):
+                self._expect(rows)
+                is_checked = True
             if not rows.numbers:
                 continue
             try:
                 yield self._converted(rows)
             except _BadValueError:
-                rows = self._readable(rows, is_cut, notes)
+                rows = self._readable(rows, notes)
                 if rows.numbers:
                     yield self._converted(rows)
 
-    def _readable(self, rows: Rows, is_cut: Callable[[int], bool], notes: Notes) -> Rows:
-        """Return a block without what is no request in it: another header, or a cut line."""
+    def _readable(self, rows: Rows, notes: Notes) -> Rows:
+        """Return a block without another header in the middle, and without a cut line."""
         places = []
         for place, number in enumerate(rows.numbers):
             try:
                 self._converted(rows.at([place]))
             except _BadValueError as error:
-                if self._is_header(rows, place):
-                    continue
-                if not is_cut(number):
+                if not self._is_header(rows, place) and not notes.is_cut(number):
                     raise ImportedFileError(f"line {number}: {error}") from None
-                notes.cut_line = number
             else:
                 places.append(place)
         return rows.at(places)
@@ -227,14 +221,16 @@ class Conversion:
         return rows
 
     def _expect(self, rows: Rows) -> None:
+        """Refuse a file without a column. Of a header alone, there are no values yet."""
+        names = [name for name in rows.columns if not rows.numbers or rows.column(name)]
         for column in (*self.layout.latency, *self.layout.options):
-            if column in rows.columns:
+            if column in names:
                 continue
             if column not in self.layout.options:
                 raise ImportedFileError(
                     f"has no column {column}: expected the output of {self.expected}"
                 )
-            have = ", ".join(f"{name:.{_LONGEST}}" for name in [*rows.columns][:_MOST_COLUMNS])
+            have = ", ".join(f"{name:.{_LONGEST}}" for name in names[:_MOST_COLUMNS])
             raise ImportedFileError(
                 f"{self.layout.options[column]}: no column {column!r}; there are {have or 'none'}"
             )
@@ -247,7 +243,7 @@ class Conversion:
 
     def _names(self, rows: Rows) -> Sequence[str]:
         layout = self.layout
-        columns = [rows.columns[name] for name in layout.names if name in rows.columns]
+        columns = [column for name in layout.names if (column := rows.column(name))]
         if not columns:
             return [self.default] * len(rows.numbers)
         names = columns[0]
@@ -263,12 +259,12 @@ class Conversion:
     def _failures(self, rows: Rows) -> tuple[list[str], str]:
         """Return the failure of each row, and why some may be unknown."""
         columns = [
-            (rows.columns[name], judge)
-            for name, judge in self._judges.items()
-            if name in rows.columns
+            (column, self._judges[name], judge is by_error)
+            for name, judge in self.layout.outcome
+            if (column := rows.column(name))
         ]
         judged: list[str | None] = [None] * len(rows.numbers)
-        for column, judge in columns:
+        for column, judge, _ in columns:
             if judged.count(None) == len(judged):
                 judged = list(map(judge.__getitem__, column))
             elif None in judged:
@@ -279,14 +275,12 @@ class Conversion:
         failures = [failure or "" for failure in judged]
         if FAILED in failures:
             self._give_reasons(rows, failures)
-        has_errors = any(
-            judge is by_error for name, judge in self.layout.outcome if name in rows.columns
-        )
+        has_errors = any(is_error for _, _, is_error in columns)  # empty for a success
         is_known = has_errors or any(failure is not None for failure in judged)
         return failures, "" if is_known else self.layout.unknown
 
     def _give_reasons(self, rows: Rows, failures: list[str]) -> None:
-        columns = [rows.columns[name] for name in self.layout.reasons if name in rows.columns]
+        columns = [column for name in self.layout.reasons if (column := rows.column(name))]
         for at, failure in enumerate(failures):
             if failure == FAILED:
                 reasons = (str(column[at]) for column in columns if column[at])
@@ -299,7 +293,7 @@ class Conversion:
         unit_ns = UNITS[self.layout.unit]
         total = np.zeros(len(rows.numbers))
         for name in self.layout.latency:
-            column = cast("Sequence[str]", rows.columns.get(name, [None] * len(rows.numbers)))
+            column = cast("Sequence[str]", rows.columns[name])
             try:
                 with np.errstate(over="ignore"):  # then it is above the maximum
                     latencies = np.fromiter(map(float, column), np.float64, len(column)) * unit_ns
@@ -336,7 +330,7 @@ class Conversion:
     def _starts(self, rows: Rows, latencies: Numbers) -> Numbers | None:
         import numpy as np
 
-        columns = [rows.columns[name] for name in self.layout.time if name in rows.columns]
+        columns = [column for name in self.layout.time if (column := rows.column(name))]
         if self._has_times is None:
             self._has_times = bool(columns)
         if self._has_times != bool(columns):

@@ -87,7 +87,6 @@ _K6_OUTCOME: Final = (
 )
 """Versions before 0.31 have no first tag, nor does a run with ``http.setResponseCallback(null)``,
 and ``systemTags`` can leave out any."""
-_IS_DURATION: Final = ("metric_name", "http_req_duration".__eq__)
 _K6: Final = Layout(
     ("metric_value",),
     names=("method", "name"),
@@ -96,7 +95,6 @@ _K6: Final = Layout(
     outcome=_K6_OUTCOME,
     reasons=("status", "error_code"),
     unknown=NO_TAGS,
-    only=(_IS_DURATION,),
 )
 _K6_JSON: Final = replace(
     _K6,
@@ -291,11 +289,18 @@ PRESETS: Final[Mapping[str, Sequence[Preset]]] = {
         ),
     ),
     "traefik": (
-        Preset(r'\{"ClientAddr"', _lines(), _TRAEFIK_JSON),
+        Preset(r'\{"ClientAddr"', _lines(), _TRAEFIK_JSON, "Traefik in JSON"),
         Preset(r"$.", _log(_TRAEFIK), _IN_MS),
     ),
-    "caddy": (Preset(r'\{"level":', _lines(), _CADDY),),
-    "iis": (Preset(r"#Software: Microsoft|#Version:|#Fields:", lambda _: read_w3c, _IIS),),
+    "caddy": (Preset(r'\{"level":', _lines(), _CADDY, "Caddy in JSON"),),
+    "iis": (
+        Preset(
+            r"#Software: Microsoft|#Version:|#Fields:",
+            lambda _: read_w3c,
+            _IIS,
+            "IIS with time-taken",
+        ),
+    ),
 }
 """By name: the first preset whose beginning matches is used, or the last one of a name that is
 given. ``$.`` never matches."""

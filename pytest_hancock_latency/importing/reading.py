@@ -105,7 +105,7 @@ def imported_records(
     results = Results(budgets, of_all=of_all)
     try:
         with opened(path, progress) as lines:
-            notes = Notes()
+            notes = Notes(lines)
             results.add(_chunks(path, lines, settings, results, notes))
     except ImportedFileError as error:
         raise ImportedFileError(f"{path}: {error}") from None
@@ -134,7 +134,7 @@ def _chunks(
         results.advise(Advice.of("tool-leaves-out", tool=preset.leaves_out))
     conversion = Conversion(layout, preset.expected, path.stem)
     blocks = preset.reading(layout)(lines, notes)
-    yield from conversion.requests(blocks, lines.is_cut, notes)
+    yield from conversion.requests(blocks, notes)
     if notes.unread and preset.roles:
         results.advise(Advice.of("rows-left-out", rows=notes.unread))
 

@@ -143,7 +143,7 @@ class Results:
         """Why it is unknown which requests failed."""
         self._advice: list[Advice] = []
         self._step_ns = _COARSEST_NS
-        """A length of which all latencies so far are multiples; 1 if there is no coarse one."""
+        """Power of ten that divides all latencies so far: 1 000 000 ns for whole milliseconds."""
         self._waiting: list[tuple[Nanoseconds, Nanoseconds, Nanoseconds | None]] = []
         """Numbers of names, latencies and windows that are not counted yet."""
         self._waiting_count = 0

@@ -43,6 +43,11 @@ class Rows:
     numbers: Sequence[int]
     """Of their lines, or of the last line of each."""
 
+    def column(self, name: str) -> Column | None:
+        """Return a column; None if it is not there, or has no value."""
+        column = self.columns.get(name)
+        return None if column is None or all(value is None for value in column) else column
+
     def at(self, places: Sequence[int]) -> Rows:
         """Return only the rows at these places."""
         columns = {name: [values[at] for at in places] for name, values in self.columns.items()}
@@ -55,13 +60,21 @@ Reader = Callable[[Lines, "Notes"], Iterator[Rows]]
 class Notes:
     """What was left out of a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
         self.cut_line: int | None = None
         """Number of a last line that is cut off."""
         self.unread = 0
         """Rows that are not among those to be read."""
         self.hint = ""
         """What to do if there are no requests."""
+
+    def is_cut(self, number: int) -> bool:
+        """Whether a line that cannot be read is a last one that is cut off; it is noted."""
+        if not self._lines.is_cut(number):
+            return False
+        self.cut_line = number
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ class CsvRows:
     usual: Collection[str] = ()
     """Columns by which the delimiter is recognized."""
     required: Collection[str] = ()
-    """Columns without which a line is no row."""
+    """Columns that every line must have."""
     header: Sequence[str] = ()
     """Names of the columns; by default those in the first line."""
     delimiter: str | None = None
@@ -100,6 +113,8 @@ class CsvRows:
             if self.begin:
                 begins = [line.startswith(self.begin) for line in block]
                 numbers, block = [*compress(numbers, begins)], [*compress(block, begins)]
+                if not block:
+                    continue
             columns = _columns(block, delimiter, width)
             if columns is None:
                 careful = _Careful(lines, notes, delimiter, width)
@@ -173,8 +188,7 @@ class _Careful(NamedTuple):
                 number = numbers[at] if at < len(numbers) else self.lines.number
                 width = width or len(row)
                 if row and len(row) != width:
-                    if self.lines.is_cut(number):
-                        self.notes.cut_line = number
+                    if self.notes.is_cut(number):
                         break
                     raise ImportedFileError(
                         f"line {number} has {len(row)} columns, and the lines before it have "
@@ -199,7 +213,7 @@ class EachLine:
     names: Sequence[str]
     """Of the columns."""
     values: Callable[[str], Sequence[str | None] | None]
-    """Returns the values of a line; None if it is not of the format, none if it has no request."""
+    """Returns the values of a line: None if it is not of the format, empty without a request."""
     line_name: str
     """What a line should be, for a message."""
 
@@ -216,9 +230,7 @@ class EachLine:
                 if values:
                     rows.append(values)
                     numbers.append(number)
-                elif values is None and lines.is_cut(number):
-                    notes.cut_line = number
-                elif values is None:
+                elif values is None and not notes.is_cut(number):
                     raise ImportedFileError(
                         f"line {number} is not {self.line_name}: {line[:_LINE_LENGTH]!r}"
                     )
@@ -229,9 +241,8 @@ class EachLine:
 def rows_of(
     names: Sequence[str], rows: Sequence[Sequence[str | None]], numbers: Sequence[int]
 ) -> Rows:
-    """Return rows as columns, without those that have no value."""
-    columns = zip(names, zip(*rows, strict=True), strict=True)
-    return Rows({n: v for n, v in columns if v.count(None) < len(v)}, numbers)
+    """Return rows as columns."""
+    return Rows(dict(zip(names, zip(*rows, strict=True), strict=True)), numbers)
 
 
 def log_rows(log_format: LogFormat) -> Reader:
@@ -275,19 +286,25 @@ def read_w3c(lines: Lines, notes: Notes) -> Iterator[Rows]:
     """Read W3C's extended log format, whose columns are named by lines that begin with #Fields."""
     names: list[str] = []
     while block := lines.take(BLOCK):
+        rows: list[list[str]] = []
+        numbers: list[int] = []
         for number, line in enumerate(block, lines.number - len(block) + 1):
             values = line.split()
             if line.startswith("#Fields:"):
-                names = values[1:]
-            elif values and not line.startswith("#"):
-                if len(values) == len(names):
-                    yield rows_of(names, [values], [number])
-                elif lines.is_cut(number):
-                    notes.cut_line = number
-                else:
-                    raise ImportedFileError(
-                        f"line {number} has {len(values)} columns, and #Fields has {len(names)}"
-                    )
+                if rows:
+                    yield rows_of(names, rows, numbers)
+                names, rows, numbers = values[1:], [], []
+            elif not values or line.startswith("#"):
+                continue
+            elif len(values) == len(names):
+                rows.append(values)
+                numbers.append(number)
+            elif not notes.is_cut(number):
+                raise ImportedFileError(
+                    f"line {number} has {len(values)} columns, and #Fields has {len(names)}"
+                )
+        if rows:
+            yield rows_of(names, rows, numbers)
 
 
 class _Keys:
@@ -302,7 +319,7 @@ class _Keys:
             self._by_parent.setdefault(parent, []).append((place, key))
 
     def values(self, content: object) -> list[str | None]:
-        """Return the values at all paths; none if it is no object."""
+        """Return the values at all paths; an empty list if the content is not an object."""
         if not isinstance(content, dict):
             return []
         values: list[str | None] = [None] * len(self.names)

@@ -302,6 +302,33 @@ def test_a_last_line_that_is_cut_off_is_left_out_and_named(
     assert [line for line in lines if line] == ([cut_line] if cut_line else [])
 
 
+STARTED = '{"level":"info","ts":1.5,"msg":"started"}\n'
+K6_METRIC = '{"type":"Metric","data":{"name":"http_req_duration"},"metric":"http_req_duration"}\n'
+K6_POINT = (
+    '{"metric":"http_req_duration","type":"Point","data":{"time":"2026-01-31T10:00:00Z",'
+    '"value":109,"tags":{"method":"GET","name":"/index.html","status":"200"}}}\n'
+)
+K6_HEADER = "metric_name,timestamp,metric_value,method,name,status\n"
+K6_ROW = "http_req_duration,1769853600,109,GET,/index.html,200\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "request_line"),
+    [
+        ("", STARTED, CADDY),
+        (K6_METRIC, K6_POINT.replace("_duration", "_waiting"), K6_POINT),
+        (K6_HEADER, K6_ROW.replace("_duration", "_waiting"), K6_ROW),
+    ],
+    ids=["caddy", "k6 json", "k6 csv"],
+)
+def test_a_block_of_lines_about_something_else_is_neither_a_failure_nor_an_error(
+    tmp_path: Path, before: str, between: str, request_line: str
+) -> None:
+    text = before + between * 600 + request_line * 3 + between * 1200 + request_line
+    (record,) = written(tmp_path, text).values()
+    assert (record.test, record.n, record.failures) == ("GET /index.html", 4, {})
+
+
 JSON_OF_MS = ImportSettings("json", Columns("ms", times=("at",)))
 
 
