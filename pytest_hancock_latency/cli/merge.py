@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import file_digest
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.record import Artifact
 from ..errors import ArtifactError
 from ..files.artifact import artifact_source, read_artifact
 from ..reporting.json_artifact import json_text
@@ -45,24 +47,32 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     paths = artifact_paths(options)
-    _refuse_twins(paths)
+    _refuse_copies(paths)
     artifacts = [read_artifact(path) for path in paths]
+    _refuse_twins(paths, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
     session = session_of(paths, artifacts)
     put(json_text(records, session), options.output)
     return 0
 
 
-def _refuse_twins(paths: Sequence[Path]) -> None:
-    """Refuse an artifact given twice, or a copy of it, which would count twice."""
-    twins: dict[bytes, Path] = {}
+def _refuse_copies(paths: Sequence[Path]) -> None:
+    """Refuse equal files before all of them are read, which takes long for hundreds."""
+    files: dict[bytes, Path] = {}
     for path in paths:
         source = artifact_source(path)
         if not source.is_file():  # a pipe can only be read once
             continue
         with suppress(OSError), source.open("rb") as file:  # it is reported when it is read
-            twin = twins.setdefault(file_digest(file, "sha256").digest(), path)
-            if twin is not path:
-                raise ArtifactError(
-                    f"{twin} and {path} have the same content, which would be counted twice"
-                )
+            copy = files.setdefault(file_digest(file, "sha256").digest(), path)
+            if copy is not path:
+                _refuse_twins((copy, path), [read_artifact(copy)] * 2)
+
+
+def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:
+    """Refuse an artifact given twice, or a copy of it, which would count twice."""
+    for (path, artifact), (twin, copy) in combinations(zip(paths, artifacts, strict=True), 2):
+        if artifact.records and artifact == copy:
+            raise ArtifactError(
+                f"{path} and {twin} have the same content, which would be counted twice"
+            )

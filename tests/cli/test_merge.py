@@ -84,6 +84,20 @@ def test_the_same_artifact_twice_would_count_twice(command: Command, tmp_path: P
     )
 
 
+def test_a_copy_that_is_written_differently_would_count_twice_as_well(
+    command: Command, tmp_path: Path
+) -> None:
+    one, copy = written(tmp_path / "one.json", [record(*FEW)]), tmp_path / "copy.json"
+    copy.write_text(json.dumps(json.loads(Path(one).read_text()), indent=8))
+    assert "have the same content, which would be counted twice" in command("merge", one, copy).err
+
+
+def test_artifacts_without_a_sample_may_be_equal(command: Command, tmp_path: Path) -> None:
+    empty = [written(tmp_path / f"{name}.json", []) for name in "ab"]
+    merged = command("merge", *empty, written(tmp_path / "one.json", [record(*FEW)]))
+    assert (merged.code, len(json.loads(merged.out)["samples"])) == (0, 1)
+
+
 def test_different_budgets_are_refused_and_named(command: Command, tmp_path: Path) -> None:
     shards = [
         written(tmp_path / f"{limit}.json", [record(*FEW, budget={"p50": limit, "errors": 0.1})])
