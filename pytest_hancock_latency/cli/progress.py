@@ -26,7 +26,7 @@ class Progress:
         Args:
             path: of the file.
             clock: returns seconds.
-            stream: where it is said; by default standard error.
+            stream: where the lines go; by default standard error.
         """
         self._path = path
         self._clock = clock
@@ -35,7 +35,7 @@ class Progress:
         self._is_terminal = self._stream.isatty()
 
     def __call__(self, read: int) -> None:
-        """Say it, if it is time. read: number of bytes so far, decompressed."""
+        """Print the number if it is time. read: number of bytes so far, decompressed."""
         now = self._clock()
         if now < self._next:
             return

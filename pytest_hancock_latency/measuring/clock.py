@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from .own_modules import own_time, own_unless_gevent
+
+NEVER: Final = 2**62
+"""A time that no clock ever reaches."""
 
 Clock = Callable[[], int]
 

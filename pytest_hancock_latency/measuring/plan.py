@@ -9,6 +9,7 @@ from ..core.budget import AUTO_TIME
 from ..core.duration import NS_PER_S
 from ..core.warmup import Warmup, WarmupRule
 from ..errors import LatencyError
+from .clock import NEVER
 from .session_speed import SessionSpeed
 
 DEFAULT_WARMUP: Final = 5
@@ -18,7 +19,6 @@ QUICK_NS: Final = 5 * NS_PER_S
 """Time that every sample may take, independent of the shared time."""
 LONGEST_NS: Final = 60 * NS_PER_S
 """Maximum of an automatic time limit: enough for p99 of 170 ms calls, p95 of 860 ms calls."""
-NEVER_NS: Final = 2**62
 _WARMUP_PART: Final = 4
 """A warm-up gets a quarter of the time of its sample."""
 SHARED_NS: Final = 300 * NS_PER_S
@@ -37,9 +37,9 @@ class Plan:
     """Measuring ends with the observation during which this much time has passed."""
     longest_ns: int = LONGEST_NS
     """Maximum of an automatic time limit."""
-    longest_warmup_ns: int = NEVER_NS
+    longest_warmup_ns: int = NEVER
     """Time at which a warm-up ends that has a number of calls."""
-    load_until_ns: int = NEVER_NS
+    load_until_ns: int = NEVER
     """When a burst has to end, on the clock."""
     attribution: bool = True
     """Whether to read the kernel's counters around each observation, if available."""

@@ -11,7 +11,7 @@ from typing import Final, Self
 from ..core.late_numpy import np
 from ..core.warmup import MOST_CALLS, Warmup, WarmupRule, calls_to_make
 from ..errors import hides_frame
-from .clock import Clock, process_cpu, thread_cpu
+from .clock import NEVER, Clock, process_cpu, thread_cpu
 from .own_modules import own_os
 from .request import Request, require_process
 from .takers.bare import BareTaker
@@ -19,7 +19,6 @@ from .takers.schedstat import NoScheduler, Scheduler, times_blocked
 
 __tracebackhide__ = hides_frame
 
-_NEVER: Final = 2**62
 _ALONE_NS: Final = 20_000
 """CPU time of the other threads of the process up to which none of them worked for the call: waking
 one up takes half of it, and reading the two clocks some more."""
@@ -40,7 +39,7 @@ class WarmingUp:
     It makes no calls itself, so that functions, coroutines and blocks can share it.
     """
 
-    def __init__(self, warmup: Warmup, clock: Clock, longest_ns: int = _NEVER) -> None:
+    def __init__(self, warmup: Warmup, clock: Clock, longest_ns: int = NEVER) -> None:
         self._warmup, self._clock, self._longest_ns = warmup, clock, longest_ns
         self._latest: deque[int] = deque(maxlen=MOST_CALLS)
         self.taker = BareTaker(clock)
@@ -129,7 +128,7 @@ class OwnTime:
 
 
 def warm_up(
-    request: Request, warmup: Warmup, clock: Clock, longest_ns: int = _NEVER
+    request: Request, warmup: Warmup, clock: Clock, longest_ns: int = NEVER
 ) -> tuple[int, ...]:
     """Warm up, from the first call of the request on; return the latencies in ns.
 

@@ -10,8 +10,7 @@ import pytest
 
 from ..core.duration import NS_PER_S, format_duration
 from ..errors import LatencyError
-from ..measuring.clock import Clock, system_clock
-from ..measuring.plan import NEVER_NS
+from ..measuring.clock import NEVER, Clock, system_clock
 
 _SHARE: Final = 0.4
 """Maximum share of the time left for one sample: measuring may exceed its time limit by a second,
@@ -24,7 +23,7 @@ _SHARE_OF_LOAD: Final = 0.8
 class TimeLeft:
     """The time that is left to a test."""
 
-    timeout_ns: int = NEVER_NS
+    timeout_ns: int = NEVER
     begin_ns: int = 0
     """When the timeout began to count, on the clock."""
     clock: Clock = system_clock
@@ -37,15 +36,15 @@ class TimeLeft:
     @property
     def of_sample_ns(self) -> int:
         """Time that a sample may take, its warm-up included."""
-        if self.timeout_ns == NEVER_NS:
-            return NEVER_NS
+        if self.timeout_ns == NEVER:
+            return NEVER
         return max(1, int(self.left_ns * _SHARE))
 
     @property
     def load_until_ns(self) -> int:
         """When a load has to end, on the clock."""
-        if self.timeout_ns == NEVER_NS:
-            return NEVER_NS
+        if self.timeout_ns == NEVER:
+            return NEVER
         return self.clock() + int(self.left_ns * _SHARE_OF_LOAD)
 
     def require(self, duration_ns: int) -> None:
@@ -80,7 +79,7 @@ def time_left_of(item: pytest.Item, begin_ns: int) -> TimeLeft:
 def _of_pytest_timeout(item: pytest.Item) -> tuple[int, bool]:
     """Return the timeout, and whether the setup of the test counts."""
     if not hasattr(item.config.option, "timeout"):
-        return NEVER_NS, True
+        return NEVER, True
     marker = item.get_closest_marker("timeout")
     keywords: dict[str, Any] = {}
     if marker is not None:
@@ -99,9 +98,9 @@ def _of_pytest_timeout(item: pytest.Item) -> tuple[int, bool]:
 
 def _in_ns(seconds: object) -> int:
     try:
-        return int(float(str(seconds or 0)) * NS_PER_S) or NEVER_NS
+        return int(float(str(seconds or 0)) * NS_PER_S) or NEVER
     except (ValueError, OverflowError):  # the other plugin reports it
-        return NEVER_NS
+        return NEVER
 
 
 def _ini(config: pytest.Config, name: str) -> Any:

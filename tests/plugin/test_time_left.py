@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_hancock_latency.errors import LatencyError
-from pytest_hancock_latency.measuring.clock import ManualClock
-from pytest_hancock_latency.measuring.plan import NEVER_NS
+from pytest_hancock_latency.measuring.clock import NEVER, ManualClock
 from pytest_hancock_latency.plugin.time_left import TimeLeft
 
 from .conftest import Suite
@@ -29,7 +28,7 @@ def test_what_is_left_shrinks_and_is_shared() -> None:
 def test_without_a_timeout_everything_fits() -> None:
     left = TimeLeft()
     left.require(3600 * S)
-    assert (left.of_sample_ns, left.load_until_ns) == (NEVER_NS, NEVER_NS)
+    assert (left.of_sample_ns, left.load_until_ns) == (NEVER, NEVER)
 
 
 def test_a_load_that_does_not_fit_is_refused() -> None:

@@ -18,7 +18,7 @@ from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
 from ..answers import Look, Unfinished
-from ..clock import Clock, ManualClock, thread_cpu
+from ..clock import NEVER, Clock, ManualClock, thread_cpu
 from ..diagnosis import (
     advice_before,
     advice_on,
@@ -60,8 +60,6 @@ PROGRESS_EVERY_NS: Final = 250_000_000
 _LOOK_SHARE: Final = 50
 _STOOD_STILL_NS: Final = 50_000_000
 """CPU time after which some call must have taken longer than the smallest step of any clock."""
-NEVER: Final = 2**62
-"""A time that no clock ever reaches."""
 
 
 class Watcher(Protocol):
@@ -482,10 +480,8 @@ class ClosedLoop:
         return latencies_ns
 
     async def _warm_up_coroutine(self, request: Request) -> tuple[int, ...]:
-        warming, unchecked = (
-            WarmingUp(self.plan.warmup, self.clock, self.plan.longest_warmup_ns),
-            request.warming_up(),
-        )
+        warming = WarmingUp(self.plan.warmup, self.clock, self.plan.longest_warmup_ns)
+        unchecked = request.warming_up()
         for count, until in warming.steps():
             await take_awaiting(warming.taker, unchecked, count, until)
         request.look.first_ns = warming.first_ns

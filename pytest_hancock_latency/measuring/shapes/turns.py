@@ -21,7 +21,7 @@ from ...core.paired import TURN, Pair, is_decided, log_ratios
 from ...core.sample import Measurement, Observations, Sample
 from ...errors import hides_frame
 from ...judging.sequential import DELETION_WINDOW_NS
-from ..clock import Clock
+from ..clock import NEVER, Clock
 from ..diagnosis import slowest
 from ..plan import Plan
 from ..request import Request
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __tracebackhide__ = hides_frame
 
 _SEED: Final = 20_200_420  # the same orders in every run; any number will do
-_NEVER: Final = 2**62
 _DROPPED: Final = 1
 """Calls at the beginning of a turn that are not counted."""
 _CALLS: Final = _DROPPED + TURN
@@ -156,7 +155,7 @@ def measure_pairs(  # noqa: PLR0913 - all by name but the first
 def _take_turn(taker: Taker, request: Request, calls: int) -> None:
     end = len(taker) + calls
     while len(taker) < end and not taker.failures:  # a call that blocks ends the tight loop
-        taker.take(request, end - len(taker), _NEVER)
+        taker.take(request, end - len(taker), NEVER)
 
 
 def _by_turn(pair: Sequence[Observations]) -> tuple[Nanoseconds, Nanoseconds]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ...core.attribution import Windows
 from ...core.late_numpy import np
-from ..clock import Clock
+from ..clock import NEVER, Clock
 from .foreign_work import ForeignWork, is_supported
 from .waiting_tree import Reading, WaitingTree, ended_children, ended_children_cpu_ns
 
@@ -24,7 +24,6 @@ shorter call itself."""
 _DEAD_THREADS_NS: Final = 50_000
 """CPU time of the process beyond that of its living threads from which a thread must have started
 and ended meanwhile; reading the counters one after another explains less than this."""
-_NEVER: Final = 2**62
 
 
 class Start(NamedTuple):
@@ -62,7 +61,7 @@ class Follower:
         self._words: tuple[str, ...] = ()
         self._calls = 0
         """Number of calls in the current window; callers of a load may miss some."""
-        self.due = _NEVER
+        self.due = NEVER
         """When the current window may be closed, on the clock."""
 
     def __enter__(self) -> Self:

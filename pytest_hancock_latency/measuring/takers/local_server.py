@@ -55,7 +55,7 @@ class LocalServer:
     def kept_waiting_ns(self) -> int:
         """Return how long others kept it from a CPU since the last call, all threads together.
 
-        It is 0 at the first call, and as long as there is no such server.
+        The first call returns 0, and so does every call without such a server.
         """
         before, now = self._before, self._read()
         used_ns = sum(

@@ -248,16 +248,9 @@ def nginx(port: int, folder: Path, seconds: int) -> Run | None:
         NGINX.format(folder=folder, log_format=LOG_FORMAT, port=front, hancock=port)
     )
     lines = lines_behind(["nginx", "-c", str(configuration)], front, folder, seconds)
-    raw: dict[str, list[float]] = {}
-    failed = 0
-    for line in lines:
-        *_, status, _, request_s = line.split(" ")
-        if int(status) >= 400:
-            failed += 1
-        else:
-            raw.setdefault("health", []).append(float(request_s) * 1e3)
-    options = ["--from", "nginx", "--log-format", LOG_FORMAT]
-    return Run("nginx", [folder / "access.log"], options, raw, failed)
+    rows = [line.split(" ") for line in lines]
+    requests = [(int(row[-3]), float(row[-1]) * 1e3) for row in rows]
+    return of_log("nginx", folder, requests, "--from", "nginx", "--log-format", LOG_FORMAT)
 
 
 APACHE = """
@@ -340,6 +333,18 @@ def send(port: int, seconds: int) -> None:
         )
 
 
+def of_log(tool: str, folder: Path, requests: list[tuple[int, float]], *options: str) -> Run:
+    """Compare with the log of a proxy, by the status and the latency in ms of each request."""
+    taken = [latency_ms for status, latency_ms in requests if status < 400]
+    return Run(
+        tool,
+        [folder / "access.log"],
+        list(options) or ["--from", "auto"],
+        {"health": taken},
+        len(requests) - len(taken),
+    )
+
+
 def apache(port: int, folder: Path, seconds: int) -> Run | None:
     if shutil.which("apache2") is None or shutil.which("hey") is None:
         return None
@@ -352,11 +357,8 @@ def apache(port: int, folder: Path, seconds: int) -> Run | None:
     command = ["apache2", "-f", str(folder / "apache.conf"), "-D", "FOREGROUND"]
     lines = lines_behind(command, front, folder, seconds)
     rows = [line.rpartition(' "')[0].rsplit(" ", 3)[1:] for line in lines]
-    taken = [float(micros) / 1e3 for status, _, micros in rows if int(status) < 400]
-    options = ["--from", "apache", "--log-format", APACHE_FORMAT]
-    return Run(
-        "Apache", [folder / "access.log"], options, {"health": taken}, len(rows) - len(taken)
-    )
+    requests = [(int(status), float(micros) / 1e3) for status, _, micros in rows]
+    return of_log("Apache", folder, requests, "--from", "apache", "--log-format", APACHE_FORMAT)
 
 
 def haproxy(port: int, folder: Path, seconds: int) -> Run | None:
@@ -366,17 +368,11 @@ def haproxy(port: int, folder: Path, seconds: int) -> Run | None:
     (folder / "haproxy.cfg").write_text(HAPROXY.format(port=front, hancock=port))
     command = ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")]
     lines = lines_behind(command, front, folder, seconds)
-    requests = [line for line in lines if '"GET /' in line]
-    (folder / "access.log").write_text("".join(f"{line}\n" for line in requests))
-    rows = [line.split(" ") for line in requests]
-    taken = [float(row[4].rpartition("/")[2]) for row in rows if int(row[5]) < 400]
-    return Run(
-        "HAProxy",
-        [folder / "access.log"],
-        ["--from", "auto"],
-        {"health": taken},
-        len(rows) - len(taken),
-    )
+    lines = [line for line in lines if '"GET /' in line]
+    (folder / "access.log").write_text("".join(f"{line}\n" for line in lines))
+    rows = [line.split(" ") for line in lines]
+    requests = [(int(row[5]), float(row[4].rpartition("/")[2])) for row in rows]
+    return of_log("HAProxy", folder, requests)
 
 
 def caddy(port: int, folder: Path, seconds: int) -> Run | None:
@@ -387,14 +383,7 @@ def caddy(port: int, folder: Path, seconds: int) -> Run | None:
     command = ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
     lines = lines_behind(command, front, folder, seconds)
     rows = [json.loads(line) for line in lines]
-    taken = [row["duration"] * 1e3 for row in rows if row["status"] < 400]
-    return Run(
-        "Caddy",
-        [folder / "access.log"],
-        ["--from", "auto"],
-        {"health": taken},
-        len(rows) - len(taken),
-    )
+    return of_log("Caddy", folder, [(row["status"], row["duration"] * 1e3) for row in rows])
 
 
 def ab(port: int, folder: Path, seconds: int) -> Run | None:
