@@ -108,17 +108,20 @@ class OwnTime:
     def of(self, wall_ns: int) -> int | None:
         """Return the time in ns that the call took itself; None if that is not all it did.
 
-        A call that waits for another thread of the process may wait for that one to get a CPU, and
-        one that imported modules has a good reason to take longer than those after it.
+        A call that blocks for another thread of the process may wait for that one to get a CPU, and
+        one that imported modules has a good reason to take longer than those after it. What never
+        blocked waited for nobody, whatever the other threads did meanwhile.
         """
         if self._blocked is None or self._scheduler is None:
             return None
         thread_ns, process_ns, times, waited_ns, imported = (
             after - before for before, after in zip(self._before, self._after, strict=True)
         )
-        if imported or process_ns - thread_ns > _ALONE_NS:
+        if imported:
             return None
-        return max(0, wall_ns - waited_ns) if times else min(wall_ns, thread_ns)
+        if not times:
+            return min(wall_ns, thread_ns)
+        return None if process_ns - thread_ns > _ALONE_NS else max(0, wall_ns - waited_ns)
 
     def _readings(self) -> tuple[int, ...]:
         """Return CPU times, how often the thread blocked, its run-queue wait, and all imports."""

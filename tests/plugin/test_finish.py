@@ -396,6 +396,27 @@ def test_search(sample):
     )
 
 
+def test_a_first_call_that_never_blocks_gets_advice_while_other_threads_compute(
+    suite: Suite,
+) -> None:
+    suite.write(
+        """
+import functools, hashlib, threading
+@functools.cache
+def search():
+    cpu.use(0.05)
+@latency_budget(p50=500)
+def test_search(sample):
+    hashing = ("sha256", b"", b"", 3_000_000)  # keeps no lock of the interpreter
+    other = threading.Thread(target=hashlib.pbkdf2_hmac, args=hashing)
+    other.start()
+    sample(search)
+    other.join()
+"""
+    )
+    suite.run().stdout.fnmatch_lines(["advice for *: the first call took *(first-call)"])
+
+
 def test_a_first_call_that_imports_modules_gets_no_advice(suite: Suite) -> None:
     suite.write("import cpu\ncpu.use(0.05)\n", name="slow_to_import.py")
     suite.write(
