@@ -35,6 +35,7 @@ from .measuring.request import (
 )
 from .measuring.shapes.closed_loop import ClosedLoop
 from .measuring.shapes.finished_load import SampleT, deletion_window_ns
+from .measuring.tracers import slowness
 
 __tracebackhide__ = hides_frame
 
@@ -227,6 +228,7 @@ def judge(sample: SampleT, budget: Mapping[str, Any] | LatencyBudget) -> SampleT
         least=min(DEFAULT_SAMPLES, max(1, sample.n)),
         most=max(1, sample.n),
         window_ns=DELETION_WINDOW_NS if is_of_one else deletion_window_ns(elapsed_ns),
+        slowness=slowness(),
     )
     if isinstance(sample, LoadSample) and sample.bursts:
         judge_of_bursts = BurstJudge(limits, policy)

@@ -81,6 +81,8 @@ class Reason(StrEnum):
     """The counts would pass, but the sample is shorter than `least_time`."""
     MACHINE = "machine"
     """Attributed latency would pass, but the machine took too much time for raw latency to."""
+    TRACER = "tracer"
+    """Without what a tracer may add to each call, it would not be exceeded."""
     BUCKET = "bucket"
     """The limit lies inside a bucket of another program, whose observations would decide it."""
     BETWEEN = "between"

@@ -27,7 +27,9 @@ from .limit_judge import (
     counts_over,
     failure_verdict,
     reason_at_rates,
+    reason_of_excuse,
     tables_of,
+    without_tracers,
 )
 from .sequential import Earlier, Policy
 
@@ -123,6 +125,7 @@ class _LimitJudge:
         self.counts = LimitCounts(0, 0, 0)
         self.outcome: Outcome | None = None
         self._least = policy.least
+        self._slowness = policy.slowness
         table = tables_of(limit.allowed, policy.alpha_within, alpha).raw
         self.least_to_pass = table.within_from(0)
         self.with_room = table.within_from(ROOM if limit.allowed else 0)
@@ -135,8 +138,9 @@ class _LimitJudge:
         """Add the observations of one more burst."""
         self._bursts += 1
         self._is_long_enough = is_long_enough
+        blamed_ns = without_tracers(observations.attributed_ns, self._slowness)
         added, so_far = (
-            counts_over(self.limit, observations, observations.attributed_ns),
+            counts_over(self.limit, observations, blamed_ns),
             self.counts,
         )
         self.counts = LimitCounts(
@@ -178,7 +182,7 @@ class _LimitJudge:
     def _why_inconclusive(self, *, stopped: bool) -> Reason:
         reason = self._shares.why_inconclusive() if self._shares else self._why_no_maximum()
         if reason is Reason.MACHINE:
-            return reason
+            return reason_of_excuse(reason, self._slowness)
         if stopped:
             return Reason.STOPPED
         if self.is_concentrated:

@@ -148,7 +148,15 @@ def counts_over(
 class LimitJudge:
     """Judges one limit while its sample grows."""
 
-    def __init__(self, limit: Limit, tables: Tables, least: int, least_time_ns: int = 0) -> None:
+    def __init__(
+        self,
+        limit: Limit,
+        tables: Tables,
+        least: int,
+        least_time_ns: int = 0,
+        slowness: float = 1,
+    ) -> None:
+        """slowness: how many times slower the code may be because of tracers."""
         self.limit = limit
         self.outcome: Outcome | None = None
         self.settled = False
@@ -162,6 +170,7 @@ class LimitJudge:
         self.minimum = least
         """Minimum number of observations for *within*."""
         self._least_time_ns = least_time_ns
+        self._slowness = slowness
         self._is_long_enough = False
         self._counts = LimitCounts(0, 0, 0)
         self._spans_windows = False
@@ -211,7 +220,7 @@ class LimitJudge:
         otherwise = Reason.SHORT if self._lacks_time_to_pass else None
         if self.is_concentrated and not self._awaits_probing:
             otherwise = Reason.STALL
-        return limit_verdict(
+        verdict = limit_verdict(
             self.limit,
             self._table,
             self._counts,
@@ -220,6 +229,7 @@ class LimitJudge:
             otherwise=Reason.STOPPED if stopped else otherwise,
             route=self.route,
         )
+        return replace(verdict, reason=reason_of_excuse(verdict.reason, self._slowness))
 
     def _count(self, observations: Observations, window: Nanoseconds) -> LimitCounts:
         """Return the counts of all kinds of evidence."""
@@ -233,7 +243,8 @@ class LimitJudge:
         is_surely_over = observations.at_most_ns > limit_ns
         counts = replace(counts, over_at_most=int(is_surely_over.sum()))
         if not self.limit.allowed:  # a statement about these observations, wherever they are
-            return replace(counts, over_attributed=int(is_surely_over.sum()))
+            is_over = without_tracers(observations.at_most_ns, self._slowness) > limit_ns
+            return replace(counts, over_attributed=int(is_over.sum()))
         if probed is None:
             return counts
         is_undisturbed = probed.undisturbed_before & probed.undisturbed_after
@@ -261,12 +272,15 @@ class LimitJudge:
         )
 
     def _blamed_ns(self, observations: Observations) -> Nanoseconds | Numbers:
-        """Return attributed latencies, less what both probes together explain of a median."""
+        """Return attributed latencies, less what tracers may add, and less what both probes
+        together explain of a median.
+        """
         probed = observations.probed
+        blamed_ns = without_tracers(observations.attributed_ns, self._slowness)
         if probed is None or probed.together is None or self.limit.allowed < _OF_A_MEDIAN:
-            return observations.attributed_ns
-        blamed_ns: Numbers = observations.attributed_ns / probed.together
-        return blamed_ns
+            return blamed_ns
+        of_both_ns: Numbers = blamed_ns / probed.together
+        return of_both_ns
 
     def _decide(self, observations: Observations, window: Nanoseconds) -> Outcome | None:
         if self._exceeded(observations, window):
@@ -330,7 +344,7 @@ class LimitJudge:
         if observations.provisional is None:
             return True
         limit_ns = self.limit.limit_ns
-        excused = (observations.wall_ns > limit_ns) & (observations.attributed_ns <= limit_ns)
+        excused = (observations.wall_ns > limit_ns) & (self._blamed_ns(observations) <= limit_ns)
         return not bool((excused & observations.provisional).any())
 
     def _machine_in_the_way(self, room: int) -> bool:
@@ -466,6 +480,19 @@ def reason_at_rates(allowed: Fraction, over: float, blamed: float, *, is_excused
     if is_excused or blamed <= hopeless < over:
         return Reason.MACHINE
     return Reason.FEW if over <= hopeless else Reason.NEAR
+
+
+def without_tracers(times_ns: Nanoseconds, slowness: float) -> Nanoseconds | Numbers:
+    """Return how long the code takes at least without its tracers."""
+    if slowness == 1:
+        return times_ns
+    faster_ns: Numbers = times_ns / slowness
+    return faster_ns
+
+
+def reason_of_excuse(reason: Reason, slowness: float) -> Reason:
+    """Return the reason of a verdict, where tracers excuse as much as the machine does."""
+    return Reason.TRACER if reason is Reason.MACHINE and slowness > 1 else reason
 
 
 def _needed(table: Table, limit: Limit, counts: LimitCounts) -> int | None:

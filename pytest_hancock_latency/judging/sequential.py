@@ -54,6 +54,9 @@ class Policy:
     """Length of the deletion windows; shorter for short loads."""
     share: float = 1.0
     """Share of the gate's false-alarm probability that this sample may spend."""
+    slowness: float = 1.0
+    """How many times slower than without its tracers the code may be: only what is over a limit
+    even without that counts for *exceeded*."""
 
     @property
     def alpha_exceeded(self) -> float:
@@ -94,6 +97,7 @@ class SequentialJudge:
                 tables_of(limit.allowed, policy.alpha_within, alpha),
                 policy.least,
                 budget.least_time_ns,
+                policy.slowness,
             )
             for limit in budget.limits
         ]

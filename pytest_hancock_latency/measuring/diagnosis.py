@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from statistics import median
@@ -17,6 +16,7 @@ from ..core.verdict import Outcome, Reason, Verdict
 from .environment import allowed_cpus, cpu_quota
 from .inputs import ITERATOR_LIMIT, Inputs
 from .own_modules import own_time
+from .tracers import tracers
 
 if TYPE_CHECKING:
     from ..core.attribution import Nanoseconds
@@ -192,20 +192,6 @@ def advice_on_long_bursts(judge: BurstJudge, requests: int, interval_ns: int) ->
     )
 
 
-def tracers() -> list[str]:
-    """Return the tools that currently trace every line or call of this thread."""
-    tools = []
-    if sys.gettrace() is not None:
-        tools.append("sys.settrace")
-    if sys.getprofile() is not None:
-        tools.append("sys.setprofile")
-    monitoring = getattr(sys, "monitoring", None)  # Python 3.12 and later
-    if monitoring is not None:
-        names = (monitoring.get_tool(tool) for tool in range(6))
-        tools += [f"sys.monitoring ({name})" for name in names if name]
-    return tools
-
-
 def advice_on(
     observations: Observations,
     warmup: Sequence[int],
@@ -259,7 +245,7 @@ def usual_probe_ns(times: ProbeTimes) -> int | None:
 
 def _about_calls(observations: Observations) -> Iterator[Advice]:
     if tools := tracers():
-        yield Advice.of("tracer", tools=" and ".join(tools))
+        yield Advice.of("tracer", tools=" and ".join(tool.name for tool in tools))
     throttled_ns = observations.excused_ns.get(THROTTLED, np.zeros(1)).sum()
     percent = round(100 * float(throttled_ns) / max(1, int(observations.wall_ns.sum())))
     if percent >= _THROTTLED_PERCENT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -12,6 +12,7 @@ from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.evidence import share_of_sample
 from ..judging.sequential import Earlier, Policy, SequentialJudge
 from ..measuring.plan import Plan
+from ..measuring.tracers import slowness
 from .settings import Exclusive, Mode, Settings
 
 _MOST_IN_LEAST_TIME: Final = 2_000_000
@@ -33,9 +34,39 @@ class ItemSettings:
     """Number of gates in the build that share the false-alarm probability."""
     alone: bool = False
     """Whether the test is a gate that other workers of pytest-xdist wait for."""
+    repeats: bool = True
+    """Whether a body that is the request is called again after its first call."""
     name: str = ""
     budget_name: str | None = None
     regression: Fraction | None = None
+
+    @property
+    def is_of_one_call(self) -> bool:
+        """Whether a body that is the request is called once."""
+        return not self.repeats or self.plan.max_samples == 1
+
+    def of_first_call(self) -> ItemSettings:
+        """Return the settings for the first call of a body, measured by itself.
+
+        If it is called again after it, its first call is judged by its maximum only: nothing else
+        is known of a test that cannot be repeated.
+        """
+        plan = replace(self.plan, warmup=0, samples=1, max_samples=1, probes=False)
+        if self.is_of_one_call:
+            return replace(self, plan=plan)
+        return replace(self, plan=plan, budget=self.budget.of_maximum() if self.budget else None)
+
+    def of_further_calls(self) -> ItemSettings:
+        """Return the settings for the calls after the first.
+
+        That is one of the warm-up or, without a warm-up, the first observation.
+        """
+        plan = self.plan
+        if not plan.warmup:
+            return replace(self, plan=replace(plan, max_samples=plan.max_samples - 1))
+        if isinstance(plan.warmup, int):
+            return replace(self, plan=replace(plan, warmup=plan.warmup - 1))
+        return self
 
     def judge(
         self, samples: int, maximum: int, window_ns: int, earlier: Earlier | None = None
@@ -54,6 +85,7 @@ class ItemSettings:
             gates=self.gates,
             window_ns=window_ns,
             share=share_of_sample(samples),
+            slowness=slowness(),
         )
         return SequentialJudge(self.budget, policy, earlier)
 
@@ -70,17 +102,19 @@ def item_settings_of(
     if settings.mode is Mode.OFF:
         return ItemSettings(test, settings.mode, RUN_ONCE, None, strict=False, gates=gates)
     own, plan = terms or Terms(), settings.plan
+    most = _most(own, plan)
     return ItemSettings(
         test=test,
         mode=settings.mode,
         plan=Plan(
             warmup=plan.warmup if own.warmup is None else own.warmup,
             samples=own.samples or plan.samples,
-            max_samples=_most(own, plan),
+            max_samples=most,
             time_limit_ns=_time_limit(own, plan),
             attribution=plan.attribution,
-            # Limits are suggested from such runs, of the calls that nothing disturbed.
-            probes=settings.mode is Mode.REPORT,
+            # Limits are suggested from such runs, of the calls that nothing disturbed. Probing
+            # takes one call more, which is not counted.
+            probes=settings.mode is Mode.REPORT and most > 1,
             speed=plan.speed,
             test=test,
         ),
@@ -90,6 +124,7 @@ def item_settings_of(
         # A default budget may be that of the whole suite, which would then run one by one.
         alone=terms is not None
         and (terms is not settings.default or settings.exclusive is Exclusive.ON),
+        repeats=settings.repeat or terms is not settings.default,
         name=own.name or "",
         budget_name=own.budget_name,
         regression=own.regression,

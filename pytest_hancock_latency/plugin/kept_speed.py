@@ -16,9 +16,9 @@ import pytest
 from ..core.machine_speed import MachineKind
 from ..core.undisturbed import LEAST_PROBES, ReferenceSpeed
 from ..measuring.clock import system_clock
-from ..measuring.diagnosis import tracers
 from ..measuring.session_speed import SessionSpeed
 from ..measuring.takers.probes import VERSION, Probes
+from ..measuring.tracers import tracers
 
 KEY: Final = "hancock_latency/reference_speed"
 _KEPT: Final = 20

@@ -15,8 +15,8 @@ import pytest
 
 from ..core.sensitivity import ProbedSession, known_test
 from ..core.undisturbed import UNKNOWN_TEST, KnownTest
-from ..measuring.diagnosis import tracers
 from ..measuring.session_speed import SessionSpeed
+from ..measuring.tracers import tracers
 from .kept_speed import machine_kind
 
 KEY: Final = "hancock_latency/tests"

@@ -51,6 +51,7 @@ backgrounds, unlike a white question mark."""
 TOO_FEW: Final = "too few calls"
 _WHY_INCONCLUSIVE: Final = {
     Reason.MACHINE: "busy machine",
+    Reason.TRACER: "tracer",
     Reason.BUCKET: "limit inside a bucket",
     Reason.NEAR: "near the limit",
     Reason.STALL: "one stall",
@@ -288,8 +289,8 @@ def explain_limit(part: LimitVerdict, record: Record) -> str:
         return f"{head}: {count}{_route_words(part)}{_last_runs(part)}"
     if part.reason is Reason.STOPPED:
         return f"{part.limit.label}: {count}, not needed for the verdict"
-    if part.reason is Reason.MACHINE:
-        return f"{head} (machine): {count}, {_why_excused(part)}"
+    if part.reason in (Reason.MACHINE, Reason.TRACER):
+        return f"{head} ({part.reason}): {count}, {_why_excused(part)}"
     if part.reason is Reason.BUCKET:
         return (
             f"{head}: up to {count}, {_excused(part)}in the bucket that the limit is in; choose a "
@@ -358,7 +359,9 @@ def _exceeded(part: LimitVerdict, limit: str, record: Record) -> str:
 
 
 def _why_excused(part: LimitVerdict) -> str:
-    """Return what the machine did, as far as it was seen."""
+    """Return what the machine or a tracer did, as far as it was seen."""
+    if part.reason is Reason.TRACER:
+        return f"{_excused(part)}only because of a tracer, as far as is known; run gates without it"
     if part.over_unseen <= _MOSTLY * part.excused:
         return f"{_excused(part)}only because of the machine"
     unseen = _of_them(part.over_unseen, part.over)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -21,25 +22,57 @@ FAST, SLOW = 1 * MS, 100 * MS
 MANY = 20_000
 
 
-def judge_of(quantile: object = P95) -> LimitJudge:
+def judge_of(quantile: object = P95, slowness: float = 1) -> LimitJudge:
     limit = Limit(quantile, 10 * MS)  # type: ignore[arg-type]
-    return LimitJudge(limit, tables_of(limit.allowed, 0.05, 1e-4), least=1)
+    return LimitJudge(limit, tables_of(limit.allowed, 0.05, 1e-4), least=1, slowness=slowness)
 
 
 def look(
-    judge: LimitJudge, wall: list[int], attributed: list[int] | None = None, room: int = MANY
+    judge: LimitJudge,
+    wall: list[int],
+    attributed: list[int] | None = None,
+    room: int = MANY,
+    at_most: list[int] | None = None,
 ) -> None:
     """One observation every 300 ms, each in a window of its own."""
     walls = np.array(wall, dtype=np.int64)
     attributed_ns = walls if attributed is None else np.array(attributed, dtype=np.int64)
     window = np.arange(len(walls), dtype=np.int64)
-    judge.look(Observations(walls, attributed_ns, window * 300 * MS), window, room)
+    at_most_ns = None if at_most is None else np.array(at_most, dtype=np.int64)
+    observations = Observations(walls, attributed_ns, window * 300 * MS, at_most_ns=at_most_ns)
+    judge.look(observations, window, room)
 
 
 def test_before_the_first_look_nothing_is_counted() -> None:
     verdict = judge_of().verdict(stopped=False)
     assert (verdict.n, verdict.over, verdict.over_attributed) == (0, 0, 0)
     assert Outcome.INCONCLUSIVE is verdict.outcome
+
+
+@pytest.mark.parametrize("quantile", [P50, P95, MAXIMUM])
+@pytest.mark.parametrize(
+    ("slowness", "outcome", "reason"),
+    [
+        (1, Outcome.EXCEEDED, Reason.SHOWN),
+        (9, Outcome.EXCEEDED, Reason.SHOWN),
+        (11, Outcome.INCONCLUSIVE, Reason.TRACER),
+        (math.inf, Outcome.INCONCLUSIVE, Reason.TRACER),
+    ],
+)
+def test_under_a_tracer_more_than_its_factor_is_exceeded(
+    quantile: object, slowness: float, outcome: Outcome, reason: Reason
+) -> None:
+    judge = judge_of(quantile, slowness)
+    look(judge, [SLOW] * 60, at_most=[SLOW] * 60)
+    verdict = judge.verdict(stopped=False)
+    assert (verdict.outcome, verdict.reason, verdict.over) == (outcome, reason, 60)
+    assert verdict.over_attributed == (60 if outcome is Outcome.EXCEEDED else 0)
+
+
+def test_under_a_tracer_what_is_within_with_it_is_within() -> None:
+    judge = judge_of(slowness=30)
+    look(judge, [FAST] * 100)
+    assert judge.verdict(stopped=False).outcome is Outcome.WITHIN
 
 
 def test_a_maximum_that_holds_so_far_is_looked_at_again_after_each_observation() -> None:
