@@ -85,6 +85,11 @@ class LatencyBudget:
         """The number of parts that can be exceeded by chance: limits, failures, requests/s."""
         return len(self.limits) + bool(self.errors) + (self.least_per_s is not None)
 
+    def of_maximum(self) -> LatencyBudget | None:
+        """Return the budget with no limit but that of the maximum; None if it has none."""
+        limits = tuple(limit for limit in self.limits if limit.quantile == MAXIMUM)
+        return LatencyBudget(limits) if limits else None
+
     def __post_init__(self) -> None:
         if not self.limits and self.least_per_s is None:
             raise BudgetError(f"no limit is given: {_VALID}")

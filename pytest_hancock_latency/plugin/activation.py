@@ -40,8 +40,11 @@ from .sampler import Sampler
 from .session_facts import SessionFacts
 from .settings import Mode, Settings, read_settings
 
-LOCUST_RUN: Final = "locust_run"
-"""The fixture whose loads are judged by their own budgets."""
+_OTHERS: Final = {"locust_run", "benchmark"}
+"""Fixtures that measure by themselves: loads have budgets of their own, and those of
+pytest-benchmark and CodSpeed may be used once in a test."""
+_MARKERS_OF_BENCHMARKS: Final = ("benchmark", "codspeed_benchmark")
+"""With them, CodSpeed calls the body of a test repeatedly."""
 ITEM_HOOKS: Final = "hancock_latency_item_hooks"
 AGAIN_HOOKS: Final = "hancock_latency_again"
 DUEL_SIDE: Final = "hancock_latency_duel_side"
@@ -171,7 +174,9 @@ class Activation:
 
     def _by_tests(self, item: pytest.Item) -> Terms | None:
         """Return the budget of a test without a marker: from the budget file, else the default."""
-        if not isinstance(item, pytest.Function) or LOCUST_RUN in item.fixturenames:
+        if not isinstance(item, pytest.Function) or not _OTHERS.isdisjoint(item.fixturenames):
+            return None
+        if any(item.get_closest_marker(name) for name in _MARKERS_OF_BENCHMARKS):
             return None
         return self._budgets.for_test(item) or self.settings.default
 

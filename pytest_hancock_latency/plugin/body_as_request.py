@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from traceback import walk_tb
+from typing import Any, Final
 
 import pytest
 
+from ..core.advice import Advice
 from ..errors import hides_frame
 from ..measuring.request import is_coroutine_function
 from .sampler import Sampler
@@ -40,8 +42,9 @@ def measured(
                 with calls.noted():
                     return await body(*args, **kwargs)
 
-            with suppress(_NoRequest):
-                await sampler(call)
+            for measure in calls.parts():
+                with calls.ending():
+                    await measure(call)
 
         return awaiting
 
@@ -53,8 +56,9 @@ def measured(
             with calls.noted():
                 return body(*args, **kwargs)
 
-        with suppress(_NoRequest):
-            sampler(call)
+        for measure in calls.parts():
+            with calls.ending():
+                measure(call)
 
     return calling
 
@@ -63,33 +67,79 @@ class _NoRequest(BaseException):
     """The body is not to be called again."""
 
 
+class _NotRepeatable(_NoRequest):
+    """A later call of the body failed where the first had passed."""
+
+    def __init__(self, failure: str) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
 class _Calls:
-    """The calls of one body."""
+    """The calls of one body: the first decides the outcome of the test, whatever later ones do."""
 
     def __init__(self, sampler: Sampler, soft_failures: Callable[[], int]) -> None:
         self._sampler = sampler
         self._soft_failures = soft_failures
         self._failures = soft_failures()
         self._calls = 0
+        self._has_ended = False
+
+    def parts(self) -> Iterator[Callable[[Callable[..., Any]], Any]]:
+        """Yield what measures the first call, then what measures those after it."""
+        if self._sampler.duel_test:  # in turns with the other side, from the first call on
+            yield self._sampler
+            return
+        yield self._sampler.first_call
+        if not self._has_ended and not self._sampler.settings.is_of_one_call:
+            yield self._sampler.further_calls
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """End measuring where the body is not to be called again."""
+        try:
+            yield
+        except _NotRepeatable as error:
+            self._has_ended = True
+            self._sampler.keep_first_call(
+                Advice.of("not-repeatable", call=self._calls, failure=error.failure)
+            )
+        except _NoRequest:
+            self._has_ended = True
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a failure of a later call, and end measuring when there is no request to measure.
+        """End measuring when there is no request to measure, or the body cannot be repeated.
 
-        That is so if the body asked for the fixture, or if it failed in a way that raises nothing:
-        a subtest or a soft check would be reported for each call.
+        There is none if the body asked for the fixture, or if its first call failed in a way that
+        raises nothing: a subtest or a soft check would be reported for each call.
         """
         self._calls += 1
         try:
             yield
-        except Exception as error:
-            _note(error, self._calls)
-            raise
+        except (Exception, *_OUTCOMES) as error:
+            if self._calls == 1 or _ends_the_test(error):
+                raise
+            raise _NotRepeatable(type(error).__name__) from error
         if self._sampler.is_requested:
             raise _NoRequest
         if self._soft_failures() != self._failures:
+            if self._calls > 1:
+                raise _NotRepeatable("a subtest or a soft check")
             self._sampler.give_up()
             raise _NoRequest
+
+
+_OUTCOMES: Final = (pytest.fail.Exception, pytest.skip.Exception)
+"""What pytest raises to end a test; they are no subclasses of Exception."""
+
+
+def _ends_the_test(error: BaseException) -> bool:
+    """Whether an exception is not about the body: the session ends, or the test ran out of time."""
+    if isinstance(error, pytest.exit.Exception):
+        return True
+    frames = walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "pytest_timeout" for frame, _ in frames)
 
 
 def soft_failures_of(item: pytest.Item) -> Callable[[], int]:
@@ -97,15 +147,3 @@ def soft_failures_of(item: pytest.Item) -> Callable[[], int]:
     check_log = sys.modules.get("pytest_check.check_log")
     failures = getattr(check_log, "get_failures", list)
     return lambda: item.session.testsfailed + len(failures())
-
-
-def _note(error: Exception, calls: int) -> None:
-    """Add a note to a failure that did not occur in the first call."""
-    if calls > 1:
-        error.add_note(
-            f"This was call no. {calls} of the test body; earlier calls passed. A test with a "
-            "latency budget and no sampling fixture is called repeatedly, with its fixtures set up "
-            "once. If it cannot be, measure only the request: sample(function, ...), or a single "
-            "run: "
-            '@latency_budget(max="2s", warmup=0, samples=1, max_samples=1).'
-        )

@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from unittest import TestCase
 
 import pytest
 
+from ..core.advice import Advice
 from ..core.record import Record, TestRun, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Sample
@@ -48,6 +49,8 @@ FINISHED = pytest.StashKey[list[Record]]()
 """Records of a test whose body has ended."""
 LATE = pytest.StashKey[list[Record]]()
 """Records of samples that its finalizers took."""
+CALLED_ONCE: Final = "called-once"
+"""The kind of advice about a test that is called once, as the default budget does."""
 IS_SECOND = pytest.StashKey[bool]()
 BEGIN = pytest.StashKey[int]()
 """When the setup of a test began, on the clock; unknown of the first that asks for the fixture."""
@@ -235,6 +238,7 @@ class ItemHooks:
             records = [record.without_verdict("the test itself failed") for record in records]
         elif self._add_earlier_runs is not None:
             records = [self._add_earlier_runs(record) for record in records]
+        records = [_with_number_of_calls(item, record) for record in records]
         for record in records:
             if self._settings.junit:
                 item.user_properties.extend(junit_properties(record))
@@ -254,6 +258,9 @@ class ItemHooks:
             attempt=_attempt(item),
         )
         record = with_turn(record_of(sample, run), item)
+        if (advice := self.sampler(item).advice_on_body) is not None:
+            record = record.with_advice(advice)
+            record = record if record.verdict else record.without_verdict("not repeatable")
         if settings.regression is None or self._baseline is None:
             return record
         slower = self._baseline.advice(record, settings.regression, settings.gates)
@@ -277,7 +284,8 @@ class ItemHooks:
     def _warn_if_inconclusive(self, item: pytest.Item) -> None:
         """Warn, because a passed test with an inconclusive budget should not look protected."""
         for record in item.stash[FINISHED]:
-            if why_inconclusive(record) == TOO_FEW:
+            is_expected = any(advice.kind == CALLED_ONCE for advice in record.measurement.advice)
+            if why_inconclusive(record) == TOO_FEW and not is_expected:
                 warn_inconclusive(f"{printable(record.title)}: {headline(record)}", item)
 
     def _fail_if_unmeasured(self, item: pytest.Item) -> None:
@@ -304,6 +312,16 @@ def _why_unfinished(samples: Mapping[str, str]) -> Iterator[str]:
                 f"{subject} was started but never finished: write `await sample(...)` for "
                 "coroutine functions, and do not leave sample.rounds() early"
             )
+
+
+def _with_number_of_calls(item: pytest.Item, record: Record) -> Record:
+    """Return the record of a body that was called once, and why, if that shows too little."""
+    sampler = item.stash.get(SAMPLER, None)
+    if sampler is None or sampler.is_requested or sampler.settings.repeats:
+        return record
+    if why_inconclusive(record) != TOO_FEW:
+        return record
+    return record.with_advice(Advice.of(CALLED_ONCE))
 
 
 def _attempt(item: pytest.Item) -> int:

@@ -31,8 +31,9 @@ OPTIONS: Final = (
     Option(
         "default",
         "LIMITS",
-        "budget for tests that have none, such as p95=200ms; max=2s alone runs each test once",
+        "budget for tests that have none, such as p95=200ms; each is called once",
     ),
+    Option("repeat", "", "call tests with the default budget again and again, until it is decided"),
     Option(
         "warmup",
         "N|DURATION|auto",

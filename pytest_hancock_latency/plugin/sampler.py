@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 import pytest
 
+from ..core.advice import Advice
 from ..core.budget import parse_share
 from ..core.duration import NS_PER_S, Duration
 from ..core.sample import LoadSample, OpenLoopSample, Sample
@@ -99,12 +100,16 @@ class Sampler:
     called: bool = False
     is_requested: bool = False
     """Whether the test uses the fixture; otherwise the whole test is the request."""
+    advice_on_body: Advice | None = None
+    """Why the body of the test was called no more, if it is the request."""
     _earlier: list[Sample] = field(default_factory=list)
     _started: dict[str, str] = field(default_factory=dict)
     """Names of samples that have no verdict yet, and what ended their measuring, if anything."""
     _awaited: str | None = None
     """Name of the sample that is measured in an event loop now."""
     _rounds: Rounds[object] | None = None
+    _first_call: Sample | None = None
+    """The sample of the first call of the body, while the body is called again."""
     _is_closed: bool = False
 
     def __repr__(self) -> str:
@@ -236,11 +241,7 @@ class Sampler:
         warmed = self._warmed()
         call = call_with(function, args, kwargs, inputs, order)
         target = Target(function, call, self._new(name), check, failures, finish)
-        with self._noting_end(target.name):
-            measured = self._loop().run(target, partial(self._judge, target.name), warmed)
-            if isinstance(measured, Sample):
-                return self._keep(measured)
-        return self._awaiting(target.name, measured)
+        return self._run(target, self.settings, warmed)
 
     @overload
     def burst(
@@ -680,9 +681,9 @@ class Sampler:
             _require_setup(setup)
         name = self._new(name)
         self._rounds = Rounds(
-            self._loop(),
+            self._loop(self.settings.plan),
             name,
-            self._judge(name),
+            self._judge(name, self.settings),
             self._keep,
             int if setup is None else lambda _number: setup(),
         )
@@ -784,6 +785,40 @@ class Sampler:
         request = Request(call, self._new(name), look=look)
         return request if self.settings.plan.warmup else request.looked_at()
 
+    def first_call(self, body: Function) -> Measured[Sample]:
+        """Measure the first call of the test's body by itself, which decides its outcome."""
+        target = Target(body, body, self._new(""), None, (), None)
+        return self._run(target, self.settings.of_first_call(), None)
+
+    def further_calls(self, body: Function) -> Measured[Sample]:
+        """Measure the body instead of its first call, which is part of its warm-up.
+
+        Without a warm-up, the first call is the first observation of the sample.
+        """
+        self._first_call = self.samples.pop()
+        if not self.settings.plan.warmup:
+            self._earlier = [self._first_call]
+        target = Target(body, body, self._new(""), None, (), None)
+        return self._run(target, self.settings.of_further_calls(), None)
+
+    def keep_first_call(self, advice: Advice) -> None:
+        """Keep the sample of the first call after all, with the reason."""
+        self.give_up()
+        if self._first_call is not None:
+            self.advice_on_body = advice
+            self.samples.append(self._first_call)
+
+    def _run(
+        self, target: Target, settings: ItemSettings, warmed: tuple[int, ...] | None
+    ) -> Measured[Sample]:
+        """Measure a target in a closed loop."""
+        judge_of = partial(self._judge, target.name, settings)
+        with self._noting_end(target.name):
+            measured = self._loop(settings.plan).run(target, judge_of, warmed)
+            if isinstance(measured, Sample):
+                return self._keep(measured)
+        return self._awaiting(target.name, measured)
+
     async def _awaiting(self, name: str, measuring: Callable[[], Awaitable[SampleT]]) -> SampleT:
         with self._noting_end(name):
             if self._awaited is not None:
@@ -856,12 +891,15 @@ class Sampler:
     @property
     def _plan(self) -> Plan:
         """The plan for the next sample, within the time that is left to the test."""
-        left = self.time_left
-        return self.settings.plan.within(left.of_sample_ns, left.load_until_ns)
+        return self._within_time(self.settings.plan)
 
-    def _loop(self) -> ClosedLoop:
+    def _within_time(self, plan: Plan) -> Plan:
+        left = self.time_left
+        return plan.within(left.of_sample_ns, left.load_until_ns)
+
+    def _loop(self, plan: Plan) -> ClosedLoop:
         return ClosedLoop(
-            self._plan,
+            self._within_time(plan),
             self.clock,
             self.watcher,
             self.shared_time,
@@ -885,7 +923,7 @@ class Sampler:
         self._forget_body()
 
     def give_up(self) -> None:
-        """Measure the body no more: it has failed, which is reported elsewhere."""
+        """Measure the body no more: it has failed, or cannot be called again."""
         self.called = True
         self._forget_body()
 
@@ -927,18 +965,23 @@ class Sampler:
         """The sample of this name of an earlier attempt; None if there is none."""
         return next((sample for sample in self._earlier if sample.name == name), None)
 
-    def _judge(self, name: str) -> SequentialJudge | None:
-        return self._judge_of(name, self.settings.plan.max_samples, DELETION_WINDOW_NS)
+    def _judge(self, name: str, settings: ItemSettings) -> SequentialJudge | None:
+        return self._judge_by(settings, name, settings.plan.max_samples, DELETION_WINDOW_NS)
 
     def _judge_of(self, name: str, maximum: int, window_ns: int) -> SequentialJudge | None:
         """Make a judge for the next sample, of up to `maximum` observations."""
+        return self._judge_by(self.settings, name, maximum, window_ns)
+
+    def _judge_by(
+        self, settings: ItemSettings, name: str, maximum: int, window_ns: int
+    ) -> SequentialJudge | None:
         sample = self._earlier_of(name)
         if sample is None:
-            return self.settings.judge(len(self.samples), maximum, window_ns)
+            return settings.judge(len(self.samples), maximum, window_ns)
         elapsed_ns = sample.measurement.elapsed_ns
         bursts = sample.bursts if isinstance(sample, LoadSample) else ()
         earlier = Earlier(sample.observations, sample.failed, elapsed_ns, bursts)
-        return self.settings.judge(len(self.samples), maximum, window_ns, earlier)
+        return settings.judge(len(self.samples), maximum, window_ns, earlier)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

@@ -66,6 +66,8 @@ class Settings:
     """Factor for latency limits."""
     default: Terms | None = None
     """Budget of tests without their own."""
+    repeat: bool = False
+    """Whether tests with the default budget are called again and again."""
     exclusive: Exclusive = Exclusive.AUTO
     again: bool = True
     """Whether gates are measured again that the machine kept from a verdict."""
@@ -120,6 +122,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
         strict=_read(values["strict"], parse_switch, False),
         scale=_read(values["scale"], parse_scale, Fraction(1)),
         default=_read(values["default"], _default_terms, None),
+        repeat=_read(values["repeat"], parse_switch, False),
         exclusive=_read(values["exclusive"], _exclusive, Exclusive.AUTO),
         again=_read(values["again"], parse_switch, True),
         junit=_read(values["junit"], parse_switch, True),

@@ -149,6 +149,22 @@ def _tracer(f: Figures) -> str:
     )
 
 
+def _called_once(_: Figures) -> str:
+    return (
+        "called once, as each test with the budget of --latency-default: percentiles need more "
+        "calls, by --latency-repeat, a marker, or a pattern in the budget file; or merge the "
+        "artifacts of several runs"
+    )
+
+
+def _not_repeatable(f: Figures) -> str:
+    return (
+        f"call {f['call']} of the test body failed ({f['failure']}) although the first passed: it "
+        "cannot be repeated with its fixtures set up once, so only the first call counts, for max; "
+        "measure only the request, sample(function, …)"
+    )
+
+
 def _first_call(f: Figures) -> str:
     figures = (
         f"the first call took {format_duration(f['first_ns'])}, the median "
@@ -411,6 +427,8 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "takes-long": _takes_long,
     "tracer": _tracer,
     "first-call": _first_call,
+    "called-once": _called_once,
+    "not-repeatable": _not_repeatable,
     "unfinished-answer": _unfinished_answer,
     "failed-answer": _failed_answer,
     "clock": lambda _: "the clock is coarser than 1 µs: short latencies are rounded",

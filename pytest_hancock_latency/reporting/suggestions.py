@@ -117,6 +117,9 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
             f"# the machine was {suggestion.slowness:.1f} times slower than at its best: measure "
             "again when it is quiet, or limits of all observations may be that much too wide"
         )
+    if why := _why_one_call(record):
+        yield f"# {why}"
+        return
     for percentile, observations in suggestion.unknown:
         bursts = " bursts" if record.is_of_bursts else ""
         yield (
@@ -128,6 +131,19 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
             f"# {failed} of {record.n + failed} requests failed: set errors= to the share that may "
             "fail"
         )
+
+
+def _why_one_call(record: Record) -> str | None:
+    """Return why the body of a test was called once; None if it was not."""
+    kinds = {advice.kind for advice in record.measurement.advice}
+    if "not-repeatable" in kinds:
+        return (
+            "the test cannot be repeated with its fixtures set up once: measure only the request, "
+            "sample(function, ...)"
+        )
+    if "called-once" in kinds:
+        return "called once: measure with --latency-repeat, or merge the artifacts of several runs"
+    return None
 
 
 def _toml_text(text: str) -> str:

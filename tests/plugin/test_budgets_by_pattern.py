@@ -173,7 +173,7 @@ def test_setup_does_not_count(slow_setup): pass
 
 def test_workers_give_the_default_budget_too(suite: Suite) -> None:
     suite.write(SOURCE)
-    result = suite.run("--latency-default=p50=300", "-n", "2")
+    result = suite.run("--latency-default=p50=300", "--latency-repeat", "-n", "2")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines("4 within*")
 
@@ -274,7 +274,8 @@ def test_what_cannot_be_extended_is_named(
 
 def test_what_suggest_writes_is_enough_to_gate_unmarked_tests(suite: Suite) -> None:
     suite.write(SOURCE)
-    suite.run("--latency=report", "--latency-default=p50=10s", "--latency-artifacts=out")
+    of_all = ("--latency-default=p50=10s", "--latency-repeat")
+    suite.run("--latency=report", *of_all, "--latency-artifacts=out")
     suggested = suite.command("suggest", "out/performance-latency.json", "--margin=99%")
     (suite.path / "latency.toml").write_text(suggested, encoding="utf-8")
     result = suite.run("--latency-budgets=latency.toml", "--latency-scale=20")

@@ -128,6 +128,16 @@ SENTENCES = {
         "with sample.rounds(setup=); if it only connected or compiled something, warm up first, "
         "for example with warmup=5"
     ),
+    Advice.of("called-once"): (
+        "called once, as each test with the budget of --latency-default: percentiles need more "
+        "calls, by --latency-repeat, a marker, or a pattern in the budget file; or merge the "
+        "artifacts of several runs"
+    ),
+    Advice.of("not-repeatable", call=2, failure="KeyError"): (
+        "call 2 of the test body failed (KeyError) although the first passed: it cannot be "
+        "repeated with its fixtures set up once, so only the first call counts, for max; measure "
+        "only the request, sample(function, …)"
+    ),
     Advice.of("unfinished-answer", answer="a Future", state="running", finish="Future.result"): (
         "the call returned a Future that was not finished, which is not part of the latencies: to "
         "include it, give finish=Future.result"
