@@ -116,6 +116,10 @@ class Sampler:
         names = ", ".join(repr(sample.name) for sample in self.samples) or "nothing yet"
         return f"<sample of {self.settings.test}: {names}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the same to IPython and Hypothesis, which would show all fields of a dataclass."""
+        printer.text(repr(self))
+
     @overload
     def __call__(
         self,

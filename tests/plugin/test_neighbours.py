@@ -185,6 +185,36 @@ def test_coverage_is_noticed_and_never_fails_a_test_by_itself(
     result.stdout.fnmatch_lines("advice for test_it.py::test_covered: *was active*")
 
 
+GIVEN = """
+from hypothesis import HealthCheck, given, settings, strategies as st
+TEN = settings(max_examples=10, deadline=None, suppress_health_check=[*HealthCheck])
+
+@latency_budget(p95=20_000)
+@TEN
+@given(st.lists(st.integers()))
+def test_body(numbers): sorted(numbers)
+
+@latency_budget(p95=20_000)
+@TEN
+@given(st.lists(st.integers()))
+def test_sample(sample, numbers): sample(sorted, numbers)
+"""
+
+
+def test_a_body_with_generated_examples_is_one_request(suite: Suite) -> None:
+    suite.write(GIVEN)
+    result = suite.run("-p", "_hypothesis_pytestplugin")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *LatencyError: an unnamed sample was already measured in this test: give each "
+            "sample its own name=...",
+            "E *sample=<sample of test_it.py::test_sample: ''>,",
+            "test_it.py::test_body * within",
+        ]
+    )
+
+
 TRACED = """
 def work():
     for number in range(2000): number += 1
