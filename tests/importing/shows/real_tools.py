@@ -407,17 +407,47 @@ def locust(port: int, folder: Path, seconds: int) -> list[Path]:
         "    @task\n"
         "    def health(self): self.client.get('/health')\n"
     )
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless"),
-            *("--csv", "locust", "-u", str(USERS), "-t", f"{seconds}s"),
-            *("--host", f"http://127.0.0.1:{port}"),
-        ],
-        cwd=folder,
-        capture_output=True,
-        check=False,
-    )
+    run_locust(port, folder, seconds, "--csv", "locust", "-u", str(USERS))
     return sorted(folder.glob("locust_*.csv"))
+
+
+LISTENER = """
+import csv, time
+from locust import FastHttpUser, events, task
+
+COLUMNS = ("start_time", "method", "name", "response_time", "exception")
+rows = csv.writer(open("requests.csv", "w", newline=""))
+rows.writerow(COLUMNS)
+
+@events.request.add_listener
+def write(start_time, request_type, name, response_time, exception, **_):
+    rows.writerow((start_time, request_type, name, response_time, exception or ""))
+
+class User(FastHttpUser):
+    @task
+    def health(self): self.client.get("/health")
+    @task
+    def nowhere(self): self.client.get("/nowhere")
+"""
+
+
+def locust_log(port: int, folder: Path, seconds: int) -> Run:
+    """A log that a listener of Locust writes, read by the line in the documentation."""
+    (folder / "locustfile.py").write_text(LISTENER)
+    run_locust(port, folder, 2 * seconds, "-u", str(USERS), "-r", str(USERS))
+    run = of_csv(
+        folder / "requests.csv", "response_time", 1, "name", lambda row: not row["exception"]
+    )
+    options = ["--from", "csv", "--latency-column", "response_time", "--name-column", "method"]
+    options += ["--name-column", "name", "--time-column", "start_time"]
+    options += ["--ok", "exception is empty"]
+    return run._replace(tool="Locust", options=options)
+
+
+def run_locust(port: int, folder: Path, seconds: int, *options: str) -> None:
+    command = [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", *options]
+    command += ["-t", f"{seconds}s", "--host", f"http://127.0.0.1:{port}"]
+    subprocess.run(command, cwd=folder, capture_output=True, check=False)
 
 
 def wrk(port: int, folder: Path, seconds: int) -> list[Path]:
@@ -534,6 +564,7 @@ def main() -> int:
         "Apache": apache,
         "HAProxy": haproxy,
         "Caddy": caddy,
+        "Locust": locust_log,
     }
     wrong = []
     port = free_port()
