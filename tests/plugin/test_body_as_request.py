@@ -91,6 +91,7 @@ def _(index, sample): sample(index.index, "b")
 
 
 def test_a_step_of_a_scenario_may_measure(suite: Suite) -> None:
+    pytest.importorskip("pytest_bdd")
     (suite.path / "fast.feature").write_text(FEATURE)
     suite.write(STEPS)
     result = suite.run("-p", "pytest_bdd.plugin")
@@ -138,6 +139,7 @@ def test_a_body_with_a_failed_subtest_is_not_called_again(suite: Suite) -> None:
 
 
 def test_a_body_with_a_failed_soft_check_is_not_called_again(suite: Suite) -> None:
+    pytest.importorskip("pytest_check")
     suite.write(SOFT)
     result = suite.run("-p", "pytest_check.plugin")
     result.assert_outcomes(failed=1)
@@ -145,6 +147,7 @@ def test_a_body_with_a_failed_soft_check_is_not_called_again(suite: Suite) -> No
     result.stdout.no_fnmatch_line("*nothing was measured*")
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 has subtests")
 def test_subtests_that_pass_are_measured(suite: Suite) -> None:
     suite.write(SUBTESTS.replace("!= 1", "!= 9").replace("number, 1)", "number, 9)"))
     result = suite.run()
@@ -306,6 +309,7 @@ def test_other(): pass
 
 
 def test_tests_of_pytest_benchmark_get_no_default_budget(suite: Suite) -> None:
+    pytest.importorskip("pytest_benchmark")
     suite.write(BENCHMARKS)
     plugin = ("-p", "pytest_benchmark.plugin")
     result = suite.run(*plugin, "--latency-default=p95=100", "--latency-repeat")
