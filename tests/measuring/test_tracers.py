@@ -55,7 +55,7 @@ def test_the_bounds_of_coverage_and_of_a_profiler_in_c_are_known(
 def test_tools_that_monitor_are_known_by_their_names(
     traced: pytest.MonkeyPatch, name: str, factor: float
 ) -> None:
-    monitoring = SimpleNamespace(get_tool=[None, name, *[None] * 4].__getitem__)
+    monitoring = SimpleNamespace(get_tool=[*[None] * 5, name].__getitem__)
     traced.setattr(sys, "monitoring", monitoring, raising=False)
     assert tracers() == (Tracer(f"sys.monitoring ({name})", factor),)
 
