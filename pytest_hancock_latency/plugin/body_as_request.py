@@ -115,15 +115,18 @@ class _Calls:
         raises nothing: a subtest or a soft check would be reported for each call.
         """
         self._calls += 1
+        self._sampler.is_called_again = self._calls > 1
         try:
             yield
         except (Exception, *_OUTCOMES) as error:
             if self._calls == 1 or _ends_the_test(error):
                 raise
             raise _NotRepeatable(type(error).__name__) from error
+        finally:
+            self._sampler.is_called_again = False
         if self._sampler.is_requested:
             raise _NoRequest
-        if self._soft_failures() != self._failures:
+        if self._sampler.has_failed_softly or self._soft_failures() != self._failures:
             if self._calls > 1:
                 raise _NotRepeatable("a subtest or a soft check")
             self._sampler.give_up()

@@ -100,6 +100,10 @@ class Sampler:
     called: bool = False
     is_requested: bool = False
     """Whether the test uses the fixture; otherwise the whole test is the request."""
+    is_called_again: bool = False
+    """Whether a call of the body runs that is not the first."""
+    has_failed_softly: bool = False
+    """Whether such a call has failed without raising anything."""
     advice_on_body: Advice | None = None
     """Why the body of the test was called no more, if it is the request."""
     _earlier: list[Sample] = field(default_factory=list)

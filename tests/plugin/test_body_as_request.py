@@ -221,6 +221,37 @@ def test_a_body_that_cannot_be_called_again_is_listed_and_passes(
     result.stdout.fnmatch_lines(["test_it.py::test_leaving * not judged", NOT_REPEATABLE])
 
 
+AGAIN = """
+import unittest
+once = []
+
+@latency_budget(p95=100)
+def test_subtests(subtests):
+    once.append(0)
+    with subtests.test(calls=len(once)):
+        assert len(once) == 1
+
+class Case(unittest.TestCase):
+    once = []
+    @latency_budget(p95=100)
+    def test_case(self):
+        self.once.append(0)
+        with self.subTest(calls=len(self.once)):
+            self.assertEqual(len(self.once), 1)
+"""
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest 9 has subtests")
+def test_a_subtest_that_fails_in_a_later_call_is_listed_and_passes(suite: Suite) -> None:
+    suite.write(AGAIN)
+    result = suite.run()
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*SUBFAILED*")
+    result.stdout.fnmatch_lines(
+        "advice for all 2 samples: call 2 of the test body failed (a subtest or a soft check) *"
+    )
+
+
 def test_a_body_that_cannot_be_called_again_is_judged_by_its_maximum(suite: Suite) -> None:
     suite.write("@latency_budget(p95=100, max=20_000)" + LEAVING)
     suite.write("@latency_budget(p95=1, max=2)" + LEAVING + "    cpu.use(0.05)\n", "test_slow.py")
