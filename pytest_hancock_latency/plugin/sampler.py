@@ -812,6 +812,7 @@ class Sampler:
     def keep_first_call(self, advice: Advice) -> None:
         """Keep the sample of the first call after all, with the reason."""
         self.give_up()
+        self._leave_out(self.settings.name, "a test that cannot be repeated")
         if self._first_call is not None:
             self.advice_on_body = advice
             self.samples.append(self._first_call)

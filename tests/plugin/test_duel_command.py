@@ -12,7 +12,15 @@ from ..duel.conftest import git
 if sys.platform == "win32":  # no descriptors are handed down there
     pytest.skip("a duel needs POSIX", allow_module_level=True)
 
-TEST = "from measured_code import f\n\ndef test_f(sample):\n    sample(f)\n"
+TEST = """
+from measured_code import f
+from pytest_hancock_latency import latency_budget
+
+def test_f(sample): sample(f)
+
+@latency_budget(p95=9_000)
+def test_leaving(tmp_path): (tmp_path / "folder").mkdir()
+"""
 
 
 @pytest.fixture
@@ -45,7 +53,13 @@ def test_a_slower_head_sets_the_exit_code_of_pytest(
         "-p", "hancock_latency", "--latency-duel=HEAD~1", *option, "-q", "test_it.py"
     )
     assert exit_code == ran.ret
-    ran.stdout.fnmatch_lines(["1 sample compared: 1 slower"])
+    ran.stdout.fnmatch_lines(
+        [
+            "1 sample compared: 1 slower",
+            "not compared: test_it.py::test_leaving: a test that cannot be repeated: not measured "
+            "in turns",
+        ]
+    )
     ran.stderr.fnmatch_lines(["pass 1: 0 of 1 samples settled, *"])
 
 
