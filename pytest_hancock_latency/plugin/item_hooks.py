@@ -49,12 +49,12 @@ FINISHED = pytest.StashKey[list[Record]]()
 """Records of a test whose body has ended."""
 LATE = pytest.StashKey[list[Record]]()
 """Records of samples that its finalizers took."""
-CALLED_ONCE: Final = "called-once"
-"""The kind of advice about a test that is called once, as the default budget does."""
 IS_SECOND = pytest.StashKey[bool]()
+"""Whether a test runs again because the machine kept it from a verdict."""
 BEGIN = pytest.StashKey[int]()
 """When the setup of a test began, on the clock; unknown of the first that asks for the fixture."""
-"""Whether a test runs again because the machine kept it from a verdict."""
+CALLED_ONCE: Final = "called-once"
+"""The kind of advice about a test that is called once, as the default budget does."""
 
 
 class ItemHooks:
