@@ -137,6 +137,10 @@ class Record:
         measurement = self.measurement
         return replace(self, measurement=replace(measurement, advice=(advice, *measurement.advice)))
 
+    def has_advice(self, kind: str) -> bool:
+        """Whether there is advice of this kind."""
+        return any(advice.kind == kind for advice in self.measurement.advice)
+
     def without_verdict(self, why: str) -> Record:
         """Return the same measurements without a verdict."""
         return replace(self, verdict=None, not_judged=why)

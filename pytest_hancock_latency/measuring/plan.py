@@ -45,6 +45,8 @@ class Plan:
     """Whether to read the kernel's counters around each observation, if available."""
     probes: bool = False
     """Whether both probes run from the first call on, and not only once something is suspicious."""
+    foretells: bool = True
+    """Whether to say before measuring that no verdict is possible."""
     speed: SessionSpeed = field(default_factory=SessionSpeed)
     """The probes of the session, with which those of a sample are compared."""
     test: str = ""

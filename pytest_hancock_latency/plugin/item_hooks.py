@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from unittest import TestCase
 
 import pytest
@@ -36,7 +36,7 @@ from .kept_speed import SPEED, shown_speed
 from .kept_tests import TESTS, shown_tests
 from .live import Live
 from .options import is_worker
-from .report_hooks import GATE, RECORDS
+from .report_hooks import CALLED_ONCE, GATE, RECORDS
 from .sampler import SAMPLER, Sampler
 from .settings import Mode, Settings
 from .time_left import time_left_of
@@ -53,8 +53,6 @@ IS_SECOND = pytest.StashKey[bool]()
 """Whether a test runs again because the machine kept it from a verdict."""
 BEGIN = pytest.StashKey[int]()
 """When the setup of a test began, on the clock; unknown of the first that asks for the fixture."""
-CALLED_ONCE: Final = "called-once"
-"""The kind of advice about a test that is called once, as the default budget does."""
 
 
 class ItemHooks:
@@ -289,8 +287,7 @@ class ItemHooks:
     def _warn_if_inconclusive(self, item: pytest.Item) -> None:
         """Warn, because a passed test with an inconclusive budget should not look protected."""
         for record in item.stash[FINISHED]:
-            is_expected = any(advice.kind == CALLED_ONCE for advice in record.measurement.advice)
-            if why_inconclusive(record) == TOO_FEW and not is_expected:
+            if why_inconclusive(record) == TOO_FEW and not record.has_advice(CALLED_ONCE):
                 warn_inconclusive(f"{printable(record.title)}: {headline(record)}", item)
 
     def _fail_if_unmeasured(self, item: pytest.Item) -> None:

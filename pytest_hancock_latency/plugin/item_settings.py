@@ -53,7 +53,7 @@ class ItemSettings:
         """
         plan = replace(self.plan, warmup=0, samples=1, max_samples=1, probes=False)
         if self.is_of_one_call:
-            return replace(self, plan=plan)
+            return replace(self, plan=replace(plan, foretells=self.repeats))
         return replace(self, plan=plan, budget=self.budget.of_maximum() if self.budget else None)
 
     def of_further_calls(self) -> ItemSettings:

@@ -47,6 +47,9 @@ REMARKS: Final = "latency_remarks"
 """Key of a worker's output with remarks for the reader."""
 AGAIN: Final = "latency_again"
 """Key of a worker's output with the plain form of the records of tests that it ran again."""
+CALLED_ONCE: Final = "called-once"
+"""The kind of advice about a test that is called once, as the default budget does: one line for all
+of them is enough."""
 
 
 class ReportHooks:
@@ -158,7 +161,7 @@ class ReportHooks:
         for remark in (*self._facts.remarks(), *self.remarks):
             terminalreporter.write_line(remark, yellow=True)
         for record in records:
-            if record.outcome is Outcome.INCONCLUSIVE:
+            if record.outcome is Outcome.INCONCLUSIVE and not record.has_advice(CALLED_ONCE):
                 for line in explain(record):
                     terminalreporter.write_line(f"{printable(record.title)}: {line}", yellow=True)
         lines = [

@@ -130,7 +130,9 @@ class Measuring:
             judge.inputs = len(self._inputs)
         self._shared_time = loop.shared_time
         self._limit_ns = self._time_limit(judge, warmup)
-        self._early = advice_before(judge, loop.plan, self._limit_ns, warmup) if judge else None
+        self._early = None
+        if judge is not None and loop.plan.foretells:
+            self._early = advice_before(judge, loop.plan, self._limit_ns, warmup)
         self._stack = ExitStack()
         self._begin = self._elapsed = self._cpu_ns = 0
         self._is_extended = self._has_probed_for_reference = False
