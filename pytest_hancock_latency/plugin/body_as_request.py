@@ -109,10 +109,10 @@ class _Calls:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """End measuring when there is no request to measure, or the body cannot be repeated.
+        """End measuring if there is nothing to measure, or if the body cannot be called again.
 
-        There is none if the body asked for the fixture, or if its first call failed in a way that
-        raises nothing: a subtest or a soft check would be reported for each call.
+        There is nothing if the body asked for the fixture, or if its first call failed in a way
+        that raises nothing: a subtest or a soft check would be reported for each call.
         """
         self._calls += 1
         self._sampler.is_called_again = self._calls > 1

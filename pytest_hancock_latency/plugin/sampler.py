@@ -795,8 +795,7 @@ class Sampler:
 
     def first_call(self, body: Function) -> Measured[Sample]:
         """Measure the first call of the test's body by itself, which decides its outcome."""
-        target = Target(body, body, self._new(""), None, (), None)
-        return self._run(target, self.settings.of_first_call(), None)
+        return self._run(Target(body, body, self._new("")), self.settings.of_first_call())
 
     def further_calls(self, body: Function) -> Measured[Sample]:
         """Measure the body instead of its first call, which is part of its warm-up.
@@ -806,8 +805,7 @@ class Sampler:
         self._first_call = self.samples.pop()
         if not self.settings.plan.warmup:
             self._earlier = [self._first_call]
-        target = Target(body, body, self._new(""), None, (), None)
-        return self._run(target, self.settings.of_further_calls(), None)
+        return self._run(Target(body, body, self._new("")), self.settings.of_further_calls())
 
     def keep_first_call(self, advice: Advice) -> None:
         """Keep the sample of the first call after all, with the reason."""
@@ -818,7 +816,7 @@ class Sampler:
             self.samples.append(self._first_call)
 
     def _run(
-        self, target: Target, settings: ItemSettings, warmed: tuple[int, ...] | None
+        self, target: Target, settings: ItemSettings, warmed: tuple[int, ...] | None = None
     ) -> Measured[Sample]:
         """Measure a target in a closed loop."""
         judge_of = partial(self._judge, target.name, settings)
@@ -975,15 +973,16 @@ class Sampler:
         return next((sample for sample in self._earlier if sample.name == name), None)
 
     def _judge(self, name: str, settings: ItemSettings) -> SequentialJudge | None:
-        return self._judge_by(settings, name, settings.plan.max_samples, DELETION_WINDOW_NS)
+        return self._judge_of(name, settings.plan.max_samples, DELETION_WINDOW_NS, settings)
 
-    def _judge_of(self, name: str, maximum: int, window_ns: int) -> SequentialJudge | None:
-        """Make a judge for the next sample, of up to `maximum` observations."""
-        return self._judge_by(self.settings, name, maximum, window_ns)
-
-    def _judge_by(
-        self, settings: ItemSettings, name: str, maximum: int, window_ns: int
+    def _judge_of(
+        self, name: str, maximum: int, window_ns: int, settings: ItemSettings | None = None
     ) -> SequentialJudge | None:
+        """Make a judge for the next sample, of up to `maximum` observations.
+
+        settings: by default those of the test.
+        """
+        settings = settings or self.settings
         sample = self._earlier_of(name)
         if sample is None:
             return settings.judge(len(self.samples), maximum, window_ns)

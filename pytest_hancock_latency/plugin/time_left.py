@@ -16,7 +16,7 @@ _SHARE: Final = 0.4
 """Maximum share of the time left for one sample: measuring may exceed its time limit by a second,
 and the rest of the test needs time as well. Later samples get the same share of what is left."""
 _SHARE_OF_LOAD: Final = 0.8
-"""The same for a load whose duration is keywords: it is as long as its author wants it."""
+"""The same for a load whose duration is given: it is as long as its author wants it."""
 
 
 @dataclass(frozen=True, slots=True)

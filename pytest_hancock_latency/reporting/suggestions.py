@@ -135,13 +135,12 @@ def _reasons_of_one(suggestion: Suggestion) -> Iterator[str]:
 
 def _why_one_call(record: Record) -> str | None:
     """Return why the body of a test was called once; None if it was not."""
-    kinds = {advice.kind for advice in record.measurement.advice}
-    if "not-repeatable" in kinds:
+    if record.has_advice("not-repeatable"):
         return (
             "the test cannot be repeated with its fixtures set up once: measure only the request, "
             "sample(function, ...)"
         )
-    if "called-once" in kinds:
+    if record.has_advice("called-once"):
         return "called once: measure with --latency-repeat, or merge the artifacts of several runs"
     return None
 

@@ -374,18 +374,16 @@ def test_page(sample):
     ]
 
 
-def test_a_cache_that_answers_all_calls_but_the_first_gets_advice(suite: Suite) -> None:
-    suite.write(
-        """
+CACHED = """
 import functools
 @functools.cache
 def search():
     cpu.use(0.05)
-@latency_budget(p50=500)
-def test_search(sample):
-    sample(search)
 """
-    )
+
+
+def test_a_cache_that_answers_all_calls_but_the_first_gets_advice(suite: Suite) -> None:
+    suite.write(f"{CACHED}@latency_budget(p50=500)\ndef test_search(sample): sample(search)\n")
     suite.run().stdout.fnmatch_lines(
         [
             "advice for test_it.py::test_search: the first call took * ms, the median * ns: if "
@@ -400,11 +398,9 @@ def test_a_first_call_that_never_blocks_gets_advice_while_other_threads_compute(
     suite: Suite,
 ) -> None:
     suite.write(
-        """
-import functools, hashlib, threading
-@functools.cache
-def search():
-    cpu.use(0.05)
+        CACHED
+        + """
+import hashlib, threading
 @latency_budget(p50=500)
 def test_search(sample):
     hashing = ("sha256", b"", b"", 3_000_000)  # keeps no lock of the interpreter
