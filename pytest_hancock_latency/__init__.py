@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.quantile import nearest_rank
     from .core.record import Record
-    from .core.sample import LoadSample, OpenLoopSample, Sample
+    from .core.sample import GrowthSample, LoadSample, OpenLoopSample, Sample
     from .core.verdict import LimitVerdict, Outcome, Verdict
     from .errors import (
         BudgetError,
@@ -50,6 +50,7 @@ _HOMES = {
     "LimitVerdict": "core.verdict",
     "Outcome": "core.verdict",
     "Record": "core.record",
+    "GrowthSample": "core.sample",
     "LoadSample": "core.sample",
     "OpenLoopSample": "core.sample",
     "Sample": "core.sample",
@@ -68,6 +69,7 @@ _HOMES = {
 __all__ = [
     "BudgetError",
     "DurationError",
+    "GrowthSample",
     "InconclusiveWarning",
     "LatencyError",
     "LimitVerdict",

@@ -313,6 +313,8 @@ def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path
 
 
 def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
+    if record.is_of_growth:
+        return record
     names = (record.budget_name, record.name, record.test, record.test.rpartition("::")[2])
     for name in names:
         if name and name in budgets:

@@ -17,6 +17,7 @@ from .late_numpy import np
 from .quantile import COLUMNS, MAXIMUM, label
 from .sample import (
     FROM_PROMETHEUS,
+    GROWTH,
     REPEATED_BURSTS,
     LoadSample,
     Measurement,
@@ -111,6 +112,14 @@ class Record:
     def is_of_bursts(self) -> bool:
         """Whether the evidence is its bursts, which its histograms and counts do not contain."""
         return self.measurement.loop == REPEATED_BURSTS
+
+    @property
+    def is_of_growth(self) -> bool:
+        """Whether it is about growth: its latency is that of a size which other runs may not have.
+
+        Only its test can judge it, and its latency is not compared with that of other runs.
+        """
+        return self.measurement.loop == GROWTH
 
     @property
     def fails(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import BudgetError, QuantileError
@@ -22,6 +23,8 @@ from .sample import Measurement, Slow
 from .timeline import Timeline, plain_fields
 from .verdict import (
     FailureVerdict,
+    GrowthStep,
+    GrowthVerdict,
     LimitVerdict,
     Outcome,
     Pooled,
@@ -186,6 +189,7 @@ def _verdict_to_plain(verdict: Verdict) -> Plain:
         },
         "throughput": _throughput_to_plain(verdict.throughput),
         "rps": _rps_to_plain(verdict.rps),
+        "growth": _growth_to_plain(verdict.growth),
     }
 
 
@@ -214,7 +218,8 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         allowed = parse_share("allowed", failures["allowed"])
         rps = _rps_from_plain(plain.get("rps"))
         least_per_s = rps.least_per_s if rps else None
-        LatencyBudget(tuple(part.limit for part in limits), allowed, least_per_s=least_per_s)
+        if not plain.get("growth"):  # which has a bound of its own
+            LatencyBudget(tuple(part.limit for part in limits), allowed, least_per_s=least_per_s)
     except BudgetError as error:
         raise InvalidRecord("verdict", error) from None
     return Verdict(
@@ -227,6 +232,7 @@ def _verdict_from_plain(plain: Mapping[str, Any]) -> Verdict:
         least_time_ns=plain.get("least_time_ns", 0),
         throughput=_throughput_from_plain(plain.get("throughput")),
         rps=rps,
+        growth=_growth_from_plain(plain.get("growth")),
         method=plain["method"],
         version=plain["version"],
     )
@@ -278,6 +284,55 @@ def _rps_from_plain(plain: Mapping[str, Any] | None) -> RpsVerdict | None:
     if rps.short_strained > min(rps.short, rps.strained) or max(rps.short, rps.strained) > rps.n:
         raise InvalidRecord("verdict.rps", "its numbers of stretches contradict each other")
     return rps
+
+
+def _growth_to_plain(growth: GrowthVerdict | None) -> Plain | None:
+    if growth is None:
+        return None
+    return {
+        **plain_fields(growth),
+        "outcome": growth.outcome.value,
+        "reason": growth.reason.value,
+        "steps": [_step_to_plain(step) for step in growth.steps],
+        "curve": [{"size": size, "latency_ns": ns} for size, ns in growth.curve],
+    }
+
+
+def _step_to_plain(step: GrowthStep) -> Plain:
+    plain = plain_fields(step)
+    for end in ("least", "most"):  # JSON has no infinity
+        plain[end] = plain[end] if isfinite(plain[end]) else None
+    return plain
+
+
+def _growth_from_plain(plain: Mapping[str, Any] | None) -> GrowthVerdict | None:
+    if plain is None:
+        return None
+    curve = tuple((point["size"], point["latency_ns"]) for point in plain["curve"])
+    steps = tuple(_step_from_plain(step) for step in plain["steps"])
+    sizes = [size for size, _ in curve]
+    ends = [size for step in steps for size in (step.smaller, step.larger)]
+    if not sizes:
+        raise InvalidRecord("verdict.growth.curve", "it has no sizes")
+    if sizes != sorted(set(sizes)) or any(step.smaller >= step.larger for step in steps):
+        raise InvalidRecord("verdict.growth", "its sizes do not ascend")
+    if not set(ends) <= set(sizes):
+        raise InvalidRecord("verdict.growth", "its steps have sizes that its curve lacks")
+    return GrowthVerdict(
+        **{
+            **_known(GrowthVerdict, plain),
+            "outcome": Outcome(plain["outcome"]),
+            "reason": Reason(plain["reason"]),
+            "steps": steps,
+            "curve": curve,
+        }
+    )
+
+
+def _step_from_plain(plain: Mapping[str, Any]) -> GrowthStep:
+    least, most = plain["least"], plain["most"]
+    ends = {"least": -inf if least is None else least, "most": inf if most is None else most}
+    return GrowthStep(**{**_known(GrowthStep, plain), **ends})
 
 
 def _measurement_to_plain(measurement: Measurement) -> Plain:

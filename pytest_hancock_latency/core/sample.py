@@ -34,6 +34,9 @@ ONE_CALLER: Final = frozenset({"closed", "pairs"})
 """Loops in which one caller makes calls one after another."""
 FROM_PROMETHEUS: Final = "prometheus"
 """The "loop" of requests that Prometheus counted."""
+GROWTH: Final = "growth"
+"""The loop of a function that is called with inputs of several sizes in turns. The sample is of the
+largest, which is not the same in every run."""
 REPEATED_BURSTS: Final = "bursts"
 """The loop of a burst that was repeated: its requests depend on each other, its bursts do not."""
 UNDELAYED: Final = 0.9
@@ -474,6 +477,33 @@ class OpenLoopSample(LoadSample[Answer_co]):
 
     uncorrected: Sample[None] = field(kw_only=True)
     """The same requests, measured from when they were actually sent."""
+
+
+@dataclass(frozen=True, eq=False)
+class GrowthSample(Sample[Answer_co]):
+    """The `Sample` of a function with its largest input, and how latency grows up to there.
+
+    >>> def is_quadratic(sample: GrowthSample[object]) -> bool:
+    ...     return sample.growth is not None and sample.growth > 1.75
+    """
+
+    sizes: tuple[int, ...] = ()
+    """The sizes that were measured in turns, ascending."""
+    log_ratios: tuple[tuple[float, ...], ...] = ()
+    """For each size but the smallest: log( latency / latency of the size before it ) by turn."""
+
+    def without_answers(self: GrowthSample[Any]) -> GrowthSample[None]:
+        """Return the sample without its answer, which may be large."""
+        return replace(self, answer=None)
+
+    @property
+    def growth(self) -> float | None:
+        """The exponent of the size: 1 if twice the size takes twice as long, 2 if four times.
+
+        None if there were not enough sizes, or nothing was judged.
+        """
+        judged = self.verdict.growth if self.verdict else None
+        return judged.growth if judged else None
 
 
 def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:

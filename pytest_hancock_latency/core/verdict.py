@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fractions import Fraction
+from math import fsum, log
 from typing import Final
 
 from .budget import Limit
@@ -93,6 +94,9 @@ class Reason(StrEnum):
     """The run has too few observations, but its last runs together suffice."""
     LOAD = "load"
     """The users' wait times allow no more requests/s, however fast the responses are."""
+    SPAN = "span"
+    """Growth is above its bound, but over so small a range of sizes that caches could explain it.
+    """
 
 
 _OF_THE_MACHINE: Final = (Reason.MACHINE, Reason.STALL)
@@ -242,6 +246,68 @@ class RpsVerdict:
     or unlimited."""
 
 
+DECISIVE_STEPS: Final = 2
+"""Number of steps of growth that must agree, the last ones: at a single one, a hash table may have
+been made larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthStep:
+    """The growth of latency from one size of the input to the next, see `core.growth`."""
+
+    smaller: int
+    larger: int
+    pairs: int
+    """Pairs of turns in which both were measured."""
+    growth: float
+    """Average over the pairs: 1 where twice the size takes twice as long, 2 where four times."""
+    least: float
+    most: float
+    """The growth lies between these two at 95 % confidence; infinite with fewer than two pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthVerdict:
+    """The verdict on how latency grows with the size of the input.
+
+    >>> def growth_of_last_step(verdict: GrowthVerdict) -> float:
+    ...     return verdict.steps[-1].growth
+    """
+
+    at_most: str
+    """The class: ``n log n``."""
+    bound: float
+    """Growth up to which it belongs to the class."""
+    outcome: Outcome
+    reason: Reason
+    steps: tuple[GrowthStep, ...]
+    """The steps between the sizes that were measured in turns; the last two decide."""
+    curve: tuple[tuple[int, int], ...]
+    """Sizes in ascending order, each with its latency in ns."""
+    refused_size: int | None = None
+    """The next size, which was not measured because a call of it could have taken too long."""
+
+    @property
+    def anchor(self) -> tuple[int, int]:
+        """The smallest size that decides, and its latency in ns: allowed growth starts there."""
+        first = self.decisive[0].smaller if self.steps else self.curve[0][0]
+        return next(point for point in self.curve if point[0] == first)
+
+    @property
+    def decisive(self) -> tuple[GrowthStep, ...]:
+        """The last two steps, or fewer."""
+        return self.steps[-DECISIVE_STEPS:]
+
+    @property
+    def growth(self) -> float | None:
+        """The growth over the last two steps together; None if there is none."""
+        if not self.steps:
+            return None
+        log_sizes = [log(step.larger / step.smaller) for step in self.decisive]
+        weighted = [step.growth * size for step, size in zip(self.decisive, log_sizes, strict=True)]
+        return fsum(weighted) / fsum(log_sizes)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The verdict on a budget: exceeded if any part is, within if every part is.
@@ -260,13 +326,15 @@ class Verdict:
     """The minimum time that the sample must span for *within*."""
     rps: RpsVerdict | None = None
     """The verdict on minimum requests/s; None if the budget does not limit them."""
+    growth: GrowthVerdict | None = None
+    """The verdict on growth with the size of the input; None of other samples."""
     method: str = METHOD
     version: int = VERSION
 
     @property
     def outcome(self) -> Outcome:
         """The worst outcome of all parts."""
-        parts = (*self.limits, self.failures, self.rps, self.throughput)
+        parts = (*self.limits, self.failures, self.rps, self.throughput, self.growth)
         return worst(part.outcome for part in parts if part is not None)
 
     @property

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from ..core.budget import AUTO_TIME, LatencyBudget, Terms
-from ..core.evidence import share_of_sample
+from ..core.evidence import alpha_of_gate, share_of_sample
 from ..judging.sequential import Earlier, Policy, SequentialJudge
 from ..measuring.plan import Plan
 from ..measuring.tracers import slowness
@@ -67,6 +67,14 @@ class ItemSettings:
         if isinstance(plan.warmup, int):
             return replace(self, plan=replace(plan, warmup=plan.warmup - 1))
         return self
+
+    def alpha_of_growth(self, samples: int) -> float:
+        """Return the false-alarm probability of a sample of growth.
+
+        Args:
+            samples: number of samples that the test has already.
+        """
+        return alpha_of_gate(self.gates) * share_of_sample(samples)
 
     def judge(
         self, samples: int, maximum: int, window_ns: int, earlier: Earlier | None = None

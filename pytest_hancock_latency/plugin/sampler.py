@@ -13,7 +13,7 @@ import pytest
 from ..core.advice import Advice
 from ..core.budget import parse_share
 from ..core.duration import NS_PER_S, Duration
-from ..core.sample import LoadSample, OpenLoopSample, Sample
+from ..core.sample import GrowthSample, LoadSample, OpenLoopSample, Sample
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
 from ..measuring.answers import Look, finishing, require_finish
@@ -43,6 +43,7 @@ from ..measuring.request import (
 from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
 from ..measuring.shapes.coroutines import at_rate_awaiting, burst_awaiting
 from ..measuring.shapes.finished_load import SampleT, combined, judge_open_loop
+from ..measuring.shapes.growing import Growing, Scaling
 from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.repeated_bursts import Bursts, Repeat
 from ..measuring.shapes.threads import burst
@@ -584,6 +585,149 @@ class Sampler:
             return self._keep(judge_open_loop(finished, per_second, self._judge_of))
 
     @overload
+    def scaling(
+        self,
+        function: Callable[[InputT], Coroutine[Any, Any, AnswerT]],
+        /,
+        *,
+        make: Callable[[int], InputT],
+        at_most: str,
+        finish: Callable[[Any], Any],
+        sizes: Sequence[int] | None = ...,
+        name: str = ...,
+        check: Callable[[Any], object] | None = ...,
+    ) -> Coroutine[Any, Any, GrowthSample[Any]]: ...
+
+    @overload
+    def scaling(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[[InputT], AnswerT],
+        /,
+        *,
+        make: Callable[[int], InputT],
+        at_most: str,
+        finish: Callable[[Any], Awaitable[FinishedT]],
+        sizes: Sequence[int] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+    ) -> Coroutine[Any, Any, GrowthSample[FinishedT]]: ...
+
+    @overload
+    def scaling(
+        self,
+        function: Callable[[InputT], AnswerT],
+        /,
+        *,
+        make: Callable[[int], InputT],
+        at_most: str,
+        finish: Callable[[Any], FinishedT],
+        sizes: Sequence[int] | None = ...,
+        name: str = ...,
+        check: Callable[[FinishedT], object] | None = ...,
+    ) -> GrowthSample[FinishedT]: ...
+
+    @overload
+    def scaling(  # type: ignore[overload-overlap]  # coroutine functions come first
+        self,
+        function: Callable[[InputT], Coroutine[Any, Any, AnswerT]],
+        /,
+        *,
+        make: Callable[[int], InputT],
+        at_most: str,
+        sizes: Sequence[int] | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
+    ) -> Coroutine[Any, Any, GrowthSample[AnswerT]]: ...
+
+    @overload
+    def scaling(
+        self,
+        function: Callable[[InputT], AnswerT],
+        /,
+        *,
+        make: Callable[[int], InputT],
+        at_most: str,
+        sizes: Sequence[int] | None = ...,
+        name: str = ...,
+        check: Callable[[AnswerT], object] | None = ...,
+        finish: None = ...,
+    ) -> GrowthSample[AnswerT]: ...
+
+    def scaling(  # noqa: PLR0913 - each is a word of its own, by name only
+        self,
+        function: Function,
+        /,
+        *,
+        make: Callable[[int], Any],
+        at_most: str,
+        sizes: Sequence[int] | None = None,
+        name: str = "",
+        check: Check | None = None,
+        finish: Finish | None = None,
+    ) -> Measured[GrowthSample]:
+        """Measure how latency grows with the size of the input, and judge that by `at_most`.
+
+        `function(make(size))` is called with larger and larger inputs, until a call takes 20 ms or
+        half of the time limit is over. The sizes from a 64th of the largest on are then measured in
+        turns, until it is known whether latency grows faster than allowed. The test needs no
+        budget; of one that it has, only the time limit applies. The sample is that of the largest
+        size.
+
+        Args:
+            make: makes an input of a size; called once for each, and never timed. Every call with
+                this size gets the same input, so the function must not change it.
+            at_most: the growth that is allowed: ``"1"``, ``"log n"``, ``"n"``, ``"n log n"``,
+                ``"n^1.5"`` or ``"n^2"``. A logarithm more or less cannot be told apart from what
+                caches do, so ``"1"`` allows what ``"log n"`` does, and ``"n"`` what ``"n log n"``
+                does.
+            sizes: sizes to measure instead, at least three whole numbers that rise. A size is left
+                out if a call of it could take more than two seconds.
+            name: name of the sample, if a test has several.
+            check: checks each return value, as in `sample()`; a failed one fails the test.
+            finish: finishes each return value inside the timed window, as in `sample()`.
+
+        Raises:
+            LatencyError: there is no such growth class, the sizes are wrong, `make` is not a
+                function, or even a call with the largest input takes less than a microsecond.
+
+        ``sample.scaling(parse, make=lambda n: "a" * n, at_most="n log n")``, and for a coroutine
+        function ``await sample.scaling(…)``.
+        """
+        require_function(function, "sample.scaling")
+        require_finish(finish, "sample.scaling")
+        is_awaited = must_be_awaited(function, finish)
+        scaling = Scaling.of(
+            function,
+            make=make,
+            at_most=at_most,
+            sizes=sizes,
+            check=check,
+            finish=finish,
+            is_awaited=is_awaited,
+        )
+        name = self._new(name)
+        self._leave_out(name, "growth")
+        earlier = self._earlier_of(name)
+        growing = Growing(
+            scaling,
+            name,
+            self._plan,
+            self.clock,
+            self.shared_time,
+            self.settings.alpha_of_growth(len(self.samples)),
+            self.watcher,
+            earlier if isinstance(earlier, GrowthSample) else None,
+        )
+        is_once = self.settings.mode is Mode.OFF or self.duel_test is not None
+        if is_awaited:
+            return self._awaiting(
+                name, growing.once_awaiting if is_once else growing.measure_awaiting
+            )
+        with self._noting_end(name):
+            return self._keep(growing.once() if is_once else growing.measure())
+
+    @overload
     def options(
         self,
         *,
@@ -947,7 +1091,8 @@ class Sampler:
         self._earlier = earlier
 
     def _keep(self, sample: SampleT) -> SampleT:
-        if (earlier := self._earlier_of(sample.name)) is not None:
+        earlier = self._earlier_of(sample.name)
+        if earlier is not None and not isinstance(sample, GrowthSample):  # which has its ratios
             sample = combined(earlier, sample)
         sample = self._timed(sample)
         del self._started[sample.name]

@@ -33,6 +33,10 @@ def junit_properties(record: Record) -> Iterator[tuple[str, str]]:
         if rps := record.verdict.rps:
             yield f"{prefix}rps", f"{rps.per_s:.6f}"
             yield f"{prefix}limit_rps", f"{rps.least_per_s:.6f}"
+        if growth := record.verdict.growth:
+            if growth.growth is not None:
+                yield f"{prefix}growth", f"{growth.growth:.3f}"
+            yield f"{prefix}limit_growth", f"{growth.bound:g}"
     yield f"{prefix}evidence", headline(record)
 
 

@@ -10,7 +10,7 @@ distribution of 354 raw latencies (log scale), · = this high only because of th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil
+from math import ceil, log
 from typing import Final
 
 from ..core.budget import Limit
@@ -18,6 +18,7 @@ from ..core.duration import format_duration, format_exactly
 from ..core.histogram import highest, index_of
 from ..core.record import Record
 from ..core.sample import Slow
+from ..core.verdict import GrowthVerdict
 from .distribution import counts_between, edges_around
 from .wording import causes_text
 
@@ -26,10 +27,11 @@ _WIDTH: Final = 40
 
 
 def picture_lines(record: Record) -> list[str]:
-    """Render the distribution on a log scale with the limits, and the slowest observations."""
+    """Render the distribution or the growth on log scales, and the slowest observations."""
     if record.histogram is None or not record.histogram.n:
         return []
-    lines = list(_distribution(record))
+    growth = record.verdict.growth if record.verdict else None
+    lines = [*_growth(growth)] if growth else [*_distribution(record)]
     slowest = record.measurement.slowest
     return [*lines, "", *_slowest(slowest)] if slowest else lines
 
@@ -55,6 +57,29 @@ def _distribution(record: Record) -> Iterator[str]:
             yield f"{format_duration(low):>9}  {bar}  {count}"
         yield from _marks(limits, low + 1, high)
     yield from _marks(limits, edges[-1] + 1, None)
+
+
+def _growth(growth: GrowthVerdict) -> Iterator[str]:
+    """Yield a row for each size, which are about a factor apart: both axes are logarithmic."""
+    first_size, first_ns = growth.anchor
+    logs = [log(max(1, ns)) for _, ns in growth.curve]
+    allowed = [
+        log(max(1, first_ns)) + growth.bound * log(size / first_size) for size, _ in growth.curve
+    ]
+    low, high = min(logs) - log(2), max(*logs, *allowed)
+    scale = _WIDTH / (high - low)
+    yield (
+        f"latency by size (log scales), │ = growth that {growth.at_most} allows from size "
+        f"{first_size} on"
+    )
+    width = max(len(str(size)) for size, _ in growth.curve)
+    for (size, ns), at, limit in zip(growth.curve, logs, allowed, strict=True):
+        bar = "█" * max(1, round((at - low) * scale))
+        if size > first_size:
+            mark = max(1, round((limit - low) * scale))
+            bar = bar.ljust(mark)
+            bar = f"{bar[: mark - 1]}│{bar[mark:]}"
+        yield f"{size:>{width}}  {format_duration(ns):>9}  {bar.rstrip()}"
 
 
 def _marks(limits: Sequence[Limit], low: int, high: int | None) -> Iterator[str]:

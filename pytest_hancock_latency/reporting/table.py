@@ -99,6 +99,7 @@ def _limits(record: Record) -> str:
     if record.verdict is None:
         return NO_VALUE
     limits, errors, rps = record.verdict.limits, record.verdict.failures.allowed, record.verdict.rps
+    growth = record.verdict.growth
     labels = tuple(part.limit.label for part in limits)
     texts = [plain_ms(part.limit.limit_ns) for part in limits]
     parts = [f"{name} {text}" for name, text in zip(labels, texts, strict=True)]
@@ -108,11 +109,13 @@ def _limits(record: Record) -> str:
         parts.append(f"errors {format_percent(errors)} %")
     if rps:
         parts.append(f"≥ {rps.least_per_s:.12g}/s")
+    if growth:
+        parts.append(f"growth {growth.at_most}")
     return ", ".join(parts)
 
 
 def _verdict(record: Record) -> str:
-    """Return the outcome and what decided it: a limit, the errors or the requests/s.
+    """Return the outcome and what decided it: a limit, the errors, requests/s or growth.
 
     *within* has the route if it is not raw latency, which the other columns show.
     """
@@ -123,8 +126,9 @@ def _verdict(record: Record) -> str:
         return f"{record.outcome}{route_note(record)}"
     if verdict.decisive is not None:
         return f"{record.outcome} {verdict.decisive.limit.label}"
-    of_failures = verdict.failures.outcome is record.outcome
-    return f"{record.outcome} {'errors' if of_failures else 'requests/s'}"
+    if verdict.failures.outcome is record.outcome:
+        return f"{record.outcome} errors"
+    return f"{record.outcome} {'growth' if verdict.growth else 'requests/s'}"
 
 
 def route_note(record: Record) -> str:

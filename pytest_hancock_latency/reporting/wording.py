@@ -25,6 +25,7 @@ from ..core.record import Record
 from ..core.sample import Progress, Sample, Slow
 from ..core.verdict import (
     FailureVerdict,
+    GrowthVerdict,
     LimitVerdict,
     Outcome,
     Reason,
@@ -147,6 +148,8 @@ def explain(record: Record) -> list[str]:
             lines.append(about_throughput(verdict.throughput))
         if verdict.rps and verdict.rps.outcome is outcome:
             lines.append(about_rps(verdict.rps))
+        if verdict.growth and verdict.growth.outcome is outcome:
+            lines.append(about_growth(verdict.growth))
         if verdict.failures.outcome is outcome:
             lines.append(_about_failures(verdict.failures, record))
         parts = [part for part in reversed(verdict.limits) if part.outcome is outcome]
@@ -182,6 +185,8 @@ def _without_limit(record: Record, verdict: Verdict) -> str:
         return about_throughput(verdict.throughput)
     if verdict.rps and verdict.rps.outcome is verdict.outcome:
         return about_rps(verdict.rps)
+    if verdict.growth and verdict.growth.outcome is verdict.outcome:
+        return about_growth(verdict.growth)
     return _about_failures(verdict.failures, record)
 
 
@@ -212,6 +217,44 @@ def about_rps(rps: RpsVerdict) -> str:
     judged_for = format_duration(rps.n * rps.stretch_ns)
     counts = _short_stretches(rps, limit)
     return f"{head}: {average}/s on average over {judged_for}, {counts}{_remark_about_rps(rps)}"
+
+
+def about_growth(growth: GrowthVerdict) -> str:
+    """Return the evidence about growth in one sentence."""
+    head = f"{growth.outcome} growth"
+    allowed = f"{growth.at_most} allows n^{growth.bound:g}"
+    refused = (
+        f"; size {growth.refused_size} was not tried: a call could take too long"
+        if growth.refused_size
+        else ""
+    )
+    if growth.growth is None or growth.reason is Reason.FEW:
+        sizes = " and ".join(str(size) for size, _ in growth.curve[-2:])
+        return (
+            f"{head}: it takes three sizes, and within the limits of time and memory there are "
+            f"only {sizes}{refused}"
+        )
+    last = growth.curve[-len(growth.decisive) - 1 :]
+    latencies = ", ".join(f"{size} takes {format_duration(ns)}" for size, ns in last)
+    if growth.reason is not Reason.NEAR:
+        span = _span_words(growth) if growth.reason is Reason.SPAN else ""
+        return f"{head}: like n^{growth.growth:.2f}, {allowed}{span}; {latencies}{refused}"
+    between = " and ".join(
+        f"n^{step.growth:.2f} from {step.smaller} to {step.larger}" for step in growth.decisive
+    )
+    return f"{head}: like {between}, {allowed}: too near to tell; {latencies}{refused}"
+
+
+def _span_words(growth: GrowthVerdict) -> str:
+    """Return why growth above the bound is not exceeded."""
+    slow = [step for step in growth.steps if step.growth <= growth.bound]
+    if not slow:
+        return ", but sizes that differ by less than 64 times may only have outgrown a cache"
+    step = slow[-1]
+    return (
+        f", but only n^{step.growth:.2f} from {step.smaller} to {step.larger}: larger sizes may "
+        "only have outgrown a cache"
+    )
 
 
 def _remark_about_rps(rps: RpsVerdict) -> str:
@@ -272,7 +315,9 @@ def why_inconclusive(record: Record) -> str:
     if verdict is None or verdict.outcome is not Outcome.INCONCLUSIVE:
         return ""
     if verdict.decisive is None:
-        return "errors" if verdict.failures.outcome is Outcome.INCONCLUSIVE else "requests/s"
+        if verdict.failures.outcome is Outcome.INCONCLUSIVE:
+            return "errors"
+        return "growth" if verdict.growth else "requests/s"
     inconclusive = [part for part in verdict.limits if part.outcome is Outcome.INCONCLUSIVE]
     reasons = {part.reason for part in inconclusive}
     return next((words for reason, words in _WHY_INCONCLUSIVE.items() if reason in reasons), "")
@@ -454,6 +499,8 @@ def _counts_of_all_limits(verdict: Verdict) -> str:
     if verdict.rps:
         average, limit = _rate_against(verdict.rps.per_s, verdict.rps.least_per_s)
         counts.append(f"requests/s {average}, {_short_stretches(verdict.rps, limit)}")
+    if verdict.growth:
+        counts.append(about_growth(verdict.growth).partition(": ")[2])
     return ", ".join(counts)
 
 

@@ -74,6 +74,8 @@ def judged_change(
         compared: number of samples that share the chance of a false alarm.
     """
     histograms = _attributed(before, after)
+    if before.is_of_growth or after.is_of_growth:
+        return Change(0, 0, why_not="it is about growth, with sizes of its own in each run")
     if histograms is None:
         return Change(0, 0, why_not="one side has no histogram")
     old, new = histograms
@@ -104,7 +106,9 @@ def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
 
 
 def _attributed(before: Record, after: Record) -> tuple[Histogram, Histogram] | None:
-    """Return the two histograms to compare; None if either is missing or empty."""
+    """Return the two histograms to compare; None if either is missing, empty or about growth."""
+    if before.is_of_growth or after.is_of_growth:
+        return None
     old = before.attributed_histogram or before.histogram
     new = after.attributed_histogram or after.histogram
     return (old, new) if old and new and old.n and new.n else None

@@ -2,7 +2,8 @@
 
 Counts add up, so nothing is lost or counted twice; merged records are judged again, by their
 combined evidence. Only repeated bursts are not: counts of requests are no evidence about them, so
-the worst of their own verdicts stays.
+the worst of their own verdicts stays. So does the worst record of growth, since each run chooses
+sizes of its own.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def judged_anew(  # noqa: PLR0913, PLR0917 - what a verdict on histograms depend
     Raises:
         ArtifactError: the record has no histogram.
     """
+    if record.is_of_growth:
+        return record
     if record.is_of_bursts:
         return record if budget_of(record) == budget else record.without_verdict(_ONLY_ITS_TEST)
     verdict = judge_counts(
@@ -121,6 +124,8 @@ def by_title(records: Sequence[Record]) -> list[list[Record]]:
 def _merged(group: Sequence[Record], gates: int) -> Record:
     if len(group) == 1:
         return group[0]
+    if any(record.is_of_growth for record in group):
+        return min(group, key=lambda record: record.outcome.rank)
     judged = [record for record in group if record.verdict]
     budgets = {budget for record in judged if (budget := budget_of(record))}
     guided = {by_built_in_limits(record) for record in judged}

@@ -53,12 +53,15 @@ def suggest_for(
 ) -> list[Suggestion]:
     """Suggest limits for each sample of one or several runs, where data suffices.
 
+    Samples of growth have no limits.
+
     Args:
         machine: the speed of the undisturbed machine, to tell how disturbed the runs were.
 
     Raises:
         ArtifactError: a record has no bounds, or one of several has no histogram.
     """
+    records = [record for record in records if not record.is_of_growth]
     return [
         suggest(merged, margin, runs, machine)
         for merged, runs in zip(merge_unjudged(records), by_title(records), strict=True)

@@ -97,11 +97,13 @@ class Trend:
 
 
 def trend_of(artifacts: Sequence[Artifact], notes: Sequence[str] = ()) -> Trend:
-    """Return the trend of each sample; artifacts are in order of their start."""
+    """Return the trend of each sample, but for growth; artifacts are in order of their start."""
     points: dict[str, list[TrendPoint]] = {}
     labels: dict[str, str] = {}
     for run, artifact in enumerate(artifacts):
         for record in artifact.records:
+            if record.is_of_growth:
+                continue
             points.setdefault(record.title, []).append(_point(run, artifact.session, record))
             labels[record.title] = record.label
     return Trend(

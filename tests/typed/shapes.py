@@ -10,7 +10,15 @@ from collections.abc import Awaitable, Coroutine, Iterator
 from functools import partial
 from typing import Any, assert_type
 
-from pytest_hancock_latency import LoadSample, OpenLoopSample, Sample, Sampler, Warmup, measure
+from pytest_hancock_latency import (
+    GrowthSample,
+    LoadSample,
+    OpenLoopSample,
+    Sample,
+    Sampler,
+    Warmup,
+    measure,
+)
 
 
 def parse(text: str, *, base: int = 10) -> int:
@@ -97,6 +105,32 @@ async def closed_loop_mistakes_of_coroutines(sample: Sampler) -> None:
     sample(fetch, "/").answer  # error: attr-defined, reportAttributeAccessIssue
     await sample(parse, "1")  # error: misc, reportGeneralTypeIssues
     await sample(fetch, "/", check=is_long)  # error: misc, reportCallIssue
+
+
+# --- growth ---------------------------------------------------------------------------------------
+
+
+def growth(sample: Sampler) -> None:
+    growing = sample.scaling(parse, make=str, at_most="n", name="parse", check=bool)
+    assert_type(growing, GrowthSample[int])
+    assert_type(growing.answer, int)
+    assert_type(growing.growth, float | None)
+    assert_type(growing.sizes, tuple[int, ...])
+    given = sample.scaling(rows, make=int, at_most="n", sizes=[1, 2, 3], finish=list)
+    assert_type(given.answer, list[Any])
+    plain: Sample = growing
+    assert plain.n
+
+
+async def growth_of_coroutines(sample: Sampler) -> None:
+    assert_type(await sample.scaling(fetch, make=str, at_most="n"), GrowthSample[bytes])
+
+
+def growth_mistakes(sample: Sampler) -> None:
+    sample.scaling(parse, at_most="n")  # error: call-overload, reportCallIssue
+    sample.scaling(parse, make=str)  # error: call-overload, reportCallIssue
+    sample.scaling(parse, make=int, at_most="n")  # error: misc, reportCallIssue
+    sample.scaling(parse, make=str, at_most=1)  # error: call-overload, reportCallIssue
 
 
 # --- bursts ---------------------------------------------------------------------------------------

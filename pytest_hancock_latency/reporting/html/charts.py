@@ -12,6 +12,7 @@ from ...core.quantile import P50, P95, P99
 from ...core.record import Record
 from ...core.timeline import Timeline
 from ..distribution import counts_between, edges_around
+from ..wording import about_growth
 from .canvas import (
     BELOW_WORDS,
     BOTTOM,
@@ -29,10 +30,12 @@ from .canvas import (
     staircase,
 )
 from .markup import Element, element
-from .scales import LogScale, TailScale, latency_range
+from .scales import LogScale, SizeScale, TailScale, latency_range
 
 _BARS: Final = 48
 _POINTS: Final = 40
+_ROOM: Final = 12
+"""Space beside the first and the last size, for their labels."""
 _RAW: Final = ("raw", "raw latency: as measured")
 _CODE: Final = ("code", "attributed latency: time the code took")
 _BEFORE: Final = ("before", "baseline, raw")
@@ -59,6 +62,33 @@ def distribution(record: Record, baseline: Record | None = None) -> Picture | No
         marks.append(element("path", d=staircase(xs, heights, BOTTOM), class_=f"area {name}"))
     marks += limits_down(limits_of(record), scale)
     return Picture("Distribution", _in_words(record, histograms["raw"]), marks, _legend(histograms))
+
+
+def growth_curve(record: Record) -> Picture | None:
+    """Return latency by size on log scales, with the growth that is allowed; None of others."""
+    growth = record.verdict.growth if record.verdict else None
+    if growth is None or len(growth.curve) < 2:  # noqa: PLR2004 - a single point is no curve
+        return None
+    first_size, first_ns = growth.anchor
+    last_size = growth.curve[-1][0]
+    allowed_ns = round(first_ns * (last_size / first_size) ** growth.bound)
+    latencies = [max(1, ns) for _, ns in growth.curve]
+    scale = LogScale(*latency_range([*latencies, allowed_ns], ()), BOTTOM, TOP)
+    across = SizeScale(growth.curve[0][0], last_size, LEFT + _ROOM, RIGHT - _ROOM)
+    points = [(across.at(size), scale.at(max(1, ns))) for size, ns in growth.curve]
+    allowed = [
+        (across.at(first_size), scale.at(first_ns)),
+        (across.at(last_size), scale.at(allowed_ns)),
+    ]
+    marks: list[Element] = [
+        *left_axis(scale.ticks()),
+        *bottom_axis((across.at(size), f"{size}") for size, _ in growth.curve),
+        polyline(points, "line raw"),
+        *(element("circle", cx=x, cy=y, r=2.5, class_="point") for x, y in points),
+        polyline(allowed, "line allowed"),
+    ]
+    legend = [("raw", "latency by size"), ("allowed", f"growth that {growth.at_most} allows")]
+    return Picture("Growth", about_growth(growth), marks, legend)
 
 
 def tail(record: Record, baseline: Record | None = None) -> Picture | None:

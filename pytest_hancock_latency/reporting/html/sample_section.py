@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from ...core.duration import format_duration, format_exactly
 from ...core.record import Record
-from ...core.sample import REPEATED_BURSTS, Slow
+from ...core.sample import GROWTH, REPEATED_BURSTS, Slow
 from ...core.verdict import LimitVerdict
 from ..advice import advice_text
 from ..wording import causes_text, explain
 from .canvas import figure, limits_of
-from .charts import distribution, over_time, tail
+from .charts import distribution, growth_curve, over_time, tail
 from .markup import Child, Element, element
 from .overview import badge, small_print
 
@@ -19,6 +19,7 @@ _LOOPS = {
     "closed": "closed loop",
     "open": "open loop, measured from the intended starts",
     "burst": "burst",
+    GROWTH: "sizes in turns; the sample is of the largest",
     REPEATED_BURSTS: "repeated burst, without the time between the bursts",
 }
 
@@ -31,7 +32,13 @@ def sample_section(
     Args:
         is_open: whether it is expanded at first.
     """
-    pictures = (distribution(record, baseline), tail(record, baseline), over_time(record))
+    baseline = None if record.is_of_growth else baseline
+    pictures = (
+        growth_curve(record),
+        distribution(record, baseline),
+        tail(record, baseline),
+        over_time(record),
+    )
     figures = [figure(picture) for picture in pictures if picture]
     test = small_print(record.small_print)
     return element(

@@ -72,6 +72,21 @@ def _round_numbers(low: float, high: float, steps: tuple[int, ...]) -> list[int]
 
 
 @dataclass(frozen=True)
+class SizeScale:
+    """A log scale for sizes of an input."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, size: float) -> float:
+        """Return the position of a size."""
+        share = log10(size / self.low) / log10(self.high / self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True)
 class TailScale:
     """A scale for quantiles up to the largest of n observations; each nine has the same width."""
 
