@@ -71,10 +71,10 @@ _MOST_LOG: Final = 100.0
 """Logarithm of a ratio of latencies that no call will ever reach."""
 _NEARER: Final = (1, 2, 4, 8)
 """Divisors of the step to the next size, if that is refused."""
-_TURN_NS: Final = 15 * NS_PER_MS
+_TURN_NS: Final = 5 * NS_PER_MS
 """Time of a turn, within which shorter calls are repeated."""
 _MOST_CALLS: Final = 5
-_REFILL_NS: Final = 10 * NS_PER_MS
+_REFILL_NS: Final = 5 * NS_PER_MS
 """Latency from which it does not matter that another size has just filled the caches."""
 _MOST_TURNS: Final = 100
 _FEW_TURNS: Final = 5
