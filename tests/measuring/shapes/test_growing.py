@@ -272,6 +272,16 @@ def test_sizes_are_looked_for_in_half_of_the_time_limit() -> None:
     assert sample.sizes == (1, 2, 4, 8)
 
 
+def test_a_size_is_not_refused_because_the_machine_delayed_a_call() -> None:
+    delayed = iter([False] * 4 + [True])  # the third size, which is called once
+
+    def disturbed(size: int) -> float:
+        return 100 * size * (100 if next(delayed, False) else 1)
+
+    sample = Work(disturbed).scaling("n", sizes=[100, 200, 20_000, 400_000])
+    assert sample.sizes == (200, 20_000, 400_000)
+
+
 def test_inputs_take_a_bounded_amount_of_memory() -> None:
     work, used = Work(linear), [0]
 
