@@ -300,7 +300,7 @@ def _growth_to_plain(growth: GrowthVerdict | None) -> Plain | None:
 
 def _step_to_plain(step: GrowthStep) -> Plain:
     plain = plain_fields(step)
-    for end in ("least", "most"):  # JSON has no infinity
+    for end in ("low", "high"):  # JSON has no infinity
         plain[end] = plain[end] if isfinite(plain[end]) else None
     return plain
 
@@ -330,8 +330,8 @@ def _growth_from_plain(plain: Mapping[str, Any] | None) -> GrowthVerdict | None:
 
 
 def _step_from_plain(plain: Mapping[str, Any]) -> GrowthStep:
-    least, most = plain["least"], plain["most"]
-    ends = {"least": -inf if least is None else least, "most": inf if most is None else most}
+    low, high = plain["low"], plain["high"]
+    ends = {"low": -inf if low is None else low, "high": inf if high is None else high}
     return GrowthStep(**{**_known(GrowthStep, plain), **ends})
 
 

@@ -261,8 +261,8 @@ class GrowthStep:
     """Pairs of turns in which both were measured."""
     growth: float
     """Average over the pairs: 1 where twice the size takes twice as long, 2 where four times."""
-    least: float
-    most: float
+    low: float
+    high: float
     """The growth lies between these two at 95 % confidence; infinite with fewer than two pairs."""
 
 

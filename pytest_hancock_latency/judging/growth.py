@@ -89,12 +89,12 @@ def is_settled(steps: Sequence[Ratios], at_most: str, alpha: float) -> bool:
     if outcome is not Outcome.INCONCLUSIVE:
         return True
     bound = BOUNDS[at_most]
-    shown = [step.is_above(bound, alpha) for step in steps]
+    sides = [step.is_above(bound, alpha) for step in steps]
     if reason is Reason.SPAN:
         before = [*steps[:-DECISIVE_STEPS], *_together(steps[:-DECISIVE_STEPS])]
         is_short = not _spans_enough(steps)
         return is_short or any(part.is_above(bound, alpha) is False for part in before)
-    return len(shown) >= DECISIVE_STEPS and None not in shown[-DECISIVE_STEPS:]
+    return len(sides) >= DECISIVE_STEPS and None not in sides[-DECISIVE_STEPS:]
 
 
 def judge_growth(
@@ -129,10 +129,10 @@ def _outcome(steps: Sequence[Ratios], at_most: str, alpha: float) -> tuple[Outco
     last, before, bound = steps[-DECISIVE_STEPS:], steps[:-DECISIVE_STEPS], BOUNDS[at_most]
     if len(last) < DECISIVE_STEPS:
         return Outcome.INCONCLUSIVE, Reason.FEW
-    shown = {step.is_above(bound, alpha) for step in last}
-    if shown == {False}:
+    sides = {step.is_above(bound, alpha) for step in last}
+    if sides == {False}:
         return Outcome.WITHIN, Reason.SHOWN
-    if shown != {True}:
+    if sides != {True}:
         return Outcome.INCONCLUSIVE, Reason.NEAR
     if all(step.is_above(max(STEEP, bound), alpha) for step in last):
         return Outcome.EXCEEDED, Reason.SHOWN

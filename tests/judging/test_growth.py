@@ -96,7 +96,7 @@ def test_turns_end_where_more_of_them_change_nothing(
 def test_a_single_pair_of_turns_shows_nothing() -> None:
     assert step(9.0, turns=1).is_above(1.3, ALPHA) is None
     shown = step(9.0, turns=1).step()
-    assert (shown.least, shown.most) == (-inf, inf)
+    assert (shown.low, shown.high) == (-inf, inf)
 
 
 def test_below_is_shown_sooner_than_above() -> None:
@@ -113,8 +113,8 @@ def test_growth_is_the_exponent_whatever_the_ratio_of_the_sizes() -> None:
 
 def test_the_interval_contains_the_growth() -> None:
     shown = step(1.5).step()
-    assert shown.least < 1.5 < shown.most
-    assert shown.most - shown.least < 0.2
+    assert shown.low < 1.5 < shown.high
+    assert shown.high - shown.low < 0.2
     assert (shown.smaller, shown.larger, shown.pairs) == (100, 200, 20)
 
 

@@ -167,7 +167,7 @@ def test_it(sample):
     assert (growth["at_most"], growth["bound"], growth["reason"]) == ("n", 1.3, "shown")
     assert [point["size"] for point in growth["curve"]] == [16, 32, 64, 128, 256, 512, 1024]
     assert [step["larger"] for step in growth["steps"]] == [32, 64, 128, 256, 512, 1024]
-    assert all(step["least"] < step["growth"] < step["most"] for step in growth["steps"])
+    assert all(step["low"] < step["growth"] < step["high"] for step in growth["steps"])
     assert growth["refused_size"] is None
 
 

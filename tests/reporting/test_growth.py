@@ -185,9 +185,9 @@ def test_junit_has_growth_and_bound() -> None:
 
 
 def test_an_unknown_bound_is_null_in_json() -> None:
-    growth = replace(QUADRATIC, steps=(replace(step(1024, 2.0), pairs=1, least=-inf, most=inf),))
+    growth = replace(QUADRATIC, steps=(replace(step(1024, 2.0), pairs=1, low=-inf, high=inf),))
     plain = to_plain(record(growth))
-    assert [plain["verdict"]["growth"]["steps"][0][end] for end in ("least", "most")] == [None] * 2
+    assert [plain["verdict"]["growth"]["steps"][0][end] for end in ("low", "high")] == [None] * 2
     assert from_plain(plain).verdict == record(growth).verdict
 
 

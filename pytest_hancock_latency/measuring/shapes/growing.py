@@ -237,7 +237,7 @@ class Growing:
     """The sample of an earlier attempt of the test, whose sizes are measured again."""
     memory_in_use: Callable[[], int] = memory_in_use
     _look: Look = field(init=False)
-    _kept: list[Sized] = field(default_factory=list)
+    _inputs: list[Sized] = field(default_factory=list)
     _curve: dict[int, int] = field(default_factory=dict)
     _refused: int | None = None
     _ratios: tuple[Ratios, ...] = ()
@@ -315,7 +315,7 @@ class Growing:
             grown_bytes, last_bytes = used_bytes - last_bytes, used_bytes
             if used_bytes - before_bytes + 2 * grown_bytes > MOST_BYTES:
                 return
-            if self._kept and self.clock() >= until_ns:
+            if self._inputs and self.clock() >= until_ns:
                 return
             value = self.scaling.make(size)
             latency_ns = self._curve[size] = yield from self._time(value)
@@ -335,29 +335,29 @@ class Growing:
     def _time_last_again(self) -> Iterator[tuple[Taker, Request, int]]:
         """Time the last two sizes again: a busy machine may have delayed the larger one."""
         for at in (-2, -1):
-            sized = self._kept[at]
+            sized = self._inputs[at]
             latency_ns = min(sized.latency_ns, (yield from self._time(sized.value)))
-            self._kept[at] = replace(sized, latency_ns=latency_ns)
+            self._inputs[at] = replace(sized, latency_ns=latency_ns)
             self._curve[sized.size] = latency_ns
 
     def _keep(self, sized: Sized) -> None:
         """Keep a size, with those before it over which growth is judged."""
-        kept = [*self._kept, sized]
-        first = next(at for at, each in enumerate(kept) if SPAN * each.size >= sized.size)
+        inputs = [*self._inputs, sized]
+        first = next(at for at, smaller in enumerate(inputs) if SPAN * smaller.size >= sized.size)
         # One more, unless the range is exact: the smallest has to be small enough.
-        first -= kept[first].size * SPAN > sized.size
-        self._kept = kept[max(0, min(first, len(kept) - SIZES)) :]
+        first -= inputs[first].size * SPAN > sized.size
+        self._inputs = inputs[max(0, min(first, len(inputs) - SIZES)) :]
 
     @property
     def _has_enough_given(self) -> bool:
-        return bool(self.scaling.sizes) and len(self._kept) >= SIZES
+        return bool(self.scaling.sizes) and len(self._inputs) >= SIZES
 
     def _intended(self) -> Iterator[int]:
         """Yield the sizes to try next; each once more if a smaller one was taken instead."""
         given = self.earlier.sizes if self.earlier else self.scaling.sizes
         for size in given:
             yield size
-            while self._refused == size and len(self._kept) < SIZES:
+            while self._refused == size and len(self._inputs) < SIZES:
                 yield size
             if self._refused == size:
                 return
@@ -366,15 +366,15 @@ class Growing:
         size = 1
         while size <= LARGEST:
             yield size
-            if self._kept[-1].latency_ns >= LONG_NS:
+            if self._inputs[-1].latency_ns >= LONG_NS:
                 return
-            size = 2 * self._kept[-1].size
+            size = 2 * self._inputs[-1].size
 
     def _affordable(self, intended: int) -> int | None:
         """Return this size, or one nearer to the last if its calls may take too long; or None."""
-        if len(self._kept) < 2:  # noqa: PLR2004 - a forecast takes two
+        if len(self._inputs) < 2:  # noqa: PLR2004 - a forecast takes two
             return intended
-        *_, smaller, larger = self._kept
+        *_, smaller, larger = self._inputs
         longest_ns = LONGEST_GIVEN_NS if self.scaling.sizes else LONGEST_NS
         for divisor in _NEARER:
             size = larger.size + (intended - larger.size) // divisor
@@ -384,7 +384,7 @@ class Growing:
 
     def _require_time(self) -> None:
         """Raise LatencyError if even a call with the largest input takes too short a time."""
-        largest = self._kept[-1]
+        largest = self._inputs[-1]
         if largest.latency_ns >= LEAST_NS:
             return
         raise LatencyError(
@@ -395,19 +395,19 @@ class Growing:
 
     def _take_turns(self, end_ns: int) -> Iterator[tuple[Taker, Request, int]]:
         turns = TurnPlan(
-            most=_MOST_TURNS if len(self._kept) >= SIZES else _FEW_TURNS,
+            most=_MOST_TURNS if len(self._inputs) >= SIZES else _FEW_TURNS,
             longest_s=(end_ns - self.clock()) / NS_PER_S,
         )
         in_turns = InTurns(
-            [self._request(sized.value) for sized in self._kept],
-            [(sized.latency_ns,) for sized in self._kept],
+            [self._request(sized.value) for sized in self._inputs],
+            [(sized.latency_ns,) for sized in self._inputs],
             turns=turns,
             plan=self.plan,
             clock=self.clock,
             draw=Random(SEED),
             is_enough=self._is_settled,
-            turn_of_each=[_turn(sized.latency_ns) for sized in self._kept],
-            why_bare=why_bare(self.plan, (self._kept[-1].latency_ns,)),
+            turn_of_each=[_turn(sized.latency_ns) for sized in self._inputs],
+            why_bare=why_bare(self.plan, (self._inputs[-1].latency_ns,)),
         )
         with in_turns:
             yield from in_turns.steps()
@@ -420,7 +420,7 @@ class Growing:
                 below.size, above.size, (*self._earlier_values(at), *log_ratios(larger, smaller))
             )
             for at, ((below, smaller), (above, larger)) in enumerate(
-                pairwise(zip(self._kept, latencies, strict=True))
+                pairwise(zip(self._inputs, latencies, strict=True))
             )
         )
         self._show_progress(latencies[-1])
@@ -434,7 +434,7 @@ class Growing:
 
     @property
     def _sizes(self) -> tuple[int, ...]:
-        return tuple(sized.size for sized in self._kept)
+        return tuple(sized.size for sized in self._inputs)
 
     def _show_progress(self, latencies: Nanoseconds) -> None:
         now = self.clock()
