@@ -48,7 +48,7 @@ MACHINES: Final[dict[str, Callable[[], AbstractContextManager[None]]]] = {
 
 
 class Kind(NamedTuple):
-    """A function, how its inputs are made, and what it is said to grow like at most."""
+    """A function, how its inputs are made, and the growth that it is allowed."""
 
     function: Callable[[Any], object]
     make: Callable[[int], Any]

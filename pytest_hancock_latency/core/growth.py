@@ -32,7 +32,7 @@ def parse_class(at_most: object) -> str:
     """Read the name of a growth class: ``"n log n"``, also as ``O(n log n)`` or ``n*log(n)``.
 
     Raises:
-        LatencyError: there is no such class.
+        LatencyError: it does not name a growth class.
     """
     text = str(at_most).strip().lower()
     text = text.removeprefix("o(").removesuffix(")") if text.startswith("o(") else text
@@ -44,4 +44,4 @@ def parse_class(at_most: object) -> str:
         return names[plain]
     near = did_you_mean(str(at_most), BOUNDS)
     classes = ", ".join(f'"{name}"' for name in BOUNDS)
-    raise LatencyError(f"at_most={at_most!r} is no growth class{near}: write one of {classes}")
+    raise LatencyError(f"at_most={at_most!r} is not a growth class{near}: write one of {classes}")

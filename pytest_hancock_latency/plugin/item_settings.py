@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from ..core.budget import AUTO_TIME, LatencyBudget, Terms
-from ..core.evidence import alpha_of_gate, share_of_sample
+from ..core.evidence import share_of_sample
 from ..judging.sequential import Earlier, Policy, SequentialJudge
 from ..measuring.plan import Plan
 from ..measuring.tracers import slowness
@@ -74,7 +74,7 @@ class ItemSettings:
         Args:
             samples: number of samples that the test has already.
         """
-        return alpha_of_gate(self.gates) * share_of_sample(samples)
+        return Policy(gates=self.gates, share=share_of_sample(samples)).alpha_exceeded
 
     def judge(
         self, samples: int, maximum: int, window_ns: int, earlier: Earlier | None = None

@@ -688,7 +688,7 @@ class Sampler:
             finish: finishes each return value inside the timed window, as in `sample()`.
 
         Raises:
-            LatencyError: there is no such growth class, the sizes are wrong, `make` is not a
+            LatencyError: `at_most` is not a growth class, the sizes are wrong, `make` is not a
                 function, or even a call with the largest input takes less than a microsecond.
 
         ``sample.scaling(parse, make=lambda n: "a" * n, at_most="n log n")``, and for a coroutine

@@ -14,7 +14,14 @@ from ..core.record import Record
 from ..core.verdict import WORST_FIRST, LimitVerdict, Outcome, Route
 from .advice import advice_lines
 from .columns import NO_VALUE, Column, notes
-from .wording import explain, printable, scale_lines, scale_of, why_inconclusive
+from .wording import (
+    explain,
+    part_besides_limits,
+    printable,
+    scale_lines,
+    scale_of,
+    why_inconclusive,
+)
 
 PERCENTILES: Final = tuple(map(label, COLUMNS))
 HEADINGS: Final = ("sample", "n", *PERCENTILES, "limits (ms)", "verdict")
@@ -126,9 +133,7 @@ def _verdict(record: Record) -> str:
         return f"{record.outcome}{route_note(record)}"
     if verdict.decisive is not None:
         return f"{record.outcome} {verdict.decisive.limit.label}"
-    if verdict.failures.outcome is record.outcome:
-        return f"{record.outcome} errors"
-    return f"{record.outcome} {'growth' if verdict.growth else 'requests/s'}"
+    return f"{record.outcome} {part_besides_limits(verdict)}"
 
 
 def route_note(record: Record) -> str:

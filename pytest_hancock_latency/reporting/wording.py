@@ -34,6 +34,7 @@ from ..core.verdict import (
     ThroughputVerdict,
     Verdict,
 )
+from ..judging.growth import SPAN
 
 SIGNS: Final = {
     Outcome.WITHIN: "✓",
@@ -249,7 +250,7 @@ def _span_words(growth: GrowthVerdict) -> str:
     """Return why growth above the bound is not exceeded."""
     slow = [step for step in growth.steps if step.growth <= growth.bound]
     if not slow:
-        return ", but sizes that differ by less than 64 times may only have outgrown a cache"
+        return f", but sizes that differ by less than {SPAN} times may only have outgrown a cache"
     step = slow[-1]
     return (
         f", but only n^{step.growth:.2f} from {step.smaller} to {step.larger}: larger sizes may "
@@ -315,12 +316,17 @@ def why_inconclusive(record: Record) -> str:
     if verdict is None or verdict.outcome is not Outcome.INCONCLUSIVE:
         return ""
     if verdict.decisive is None:
-        if verdict.failures.outcome is Outcome.INCONCLUSIVE:
-            return "errors"
-        return "growth" if verdict.growth else "requests/s"
+        return part_besides_limits(verdict)
     inconclusive = [part for part in verdict.limits if part.outcome is Outcome.INCONCLUSIVE]
     reasons = {part.reason for part in inconclusive}
     return next((words for reason, words in _WHY_INCONCLUSIVE.items() if reason in reasons), "")
+
+
+def part_besides_limits(verdict: Verdict) -> str:
+    """Return the name of the part that decided a verdict which no limit decided."""
+    if verdict.failures.outcome is verdict.outcome:
+        return "errors"
+    return "growth" if verdict.growth else "requests/s"
 
 
 def explain_limit(part: LimitVerdict, record: Record) -> str:

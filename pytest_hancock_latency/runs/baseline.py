@@ -74,10 +74,11 @@ def judged_change(
         compared: number of samples that share the chance of a false alarm.
     """
     histograms = _attributed(before, after)
-    if before.is_of_growth or after.is_of_growth:
-        return Change(0, 0, why_not="it is about growth, with sizes of its own in each run")
     if histograms is None:
-        return Change(0, 0, why_not="one side has no histogram")
+        of_growth = "it is about growth, with sizes of its own in each run"
+        return Change(
+            0, 0, why_not=of_growth if _is_of_growth(before, after) else "one side has no histogram"
+        )
     old, new = histograms
     change = _of_medians(old, new)
     if min(old.n, new.n) < LEAST_OBSERVATIONS:
@@ -107,11 +108,15 @@ def _by_value(tagged: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
 
 def _attributed(before: Record, after: Record) -> tuple[Histogram, Histogram] | None:
     """Return the two histograms to compare; None if either is missing, empty or about growth."""
-    if before.is_of_growth or after.is_of_growth:
+    if _is_of_growth(before, after):
         return None
     old = before.attributed_histogram or before.histogram
     new = after.attributed_histogram or after.histogram
     return (old, new) if old and new and old.n and new.n else None
+
+
+def _is_of_growth(before: Record, after: Record) -> bool:
+    return before.is_of_growth or after.is_of_growth
 
 
 def _of_medians(old: Histogram, new: Histogram) -> Change:

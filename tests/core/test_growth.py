@@ -35,7 +35,7 @@ def test_an_unknown_class_is_named_with_all_that_there_are(text: object, near: s
     with pytest.raises(LatencyError) as raised:
         parse_class(text)
     assert str(raised.value) == (
-        f"at_most={text!r} is no growth class{near}: "
+        f"at_most={text!r} is not a growth class{near}: "
         'write one of "1", "log n", "n", "n log n", "n^1.5", "n^2"'
     )
 

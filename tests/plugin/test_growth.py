@@ -140,8 +140,8 @@ def test_it(sample):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*LatencyError: at_most='n^7' is no growth class (did you mean \"n^2\"?): write one of "
-            '"1", "log n", "n", "n log n", "n^1.5", "n^2"'
+            "*LatencyError: at_most='n^7' is not a growth class (did you mean \"n^2\"?): write "
+            'one of "1", "log n", "n", "n log n", "n^1.5", "n^2"'
         ]
     )
 

@@ -11,7 +11,8 @@ make(1) ── call ── make(2) ── call ── … ── the largest siz
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -34,9 +35,17 @@ from ...judging.limit_judge import failure_verdict
 from ..answers import Look, finishing, finishing_coroutine
 from ..clock import NEVER, Clock
 from ..diagnosis import slowest
-from ..memory import memory_in_use
+from ..own_modules import UNKNOWN, own_os, own_resource, read_file
 from ..plan import Plan, SharedTime
-from ..request import Check, Finish, Function, Request, is_coroutine_function, name_of
+from ..request import (
+    Check,
+    Finish,
+    Function,
+    Request,
+    called_with,
+    is_coroutine_function,
+    name_of,
+)
 from ..takers import why_bare
 from ..takers.bare import BareTaker, Taker
 from ..warming import OwnTime
@@ -134,10 +143,10 @@ class Scaling:
 
     def request(self, value: Any, name: str, look: Look) -> Request:
         """Return the call with an input."""
-        call = _Call(self.function, value)
+        call = called_with(self.function, (value,), {})
         if self.finish is not None:
             wrap = finishing_coroutine if self.is_awaited else finishing
-            return Request(wrap(call, self.finish), name, self.check, look)
+            call = wrap(call, self.finish)
         return Request(call, name, self.check, look)
 
     def look(self) -> Look:
@@ -150,17 +159,6 @@ class Scaling:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A function with its input."""
-
-    function: Function
-    value: Any
-
-    def __call__(self) -> Any:
-        return self.function(self.value)
-
-
 def _sizes(sizes: object) -> tuple[int, ...]:
     """Return sizes to measure.
 
@@ -169,27 +167,24 @@ def _sizes(sizes: object) -> tuple[int, ...]:
     """
     if sizes is None:
         return ()
-    problem = ""
-    values: list[Any] = []
-    try:
-        values = list(sizes)  # type: ignore[call-overload]  # anything may be given
-    except TypeError:
-        problem = "they are not a list"
-    if problem:
-        pass
-    elif not all(isinstance(size, int) and not isinstance(size, bool) for size in values):
-        problem = "they must be whole numbers"
-    elif any(size < 1 for size in values):
-        problem = "they must be at least 1"
-    elif any(larger <= smaller for smaller, larger in pairwise(values)):
-        problem = "they must rise"
-    elif len(values) < SIZES:
-        problem = f"growth takes at least {SIZES} of them"
+    values = tuple(sizes) if isinstance(sizes, Iterable) else ()
+    problem = _problem_of(values) if isinstance(sizes, Iterable) else "they are not a list"
     if problem:
         raise LatencyError(
             f"sample.scaling(sizes={sizes!r}): {problem}, as in sizes=[1000, 2000, 4000]"
         )
-    return tuple(values)
+    return values
+
+
+def _problem_of(sizes: Sequence[Any]) -> str:
+    """Return what is wrong with sizes; empty if nothing is."""
+    if not all(isinstance(size, int) and not isinstance(size, bool) for size in sizes):
+        return "they must be whole numbers"
+    if any(size < 1 for size in sizes):
+        return "they must be at least 1"
+    if any(larger <= smaller for smaller, larger in pairwise(sizes)):
+        return "they must rise"
+    return f"growth takes at least {SIZES} of them" if len(sizes) < SIZES else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +194,19 @@ class Sized:
     size: int
     value: Any
     latency_ns: int
+
+
+def memory_in_use() -> int:
+    """Return the resident memory in bytes; elsewhere than on Linux, the most that there was.
+
+    0 where neither is known.
+    """
+    try:
+        return int(read_file("/proc/self/statm").split()[1]) * own_os.sysconf("SC_PAGE_SIZE")
+    except UNKNOWN:
+        if own_resource is None:
+            return 0
+        return int(own_resource.getrusage(own_resource.RUSAGE_SELF).ru_maxrss)
 
 
 def forecast_ns(smaller: Sized, larger: Sized, size: int) -> float:
@@ -447,13 +455,10 @@ class Growing:
 
     def _sample(self) -> GrowthSample:
         largest = self._measured[-1]
-        failures: dict[str, int] = {}
-        for measured in self._measured:
-            for kind, count in measured.taker.failures.items():
-                failures[kind] = failures.get(kind, 0) + count
+        failures = sum((part.taker.failures for part in self._measured), Counter[str]())
         latencies = [_median(measured.observations) for measured in self._measured]
         curve = {**self._curve, **dict(zip(self._sizes, latencies, strict=True))}
-        observations, failed = largest.observations, sum(failures.values())
+        observations, failed = largest.observations, failures.total()
         growth = judge_growth(
             self._ratios,
             self.scaling.at_most,
@@ -473,10 +478,10 @@ class Growing:
             elapsed_ns=largest.elapsed_ns,
             growth=growth,
         )
-        sample = GrowthSample(
+        return GrowthSample(
             name=self.name,
             observations=observations.without_circumstances(),
-            failures=failures,
+            failures=dict(failures),
             verdict=verdict,
             measurement=Measurement(
                 loop=GROWTH,
@@ -490,8 +495,8 @@ class Growing:
             ),
             sizes=self._sizes,
             log_ratios=tuple(tuple(ratios.values) for ratios in self._ratios),
+            answer=largest.taker.answer,
         )
-        return replace(sample, answer=largest.taker.answer)
 
     def _sample_of_one_call(self, taker: BareTaker) -> GrowthSample:
         observations = taker.observations()

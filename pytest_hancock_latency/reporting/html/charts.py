@@ -30,7 +30,7 @@ from .canvas import (
     staircase,
 )
 from .markup import Element, element
-from .scales import LogScale, SizeScale, TailScale, latency_range
+from .scales import LogScale, TailScale, latency_range
 
 _BARS: Final = 48
 _POINTS: Final = 40
@@ -67,14 +67,14 @@ def distribution(record: Record, baseline: Record | None = None) -> Picture | No
 def growth_curve(record: Record) -> Picture | None:
     """Return latency by size on log scales, with the growth that is allowed; None of others."""
     growth = record.verdict.growth if record.verdict else None
-    if growth is None or len(growth.curve) < 2:  # noqa: PLR2004 - a single point is no curve
+    if growth is None or len(growth.curve) < 2:  # noqa: PLR2004 - a curve takes two points
         return None
     first_size, first_ns = growth.anchor
     last_size = growth.curve[-1][0]
     allowed_ns = round(first_ns * (last_size / first_size) ** growth.bound)
     latencies = [max(1, ns) for _, ns in growth.curve]
     scale = LogScale(*latency_range([*latencies, allowed_ns], ()), BOTTOM, TOP)
-    across = SizeScale(growth.curve[0][0], last_size, LEFT + _ROOM, RIGHT - _ROOM)
+    across = LogScale(growth.curve[0][0], last_size, LEFT + _ROOM, RIGHT - _ROOM)
     points = [(across.at(size), scale.at(max(1, ns))) for size, ns in growth.curve]
     allowed = [
         (across.at(first_size), scale.at(first_ns)),

@@ -21,7 +21,7 @@ _ROOM: Final = 1.06
 
 @dataclass(frozen=True)
 class LogScale:
-    """A log scale for latencies from ``low`` to ``high`` in ns."""
+    """A log scale from ``low`` to ``high``: for latencies in ns, or sizes of an input."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class LogScale:
     end: float
 
     def at(self, ns: float) -> float:
-        """Return the position of a latency; values outside are clamped."""
+        """Return the position of a value; values outside are clamped."""
         if ns <= self.low:
             return self.start
         if ns >= self.high:
@@ -69,21 +69,6 @@ def latency_range(latencies_ns: Iterable[int], limits_ns: Iterable[int]) -> tupl
 def _round_numbers(low: float, high: float, steps: tuple[int, ...]) -> list[int]:
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)
     return [step * 10**decade for decade in decades if decade >= 0 for step in steps]
-
-
-@dataclass(frozen=True)
-class SizeScale:
-    """A log scale for sizes of an input."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, size: float) -> float:
-        """Return the position of a size."""
-        share = log10(size / self.low) / log10(self.high / self.low)
-        return round(self.start + share * (self.end - self.start), 1)
 
 
 @dataclass(frozen=True)

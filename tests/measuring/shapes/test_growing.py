@@ -6,6 +6,7 @@ On a manual clock that the function advances, so that latencies are what they sh
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
@@ -16,9 +17,9 @@ import pytest
 from pytest_hancock_latency import GrowthSample, LatencyError, ManualClock, Sampler
 from pytest_hancock_latency.core.record import TestRun, record_of
 from pytest_hancock_latency.core.record_json import from_plain, to_plain
-from pytest_hancock_latency.core.sample import Progress
 from pytest_hancock_latency.core.verdict import Outcome, Reason
 from pytest_hancock_latency.measuring.plan import Plan, SharedTime
+from pytest_hancock_latency.measuring.shapes import growing
 from pytest_hancock_latency.measuring.shapes.growing import (
     LARGEST,
     LONG_NS,
@@ -29,30 +30,17 @@ from pytest_hancock_latency.measuring.shapes.growing import (
     Scaling,
     Sized,
     forecast_ns,
+    memory_in_use,
 )
 from pytest_hancock_latency.plugin.item_settings import RUN_ONCE, ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
+from tests.measuring.shapes.listening import Duel, Watcher
 
 MS = 1_000_000
 S = 1_000 * MS
+MEGABYTE = 1_000_000
 BARE = Plan(attribution=False)
 Latency = Callable[[int], float]
-
-
-class Watcher:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.shown: list[Progress] = []
-        self.ended = 0
-
-    def warn(self, advice: object) -> None: ...
-
-    def show(self, progress: Progress) -> None:
-        self.shown.append(progress)
-
-    def done(self) -> None:
-        self.ended += 1
 
 
 class Work:
@@ -292,12 +280,34 @@ def test_inputs_take_a_bounded_amount_of_memory() -> None:
     scaling = Scaling.of(
         work, make=make, at_most="n", sizes=None, check=None, finish=None, is_awaited=False
     )
-    growing = Growing(
+    measuring = Growing(
         scaling, "name", BARE, work.clock, SharedTime(), 0.01, memory_in_use=lambda: used[0]
     )
-    sample = growing.measure()
+    sample = measuring.measure()
     assert used[0] <= MOST_BYTES
     assert sample.sizes[-1] == 2**17
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is the most that there ever was")
+def test_it_grows_with_what_is_kept_and_shrinks_with_what_is_not() -> None:
+    before = memory_in_use()
+    kept = bytearray(b"x") * (64 * MEGABYTE)
+    with_it = memory_in_use()
+    del kept
+    assert 60 * MEGABYTE < with_it - before < 100 * MEGABYTE
+    assert memory_in_use() < with_it - 30 * MEGABYTE
+
+
+def test_where_the_kernel_does_not_tell_it_is_the_most_or_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(path: object) -> bytes:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(growing, "read_file", missing)
+    assert memory_in_use() > 0
+    monkeypatch.setattr(growing, "own_resource", None)
+    assert memory_in_use() == 0
 
 
 def test_latency_is_forecast_as_if_it_were_exponential() -> None:
@@ -436,18 +446,6 @@ def test_switched_off_a_coroutine_function_is_called_once() -> None:
     assert (work.sizes, sample.answer) == ([1], 1)
 
 
-class Duel:
-    """A duel, which leaves out what cannot take turns with the other side."""
-
-    def __init__(self) -> None:
-        self.left_out: list[tuple[str, str]] = []
-
-    def wait_for_other_side(self, name: str, warmup_ns: object) -> None: ...
-
-    def leave_out(self, name: str, shape: str) -> None:
-        self.left_out.append((name, shape))
-
-
 def test_a_duel_calls_the_function_once_and_leaves_growth_out() -> None:
     work = Work(quadratic)
     sampler = work.sampler()
@@ -498,7 +496,7 @@ def test_sizes_must_be_three_numbers_that_rise(sizes: object, problem: str) -> N
 
 def test_an_unknown_class_is_refused_before_anything_is_called() -> None:
     work = Work(linear)
-    with pytest.raises(LatencyError, match="at_most='n!' is no growth class"):
+    with pytest.raises(LatencyError, match="at_most='n!' is not a growth class"):
         work.scaling("n!")
     assert work.made == []
 

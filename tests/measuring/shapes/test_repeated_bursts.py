@@ -17,33 +17,16 @@ from pytest_hancock_latency import LatencyError, LoadSample, ManualClock, Sample
 from pytest_hancock_latency.core.advice import Advice
 from pytest_hancock_latency.core.budget import parse_terms
 from pytest_hancock_latency.core.record import TestRun, record_of
-from pytest_hancock_latency.core.sample import Burst, Progress
+from pytest_hancock_latency.core.sample import Burst
 from pytest_hancock_latency.core.verdict import Outcome
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.plugin.item_settings import ItemSettings
 from pytest_hancock_latency.plugin.settings import Mode
+from tests.measuring.shapes.listening import Duel, Watcher
 
 MS = 1_000_000
 S = 1_000 * MS
 BARE = Plan(samples=1, attribution=False)
-
-
-class Watcher:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.warned: list[Advice] = []
-        self.shown: list[Progress] = []
-        self.ended = 0
-
-    def warn(self, advice: Advice) -> None:
-        self.warned.append(advice)
-
-    def show(self, progress: Progress) -> None:
-        self.shown.append(progress)
-
-    def done(self) -> None:
-        self.ended += 1
 
 
 class Service:
@@ -442,18 +425,6 @@ def test_an_iterable_of_calls_is_repeated_in_order() -> None:
     calls = [partial(int, n) for n in range(3)]
     sample = service.sampler().burst(calls, concurrency=1, repeat=2)
     assert sample.answers == (0, 1, 2, 0, 1, 2)
-
-
-class Duel:
-    """A duel, in which bursts are not measured."""
-
-    def __init__(self) -> None:
-        self.left_out: list[tuple[str, str]] = []
-
-    def wait_for_other_side(self, name: str, warmup_ns: object) -> None: ...
-
-    def leave_out(self, name: str, shape: str) -> None:
-        self.left_out.append((name, shape))
 
 
 def test_a_duel_makes_one_burst() -> None:
