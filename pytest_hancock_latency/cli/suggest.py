@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..core.budget import parse_share
 from ..core.quantile import format_percent
 from ..errors import BudgetError
-from ..files.artifact import read_artifact
-from ..reporting.suggestions import suggestions_markers, suggestions_toml
+from ..files.artifact import read_unslowed
+from ..files.budget import read_budgets
+from ..files.budget_edit import with_limits
+from ..files.history import read_history
+from ..reporting.suggestions import ratchet_text, suggestions_markers, suggestions_toml
+from ..runs.ratchet import ratchet
 from ..runs.suggestion import MARGIN, machine_of, suggest_for
 from .artifacts import add_output, put
 
@@ -26,9 +31,13 @@ beside the limits: what a slower machine explains is not exceeded.
 Measure where the gate will run: limits from a laptop say little about a CI runner.
 --latency=report measures tests without failing any.
 
+--ratchet proposes lower limits for a budget file, never higher ones, from the last twenty runs of a
+history that were within on an undisturbed machine, as a patch; --write applies it.
+
 examples:
   hancock-latency suggest artifacts/performance-latency.json
   hancock-latency suggest monday.json tuesday.json --margin 50% --format markers
+  hancock-latency suggest --ratchet --history history --budgets budgets.toml
 """
 _FORMATS: Final = {"toml": suggestions_toml, "markers": suggestions_markers}
 
@@ -43,7 +52,7 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
+        "artifacts", nargs="*", type=Path, metavar="ARTIFACT", help="performance-latency.json files"
     )
     parser.add_argument(
         "--format", choices=tuple(_FORMATS), default="toml", help="default: %(default)s"
@@ -54,13 +63,33 @@ def add_command(commands: Commands) -> None:
         default=f"{format_percent(MARGIN)}%",
         help="margin above measured latencies, below 100%% (default: %(default)s)",
     )
+    parser.add_argument(
+        "--ratchet", action="store_true", help="propose lower limits for the budgets of a file"
+    )
+    parser.add_argument(
+        "--history", type=Path, metavar="DIR", help="runs of --latency-history, for --ratchet"
+    )
+    parser.add_argument(
+        "--budgets",
+        type=Path,
+        metavar="FILE",
+        default=Path("pyproject.toml"),
+        help="file whose limits --ratchet lowers (default: %(default)s)",
+    )
+    parser.add_argument("--write", action="store_true", help="apply what --ratchet proposes")
     add_output(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     margin = parse_share("--margin", options.margin)
-    artifacts = [read_artifact(path) for path in options.artifacts]
+    if options.ratchet:
+        return _ratchet(options, margin)
+    if options.history is not None or options.write:
+        raise BudgetError("--history and --write are for --ratchet: add it")
+    if not options.artifacts:
+        raise BudgetError("no artifact is given: hancock-latency suggest ARTIFACT")
+    artifacts = [read_unslowed(path) for path in options.artifacts]
     records = [record for artifact in artifacts for record in artifact.records]
     measured = [record for record in records if record.n]
     if not measured:
@@ -68,4 +97,18 @@ def _run(options: argparse.Namespace) -> int:
     machine = machine_of(artifacts)
     suggestions = suggest_for(measured, margin, machine)
     put(_FORMATS[options.format](suggestions, margin, machine), options.output)
+    return 0
+
+
+def _ratchet(options: argparse.Namespace, margin: Fraction) -> int:
+    if options.history is None:
+        raise BudgetError("--ratchet needs --history DIR, the folder of --latency-history")
+    if options.artifacts:
+        raise BudgetError("--ratchet reads a history: leave out the artifacts")
+    history = read_history(options.history)
+    found = ratchet([run.artifact for run in history.runs], read_budgets(options.budgets), margin)
+    before, after = with_limits(options.budgets, found.limits)
+    if options.write and found.limits:
+        put(after, options.budgets)
+    put(ratchet_text(found, options.budgets.name, before, after), options.output)
     return 0

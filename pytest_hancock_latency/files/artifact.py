@@ -15,6 +15,7 @@ from pathlib import Path
 from ..core.record import Artifact
 from ..errors import ArtifactError, LatencyError
 from ..reporting.json_artifact import artifact_in, journal_in
+from ..reporting.sessions import slowed_by
 from ..reporting.writer import append, check_writable, is_written_once, write_whole
 from .input import read_input
 from .kinds import KINDS
@@ -26,6 +27,29 @@ _JSON = ".json"
 def journal_path(artifact: Path) -> Path:
     """Return the path of the journal of a JSON artifact."""
     return artifact.with_name(artifact.name + _JOURNAL)
+
+
+def read_unslowed(path: Path) -> Artifact:
+    """Read an artifact whose latencies are those of the code.
+
+    Raises:
+        ArtifactError: as of `read_artifact`, or all calls were slowed down on purpose.
+    """
+    return unslowed(read_artifact(path), path)
+
+
+def unslowed(artifact: Artifact, path: Path) -> Artifact:
+    """Return an artifact whose latencies are those of the code.
+
+    Raises:
+        ArtifactError: all calls were slowed down on purpose.
+    """
+    if slowdown := slowed_by(artifact.session):
+        raise ArtifactError(
+            f"{path} was measured with --latency-slowdown={100 * slowdown:g}%: its latencies are "
+            "not those of the code"
+        )
+    return artifact
 
 
 def read_artifact(path: Path) -> Artifact:

@@ -19,7 +19,7 @@ from typing import Final
 from ..core.record import Artifact, Record
 from ..errors import ArtifactError, SettingError
 from ..runs.pooling import READ_RUNS, has_open_limits, with_earlier_runs
-from .artifact import read_artifact
+from .artifact import read_unslowed
 from .kinds import RUN
 
 _PATTERN: Final = "run-*.json"
@@ -73,7 +73,7 @@ def read_history(folder: Path) -> History:
     runs, damaged = [], []
     for path in sorted(folder.glob(_PATTERN)):
         try:
-            runs.append(Run(path, read_artifact(path)))
+            runs.append(Run(path, read_unslowed(path)))
         except ArtifactError as error:
             damaged.append(str(error))
     if not runs and not damaged:
@@ -109,7 +109,7 @@ class EarlierRuns:
         for path in sorted(self._own.parent.glob(_PATTERN))[-READ_RUNS:]:
             with suppress(ArtifactError):
                 if path != self._own:
-                    artifacts.append(read_artifact(path))
+                    artifacts.append(read_unslowed(path))
         return artifacts
 
 

@@ -1,4 +1,4 @@
-"""Time and commit of a session as text; hooks may have replaced them with any value."""
+"""Facts about a session, which hooks may have replaced with any value."""
 
 from __future__ import annotations
 
@@ -36,3 +36,10 @@ def _commit(commit: Mapping[str, Any]) -> Iterator[str]:
 def when_and_what(session: Mapping[str, Any]) -> str:
     """Return time and commit, as far as known."""
     return ", ".join(filter(None, (moment(session.get("started_unix_s")), commit_text(session))))
+
+
+def slowed_by(session: Mapping[str, Any]) -> float:
+    """Return the share by which all calls were slowed down on purpose; usually 0."""
+    settings = session.get("settings")
+    share = settings.get("slowdown") if isinstance(settings, Mapping) else None
+    return share if isinstance(share, int | float) else 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from difflib import unified_diff
 from fractions import Fraction
 
-from ..core.duration import format_duration, plain_ms
+from ..core.duration import format_duration, format_exactly, plain_ms
 from ..core.machine_speed import MachineSpeed
-from ..core.quantile import format_percent
+from ..core.quantile import format_percent, label
 from ..core.record import Record
 from ..core.undisturbed import MARGIN as UNKNOWN_MARGIN
+from ..runs.ratchet import Ratchet
 from ..runs.suggestion import Suggestion, together
 from .wording import printable
 
@@ -40,6 +42,32 @@ def suggestions_toml(
             lines.append(f"tests = [{_toml_text(name)}]")
     lines += _machine_lines(suggestions, machine)
     return "\n".join(lines) + "\n"
+
+
+def ratchet_text(found: Ratchet, file: str, before: str, after: str) -> str:
+    """Render lower limits as a patch, with the runs that they come from as comments before it.
+
+    Args:
+        file: name of the budget file.
+        before: its text.
+        after: its text with the lower limits.
+    """
+    lines = [f"# {printable(remark)}" for remark in found.remarks]
+    for limit in found.limits:
+        lines.append(
+            f'# "{printable(limit.budget)}" {label(limit.quantile)}: '
+            f"{format_exactly(limit.before_ns)} -> {format_exactly(limit.after_ns)}, as in the "
+            f"last {limit.runs} runs within"
+        )
+    if not found.limits:
+        lines.append("# no limit can be lower")
+    patch = unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"a/{file}",
+        f"b/{file}",
+    )
+    return "\n".join(lines) + "\n" + "".join(patch)
 
 
 def _is_test(record: Record) -> bool:
