@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..core.verdict import ExitCode
 from ..errors import LatencyError
 from ..reporting.wording import printable
-from . import compare, duel, gate, merge, report, show, suggest, trend
+from . import compare, duel, gate, merge, report, sensitivity, show, suggest, trend
 
 _EXAMPLES = """\
 examples:
@@ -21,12 +21,13 @@ examples:
   hancock-latency merge shard-1.json shard-2.json -o merged.json
   hancock-latency gate merged.json --budgets pyproject.toml
   hancock-latency suggest merged.json
+  hancock-latency sensitivity merged.json
   hancock-latency duel HEAD~1 -- tests/benchmark_suite.py
   hancock-latency trend history -o trend.html
 
 Run hancock-latency COMMAND --help for the options of a command.
 """
-_COMMANDS = (report, show, compare, merge, gate, suggest, duel, trend)
+_COMMANDS = (report, show, compare, merge, gate, suggest, sensitivity, duel, trend)
 
 
 def command_parser() -> argparse.ArgumentParser:

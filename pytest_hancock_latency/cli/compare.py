@@ -12,7 +12,7 @@ from ..core.budget import parse_share
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
 from ..core.verdict import ExitCode
-from ..files.artifact import read_artifact
+from ..files.artifact import read_unslowed
 from ..reporting.comparison import BaselineComparison, Compared, comparison_text
 from ..reporting.sessions import when_and_what
 from ..reporting.table import with_small_print
@@ -61,7 +61,7 @@ def add_command(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     allowed = parse_share("--regression", options.regression)
-    before, after = read_artifact(options.baseline), read_artifact(options.artifact)
+    before, after = read_unslowed(options.baseline), read_unslowed(options.artifact)
     comparison = _comparison(before, after, allowed)
     put(comparison_text(comparison), options.output)
     return ExitCode.EXCEEDED if options.strict and comparison.slower else ExitCode.HELD

@@ -16,7 +16,7 @@ from ..core.histogram import Histogram
 from ..core.record import Artifact, Record
 from ..core.verdict import ExitCode
 from ..errors import ArtifactError, BudgetError, SettingError, read_as
-from ..files.artifact import artifact_of, artifact_source
+from ..files.artifact import artifact_of, artifact_source, unslowed
 from ..files.budget import read_budgets
 from ..files.input import read_input
 from ..importing.layout import UNITS
@@ -289,7 +289,7 @@ def _read(path: Path, unit_ns: int) -> Artifact:
     source = artifact_source(path)
     content = read_input(source, ArtifactError)
     if not content.startswith(PREFIX.encode("ascii")):
-        return artifact_of(content, source)
+        return unslowed(artifact_of(content, source), path)
     try:
         text = content.decode("ascii", errors="replace")
         return Artifact({}, [_record(path.stem, decode(text, unit_ns))])

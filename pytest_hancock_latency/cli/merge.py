@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..core.record import Artifact
 from ..errors import ArtifactError
-from ..files.artifact import artifact_source, read_artifact
+from ..files.artifact import artifact_source, read_unslowed
 from ..reporting.json_artifact import json_text
 from ..runs.merging import merge
 from .artifacts import add_artifacts, add_output, artifact_paths, put, session_of
@@ -48,7 +48,7 @@ def add_command(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     paths = artifact_paths(options)
     _refuse_copies(paths)
-    artifacts = [read_artifact(path) for path in paths]
+    artifacts = [read_unslowed(path) for path in paths]
     _refuse_twins(paths, artifacts)
     records = merge([record for artifact in artifacts for record in artifact.records])
     session = session_of(paths, artifacts)
@@ -66,7 +66,7 @@ def _refuse_copies(paths: Sequence[Path]) -> None:
         with suppress(OSError), source.open("rb") as file:  # it is reported when it is read
             copy = files.setdefault(file_digest(file, "sha256").digest(), path)
             if copy is not path:
-                _refuse_twins((copy, path), [read_artifact(copy)] * 2)
+                _refuse_twins((copy, path), [read_unslowed(copy)] * 2)
 
 
 def _refuse_twins(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> None:

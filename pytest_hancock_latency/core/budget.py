@@ -316,6 +316,10 @@ def parse_limits(text: str) -> Terms:
     return terms
 
 
+_LEAST_SLOWDOWN, _MOST_SLOWDOWN = Fraction(1, 100), Fraction(9)
+"""Less is within the noise of every machine; more is noticed by every limit that is one."""
+
+
 def parse_scale(value: object) -> Fraction:
     """Read the factor for latency limits: a number such as ``2`` or ``"1.5"``.
 
@@ -326,6 +330,21 @@ def parse_scale(value: object) -> Fraction:
     if not _FACTOR.fullmatch(text) or not _LEAST_SCALE <= Fraction(text) <= _MOST_SCALE:
         raise BudgetError(f"{value!r} is not a factor: write a number from 0.001 to 1000")
     return Fraction(text)
+
+
+def parse_slowdown(value: object) -> Fraction:
+    """Read by how much to slow calls down, such as ``30%`` or ``0.3``.
+
+    Raises:
+        BudgetError: it is not a share from 1 % to 900 %.
+    """
+    text = str(value).strip()
+    number = text.removesuffix("%").strip()
+    if _FACTOR.fullmatch(number):
+        share = Fraction(number) / (100 if text.endswith("%") else 1)
+        if _LEAST_SLOWDOWN <= share <= _MOST_SLOWDOWN:
+            return share
+    raise BudgetError(f"{value!r} is not a slowdown: write 30% for calls that take 30 % longer")
 
 
 def _least_per_s(keyword: str, value: object) -> float:

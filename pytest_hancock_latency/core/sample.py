@@ -256,6 +256,15 @@ class Measurement:
     """p99 of the time from the intended to the actual start; open loop only."""
     probe_ns: int | None = None
     """Median CPU time of the arithmetic probe meanwhile; None if it was hardly ever run."""
+    room: int | None = None
+    """About how many observations the time allowed at most; None if unknown, or fixed."""
+    max_samples: int | None = None
+    """How many observations the plan allowed at most; None if unknown, or fixed."""
+    cpu_share: float | None = None
+    """Share of the time in which the calling thread had a CPU; None if unknown."""
+    slowness: float | None = None
+    """By how much slower the machine usually was than undisturbed, for all that is known, so that
+    CPU time is divided by this for *exceeded*; None if that excuses nothing."""
     alone: bool | None = None
     """Whether the other workers of pytest-xdist waited meanwhile; None if they were not asked."""
     waited_ns: int | None = None

@@ -158,6 +158,21 @@ def waits_by_spinning(cpu_ns: Nanoseconds, waited_ns: Nanoseconds) -> bool:
     return bool(np.median(saved) > _SAVED)
 
 
+def usual_slowness(times: ProbeTimes, reference: ReferenceSpeed | None) -> float:
+    """Return by how much slower than undisturbed the machine usually was.
+
+    Args:
+        reference: the speed of the undisturbed machine; None if nothing is known of it.
+    """
+    if reference is None or not len(times):
+        return MARGIN if reference is None else reference.margin
+    copies = times.memory_ns[times.memory_ns > 0]
+    p = float(np.median(times.arithmetic_ns)) / reference.arithmetic_ns
+    m = float(np.median(copies)) / reference.memory_ns if len(copies) else 0.0
+    is_full = p < FULL_ARITHMETIC and m < FULL_MEMORY
+    return reference.margin * (1.0 if is_full else max(1.0, p, m) ** SUFFERS_MORE)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
     """The speed of the machine around each observation."""

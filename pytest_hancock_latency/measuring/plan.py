@@ -47,6 +47,8 @@ class Plan:
     """Whether both probes run from the first call on, and not only once something is suspicious."""
     foretells: bool = True
     """Whether to say before measuring that no verdict is possible."""
+    slowdown: float = 0
+    """Share by which calls are slowed down on purpose, to find out whether the gate notices."""
     speed: SessionSpeed = field(default_factory=SessionSpeed)
     """The probes of the session, with which those of a sample are compared."""
     test: str = ""

@@ -20,6 +20,7 @@ from ..errors import LatencyError, hides_frame
 from .answers import Look, Unfinished, finishing, finishing_coroutine, kind_of
 from .inputs import NOT_GIVEN, Call, Inputs, inputs_of
 from .own_modules import own_os
+from .slowing import slowed, slowed_coroutine
 
 if TYPE_CHECKING:
     from typing import Never
@@ -117,7 +118,7 @@ class Load:
     """The look at the first answer that is not an exception."""
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913 - what a load consists of
         cls,
         calls: Sequence[Call],
         name: str,
@@ -125,17 +126,25 @@ class Load:
         finish: Finish | None,
         *,
         is_awaited: bool,
+        slowdown: float = 0,
     ) -> Load:
-        """Make a load whose answers are finished inside the timed windows, if `finish` is given."""
+        """Make a load whose answers are finished inside the timed windows, if `finish` is given.
+
+        Args:
+            slowdown: share by which each call is slowed down on purpose.
+        """
         look = Look(
             is_finished=finish is not None, is_checked=check is not None, is_awaited=is_awaited
         )
-        if finish is None:
-            return cls(calls, name, check, look)
-        if is_awaited:
-            return cls([finishing_coroutine(call, finish) for call in calls], name, check, look)
-        before = Look() if is_in_event_loop() else None
-        return cls([finishing(call, finish, before) for call in calls], name, check, look)
+        if finish is not None and is_awaited:
+            calls = [finishing_coroutine(call, finish) for call in calls]
+        elif finish is not None:
+            before = Look() if is_in_event_loop() else None
+            calls = [finishing(call, finish, before) for call in calls]
+        if slowdown:
+            slow = slowed_coroutine(slowdown) if is_awaited else slowed(slowdown)
+            calls = [slow(call) for call in calls]
+        return cls(calls, name, check, look)
 
     def attempts(self) -> Attempts:
         """Return an empty collection for the answers."""
@@ -236,6 +245,8 @@ class Target:
     check: Check | None = None
     failures: Failures = ()
     finish: Finish | None = None
+    slowdown: float = 0
+    """Share by which each call is slowed down on purpose."""
 
     def request(self) -> Request:
         """Make the request of a plain function; its look raises `Unfinished` with the answer."""
@@ -243,6 +254,8 @@ class Target:
         if self.finish is not None:
             before = Look(refuses=False) if is_in_event_loop() else None
             call = wrapped(call, partial(finishing, finish=self.finish, look=before))
+        if self.slowdown:
+            call = wrapped(call, slowed(self.slowdown))
         return self._request(call, attempting, look)
 
     def awaited_request(self) -> Request:
@@ -250,6 +263,8 @@ class Target:
         look, call = self._look(is_awaited=True), self.call
         if self.finish is not None:
             call = wrapped(call, partial(finishing_coroutine, finish=self.finish))
+        if self.slowdown:
+            call = wrapped(call, slowed_coroutine(self.slowdown))
         return self._request(call, attempting_coroutine, look)
 
     def _look(self, *, refuses: bool = True, is_awaited: bool = False) -> Look:

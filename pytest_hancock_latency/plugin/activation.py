@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -97,16 +97,21 @@ class Activation:
                 hooks,
                 self._item_hooks.take_records,
                 self._keep_speed,
-                self._kept_tests.keep,
+                self._keep_tests,
             )
             config.pluginmanager.register(self._report_hooks, REPORT_HOOKS)
             prepare_nodes(config, self.settings)
+
+    def _keep_tests(self, shown: Mapping[str, str]) -> None:
+        if not self.settings.slowdown:
+            self._kept_tests.keep(shown)
 
     def _keep_speed(self, speed: ReferenceSpeed) -> None:
         kind = machine_kind(self._facts.machine)
         known = self.settings.plan.speed.known
         self._facts.speed = MachineSpeed(kind, known.shown(speed) or speed)
-        KeptSpeed(self._config, kind).keep(speed)
+        if not self.settings.slowdown:
+            KeptSpeed(self._config, kind).keep(speed)
 
     def _known_speed(self) -> KnownSpeed:
         kind = machine_kind(self._facts.machine)

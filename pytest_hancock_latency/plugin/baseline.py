@@ -13,7 +13,7 @@ from ..core.advice import Advice
 from ..core.quantile import format_percent
 from ..core.record import Artifact, Record, counterparts
 from ..errors import ArtifactError
-from ..files.artifact import read_artifact
+from ..files.artifact import read_unslowed
 from ..runs.baseline import judged_change, kind_of_machine
 from .settings import Settings
 
@@ -67,6 +67,6 @@ def baseline_of(settings: Settings, machine: Callable[[], Mapping[str, Any]]) ->
     if settings.baseline is None:
         return None
     try:
-        return Baseline(read_artifact(settings.baseline), machine)
+        return Baseline(read_unslowed(settings.baseline), machine)
     except ArtifactError as error:
         raise pytest.UsageError(f"the baseline {error}") from None

@@ -33,6 +33,10 @@ def duel_instead(config: pytest.Config, base: str) -> int:
     """
     arguments = list(_without_switch(config.invocation_params.args))
     settings = read_settings(config)
+    if settings.slowdown:
+        raise pytest.UsageError(
+            "--latency-slowdown is about one version: leave it out, or --latency-duel"
+        )
     rule = DuelRule()
     try:
         with prepare_versions(base, arguments) as (run_pass, versions):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ..core.quantile import format_percent
 from ..core.record import Record
 from ..core.verdict import Outcome
 from ..errors import InconclusiveWarning
@@ -41,6 +43,20 @@ def fail_if_exceeded(records: Iterable[Record]) -> None:
     failing = [record for record in records if record.fails]
     if failing:
         raise BudgetExceeded(headlines(failing), details(failing))
+
+
+def fail_if_unnoticed(records: Iterable[Record], slowdown: Fraction) -> None:
+    """Raise BudgetExceeded if a gate of a test did not notice that all calls were slowed down.
+
+    Args:
+        slowdown: the share by which they were.
+    """
+    judged = [record for record in records if record.verdict and record.verdict.limits]
+    unnoticed = [record for record in judged if record.outcome is not Outcome.EXCEEDED]
+    if unnoticed:
+        share = format_percent(slowdown)
+        texts = (f"did not notice +{share} %: {headlines([record])}" for record in unnoticed)
+        raise BudgetExceeded("; ".join(texts), details(unnoticed))
 
 
 def why_failed(report: pytest.CollectReport | pytest.TestReport) -> str:

@@ -30,7 +30,13 @@ from .baseline import Baseline
 from .body_as_request import measured, soft_failures_of
 from .duel_side import DuelSide
 from .exclusive import run_gates_alone, with_turn
-from .failing import BudgetExceeded, fail_if_exceeded, shorten, warn_inconclusive
+from .failing import (
+    BudgetExceeded,
+    fail_if_exceeded,
+    fail_if_unnoticed,
+    shorten,
+    warn_inconclusive,
+)
 from .item_settings import ITEM_SETTINGS, ItemSettings, item_settings_of, test_of
 from .kept_speed import SPEED, shown_speed
 from .kept_tests import TESTS, shown_tests
@@ -149,7 +155,9 @@ class ItemHooks:
             raise
         self._finish_late(item, judged=True)
         late = item.stash[LATE]
-        if self._settings.mode is Mode.GATE:
+        if self._settings.slowdown:
+            self._fail_if_unnoticed(item, late)
+        elif self._settings.mode is Mode.GATE:
             fail_if_exceeded(late)
         return result
 
@@ -272,10 +280,17 @@ class ItemHooks:
     def _fail_if_needed(self, item: pytest.Item) -> None:
         self._fail_if_unmeasured(item)
         records = item.stash[FINISHED]
+        if self._settings.slowdown:
+            self._fail_if_unnoticed(item, records)
+            return
         if not any(record.fails for record in records):
             self._warn_if_inconclusive(item)
         if self._settings.mode is Mode.GATE and not self._is_left_for_later(item, records):
             fail_if_exceeded(records)
+
+    def _fail_if_unnoticed(self, item: pytest.Item, records: Sequence[Record]) -> None:
+        if self._settings.mode is Mode.GATE and not self._is_left_for_later(item, records):
+            fail_if_unnoticed(records, self._settings.slowdown)
 
     def _is_left_for_later(self, item: pytest.Item, records: Sequence[Record]) -> bool:
         if self.will_run_again is None or item.stash.get(LOAD_RECORDS, []):

@@ -123,6 +123,7 @@ def item_settings_of(
             # Limits are suggested from such runs, of the calls that nothing disturbed. Probing
             # takes one call more, which is not counted.
             probes=settings.mode is Mode.REPORT and most > 1,
+            slowdown=plan.slowdown,
             speed=plan.speed,
             test=test,
         ),

@@ -63,6 +63,12 @@ OPTIONS: Final = (
         "measure gates again at the end of the session if the machine kept them from a verdict "
         "(default: on)",
     ),
+    Option(
+        "slowdown",
+        "SHARE",
+        "slow all calls down by so much, such as 30%%, and fail the tests whose gates do not "
+        "notice; nothing is kept of such a run",
+    ),
     Option("attribution", "on|off", "whether to excuse time that the machine took (default: on)"),
     Option(
         "profile",

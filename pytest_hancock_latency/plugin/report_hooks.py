@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from ..core.quantile import format_percent
 from ..core.record import Record
 from ..core.record_json import from_plain
 from ..core.undisturbed import ReferenceSpeed
@@ -19,6 +20,7 @@ from ..core.verdict import Outcome
 from ..reporting.advice import advice_lines
 from ..reporting.columns import Column, notes
 from ..reporting.groups import group_lines
+from ..reporting.sensitivity import unnoticed_lines
 from ..reporting.table import UNIT_NOTE, count_line, slowest_lines
 from ..reporting.terminal import LOG_WIDTH, terminal_lines
 from ..reporting.wording import explain, printable
@@ -167,12 +169,17 @@ class ReportHooks:
         lines = [
             *advice_lines(records),
             *slowest_lines(records),
+            *self._unnoticed_lines(records),
             self._github.problem or "",
             *self._github.lines(records),
             self._ledger.where,
         ]
         for line in filter(None, lines):
             terminalreporter.write_line(line)
+
+    def _unnoticed_lines(self, records: Sequence[Record]) -> list[str]:
+        is_slowed = bool(self._facts.settings.slowdown)
+        return [] if is_slowed else unnoticed_lines(records, len(records))
 
     def _group_lines(self, terminal: pytest.TerminalReporter) -> list[str]:
         settings = self._facts.settings
@@ -183,7 +190,11 @@ class ReportHooks:
 
     @property
     def _title(self) -> str:
-        fails = self._facts.settings.mode is not Mode.REPORT
+        settings = self._facts.settings
+        if settings.slowdown:
+            slower = format_percent(settings.slowdown)
+            return f"latency budgets (all calls {slower} % slower: a gate passes by noticing it)"
+        fails = settings.mode is not Mode.REPORT
         return (
             "latency budgets"
             if fails

@@ -48,6 +48,7 @@ from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.repeated_bursts import Bursts, Repeat
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
+from ..measuring.slowing import slowed
 from ..measuring.warming import warm_up
 from .item_settings import ItemSettings
 from .sample_options import (
@@ -445,7 +446,14 @@ class Sampler:
         at_once = min(len(calls), concurrency or MOST_AT_ONCE)
         is_awaited = must_be_awaited(calls[0], finish)
         repeated = Repeat.of(repeat, before, is_awaited=is_awaited)
-        load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
+        load = Load.of(
+            calls,
+            self._new(name),
+            check,
+            finish,
+            is_awaited=is_awaited,
+            slowdown=self.settings.plan.slowdown,
+        )
         self._leave_out(load.name, "a burst")
         bursts = self._bursts(load, repeated)
         plan, clock = self._plan, self.clock
@@ -573,7 +581,14 @@ class Sampler:
         call = called_with(function, args, kwargs)
         is_awaited = must_be_awaited(function, finish)
         calls = [call] * len(starts)
-        load = Load.of(calls, self._new(name), check, finish, is_awaited=is_awaited)
+        load = Load.of(
+            calls,
+            self._new(name),
+            check,
+            finish,
+            is_awaited=is_awaited,
+            slowdown=self.settings.plan.slowdown,
+        )
         self._leave_out(load.name, "an arrival rate")
         if is_awaited:
             return self._awaiting(
@@ -933,6 +948,8 @@ class Sampler:
 
     def _request_of_pair(self, function: Call, name: str, finish: Finish | None) -> Request:
         call = function if finish is None else finishing(function, finish)
+        if self.settings.plan.slowdown:
+            call = slowed(self.settings.plan.slowdown)(call)
         look = Look(f"the call of {name_of(function)}", is_finished=finish is not None)
         request = Request(call, self._new(name), look=look)
         return request if self.settings.plan.warmup else request.looked_at()
@@ -963,6 +980,7 @@ class Sampler:
         self, target: Target, settings: ItemSettings, warmed: tuple[int, ...] | None = None
     ) -> Measured[Sample]:
         """Measure a target in a closed loop."""
+        target = replace(target, slowdown=settings.plan.slowdown)
         judge_of = partial(self._judge, target.name, settings)
         with self._noting_end(target.name):
             measured = self._loop(settings.plan).run(target, judge_of, warmed)

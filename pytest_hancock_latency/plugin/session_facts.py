@@ -91,6 +91,7 @@ def _plain_settings(settings: Settings) -> dict[str, Any]:
         "mode": settings.mode.value,
         "strict": settings.strict,
         "scale": float(settings.scale),
+        **({"slowdown": float(settings.slowdown)} if settings.slowdown else {}),
         "warmup": plan.warmup if isinstance(plan.warmup, int) else str(plan.warmup),
         "samples": plan.samples,
         "max_samples": plan.max_samples,

@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ..core.budget import Terms, check_counts, parse_limits, parse_scale, parse_time_limit
+from ..core.budget import (
+    Terms,
+    check_counts,
+    parse_limits,
+    parse_scale,
+    parse_slowdown,
+    parse_time_limit,
+)
 from ..core.duration import parse_duration
 from ..core.quantile import MAXIMUM
 from ..core.warmup import parse_warmup
@@ -64,6 +71,8 @@ class Settings:
     strict: bool = False
     scale: Fraction = Fraction(1)
     """Factor for latency limits."""
+    slowdown: Fraction = Fraction(0)
+    """Share by which calls are slowed down, and gates have to notice; 0 in ordinary runs."""
     default: Terms | None = None
     """Budget of tests without their own."""
     repeat: bool = False
@@ -110,6 +119,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
     }
     _check_counts(values, counts)
     guide = environ.get(GUIDE_ARTIFACT)
+    slowdown = _read(values["slowdown"], parse_slowdown, Fraction(0))
     return Settings(
         mode=_read(values["mode"], _mode, Mode.GATE),
         plan=Plan(
@@ -117,28 +127,30 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str] = os.environ
             warmup=_read(values["warmup"], parse_warmup, plan.warmup),
             time_limit_ns=_read(values["time_limit"], parse_time_limit, plan.time_limit_ns),
             attribution=_read(values["attribution"], parse_switch, True),
+            slowdown=float(slowdown),
         ),
         shared_time_ns=_read(values["time"], parse_duration, SHARED_NS),
         strict=_read(values["strict"], parse_switch, False),
         scale=_read(values["scale"], parse_scale, Fraction(1)),
+        slowdown=slowdown,
         default=_read(values["default"], _default_terms, None),
         repeat=_read(values["repeat"], parse_switch, False),
         exclusive=_read(values["exclusive"], _exclusive, Exclusive.AUTO),
-        again=_read(values["again"], parse_switch, True),
+        again=_read(values["again"], parse_switch, True) and not slowdown,
         junit=_read(values["junit"], parse_switch, True),
-        github=_read(values["github"], parse_switch, True),
+        github=_read(values["github"], parse_switch, True) and not slowdown,
         columns=_read(values["columns"], parse_columns, ()),
         group_by=_read(values["group_by"], parse_group_by, None),
         budgets=_path(values["budgets"]),
-        baseline=_path(values["baseline"]),
+        baseline=None if slowdown else _path(values["baseline"]),
         profile=_read(values["profile"], _profile_in(project_file(config)), None),
         history_keep=_read(values["history_keep"], parse_kept, KEPT_RUNS),
-        pool_history=_read(values["pool_history"], parse_switch, False),
+        pool_history=_read(values["pool_history"], parse_switch, False) and not slowdown,
         artifacts=artifact_paths(
             {kind: _path(values[kind]) for kind in KINDS if kind in values},
             _path(values["artifacts"]),
             config.invocation_params.dir / guide if guide else None,
-            history=_path(values["history"]),
+            history=None if slowdown else _path(values["history"]),
             of_pytest=True,
         ),
     )

@@ -213,6 +213,8 @@ def _measurement(parts: Sequence[Measurement]) -> Measurement:
         started_unix_s=min(starts, default=None),
         ended_unix_s=max(ends, default=None),
         send_lag_ns=max(lags, default=None),
+        room=None,  # how many calls were made at most says nothing of how many all parts could make
+        max_samples=None,
         alone=all(alone) if alone else None,
         waited_ns=sum(waits) if waits else None,
         slowest=tuple(slowest[:_SLOWEST]),

@@ -18,6 +18,7 @@ from pytest_hancock_latency.core.undisturbed import (
     ProbeTimes,
     ReferenceSpeed,
     surroundings,
+    usual_slowness,
     waits_by_spinning,
 )
 
@@ -101,6 +102,25 @@ def test_after_the_last_call_a_probe_is_needed_as_well() -> None:
 def test_a_call_without_a_memory_probe_is_not_known_to_be_undisturbed() -> None:
     found = surroundings(times([100, 100], [0, 0]), np.array([0]), REFERENCE)
     assert not found.undisturbed_before.any()
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "memory", "reference", "expected"),
+    [
+        ([100, 200, 200], [50, 50, 50], REFERENCE, 2**SUFFERS_MORE),
+        ([100, 100, 100], [50, 100, 0], REFERENCE, 1.5**SUFFERS_MORE),
+        ([120, 120, 120], [60, 60, 60], REFERENCE, 1.0),  # full speed
+        ([80, 80, 80], [0, 0, 0], REFERENCE, 1.0),
+        ([200, 200, 200], [50, 50, 50], ReferenceSpeed(100, 50), 2**SUFFERS_MORE * MARGIN),
+        ([], [], ReferenceSpeed(100, 50), MARGIN),
+        ([], [], REFERENCE, 1.0),
+        ([100, 100, 100], [50, 50, 50], None, MARGIN),
+    ],
+)
+def test_the_usual_slowness_is_that_of_the_median_probe(
+    arithmetic: list[int], memory: list[int], reference: ReferenceSpeed | None, expected: float
+) -> None:
+    assert usual_slowness(times(arithmetic, memory), reference) == pytest.approx(expected)
 
 
 def test_the_reference_is_a_low_quantile_and_not_the_minimum() -> None:

@@ -245,7 +245,7 @@ def test_a_baseline_is_shown_next_to_the_new_samples() -> None:
     assert root.cssselect("#sample-1 svg .area.before")
     assert root.cssselect("#sample-1 svg .line.before")
     assert texts(root, "#overview thead th")[-1] == "median before"
-    assert re.fullmatch(r"0\.5 \(\+\d+ %\)", texts(root, "#overview tbody tr td")[6])
+    assert re.fullmatch(r"0\.5 \(\+\d+ %\)", texts(root, "#overview tbody tr td")[7])
     assert texts(root, "dd")[-1] == "2025-12-31 00:00:00 UTC, fedcba987654 on main"
 
 

@@ -14,6 +14,7 @@ from ...core.duration import NS_PER_MS, NS_PER_S
 from ...core.late_numpy import np
 from ...core.record import titled
 from ...core.sample import Measurement, Observations, Progress, Sample
+from ...core.undisturbed import ProbeTimes
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
@@ -40,6 +41,7 @@ from ..request import (
     must_be_awaited,
     require_process,
 )
+from ..slowing import SlowedBlock
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker
 from ..takers.follower import Follower
@@ -280,12 +282,30 @@ class Measuring:
                 elapsed_ns=self._elapsed,
                 followed=self._follower.words,
                 probe_ns=usual_probe_ns(times),
+                room=self._room_at_most(len(observations)),
+                max_samples=self._plan.max_samples if self._judge else None,
+                cpu_share=round(min(1.0, self._cpu_ns / max(1, self._elapsed)), 2),
+                slowness=self._slowness(times),
                 slowest=slowest(observations, collections),
                 advice=advice,
             ),
             collections_ns=collections,
             answer=self.taker.answer,
         )
+
+    def _room_at_most(self, n: int) -> int | None:
+        """Return how many observations would fit into the longest time, at the same pace."""
+        if self._judge is None or not n:
+            return None
+        is_automatic = self._plan.time_limit_ns == AUTO_TIME
+        longest_ns = self._plan.longest_ns if is_automatic else self._plan.time_limit_ns
+        return longest_ns * n // max(1, self._elapsed)
+
+    def _slowness(self, times: ProbeTimes) -> float | None:
+        """Return the usual slowness of the machine, if that excuses anything."""
+        if self._judge is None or type(self.taker) is BareTaker:
+            return None
+        return round(self._plan.speed.usual_slowness(times), 2)
 
     def _require_time(self, observations: Observations) -> None:
         """Raise LatencyError if the clock stood still: whatever was measured would be within."""
@@ -512,6 +532,8 @@ class Rounds(Generic[T_co]):
         """Time the block of the ``with`` statement; use it once per round."""
         if self._taker is None:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
+        if share := self._loop.plan.slowdown:
+            return SlowedBlock(self._taker.window(), share)
         return self._taker.window()
 
     def __iter__(self) -> Iterator[T_co]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...runs.baseline import other_machine
-from ..sessions import commit_text, moment, when_and_what
+from ..sessions import commit_text, moment, slowed_by, when_and_what
 from ..wording import scale_lines, scale_of
 
 
@@ -27,6 +27,8 @@ def facts(session: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "profile", f"{profile['name']}: {'met' if profile.get('met') else 'not met'}"
     for line in scale_lines(scale_of(session)):
         yield "limits", line
+    if share := slowed_by(session):
+        yield "slowed", f"all calls by {100 * share:g} %, to find out which gates notice"
     run_of_locust = session.get("locust")
     if isinstance(run_of_locust, Mapping):
         yield from _load(run_of_locust)

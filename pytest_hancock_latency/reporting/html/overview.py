@@ -8,7 +8,9 @@ from typing import Any, Final
 from ...core.duration import format_ms
 from ...core.record import Record
 from ...core.verdict import Outcome
+from ...judging.noticing import MOST_TIMES, Noticed, least_slowdown
 from ...runs.baseline import median_change
+from ..sensitivity import change_noticed
 from ..table import HEADINGS, NUMBERS, PERCENTILES, UNIT_NOTE, Row, natural, route_note, rows
 from ..wording import SIGNS
 from .markup import Child, Element, element
@@ -17,6 +19,7 @@ _HEADINGS: Final = [
     (HEADINGS[0], False),
     (HEADINGS[-1], False),  # next to the name, visible on a phone without scrolling
     *((text, at in NUMBERS) for at, text in enumerate(HEADINGS[:-1]) if at),
+    ("notices from", True),
 ]
 
 
@@ -46,6 +49,7 @@ def small_print(test: str) -> Element | None:
 
 def overview(
     records: Sequence[Record],
+    noticed: Sequence[Sequence[Noticed]],
     baseline: Sequence[Record | None] | None,
     slower: Container[str] = (),
 ) -> Element:
@@ -53,22 +57,24 @@ def overview(
 
     Args:
         records: in the order of their sections.
+        noticed: for each record what its limits would notice.
         baseline: for each record the earlier one, if any; None without a baseline.
         slower: titles of samples that are slower than the baseline.
     """
     headings = _HEADINGS if baseline is None else [*_HEADINGS, ("median before", True)]
     earlier = baseline or [None] * len(records)
     head = element("tr", *(_heading(at, *heading) for at, heading in enumerate(headings)))
-    lines = enumerate(zip(records, rows(records), earlier, strict=True))
+    lines = enumerate(zip(records, rows(records), noticed, earlier, strict=True))
     body = [
         element(
             "tr",
             *_cells(at, record, row, slower=record.title in slower),
+            _notices(limits),
             None if baseline is None else _before(record, before),
             class_=_class(record.outcome),
             data_outcome=record.outcome,
         )
-        for at, (record, row, before) in lines
+        for at, (record, row, limits, before) in lines
     ]
     return element(
         "div",
@@ -120,6 +126,16 @@ def _cells(at: int, record: Record, row: Row, *, slower: bool) -> list[Element]:
         *numbers,
         element("td", row.limits, data_value=limit_ns),
     ]
+
+
+def _notices(limits: Sequence[Noticed]) -> Element:
+    """Return by how much all calls would have to be slower for the gate to fail."""
+    if not limits:
+        return element("td", "–", class_="number", data_value=0)
+    slowdown = least_slowdown(limits)
+    text = change_noticed(slowdown)
+    value = MOST_TIMES if slowdown is None else 1 + slowdown
+    return element("td", text, class_="number", data_value=f"{value:.3f}")
 
 
 def _verdict(record: Record, *, slower: bool) -> list[Child]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...core.record import Artifact, Record, counterparts
 from ...core.verdict import WORST_FIRST
+from ...judging.noticing import noticed_by
 from ...runs.baseline import judged_change, other_machine
 from ..table import count_line
 from .facts import facts, facts_of_baseline
@@ -34,11 +35,13 @@ def report_html(
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
     ordered = by_weight(records, slower)[:SAMPLES_AT_MOST]
     earlier = counterparts(ordered, baseline.records) if baseline else None
+    noticed = [noticed_by(record, len(records)) for record in ordered]
     sections = [
         sample_section(
             record,
             anchor(at),
             earlier[at] if earlier else None,
+            noticed[at],
             is_open=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)
@@ -50,7 +53,7 @@ def report_html(
             "main",
             _left_out(len(ordered), len(records)),
             _finder(ordered) if len(ordered) > _OPEN_AT_MOST else None,
-            overview(ordered, earlier, slower) if ordered else None,
+            overview(ordered, noticed, earlier, slower) if ordered else None,
             element("div", *sections, id="samples", tabindex="-1"),
         ),
         element("script", packaged("script.js")),

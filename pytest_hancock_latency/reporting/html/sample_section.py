@@ -8,7 +8,9 @@ from ...core.duration import format_duration, format_exactly
 from ...core.record import Record
 from ...core.sample import GROWTH, REPEATED_BURSTS, Slow
 from ...core.verdict import LimitVerdict
+from ...judging.noticing import Noticed
 from ..advice import advice_text
+from ..sensitivity import change_noticed
 from ..wording import causes_text, explain
 from .canvas import figure, limits_of
 from .charts import distribution, growth_curve, over_time, tail
@@ -25,11 +27,17 @@ _LOOPS = {
 
 
 def sample_section(
-    record: Record, anchor: str, baseline: Record | None, *, is_open: bool
+    record: Record,
+    anchor: str,
+    baseline: Record | None,
+    noticed: Sequence[Noticed] = (),
+    *,
+    is_open: bool,
 ) -> Element:
     """Return the section of a sample.
 
     Args:
+        noticed: what its limits would notice.
         is_open: whether it is expanded at first.
     """
     baseline = None if record.is_of_growth else baseline
@@ -47,7 +55,7 @@ def sample_section(
         element("ul", *(element("li", line) for line in explain(record)), class_="evidence"),
         element("p", " · ".join(_circumstances(record)), class_="note"),
         element("div", *figures, class_="figures") if figures else None,
-        _quantiles(record, baseline) if record.n else None,
+        _quantiles(record, baseline, noticed) if record.n else None,
         _slowest(record.measurement.slowest),
         _advice(record),
         id=anchor,
@@ -91,14 +99,17 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(first_words)} and {last_word}" if first_words else last_word
 
 
-def _quantiles(record: Record, baseline: Record | None) -> Element:
+def _quantiles(record: Record, baseline: Record | None, noticed: Sequence[Noticed]) -> Element:
     parts = {part.limit.label: part for part in limits_of(record)}
+    notices = {each.part.limit.label: change_noticed(each.slowdown) for each in noticed}
     headings = ["percentile", "raw", "attributed", "between", "limit", "over limit", "verdict"]
+    headings += ["notices from"] if notices else []
     headings += ["baseline"] if baseline else []
     body = []
     for name, ns in record.quantiles_ns.items():
         earlier = baseline.quantiles_ns.get(name) if baseline else None
         cells = [*_quantile_cells(record, name, ns), *_limit_cells(parts.get(name))]
+        cells += [notices.get(name, "–")] if notices else []
         cells += [format_duration(earlier) if earlier else "–"] if baseline else []
         body.append(_row(name, cells))
     return _table("Quantiles, with bounds at 95 % confidence each", headings, body)

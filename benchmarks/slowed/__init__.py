@@ -1,0 +1,1 @@
+"""A suite of thirty gates that `benchmarks/sensitivity.py` slows down."""
