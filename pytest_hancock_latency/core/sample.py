@@ -263,8 +263,8 @@ class Measurement:
     cpu_share: float | None = None
     """Share of the time in which the calling thread had a CPU; None if unknown."""
     slowness: float | None = None
-    """By how much slower the machine usually was than undisturbed, for all that is known, so that
-    CPU time is divided by this for *exceeded*; None if that excuses nothing."""
+    """By how much slower than undisturbed the machine may have been beyond what attributed latency
+    excuses, so that CPU time is divided by this for *exceeded*; None if nothing is excused."""
     alone: bool | None = None
     """Whether the other workers of pytest-xdist waited meanwhile; None if they were not asked."""
     waited_ns: int | None = None

@@ -13,14 +13,7 @@ from typing import Final
 from ..core.late_numpy import np
 from ..core.machine_speed import KnownSpeed
 from ..core.sensitivity import ProbedSession
-from ..core.undisturbed import (
-    LEAST_PROBES,
-    UNKNOWN_TEST,
-    KnownTest,
-    ProbeTimes,
-    ReferenceSpeed,
-    usual_slowness,
-)
+from ..core.undisturbed import LEAST_PROBES, UNKNOWN_TEST, KnownTest, ProbeTimes, ReferenceSpeed
 
 _AFTER_SAMPLE: Final = 25
 """Takes 6 ms; eight samples then show the speed of the machine, whatever they measured."""
@@ -79,14 +72,6 @@ class SessionSpeed:
             times: the probes of the present sample.
         """
         return self.known.reference(self.own_with(times))
-
-    def usual_slowness(self, times: ProbeTimes) -> float:
-        """Return by how much slower than undisturbed the machine usually was.
-
-        Args:
-            times: the probes of the present sample.
-        """
-        return usual_slowness(times, self.reference(times))
 
     @property
     def known(self) -> KnownSpeed:

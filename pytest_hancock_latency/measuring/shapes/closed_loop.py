@@ -14,7 +14,7 @@ from ...core.duration import NS_PER_MS, NS_PER_S
 from ...core.late_numpy import np
 from ...core.record import titled
 from ...core.sample import Measurement, Observations, Progress, Sample
-from ...core.undisturbed import ProbeTimes
+from ...core.undisturbed import ProbeTimes, usual_slowness
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
@@ -302,10 +302,13 @@ class Measuring:
         return longest_ns * n // max(1, self._elapsed)
 
     def _slowness(self, times: ProbeTimes) -> float | None:
-        """Return the usual slowness of the machine, if that excuses anything."""
+        """Return the usual slowness of the machine, as far as nothing is excused for it yet."""
         if self._judge is None or type(self.taker) is BareTaker:
             return None
-        return round(self._plan.speed.usual_slowness(times), 2)
+        reference = self._plan.speed.reference(times)
+        if reference is not None and self.taker.is_attributing:
+            return 1.0
+        return round(usual_slowness(times, reference), 2)
 
     def _require_time(self, observations: Observations) -> None:
         """Raise LatencyError if the clock stood still: whatever was measured would be within."""
