@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .core.quantile import nearest_rank
     from .core.record import Record
-    from .core.sample import GrowthSample, LoadSample, OpenLoopSample, Sample
+    from .core.sample import GrowthSample, LoadSample, OpenLoopSample, Sample, StreamSample
     from .core.verdict import LimitVerdict, Outcome, Verdict
     from .errors import (
         BudgetError,
@@ -54,6 +54,7 @@ _HOMES = {
     "LoadSample": "core.sample",
     "OpenLoopSample": "core.sample",
     "Sample": "core.sample",
+    "StreamSample": "core.sample",
     "Verdict": "core.verdict",
     "nearest_rank": "core.quantile",
     "BudgetError": "errors",
@@ -84,6 +85,7 @@ __all__ = [
     "Sample",
     "Sampler",
     "SettingError",
+    "StreamSample",
     "Verdict",
     "Warmup",
     "judge",

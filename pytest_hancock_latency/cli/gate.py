@@ -14,6 +14,7 @@ from ..core.budget import Terms, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.record import Artifact, Record
+from ..core.sample import name_of_whole
 from ..core.verdict import ExitCode
 from ..errors import ArtifactError, BudgetError, SettingError, read_as
 from ..files.artifact import artifact_of, artifact_source, unslowed
@@ -315,18 +316,25 @@ def _by_name(records: Sequence[Record], budgets: Mapping[str, Terms], path: Path
 def _judged(record: Record, budgets: Mapping[str, Terms], gates: int) -> Record:
     if record.is_of_growth:
         return record
-    names = (record.budget_name, record.name, record.test, record.test.rpartition("::")[2])
-    for name in names:
-        if name and name in budgets:
+    clock = record.measurement.clock
+    name = record.name if clock is None else name_of_whole(record.name, clock)
+    names = (record.budget_name, name, record.test, record.test.rpartition("::")[2])
+    for budget_name in names:
+        if budget_name and budget_name in budgets:
             try:
-                terms = budgets[name].without_rps()
+                terms = budgets[budget_name].without_rps()
             except BudgetError as error:
                 return record.without_verdict(str(error))
-            return replace(_by(terms, record, gates), budget_name=name)
+            return replace(_by(terms, record, gates), budget_name=budget_name)
     return record.without_verdict("no budget with its name")
 
 
 def _by(terms: Terms, record: Record, gates: int) -> Record:
     """Return the record judged by these terms, replacing any earlier verdict."""
-    judged = judged_anew(record, terms.budget(), gates, terms.samples or 1)
+    clock = record.measurement.clock
+    own = terms if clock is None else terms.of_clock(clock)
+    if own is None or not own.limits:
+        stages = f"limits of {clock}" if clock else "limits of whole calls"
+        return record.without_verdict(f"its budget has no {stages}")
+    judged = judged_anew(record, own.budget(), gates, terms.samples or 1)
     return replace(judged, budget_name=None, strict=bool(terms.strict))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -40,6 +41,14 @@ _SHARE: Final = re.compile(
 _FACTOR: Final = re.compile(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", re.ASCII)
 _LEAST_SCALE: Final = Fraction(1, 1000)
 _MOST_SCALE: Final = Fraction(1000)
+CLOCKS: Final = "clocks"
+"""The keyword for limits of stages within a call, by the name of the stage."""
+FIRST: Final = "first"
+"""The clock of a stream that stops at its first item."""
+GAP: Final = "gap"
+"""The clock of the longest time between two items of a stream."""
+TOTAL: Final = "total"
+"""What the limits of a budget itself are about; no stage can have this name."""
 ERRORS: Final = "errors"
 """The keyword for the share of requests that may fail."""
 _MINIMUM: Final = re.compile(r"\s*(?:>=|≥)\s*(\d{1,12}(?:\.\d{1,6})?)\s*", re.ASCII)
@@ -69,7 +78,7 @@ class LatencyBudget:
     """Everything that one sample is judged by.
 
     Invariants: quantiles ascend, limits never decrease, and there is at least one limit, of a
-    quantile or of requests/s.
+    quantile, of a stage or of requests/s.
     """
 
     limits: tuple[Limit, ...]
@@ -79,11 +88,14 @@ class LatencyBudget:
     """The sample cannot be *within* before it spans this time, so that slow phases can show up."""
     least_per_s: float | None = None
     """The minimum requests/s of a load."""
+    clocks: Mapping[str, LatencyBudget] = field(default_factory=dict)
+    """The budgets of stages within a call, by name."""
 
     @property
     def parts(self) -> int:
         """The number of parts that can be exceeded by chance: limits, failures, requests/s."""
-        return len(self.limits) + bool(self.errors) + (self.least_per_s is not None)
+        own = len(self.limits) + bool(self.errors) + (self.least_per_s is not None)
+        return own + sum(clock.parts for clock in self.clocks.values())
 
     def of_maximum(self) -> LatencyBudget | None:
         """Return the budget with no limit but that of the maximum; None if it has none."""
@@ -91,7 +103,7 @@ class LatencyBudget:
         return LatencyBudget(limits) if limits else None
 
     def __post_init__(self) -> None:
-        if not self.limits and self.least_per_s is None:
+        if not self.limits and self.least_per_s is None and not self.clocks:
             raise BudgetError(f"no limit is given: {_VALID}")
         for lower, higher in zip(self.limits, self.limits[1:], strict=False):
             if lower.quantile >= higher.quantile:
@@ -109,6 +121,8 @@ class Terms:
     """The values of one marker or one named budget; a value that is not set is None or absent."""
 
     limits: Mapping[Fraction, int] = field(default_factory=dict)
+    clocks: Mapping[str, Mapping[Fraction, int]] = field(default_factory=dict)
+    """Limits of stages within a call, by the name of the stage."""
     errors: Fraction | None = None
     name: str | None = None
     budget_name: str | None = None
@@ -132,9 +146,14 @@ class Terms:
         open_fields = {
             f.name: getattr(defaults, f.name)
             for f in fields(self)
-            if f.name != "limits" and getattr(self, f.name) is None
+            if f.name not in {"limits", CLOCKS} and getattr(self, f.name) is None
         }
-        return replace(self, limits={**defaults.limits, **self.limits}, **open_fields)
+        clocks = {
+            name: {**defaults.clocks.get(name, {}), **self.clocks.get(name, {})}
+            for name in {**defaults.clocks, **self.clocks}
+        }
+        limits = {**defaults.limits, **self.limits}
+        return replace(self, limits=limits, clocks=clocks, **open_fields)
 
     def budget(self) -> LatencyBudget:
         """Return the budget that these terms describe.
@@ -142,15 +161,32 @@ class Terms:
         Raises:
             BudgetError: there is no limit, or limits decrease as percentiles increase.
         """
-        limits = tuple(Limit(q, ns) for q, ns in sorted(self.limits.items()))
+        least_time_ns = self.least_time_ns or 0
+        clocks = {}
+        for name, limits in self.clocks.items():
+            with naming(name):
+                clocks[name] = LatencyBudget(_limits(limits), least_time_ns=least_time_ns)
         return LatencyBudget(
-            limits, self.errors or Fraction(0), self.least_time_ns or 0, self.least_per_s
+            _limits(self.limits),
+            self.errors or Fraction(0),
+            least_time_ns,
+            self.least_per_s,
+            clocks,
         )
+
+    def of_clock(self, name: str) -> Terms | None:
+        """Return the terms of a stage within a call; None if it has no limits."""
+        limits = self.clocks.get(name)
+        return replace(self, limits=limits, clocks={}, errors=None) if limits else None
 
     def scaled(self, factor: Fraction) -> Terms:
         """Return the terms with latency limits multiplied; errors and rates stay the same."""
-        scaled = {quantile: max(1, round(ns * factor)) for quantile, ns in self.limits.items()}
-        return replace(self, limits=scaled)
+
+        def scaled(limits: Mapping[Fraction, int]) -> dict[Fraction, int]:
+            return {quantile: max(1, round(ns * factor)) for quantile, ns in limits.items()}
+
+        clocks = {name: scaled(limits) for name, limits in self.clocks.items()}
+        return replace(self, limits=scaled(self.limits), clocks=clocks)
 
     def without_rps(self) -> Terms:
         """Return the terms for a test, or for counts without times, which have no requests/s.
@@ -173,9 +209,14 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
         BudgetError: an unknown keyword or an invalid value; the text names both.
     """
     limits: dict[Fraction, int] = {}
+    clocks: dict[str, Mapping[Fraction, int]] = {}
     settings: dict[str, Any] = {}
     for keyword, value in arguments.items():
-        if keyword in _READERS:
+        if keyword in {FIRST, GAP}:
+            clocks[keyword] = _limits_of_clock(keyword, value)
+        elif keyword == CLOCKS:
+            clocks |= _clocks(value)
+        elif keyword in _READERS:
             target, read = _READERS[keyword]
             settings[target] = read(keyword, value)
         elif keyword == PERCENTILES:
@@ -185,9 +226,10 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
             _refuse_low(keyword, value, quantile)
             limits[quantile] = _latency(keyword, value)
         else:
-            near = did_you_mean(keyword, (*_USUAL, "max", PERCENTILES, *_READERS))
+            known = (*_USUAL, "max", PERCENTILES, FIRST, GAP, CLOCKS, *_READERS)
+            near = did_you_mean(keyword, known)
             raise BudgetError(f"unknown keyword {keyword!r}{near}: {_VALID}")
-    terms = Terms(limits=limits, **settings)
+    terms = Terms(limits=limits, clocks=clocks, **settings)
     if terms.max_samples is not None and terms.samples is not None:
         check_counts(terms.samples, terms.max_samples)
     if terms.least_time_ns and terms.time_limit_ns and terms.least_time_ns > terms.time_limit_ns:
@@ -196,6 +238,52 @@ def parse_terms(arguments: Mapping[str, Any]) -> Terms:
             f"time_limit={format_exactly(terms.time_limit_ns)}"
         )
     return terms
+
+
+def _limits(by_quantile: Mapping[Fraction, int]) -> tuple[Limit, ...]:
+    return tuple(Limit(quantile, ns) for quantile, ns in sorted(by_quantile.items()))
+
+
+@contextmanager
+def naming(clock: str) -> Iterator[None]:
+    """Say of which clock an error is."""
+    try:
+        yield
+    except BudgetError as error:
+        raise BudgetError(f"{clock}: {error}") from None
+
+
+def _limits_of_clock(name: str, value: object) -> Mapping[Fraction, int]:
+    """Read the limits of a clock: ``first={"p95": 300}``."""
+    if not isinstance(value, Mapping) or not value:
+        raise BudgetError(f"{name}={value!r} is not a mapping of limits such as {{'p95': 300}}")
+    for keyword in value:
+        if not (isinstance(keyword, str) and looks_like_quantile(keyword)):
+            raise BudgetError(
+                f"{name}: {keyword!r} is not a percentile: a clock has limits only, such as p95"
+            )
+    with naming(name):
+        return parse_terms(value).limits
+
+
+def _clocks(value: object) -> dict[str, Mapping[Fraction, int]]:
+    """Read the limits of stages: ``clocks={"connected": {"p95": 20}}``."""
+    if not isinstance(value, Mapping) or not value:
+        raise BudgetError(
+            f"clocks={value!r} is not a mapping such as {{'connected': {{'p95': 20}}}}"
+        )
+    for name in value:
+        check_clock(name)
+    return {name: _limits_of_clock(name, limits) for name, limits in value.items()}
+
+
+def check_clock(name: object) -> None:
+    """Raise BudgetError unless a stage can have this name."""
+    if not isinstance(name, str) or not name.strip() or name in {FIRST, GAP, TOTAL}:
+        raise BudgetError(
+            f"{name!r} cannot be the name of a stage: it is a text, and first, gap and total have "
+            "a meaning of their own"
+        )
 
 
 def _refuse_low(keyword: str, value: object, quantile: Fraction) -> None:
@@ -393,6 +481,7 @@ _READERS: Final[Mapping[str, tuple[str, Any]]] = {
 
 _VALID: Final = (
     "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "first, gap, clocks, "
     + ", ".join(keyword for keyword in _READERS if keyword not in (RPS, TESTS))
     + ", and rps and tests in a budget file"
 )
@@ -401,6 +490,10 @@ _VALID: Final = (
 def describe(budget: LatencyBudget) -> str:
     """Return a budget on one line: ``p50 10 ms, p99 50 ms, errors 0.1 %``."""
     parts = [f"{limit.label} {format_exactly(limit.limit_ns)}" for limit in budget.limits]
+    for name, clock in budget.clocks.items():
+        parts += [
+            f"{name} {limit.label} {format_exactly(limit.limit_ns)}" for limit in clock.limits
+        ]
     if budget.errors:
         parts.append(f"errors {format_percent(budget.errors)} %")
     if budget.least_per_s is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 from ..errors import LatencyError, NothingMeasured
 from .advice import Advice
 from .attribution import SLOW_MACHINE, UNSEEN
-from .budget import Limit, parse_share
+from .budget import FIRST, GAP, Limit, parse_share
 from .duration import NS_PER_MS
 from .late_numpy import np
 from .paired import Pair, PairedComparison, compare
@@ -39,9 +39,20 @@ GROWTH: Final = "growth"
 largest, which is not the same in every run."""
 REPEATED_BURSTS: Final = "bursts"
 """The loop of a burst that was repeated: its requests depend on each other, its bursts do not."""
+_OF_STAGE: Final = " · "
 UNDELAYED: Final = 0.9
 """Share of its time that a call that timed out must have taken itself to be blamed for it."""
 _ATTRIBUTE: Final = re.compile(r"(p\d+(?:_\d+)?)_(ms|ns)", re.ASCII)
+
+
+def name_of_stage(sample: str, clock: str) -> str:
+    """Return the name of the sample of a stage: ``chat · first``, or ``first``."""
+    return f"{sample}{_OF_STAGE}{clock}" if sample else clock
+
+
+def name_of_whole(stage: str, clock: str) -> str:
+    """Return the name of the sample of whole calls from that of one of their stages."""
+    return stage.removesuffix(clock).removesuffix(_OF_STAGE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +67,7 @@ class Probed:
     together: Numbers | None = None
     """See `undisturbed.Surroundings`; None if it is unknown."""
 
-    def of(self, kept: Flags | slice) -> Probed:
+    def of(self, kept: Flags | Nanoseconds | slice) -> Probed:
         """Return what was shown of some of the observations."""
         return Probed(
             self.counts[kept],
@@ -102,6 +113,8 @@ class Observations:
     """At most what the code took, see `Attribution`; None if unknown."""
     probed: Probed | None = None
     """What the probes around each observation showed; None without a probing phase."""
+    slowness: Numbers | None = None
+    """By how much slower than undisturbed the machine was; only while measuring."""
     timed_out: Flags | None = None
     """Observations that timed out, and so count as failures as well; None if there are none."""
 
@@ -157,7 +170,11 @@ class Observations:
         """Return the observations from position `first` up to, but without, `end`."""
         return self._only(slice(first, end))
 
-    def _only(self, kept: Flags | slice) -> Observations:
+    def at(self, positions: Nanoseconds) -> Observations:
+        """Return the observations at these positions."""
+        return self._only(positions)
+
+    def _only(self, kept: Flags | Nanoseconds | slice) -> Observations:
         return Observations(
             self.wall_ns[kept],
             self.attributed_ns[kept],
@@ -166,6 +183,7 @@ class Observations:
             provisional=None if self.provisional is None else self.provisional[kept],
             at_most_ns=None if self.at_most_ns is None else self.at_most_ns[kept],
             probed=self.probed.of(kept) if self.probed else None,
+            slowness=None if self.slowness is None else self.slowness[kept],
             timed_out=None if self.timed_out is None else self.timed_out[kept],
         )
 
@@ -242,6 +260,9 @@ class Measurement:
     """How a sample was measured."""
 
     loop: str = "closed"
+    clock: str | None = None
+    """The stage of each call that the sample is of, such as the first item of a stream; None if it
+    is of whole calls."""
     bracket: bool = False
     why_no_bracket: str | None = None
     warmup_ns: tuple[int, ...] = ()
@@ -513,6 +534,48 @@ class GrowthSample(Sample[Answer_co]):
         """
         judged = self.verdict.growth if self.verdict else None
         return judged.growth if judged else None
+
+
+@dataclass(frozen=True, eq=False)
+class StreamSample(Sample[Answer_co]):
+    """The `Sample` of streams, from the start of each call to its last item, and of its stages.
+
+    The answer is the list of the items of the last call.
+
+    >>> def pause_ms(sample: StreamSample[list[str]]) -> float:
+    ...     return sample.gap.p95_ms
+    """
+
+    clocks: Mapping[str, Sample[None]] = field(default_factory=dict)
+    """The samples of stages, by name."""
+
+    @property
+    def first(self) -> Sample[None]:
+        """From the start of each call to its first item."""
+        return self.clocks[FIRST]
+
+    @property
+    def within(self) -> bool:
+        """Whether all that has limits is *within*, also of its stages."""
+        judged = [part for part in self.clocks.values() if part.verdict is not None]
+        if self.verdict is None and judged:
+            return all(part.within for part in judged)
+        return super().within and all(part.within for part in judged)
+
+    @property
+    def gap(self) -> Sample[None]:
+        """The longest time between two items of each call that has two.
+
+        Raises:
+            NothingMeasured: no call had two items.
+        """
+        if GAP not in self.clocks:
+            raise NothingMeasured(f"no call of {self.name!r} had two items, so there is no gap")
+        return self.clocks[GAP]
+
+    def without_answers(self: StreamSample[Any]) -> StreamSample[None]:
+        """Return the sample without its answer, which may be large."""
+        return replace(self, answer=None)
 
 
 def _usual_quantiles(column: Nanoseconds) -> Mapping[Fraction, int]:

@@ -109,6 +109,11 @@ class SequentialJudge:
         return tuple(judge.limit for judge in self._limits if not judge.settled)
 
     @property
+    def highest_limit(self) -> str:
+        """The label of the highest limit, for messages."""
+        return self.budget.limits[-1].label
+
+    @property
     def lacks_only_time(self) -> bool:
         """Whether a count shows *exceeded*, but could still be a single stall."""
         return any(limit.is_concentrated for limit in self._limits)
@@ -138,7 +143,7 @@ class SequentialJudge:
         return max(wanted, self.inputs)
 
     def _besides_earlier(self, *wanted: int) -> int:
-        return max(self.policy.least, max(wanted) - self._earlier_n)
+        return max(self.policy.least, max(wanted, default=0) - self._earlier_n)
 
     def look(self, observations: Observations, failed: int = 0, room: int | None = None) -> int:
         """Update from all observations so far; return how many more make a pass possible.
@@ -214,8 +219,11 @@ class SequentialJudge:
         )
 
     def _broken(self, observations: Observations, failed: int) -> bool:
-        if self.is_exceeded:
-            return True
+        exceeded = (limit.outcome is Outcome.EXCEEDED for limit in self._limits)
+        return any(exceeded) or self.has_failed(observations, failed)
+
+    def has_failed(self, observations: Observations, failed: int) -> bool:
+        """Whether too many requests have failed."""
         blamed, attempts = failed - observations.excused_failures, len(observations) + failed
         return too_many_failures(self._failures, blamed, attempts) and not self._may_be_one_stall(
             observations, failed

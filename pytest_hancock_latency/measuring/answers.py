@@ -460,12 +460,13 @@ def _refusal(answer: Any) -> str | None:
     if isasyncgen(answer) or _is_bare_iterator(kind, "__aiter__", "__anext__"):
         return (
             "is never iterated: none of its items were computed. Give finish= a coroutine function "
-            "that iterates it, or measure one that does"
+            "that iterates it, measure one that does, or time its items with sample.stream(...)"
         )
     if isgenerator(answer) or _is_bare_iterator(kind, "__iter__", "__next__"):
         return (
             "is never iterated: none of its items were computed. Give finish=list, which computes "
-            "them inside the timed window, or measure a function that uses them"
+            "them inside the timed window, measure a function that uses them, or time them with "
+            "sample.stream(...)"
         )
     if _is_unentered(answer):
         return (

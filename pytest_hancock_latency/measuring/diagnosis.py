@@ -81,7 +81,7 @@ def advice_before(
     judge: SequentialJudge, plan: Plan, time_limit_ns: int, warmup: Sequence[int]
 ) -> Advice | None:
     """Return advice if the plan leaves no room for a pass; None if it does."""
-    observations, limit = judge.least_to_pass(), judge.budget.limits[-1].label
+    observations, limit = judge.least_to_pass(), judge.highest_limit
     if observations > plan.max_samples:
         return Advice.of(
             "cap-samples", limit=limit, needed=observations, max_samples=plan.max_samples
@@ -119,7 +119,7 @@ def advice_on_long(judge: SequentialJudge, warmup: Sequence[int]) -> Advice | No
     observations = judge.least_to_pass()
     if observations * interval_ns <= _LONG_NS:
         return None
-    label = judge.budget.limits[-1].label
+    label = judge.highest_limit
     return Advice.of("takes-long", limit=label, needed=observations, interval_ns=interval_ns)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import sys
 from asyncio import sleep as sleep_in_asyncio  # tests replace the attribute
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Final
 
 from ..core.duration import NS_PER_S
@@ -55,27 +53,6 @@ def slowed_coroutine(share: float) -> Callable[[Call], Call]:
         return slower
 
     return slow
-
-
-class SlowedBlock:
-    """Slows down the block of a ``with`` statement, inside of the window that times it."""
-
-    def __init__(self, window: AbstractContextManager[None, None], share: float) -> None:
-        self._window, self._share = window, share
-
-    def __enter__(self) -> None:
-        self._window.__enter__()
-        self._took = Took()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._took.make_longer(self._share)
-        self._window.__exit__(kind, error, traceback)
 
 
 class Took:

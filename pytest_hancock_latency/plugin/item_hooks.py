@@ -17,6 +17,7 @@ from unittest import TestCase
 import pytest
 
 from ..core.advice import Advice
+from ..core.budget import FIRST, GAP
 from ..core.record import Record, TestRun, record_of
 from ..core.record_json import to_plain
 from ..core.sample import Sample
@@ -316,6 +317,22 @@ class ItemHooks:
                 "nothing was measured: this test has a latency budget but never called its sample "
                 "fixture"
             )
+        clocks = settings.budget.clocks if settings.budget else {}
+        measured = {sample.measurement.clock for sample in sampler.samples}
+        if missing := [name for name in clocks if name not in measured]:
+            raise BudgetExceeded(_why_no_stage(missing[0]))
+
+
+def _why_no_stage(clock: str) -> str:
+    """Return why there is nothing to judge by the limits of a stage."""
+    if clock == FIRST:
+        return "nothing was measured for first=: this test never called sample.stream(...)"
+    if clock == GAP:
+        return "nothing was measured for gap=: no call of sample.stream(...) had two items"
+    return (
+        f"nothing was measured for clocks={{{clock!r}: ...}}: no round had call.mark({clock!r}) in "
+        "`with sample.observe() as call:`"
+    )
 
 
 def _why_unfinished(samples: Mapping[str, str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
@@ -11,6 +12,7 @@ import pytest
 from ..core.budget import AUTO_TIME, LatencyBudget, Terms
 from ..core.evidence import share_of_sample
 from ..judging.sequential import Earlier, Policy, SequentialJudge
+from ..judging.stages import JudgeOfStages
 from ..measuring.plan import Plan
 from ..measuring.tracers import slowness
 from .settings import Exclusive, Mode, Settings
@@ -85,9 +87,40 @@ class ItemSettings:
             samples: number of samples that the test has already.
             earlier: the sample of an earlier attempt of the test.
         """
-        if self.budget is None:
+        if self.budget is None or not (self.budget.limits or self.budget.least_per_s):
             return None
-        policy = Policy(
+        return SequentialJudge(self.budget, self._policy(samples, maximum, window_ns), earlier)
+
+    def judge_of_stages(
+        self,
+        samples: int,
+        window_ns: int,
+        clocks: Iterable[str],
+        earlier_of: Callable[[str | None], Earlier | None],
+    ) -> SequentialJudge | None:
+        """Make a judge for a sample of calls that have stages.
+
+        Args:
+            samples: number of samples that the test has already, without their stages.
+            clocks: the stages that its calls may reach.
+            earlier_of: returns the sample of a stage of an earlier attempt; with None that of
+                whole calls.
+        """
+        budget, maximum = self.budget, self.plan.max_samples
+        if budget is None:
+            return None
+        policy = self._policy(samples, maximum, window_ns)
+        stages = {}
+        for name in clocks:
+            own = budget.clocks[name]
+            share = policy.share * own.parts / budget.parts
+            stages[name] = SequentialJudge(own, replace(policy, share=share), earlier_of(name))
+        if not stages:
+            return self.judge(samples, maximum, window_ns, earlier_of(None))
+        return JudgeOfStages(budget, policy, earlier_of(None), stages)
+
+    def _policy(self, samples: int, maximum: int, window_ns: int) -> Policy:
+        return Policy(
             least=min(self.plan.samples, max(1, maximum)),
             most=max(1, maximum),
             gates=self.gates,
@@ -95,7 +128,6 @@ class ItemSettings:
             share=share_of_sample(samples),
             slowness=slowness(),
         )
-        return SequentialJudge(self.budget, policy, earlier)
 
 
 def item_settings_of(

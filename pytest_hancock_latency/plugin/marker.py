@@ -42,6 +42,9 @@ class Keywords(TypedDict, total=False):
     least_time: Duration
     strict: bool
     regression: Limit
+    first: Mapping[str, Limit]
+    gap: Mapping[str, Limit]
+    clocks: Mapping[str, Mapping[str, Limit]]
 
 
 class KeywordsOfNamed(Keywords, total=False):
@@ -125,7 +128,7 @@ class NamedBudgets:
         names = sorted(
             name
             for name in set(budgets) - self._used_names
-            if budgets[name].limits and "*" not in name
+            if (budgets[name].limits or budgets[name].clocks) and "*" not in name
         )
         if names:
             yield f"budgets in {self._file.name} that no test in this run uses: {_quoted(names)}"

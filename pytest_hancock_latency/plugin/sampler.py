@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, overload
@@ -11,9 +20,16 @@ from typing import Any, Final, Literal, TypeVar, overload
 import pytest
 
 from ..core.advice import Advice
-from ..core.budget import parse_share
+from ..core.budget import FIRST, GAP, parse_share
 from ..core.duration import NS_PER_S, Duration
-from ..core.sample import GrowthSample, LoadSample, OpenLoopSample, Sample
+from ..core.sample import (
+    GrowthSample,
+    LoadSample,
+    OpenLoopSample,
+    Sample,
+    StreamSample,
+    name_of_stage,
+)
 from ..errors import LatencyError, hides_frame
 from ..judging.sequential import DELETION_WINDOW_NS, Earlier, SequentialJudge
 from ..measuring.answers import Look, finishing, require_finish
@@ -40,12 +56,14 @@ from ..measuring.request import (
     name_of,
     require_function,
 )
-from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Rounds, Watcher
+from ..measuring.shapes.closed_loop import ClosedLoop, DuelTest, Observed, Rounds, Watcher
 from ..measuring.shapes.coroutines import at_rate_awaiting, burst_awaiting
 from ..measuring.shapes.finished_load import SampleT, combined, judge_open_loop
 from ..measuring.shapes.growing import Growing, Scaling
 from ..measuring.shapes.open_loop import Arrivals, Callers, Schedule, at_rate
 from ..measuring.shapes.repeated_bursts import Bursts, Repeat
+from ..measuring.shapes.streams import Items, Stream
+from ..measuring.shapes.streams import is_awaited as is_stream_awaited
 from ..measuring.shapes.threads import burst
 from ..measuring.shapes.turns import measure_pairs
 from ..measuring.slowing import slowed
@@ -730,7 +748,7 @@ class Sampler:
             self._plan,
             self.clock,
             self.shared_time,
-            self.settings.alpha_of_growth(len(self.samples)),
+            self.settings.alpha_of_growth(self._whole_samples),
             self.watcher,
             earlier if isinstance(earlier, GrowthSample) else None,
         )
@@ -741,6 +759,81 @@ class Sampler:
             )
         with self._noting_end(name):
             return self._keep(growing.once() if is_once else growing.measure())
+
+    @overload
+    def stream(  # type: ignore[overload-overlap]  # those that are awaited come first
+        self,
+        function: Callable[..., Coroutine[Any, Any, object] | AsyncIterator[object]],
+        /,
+        *args: object,
+        items: Items | type | None = ...,
+        name: str = ...,
+        check: Check | None = ...,
+        failures: Failures = ...,
+        **kwargs: object,
+    ) -> Coroutine[Any, Any, StreamSample[list[Any]]]: ...
+
+    @overload
+    def stream(
+        self,
+        function: Callable[..., object],
+        /,
+        *args: object,
+        items: Items | type | None = ...,
+        name: str = ...,
+        check: Check | None = ...,
+        failures: Failures = ...,
+        **kwargs: object,
+    ) -> StreamSample[list[Any]]: ...
+
+    def stream(
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        items: Items | type | None = None,
+        name: str = "",
+        check: Check | None = None,
+        failures: Failures = (),
+        **kwargs: Any,
+    ) -> Measured[StreamSample]:
+        """Measure how soon the first item of a stream comes, how long its gaps are, and its end.
+
+        `function(*args, **kwargs)` returns an iterator, a generator, or a response with
+        ``iter_lines``, ``iter_bytes`` or the like, and the stream is consumed inside of the call.
+        Each call has three latencies: to the last item, which the limits of the budget are about,
+        to the **first** item, and the longest **gap** between two items. Their limits are
+        ``first={"p95": 300}`` and ``gap={"p99": 50}``.
+
+        Args:
+            items: returns the items that a chunk completes, as a list: none, one or several. A
+                class is instantiated for each call, so that it can keep half an item. By default
+                each chunk is an item, or each line of a response that has text.
+            name: name of the sample, if a test has several.
+            check: checks the list of the items of each call, as in `sample()`.
+            failures: exceptions that count as failed requests, as in `sample()`.
+
+        Raises:
+            LatencyError: the answer is no stream, or has no item.
+
+        ``sample.stream(client.stream, "POST", "/v1/chat", json=question)`` with httpx, and for an
+        async generator function or a coroutine function ``await sample.stream(…)``.
+        """
+        require_function(function, "sample.stream")
+        plan = self.settings.plan
+        name, is_awaited = self._new(name), is_stream_awaited(function)
+        stream = Stream(self.clock, f"the call of {name_of(function)}", items, plan.slowdown)
+        consuming = stream.consuming_coroutine if is_awaited else stream.consuming
+        call = consuming(called_with(function, args, kwargs))
+        target = Target(function, call, name, check, failures)
+        judge = self._judge_of_stages(name, (FIRST, GAP))
+        warmed, loop = self._warmed(), self._loop(plan)
+        if is_awaited:
+            request = target.awaited_request()
+            measuring = partial(loop.measure_stream_awaiting, request, stream, judge, warmed)
+            return self._awaiting_stream(name, measuring)
+        with self._noting_end(name):
+            return self._keep_stream(loop.measure_stream(target.request(), stream, judge, warmed))
 
     @overload
     def options(
@@ -850,14 +943,18 @@ class Sampler:
         self._rounds = Rounds(
             self._loop(self.settings.plan),
             name,
-            self._judge(name, self.settings),
-            self._keep,
+            self._judge_of_stages(name, self._stages_by_hand),
+            self._keep_with_stages,
             int if setup is None else lambda _number: setup(),
         )
         return self._rounds
 
-    def observe(self) -> AbstractContextManager[None, None]:
-        """Time a block inside ``for _ in sample.rounds():``."""
+    def observe(self) -> Observed:
+        """Time a block inside ``for _ in sample.rounds():``.
+
+        ``with sample.observe() as call:`` can also mark stages of the block, each from its start:
+        ``call.mark("connected")``, with limits in ``clocks={"connected": {"p95": 20}}``.
+        """
         if self._rounds is None:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
         return self._rounds.observe()
@@ -987,6 +1084,30 @@ class Sampler:
             if isinstance(measured, Sample):
                 return self._keep(measured)
         return self._awaiting(target.name, measured)
+
+    async def _awaiting_stream(
+        self, name: str, measuring: Callable[[], Awaitable[StreamSample]]
+    ) -> StreamSample:
+        return self._with_stages(await self._awaiting(name, measuring))
+
+    def _keep_stream(self, sample: StreamSample) -> StreamSample:
+        return self._with_stages(self._keep(sample))
+
+    def _with_stages(self, sample: StreamSample) -> StreamSample:
+        """Return a sample of streams after its stages were kept as well."""
+        kept = self._keep_stages(sample.clocks.values())
+        return replace(sample, clocks=dict(zip(sample.clocks, kept, strict=True)))
+
+    def _keep_with_stages(self, sample: Sample, stages: Sequence[Sample]) -> None:
+        self._keep(sample)
+        self._keep_stages(stages)
+
+    def _keep_stages(self, stages: Iterable[Sample]) -> list[Sample]:
+        kept = []
+        for stage in stages:
+            self._leave_out(self._new(stage.name), "a stage of a call")
+            kept.append(self._keep(stage))
+        return kept
 
     async def _awaiting(self, name: str, measuring: Callable[[], Awaitable[SampleT]]) -> SampleT:
         with self._noting_end(name):
@@ -1135,6 +1256,28 @@ class Sampler:
         """The sample of this name of an earlier attempt; None if there is none."""
         return next((sample for sample in self._earlier if sample.name == name), None)
 
+    @property
+    def _stages_by_hand(self) -> Sequence[str]:
+        """The stages with limits that only marks can end."""
+        clocks = self.settings.budget.clocks if self.settings.budget else {}
+        return tuple(name for name in clocks if name not in {FIRST, GAP})
+
+    def _judge_of_stages(self, name: str, clocks: Iterable[str]) -> SequentialJudge | None:
+        """Make a judge for the next sample, whose calls may reach these stages."""
+        budget = self.settings.budget
+        own = [clock for clock in clocks if budget is not None and clock in budget.clocks]
+        return self.settings.judge_of_stages(
+            self._whole_samples,
+            DELETION_WINDOW_NS,
+            own,
+            lambda clock: self._evidence_of(name if clock is None else name_of_stage(name, clock)),
+        )
+
+    @property
+    def _whole_samples(self) -> int:
+        """Number of the samples so far that are of whole calls."""
+        return sum(sample.measurement.clock is None for sample in self.samples)
+
     def _judge(self, name: str, settings: ItemSettings) -> SequentialJudge | None:
         return self._judge_of(name, settings.plan.max_samples, DELETION_WINDOW_NS, settings)
 
@@ -1146,13 +1289,17 @@ class Sampler:
         settings: by default those of the test.
         """
         settings = settings or self.settings
+        earlier = self._evidence_of(name)
+        return settings.judge(self._whole_samples, maximum, window_ns, earlier)
+
+    def _evidence_of(self, name: str) -> Earlier | None:
+        """Return the evidence of an earlier attempt; None if there is none."""
         sample = self._earlier_of(name)
         if sample is None:
-            return settings.judge(len(self.samples), maximum, window_ns)
+            return None
         elapsed_ns = sample.measurement.elapsed_ns
         bursts = sample.bursts if isinstance(sample, LoadSample) else ()
-        earlier = Earlier(sample.observations, sample.failed, elapsed_ns, bursts)
-        return settings.judge(len(self.samples), maximum, window_ns, earlier)
+        return Earlier(sample.observations, sample.failed, elapsed_ns, bursts)
 
 
 SAMPLER = pytest.StashKey[Sampler]()

@@ -435,6 +435,10 @@ _WORDS: Final[Mapping[str, Callable[[Figures], str]]] = {
     "single-core": lambda _: (
         "only one core is available: anything else that runs slows down the test"
     ),
+    "buffered-stream": lambda _: (
+        "in every call, the first item came with the last one: the client collects the whole "
+        "answer first, as test clients do, so use a running server; or the stream is one piece"
+    ),
     "inputs-in-order": _inputs_in_order,
     "quota": _quota,
     "some-inputs": _some_inputs,

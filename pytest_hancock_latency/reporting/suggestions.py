@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
 from fractions import Fraction
 
+from ..core.budget import CLOCKS, FIRST, GAP
 from ..core.duration import format_duration, format_exactly, plain_ms
 from ..core.machine_speed import MachineSpeed
 from ..core.quantile import format_percent, label
@@ -32,16 +33,42 @@ def suggestions_toml(
     for suggestion in suggestions:
         groups.setdefault(suggestion.name, []).append(suggestion)
     for name, group in groups.items():
-        limits = together(group)
+        of_clocks = _by_clock(group)
+        limits = of_clocks.pop(None, {})
+        stages = {clock: own for clock, own in of_clocks.items() if own and clock}
+        table = f"budgets.{_toml_text(name)}"
         lines += ["", *_reasons(group, titled=len(group) > 1)]
-        lines.append(
-            f"[budgets.{_toml_text(name)}]" if limits else f"# [budgets.{_toml_text(name)}]"
-        )
+        lines.append(f"[{table}]" if limits or stages else f"# [{table}]")
         lines += [f"{_key(percentile)} = {plain_ms(ns)}" for percentile, ns in limits.items()]
-        if limits and all(_is_test(suggestion.record) for suggestion in group):
+        if (limits or stages) and all(_is_test(suggestion.record) for suggestion in group):
             lines.append(f"tests = [{_toml_text(name)}]")
+        for clock, own in stages.items():
+            within = clock if clock in {FIRST, GAP} else f"{CLOCKS}.{_toml_text(clock)}"
+            lines.append(f"[{table}.{within}]")
+            lines += [f"{_key(percentile)} = {plain_ms(ns)}" for percentile, ns in own.items()]
     lines += _machine_lines(suggestions, machine)
     return "\n".join(lines) + "\n"
+
+
+def _by_clock(group: Sequence[Suggestion]) -> dict[str | None, dict[str, int]]:
+    """Return the limits of samples with the same name: of whole calls, and of each stage."""
+    of_clocks: dict[str | None, list[Suggestion]] = {}
+    for suggestion in group:
+        of_clocks.setdefault(suggestion.record.measurement.clock, []).append(suggestion)
+    return {clock: together(own) for clock, own in of_clocks.items()}
+
+
+def _keywords_of_stages(of_clocks: Mapping[str | None, Mapping[str, int]]) -> Iterator[str]:
+    """Yield keywords of the marker: ``first={"p95": 3}``, ``clocks={"connected": {"p95": 2}}``."""
+    texts = {
+        clock: "{" + ", ".join(f'"{name}": {plain_ms(ns)}' for name, ns in limits.items()) + "}"
+        for clock, limits in of_clocks.items()
+        if limits and clock
+    }
+    yield from (f"{clock}={texts.pop(clock)}" for clock in (FIRST, GAP) if clock in texts)
+    if texts:
+        inner = ", ".join(f"{json.dumps(clock)}: {text}" for clock, text in texts.items())
+        yield f"{CLOCKS}={{{inner}}}"
 
 
 def ratchet_text(found: Ratchet, file: str, before: str, after: str) -> str:
@@ -88,8 +115,10 @@ def suggestions_markers(
     for suggestion in suggestions:
         groups.setdefault(suggestion.record.test or suggestion.name, []).append(suggestion)
     for group in groups.values():
-        limits = together(group).items()
+        of_clocks = _by_clock(group)
+        limits = of_clocks.pop(None, {}).items()
         keywords = [f"{_key(percentile)}={plain_ms(ns)}" for percentile, ns in limits]
+        keywords += _keywords_of_stages(of_clocks)
         lines += ["", *_reasons(group, titled=True)]
         if keywords:
             lines.append(f"@latency_budget({', '.join(keywords)})")

@@ -229,7 +229,11 @@ def _counted_as(record: Record) -> str:
 
 def slowest_lines(records: Sequence[Record]) -> list[str]:
     """Name the samples that took the longest, with advice; empty if none is slow."""
-    slow = [record for record in records if record.measurement.elapsed_ns >= _SLOW_NS]
+    slow = [
+        record
+        for record in records
+        if record.measurement.elapsed_ns >= _SLOW_NS and record.measurement.clock is None
+    ]
     if not slow:
         return []
     slow.sort(key=lambda record: -record.measurement.elapsed_ns)

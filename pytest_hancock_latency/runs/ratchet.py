@@ -101,7 +101,12 @@ def _tightened(
     margin: Fraction,
     counted: Sequence[Artifact],
 ) -> list[Tightened]:
-    records = [record for records in runs for record in records if record.n]
+    records = [
+        record
+        for records in runs
+        for record in records
+        if record.n and record.measurement.clock is None
+    ]
     suggestions = suggest_for(records, margin, machine_of(counted))
     proposed = together(suggestions) if suggestions else {}
     found = []

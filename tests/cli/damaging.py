@@ -119,7 +119,7 @@ KINDS_OF_ADVICE = (
     *("generator-busy", "generator-late", "worker-lost", "coordinated-omission", "alike-names"),
     *("failures-unknown", "rps-not-judged", "no-latency", "new-kind"),
     *("tool-leaves-out", "cut-line", "rows-left-out"),
-    *("unfinished-answer", "failed-answer"),
+    *("unfinished-answer", "failed-answer", "buffered-stream"),
 )
 FIGURES = (
     *("tool", "line", "rows"),

@@ -124,6 +124,17 @@ def test_the_burst_of_a_slow_endpoint_runs(pytester: pytest.Pytester) -> None:
     passes(pytester, 1)
 
 
+def test_the_streams_run(pytester: pytest.Pytester) -> None:
+    for name in ("httpx", "fastapi", "uvicorn"):
+        pytest.importorskip(name)
+    chat, server, words, marks = blocks(ROOT / "docs/howto/streams.md", "python")
+    pytester.makeconftest(server)
+    pytester.makepyfile(test_it="\n\n".join((TYPICAL, chat, words, marks)))
+    result = pytester.runpytest_subprocess("-p", "hancock_latency", "--latency-scale=100")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*test_chat [[]first]*within", "*test_load [[]read]*within"])
+
+
 def test_the_repeated_burst_runs(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         CLIENT.replace("def client", "def app").replace("app.test_client()", "app")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,11 +12,12 @@ import trio
 from pytest_hancock_latency.measuring import slowing
 from pytest_hancock_latency.measuring.slowing import (
     SLEPT_NS,
-    SlowedBlock,
     Took,
     slowed,
     slowed_coroutine,
 )
+from pytest_hancock_latency.measuring.stages import SlowedWindow, StagedWindow, Stages
+from pytest_hancock_latency.measuring.takers.bare import BareTaker
 
 MS, READING = 1_000_000, 1_000
 """A reading of a clock takes 1 µs, so that whatever spins comes to an end."""
@@ -61,7 +61,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def about(ns: int) -> Any:
-    return pytest.approx(ns, abs=10 * READING)
+    return pytest.approx(ns, abs=30 * READING)
 
 
 def test_computing_is_added_to_a_call_that_computes(machine: Machine) -> None:
@@ -146,29 +146,26 @@ def test_the_event_loop_goes_on_meanwhile(
     assert turns == ["other", "slowed"]
 
 
-def test_a_block_is_slowed_down_inside_of_its_window(machine: Machine) -> None:
-    seen = []
-
-    @contextmanager
-    def window() -> Any:
-        yield
-        seen.append(machine.wall)
-
-    with SlowedBlock(window(), 0.5):
+def test_a_block_and_its_stages_are_slowed_down_inside_of_the_window(machine: Machine) -> None:
+    taker = BareTaker(machine.system_clock)
+    stages = Stages(taker)
+    with SlowedWindow(StagedWindow(taker, stages), 0.5) as call:
         machine.compute(10 * MS)
-    assert seen == [about(15 * MS)]
+        call.mark("connected")
+        machine.compute(4 * MS)
+    assert stages.observations("connected").wall_ns.tolist() == [about(15 * MS)]
+    assert taker.walls == (about(21 * MS),)
 
 
 def test_a_block_that_raises_is_not_slowed_down(machine: Machine) -> None:
-    @contextmanager
-    def window() -> Any:
-        yield
+    taker = BareTaker(machine.system_clock)
 
     def block() -> None:
-        with SlowedBlock(window(), 9.0):
+        with SlowedWindow(StagedWindow(taker, None), 9.0):
             machine.compute(10 * MS)
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         block()
     assert machine.wall == about(10 * MS)
+    assert len(taker) == 0

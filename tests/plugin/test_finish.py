@@ -269,8 +269,8 @@ def test_squares(sample):
         [
             ">   *sample(map, abs, [[]1, 2[]])",
             "E   *Unfinished: the call returned a map that is never iterated: none of its items "
-            "were computed. Give finish=list, which computes them inside the timed window, or "
-            "measure a function that uses them",
+            "were computed. Give finish=list, which computes them inside the timed window, "
+            "measure a function that uses them, or time them with sample.stream(...)",
         ]
     )
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
+from dataclasses import fields, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from ...core.advice import Advice
-from ...core.budget import AUTO_TIME
+from ...core.budget import AUTO_TIME, FIRST
 from ...core.duration import NS_PER_MS, NS_PER_S
 from ...core.late_numpy import np
 from ...core.record import titled
-from ...core.sample import Measurement, Observations, Progress, Sample
+from ...core.sample import (
+    Measurement,
+    Observations,
+    Progress,
+    Sample,
+    StreamSample,
+    name_of_stage,
+)
 from ...core.undisturbed import ProbeTimes, usual_slowness
 from ...core.verdict import Verdict
 from ...errors import LatencyError, hides_frame
 from ...judging.sequential import LOOK_EVERY_NS, SequentialJudge
+from ...judging.stages import JudgeOfStages
 from ..answers import Look, Unfinished
 from ..clock import NEVER, Clock, ManualClock, thread_cpu
 from ..diagnosis import (
@@ -41,7 +50,7 @@ from ..request import (
     must_be_awaited,
     require_process,
 )
-from ..slowing import SlowedBlock
+from ..stages import SlowedWindow, StagedWindow, Stages
 from ..takers import taker_for, why_bare
 from ..takers.bare import BareTaker, Taker
 from ..takers.follower import Follower
@@ -49,6 +58,7 @@ from ..takers.gc_freeze import Collector
 from ..takers.probes import Probes
 from ..warming import WarmingUp, warm_up
 from .coroutines import take_awaiting
+from .streams import Stream, StreamTaker
 
 __tracebackhide__ = hides_frame
 
@@ -167,6 +177,9 @@ class Measuring:
             self._plan.speed,
             why_bare=why_bare(self._plan, warmup, has_maximum=has_maximum),
         )
+        self.stages = Stages(self.taker)
+        if isinstance(self._judge, JudgeOfStages):
+            self._judge.observed = self.stages.observations
         if self._why is None:
             self._follower.start_if_family()
         if self._turns is None and (self._judge is not None or self._plan.probes):
@@ -249,6 +262,15 @@ class Measuring:
             while (missing := end - len(taker) - taker.failures.total()) > 0:
                 yield missing, NEVER
 
+    def stream_sample(self) -> StreamSample:
+        """Return the judged sample of streams, with those of its stages."""
+        whole = self.sample()
+        if self.stages.came_at_once(FIRST):
+            advice = (Advice.of("buffered-stream"), *whole.measurement.advice)
+            whole = replace(whole, measurement=replace(whole.measurement, advice=advice))
+        own = {each.name: getattr(whole, each.name) for each in fields(whole)}
+        return StreamSample(**own, clocks=dict(self.samples_of_stages(whole)))
+
     def sample(self) -> Sample:
         """Return the judged sample."""
         observations = self.taker.observations()
@@ -293,6 +315,34 @@ class Measuring:
             answer=self.taker.answer,
         )
 
+    def samples_of_stages(self, whole: Sample) -> Iterator[tuple[str, Sample[None]]]:
+        """Yield the judged sample of each stage that a call has reached, by name.
+
+        Args:
+            whole: the sample of the calls.
+        """
+        judges = self._judge.stages if isinstance(self._judge, JudgeOfStages) else {}
+        for name in self.stages.names:
+            observations = self.stages.observations(name)
+            judge = judges.get(name)
+            yield (
+                name,
+                Sample(
+                    name=name_of_stage(self._name, name),
+                    observations=observations.without_circumstances(),
+                    verdict=judge.verdict(observations, 0, self._elapsed) if judge else None,
+                    measurement=replace(
+                        whole.measurement,
+                        clock=name,
+                        warmup_ns=(),
+                        slowest=slowest(observations, whole.collections_ns),
+                        advice=(),
+                    ),
+                    collections_ns=whole.collections_ns,
+                    answer=None,
+                ),
+            )
+
     def _room_at_most(self, n: int) -> int | None:
         """Return how many observations would fit into the longest time, at the same pace."""
         if self._judge is None or not n:
@@ -323,7 +373,10 @@ class Measuring:
     def _verdict(self, observations: Observations) -> Verdict | None:
         if self._judge is None:
             return None
-        return self._judge.verdict(observations, self.taker.failures.total(), self._elapsed)
+        failed = self.taker.failures.total()
+        if not self._judge.budget.limits and not failed:
+            return None  # only its stages have limits
+        return self._judge.verdict(observations, failed, self._elapsed)
 
     def _deadline(self) -> int:
         """Return when to stop at the latest; later if *exceeded* only needs more time to be shown.
@@ -497,6 +550,40 @@ class ClosedLoop:
                     await take_awaiting(measuring.taker, looked_at, 1, until)
         return measuring.sample()
 
+    def measure_stream(
+        self,
+        request: Request,
+        stream: Stream,
+        judge: SequentialJudge | None,
+        warmed: tuple[int, ...] | None,
+    ) -> StreamSample:
+        """Measure streams, as `measure` does calls."""
+        warmup = self._warm_up(request) if warmed is None else warmed
+        looked_at = request.looked_at()
+        with Measuring(self, request.name, judge, warmup, request) as measuring:
+            streams = StreamTaker(measuring.taker, measuring.stages, stream)
+            for count, until in measuring.steps():
+                asked = (request, count) if request.look.is_over else (looked_at, 1)
+                streams.take(*asked, until)
+        return measuring.stream_sample()
+
+    async def measure_stream_awaiting(
+        self,
+        request: Request,
+        stream: Stream,
+        judge: SequentialJudge | None,
+        warmed: tuple[int, ...] | None,
+    ) -> StreamSample:
+        """Measure streams that are consumed in the running event loop."""
+        warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
+        looked_at = request.looked_at()
+        with Measuring(self, request.name, judge, warmup, request) as measuring:
+            streams = StreamTaker(measuring.taker, measuring.stages, stream)
+            for count, until in measuring.steps():
+                asked = (request, count) if request.look.is_over else (looked_at, 1)
+                await streams.take_awaiting(*asked, until)
+        return measuring.stream_sample()
+
     def _warm_up(self, request: Request) -> tuple[int, ...]:
         request.look.waits_by = self.clock
         plan = self.plan
@@ -513,6 +600,10 @@ class ClosedLoop:
         return warming.latencies_ns
 
 
+Observed = StagedWindow | SlowedWindow
+"""What `Rounds.observe` returns: a block that is timed, and can mark stages."""
+
+
 class Rounds(Generic[T_co]):
     """``for _ in rounds: with rounds.observe(): …``: times only the block."""
 
@@ -521,23 +612,28 @@ class Rounds(Generic[T_co]):
         loop: ClosedLoop,
         name: str,
         judge: SequentialJudge | None,
-        done: Callable[[Sample], object],
+        done: Callable[[Sample, Sequence[Sample[None]]], object],
         setup: Callable[[int], T_co],
     ) -> None:
-        """setup: called with the number of each round before it; returns the value of the loop."""
+        """Prepare the rounds.
+
+        done: receives the sample, and those of its stages.
+        setup: called with the number of each round before it; returns the value of the loop.
+        """
         self._loop, self._name, self._judge, self._done = loop, name, judge, done
         self._setup = setup
         self._taker: Taker | None = None
+        self._stages: Stages | None = None
         self.sample: Sample[None] | None = None
         """The sample, once all rounds are over."""
 
-    def observe(self) -> AbstractContextManager[None, None]:
+    def observe(self) -> Observed:
         """Time the block of the ``with`` statement; use it once per round."""
         if self._taker is None:
             raise LatencyError("call sample.observe() inside `for _ in sample.rounds():`")
-        if share := self._loop.plan.slowdown:
-            return SlowedBlock(self._taker.window(), share)
-        return self._taker.window()
+        window = StagedWindow(self._taker, self._stages)
+        share = self._loop.plan.slowdown
+        return SlowedWindow(window, share) if share else window
 
     def __iter__(self) -> Iterator[T_co]:
         plan = self._loop.plan
@@ -546,12 +642,13 @@ class Rounds(Generic[T_co]):
             yield from self._rounds(warming.taker, warming.calls, count, until)
         walls, number = warming.latencies_ns, warming.calls
         with Measuring(self._loop, self._name, self._judge, walls) as measuring:
+            self._stages = measuring.stages
             for count, until in measuring.steps():
                 done = number + len(measuring.taker)
                 yield from self._rounds(measuring.taker, done, count, until)
         self._taker = None
         self.sample = measuring.sample()
-        self._done(self.sample)
+        self._done(self.sample, [stage for _, stage in measuring.samples_of_stages(self.sample)])
 
     def _rounds(self, taker: Taker, number: int, count: int, until: int) -> Iterator[T_co]:
         for at in range(count):

@@ -132,10 +132,6 @@ class Taker(ABC):
         everything = self.everything()
         return everything.without(self.refused(everything))
 
-    def window(self) -> Window:
-        """Return a context manager that times its block."""
-        return Window(self)
-
     def refuses(self, request: Request, answer: Any, latency_ns: int) -> bool:
         """Count a request if it failed; return whether to drop its latency.
 
@@ -183,25 +179,6 @@ class Taker(ABC):
     def walls(self) -> tuple[int, ...]:
         """Return the latencies so far, in ns; for a small number of them."""
         return tuple(self.observations().wall_ns.tolist())
-
-
-class Window:
-    """Times the block of a ``with`` statement; not kept if the block raises."""
-
-    __slots__ = ("_opening", "_t0", "_taker")
-
-    def __init__(self, taker: Taker) -> None:
-        self._taker = taker
-
-    def __enter__(self) -> None:
-        self._opening = self._taker.opening()
-        self._t0 = self._taker.clock()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        t1 = self._taker.clock()
-        closed = self._taker.closing(self._opening, self._t0, t1)
-        if kind is None:
-            self._taker.keep(closed)
 
 
 class BareTaker(Taker):

@@ -347,6 +347,7 @@ class BracketTaker(Taker):
             provisional=is_bounded & (circumstances.window >= self._follower.closed),
             at_most_ns=self._at_most_ns(circumstances, attribution),
             probed=self._probed(circumstances),
+            slowness=circumstances.slowness,
             timed_out=self.timed_out(),
         )
 

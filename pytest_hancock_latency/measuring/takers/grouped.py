@@ -137,6 +137,7 @@ class GroupedTaker(BareTaker):
         return replace(
             plain,
             attributed_ns=attributed,
+            slowness=slowness,
             excused_ns={
                 WAITED: (wall - on_cpu).astype(np.float64),
                 SLOW_MACHINE: (on_cpu - attributed).astype(np.float64),

@@ -591,8 +591,8 @@ def test_a_generator_that_nobody_iterates_is_refused(shape: str) -> None:
         shape,
         "stream",
         "the call returned a generator that is never iterated: none of its items were computed. "
-        "Give finish=list, which computes them inside the timed window, or measure a function that "
-        "uses them",
+        "Give finish=list, which computes them inside the timed window, measure a function that "
+        "uses them, or time them with sample.stream(...)",
     )
 
 

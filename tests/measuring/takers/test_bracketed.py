@@ -22,6 +22,7 @@ from pytest_hancock_latency.measuring.own_modules import own_os
 from pytest_hancock_latency.measuring.plan import Plan
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
+from pytest_hancock_latency.measuring.stages import StagedWindow
 from pytest_hancock_latency.measuring.takers import bracketed, why_bare
 from pytest_hancock_latency.measuring.takers.bracketed import BracketTaker
 from pytest_hancock_latency.measuring.takers.follower import SHORTEST_FOLLOWED_NS, Followed
@@ -376,7 +377,7 @@ def test_after_fifty_calls_that_do_not_block_the_tree_is_no_longer_read(
 
 def test_a_window_that_is_timed_elsewhere_has_the_same_readings(kernel: Kernel, tree: Tree) -> None:
     taker = taker_of(kernel, tree)
-    with taker.window():
+    with StagedWindow(taker, None):
         kernel.spend(5 * MS, cpu=2 * MS, others_cpu=MS, wait=3 * MS, blocks=2)
     found = taker.circumstances()
     assert found.wall.tolist() == [5 * MS]
@@ -564,7 +565,7 @@ def test_a_window_that_is_timed_elsewhere_has_its_probes(
     taker = probing(kernel, tree)
     taker.start_probing()
     before = len(taker._probes)
-    with taker.window():
+    with StagedWindow(taker, None):
         kernel.spend(MS, cpu=MS)
     assert len(taker._probes) == before + 1
 

@@ -12,6 +12,7 @@ from pytest_hancock_latency.core.machine_speed import KnownSpeed
 from pytest_hancock_latency.core.undisturbed import SUFFERS_MORE, ReferenceSpeed
 from pytest_hancock_latency.measuring.request import Request
 from pytest_hancock_latency.measuring.session_speed import SessionSpeed
+from pytest_hancock_latency.measuring.stages import StagedWindow
 from pytest_hancock_latency.measuring.takers import grouped
 from pytest_hancock_latency.measuring.takers.grouped import GroupedTaker, without_off_time
 from pytest_hancock_latency.measuring.takers.probes import Probes
@@ -156,13 +157,13 @@ def test_off_time_is_taken_off_down_to_the_median() -> None:
 def test_a_window_that_is_timed_elsewhere_is_a_group_of_its_own(
     machine: Machine, taker: GroupedTaker
 ) -> None:
-    with taker.window():
+    with StagedWindow(taker, None):
         machine.spend(10 * US)
     taker.start_probing()
     machine.clock.advance(500 * MS)
     before = len(taker._probes)
     for off in (0, 300 * US):
-        with taker.window():
+        with StagedWindow(taker, None):
             machine.spend(10 * US, off=off)
     assert len(taker._probes) - before == 2
     found = taker.observations()
