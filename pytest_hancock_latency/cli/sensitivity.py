@@ -25,6 +25,7 @@ To try it with the tests themselves: pytest --latency-slowdown=30%
 
 examples:
   hancock-latency sensitivity artifacts/performance-latency.json
+  hancock-latency sensitivity artifacts/*/performance-latency.json -o sensitivity.txt
 """
 
 

@@ -106,9 +106,11 @@ def _ratchet(options: argparse.Namespace, margin: Fraction) -> int:
     if options.artifacts:
         raise BudgetError("--ratchet reads a history: leave out the artifacts")
     history = read_history(options.history)
-    found = ratchet([run.artifact for run in history.runs], read_budgets(options.budgets), margin)
-    before, after = with_limits(options.budgets, found.limits)
-    if options.write and found.limits:
+    proposal = ratchet(
+        [run.artifact for run in history.runs], read_budgets(options.budgets), margin
+    )
+    before, after = with_limits(options.budgets, proposal.limits)
+    if options.write and proposal.limits:
         put(after, options.budgets)
-    put(ratchet_text(found, options.budgets.name, before, after), options.output)
+    put(ratchet_text(proposal, options.budgets.name, before, after), options.output)
     return 0

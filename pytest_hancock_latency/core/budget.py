@@ -88,7 +88,7 @@ class LatencyBudget:
     """The sample cannot be *within* before it spans this time, so that slow phases can show up."""
     least_per_s: float | None = None
     """The minimum requests/s of a load."""
-    clocks: Mapping[str, LatencyBudget] = field(default_factory=dict)
+    clocks: Mapping[str, LatencyBudget] = field(default_factory=dict, hash=False)
     """The budgets of stages within a call, by name."""
 
     @property

@@ -76,7 +76,7 @@ def slowdown_of(record: Record, gates: int = 1) -> float | None:
 
 def least_slowdown(limits: Iterable[Noticed]) -> float | None:
     """Return the smallest slowdown that one of some limits notices; None if none does."""
-    return min((each.slowdown for each in limits if each.slowdown is not None), default=None)
+    return min((limit.slowdown for limit in limits if limit.slowdown is not None), default=None)
 
 
 def _noticed(part: LimitVerdict, record: Record, attributed: Histogram, alpha: float) -> Noticed:

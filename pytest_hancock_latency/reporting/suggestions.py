@@ -71,7 +71,7 @@ def _keywords_of_stages(of_clocks: Mapping[str | None, Mapping[str, int]]) -> It
         yield f"{CLOCKS}={{{inner}}}"
 
 
-def ratchet_text(found: Ratchet, file: str, before: str, after: str) -> str:
+def ratchet_text(proposal: Ratchet, file: str, before: str, after: str) -> str:
     """Render lower limits as a patch, with the runs that they come from as comments before it.
 
     Args:
@@ -79,14 +79,14 @@ def ratchet_text(found: Ratchet, file: str, before: str, after: str) -> str:
         before: its text.
         after: its text with the lower limits.
     """
-    lines = [f"# {printable(remark)}" for remark in found.remarks]
-    for limit in found.limits:
+    lines = [f"# {printable(remark)}" for remark in proposal.remarks]
+    for limit in proposal.limits:
         lines.append(
             f'# "{printable(limit.budget)}" {label(limit.quantile)}: '
             f"{format_exactly(limit.before_ns)} -> {format_exactly(limit.after_ns)}, as in the "
             f"last {limit.runs} runs within"
         )
-    if not found.limits:
+    if not proposal.limits:
         lines.append("# no limit can be lower")
     patch = unified_diff(
         before.splitlines(keepends=True),

@@ -109,13 +109,13 @@ def _tightened(
     ]
     suggestions = suggest_for(records, margin, machine_of(counted))
     proposed = together(suggestions) if suggestions else {}
-    found = []
+    tightened = []
     for percentile, after_ns in proposed.items():
         quantile = parse_quantile(percentile)
         before_ns = terms.limits.get(quantile)
         if before_ns is not None and after_ns < before_ns:
-            found.append(Tightened(name, quantile, before_ns, after_ns, len(runs)))
-    return found
+            tightened.append(Tightened(name, quantile, before_ns, after_ns, len(runs)))
+    return tightened
 
 
 def _runs(count: int) -> str:

@@ -15,7 +15,7 @@ from ..importing.answering import answering, native, vector
 from .conftest import Command
 from .making import record, written
 
-COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest", "trend")
+COMMANDS = ("report", "show", "compare", "merge", "gate", "suggest", "sensitivity", "trend")
 DUEL = "duel"
 """Its examples need a repository: tests/cli/test_duel.py runs it."""
 EXAMPLE = re.compile(r"^  (hancock-latency .+)$", re.MULTILINE)
@@ -38,6 +38,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command)
     (tmp_path / "pyproject.toml").write_text(
         "[tool.hancock-latency.budgets.test_health]\np99 = 50\n", encoding="utf-8"
     )
+    (tmp_path / "budgets.toml").write_text("[budgets.test_health]\np99 = 50\n", encoding="utf-8")
     micro = written(tmp_path / "micro.json", [record(*[0.001] * 400)])
     command("show", micro, "--format", "hdrhistogram", "-o", "recorded.hdr")
     raw_results_of_tools(tmp_path)
@@ -80,7 +81,7 @@ def test_every_example_of_the_help_runs(
 
 @pytest.mark.parametrize("name", [*COMMANDS, DUEL])
 def test_the_help_names_every_command(command: Command, name: str) -> None:
-    assert re.search(rf"^    {name} ", command("--help").out, re.MULTILINE)
+    assert re.search(rf"^    {name}\b", command("--help").out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["report", "gate"])

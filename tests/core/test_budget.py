@@ -20,6 +20,7 @@ from pytest_hancock_latency.core.budget import (
 
 VALID = (
     "valid keywords are p50, p95, p99, any other percentile such as p75 or p99_9, max, "
+    "first, gap, clocks, "
     "errors, name, warmup, samples, max_samples, time_limit, least_time, strict, regression, "
     "and rps and tests in a budget file"
 )

@@ -268,7 +268,7 @@ class Measuring:
         if self.stages.came_at_once(FIRST):
             advice = (Advice.of("buffered-stream"), *whole.measurement.advice)
             whole = replace(whole, measurement=replace(whole.measurement, advice=advice))
-        own = {each.name: getattr(whole, each.name) for each in fields(whole)}
+        own = {part.name: getattr(whole, part.name) for part in fields(whole)}
         return StreamSample(**own, clocks=dict(self.samples_of_stages(whole)))
 
     def sample(self) -> Sample:

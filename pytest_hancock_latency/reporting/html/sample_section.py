@@ -101,7 +101,7 @@ def _listed(words: Sequence[str]) -> str:
 
 def _quantiles(record: Record, baseline: Record | None, noticed: Sequence[Noticed]) -> Element:
     parts = {part.limit.label: part for part in limits_of(record)}
-    notices = {each.part.limit.label: change_noticed(each.slowdown) for each in noticed}
+    notices = {limit.part.limit.label: change_noticed(limit.slowdown) for limit in noticed}
     headings = ["percentile", "raw", "attributed", "between", "limit", "over limit", "verdict"]
     headings += ["notices from"] if notices else []
     headings += ["baseline"] if baseline else []
