@@ -1,14 +1,14 @@
-"""The three charts of a sample: its distribution, its tail, and the run over time."""
+"""The charts of a sample: its distribution, its tail, the run over time, growth and stages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Final
 
 from ...core.duration import format_duration
 from ...core.histogram import Histogram, middle
-from ...core.quantile import P50, P95, P99
+from ...core.quantile import P50, P95, P99, label
 from ...core.record import Record
 from ...core.timeline import Timeline
 from ..distribution import counts_between, edges_around
@@ -28,6 +28,7 @@ from .canvas import (
     limits_of,
     polyline,
     staircase,
+    words,
 )
 from .markup import Element, element
 from .scales import LogScale, TailScale, latency_range
@@ -36,6 +37,11 @@ _BARS: Final = 48
 _POINTS: Final = 40
 _ROOM: Final = 12
 """Space beside the first and the last size, for their labels."""
+_LINE: Final = 14
+"""Height of the words above a band."""
+_MOST_ROWS: Final = 6
+"""More stages than that are too low to read; the last ones and the whole call are shown."""
+_WHOLE: Final = "whole call"
 _RAW: Final = ("raw", "raw latency: as measured")
 _CODE: Final = ("code", "attributed latency: time the code took")
 _BEFORE: Final = ("before", "baseline, raw")
@@ -89,6 +95,49 @@ def growth_curve(record: Record) -> Picture | None:
     ]
     legend = [("raw", "latency by size"), ("allowed", f"growth that {growth.at_most} allows")]
     return Picture("Growth", about_growth(growth), marks, legend)
+
+
+def stages_of_call(record: Record, stages: Sequence[Record]) -> Picture | None:
+    """Return when the stages of a call end, as bands on a log scale; None without stages.
+
+    Args:
+        record: of the whole calls.
+        stages: of the stages of these calls.
+    """
+    rows = [row for row in (*stages, record) if row.n][-_MOST_ROWS:]
+    if not stages or record not in rows:
+        return None
+    medians = [max(1, row.quantiles_ns[label(P50)]) for row in rows]
+    tails = [max(1, row.quantiles_ns[label(P95)]) for row in rows]
+    limits = [limit_ns for row in rows for limit_ns in _limit_values(row)]
+    scale = LogScale(*latency_range([*medians, *tails], limits), LEFT, RIGHT)
+    room = (BOTTOM - TOP) / len(rows)
+    marks: list[Element] = [*bottom_axis(scale.ticks())]
+    for at, (row, median_ns, tail_ns) in enumerate(zip(rows, medians, tails, strict=True)):
+        top, bottom = TOP + at * room + _LINE, TOP + (at + 1) * room - 4
+        middle, end = scale.at(median_ns), scale.at(tail_ns)
+        marks.append(_box(LEFT, middle, top, bottom, "area raw"))
+        marks.append(_box(middle, end, top, bottom, "band"))
+        name = row.measurement.clock or _WHOLE
+        figures = (
+            f"{name}: p50 {format_duration(median_ns)}, {label(P95)} {format_duration(tail_ns)}"
+        )
+        marks.append(words(LEFT, top - 3, figures, anchor="start"))
+        for part in limits_of(row):
+            if scale.holds(part.limit.limit_ns):
+                x = scale.at(part.limit.limit_ns)
+                marks.append(element("path", d=f"M{x:g},{top:g}V{bottom:g}", class_="limit"))
+    described = "; ".join(
+        f"{row.measurement.clock or _WHOLE} p50 {format_duration(median_ns)}"
+        for row, median_ns in zip(rows, medians, strict=True)
+    )
+    legend = [("raw", f"from the start of the call to p50, then to {label(P95)}")]
+    return Picture("Stages of a call", f"{described}.", marks, legend)
+
+
+def _box(left: float, right: float, top: float, bottom: float, class_: str) -> Element:
+    path = f"M{left:g},{top:g}H{max(left, right):g}V{bottom:g}H{left:g}Z"
+    return element("path", d=path, class_=class_)
 
 
 def tail(record: Record, baseline: Record | None = None) -> Picture | None:

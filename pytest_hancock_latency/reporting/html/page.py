@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...core.record import Artifact, Record, counterparts
+from ...core.sample import name_of_whole
 from ...core.verdict import WORST_FIRST
 from ...judging.noticing import noticed_by
 from ...runs.baseline import judged_change, other_machine
@@ -35,6 +36,7 @@ def report_html(
     slower = _slower(records, session or {}, baseline) if baseline else frozenset()
     ordered = by_weight(records, slower)[:SAMPLES_AT_MOST]
     earlier = counterparts(ordered, baseline.records) if baseline else None
+    stages = _stages(records)
     noticed = [noticed_by(record, len(records)) for record in ordered]
     sections = [
         sample_section(
@@ -42,6 +44,7 @@ def report_html(
             anchor(at),
             earlier[at] if earlier else None,
             noticed[at],
+            stages.get((record.test, record.name), ()),
             is_open=len(ordered) <= _OPEN_AT_MOST or record.outcome.needs_attention,
         )
         for at, record in enumerate(ordered)
@@ -58,6 +61,16 @@ def report_html(
         ),
         element("script", packaged("script.js")),
     )
+
+
+def _stages(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    """Return the samples of stages by the test and name of the sample of their calls."""
+    stages: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if clock := record.measurement.clock:
+            whole = record.test, name_of_whole(record.name, clock)
+            stages.setdefault(whole, []).append(record)
+    return stages
 
 
 def _slower(

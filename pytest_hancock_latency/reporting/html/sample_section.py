@@ -13,7 +13,7 @@ from ..advice import advice_text
 from ..sensitivity import change_noticed
 from ..wording import causes_text, explain
 from .canvas import figure, limits_of
-from .charts import distribution, growth_curve, over_time, tail
+from .charts import distribution, growth_curve, over_time, stages_of_call, tail
 from .markup import Child, Element, element
 from .overview import badge, small_print
 
@@ -26,11 +26,12 @@ _LOOPS = {
 }
 
 
-def sample_section(
+def sample_section(  # noqa: PLR0913 - a sample, and what belongs to it
     record: Record,
     anchor: str,
     baseline: Record | None,
     noticed: Sequence[Noticed] = (),
+    stages: Sequence[Record] = (),
     *,
     is_open: bool,
 ) -> Element:
@@ -38,11 +39,13 @@ def sample_section(
 
     Args:
         noticed: what its limits would notice.
+        stages: samples of stages of its calls.
         is_open: whether it is expanded at first.
     """
     baseline = None if record.is_of_growth else baseline
     pictures = (
         growth_curve(record),
+        stages_of_call(record, stages),
         distribution(record, baseline),
         tail(record, baseline),
         over_time(record),
