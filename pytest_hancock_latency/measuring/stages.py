@@ -47,16 +47,18 @@ class Stages:
         self._taker = taker
         self._latencies: dict[str, Latencies] = {}
 
-    def keep(self, position: int, reached_ns: Mapping[str, int]) -> None:
-        """Add the stages of a call.
+    def keep(self, taker: Taker, reached_ns: Mapping[str, int]) -> None:
+        """Add the stages of the call that a taker is about to keep.
 
         Args:
-            position: of the call among the observations of the taker.
-            reached_ns: latency of each stage that it reached.
+            taker: one of calls that are not counted has no stages.
+            reached_ns: latency of each stage that the call reached.
         """
+        if taker is not self._taker:
+            return
         for name, ns in reached_ns.items():
             latencies = self._latencies.setdefault(name, Latencies())
-            latencies.positions.append(position)
+            latencies.positions.append(len(taker))
             latencies.ns.append(ns)
 
     @property
@@ -154,7 +156,7 @@ class StagedWindow:
         if kind is not None:
             return
         if self._stages is not None:
-            self._stages.keep(len(self._taker), self._reached)
+            self._stages.keep(self._taker, self._reached)
         self._taker.keep(closed)
 
     def _checked(self, name: str) -> str:

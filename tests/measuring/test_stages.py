@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,13 @@ class Measured(BareTaker):
         super().__init__(ManualClock())
         self.excused = np.array(excused_ms) * MS
 
+    def having(self, stages: Stages, *reached_ms: Mapping[str, float]) -> Stages:
+        """Keep a call for each of these stages."""
+        for reached in reached_ms:
+            stages.keep(self, {name: round(ms * MS) for name, ms in reached.items()})
+            self.keep((0, 100 * MS))
+        return stages
+
     def everything(self) -> Observations:
         n = len(self.excused)
         wall, yes = np.full(n, 100 * MS), np.ones(n, bool)
@@ -40,9 +48,8 @@ class Measured(BareTaker):
 
 
 def test_all_that_the_machine_took_of_a_call_is_excused_of_its_stage() -> None:
-    stages = Stages(Measured(0, 10, 50))
-    for position in range(3):
-        stages.keep(position, {"first": 30 * MS})
+    taker = Measured(0, 10, 50)
+    stages = taker.having(Stages(taker), *[{"first": 30}] * 3)
     first = stages.observations("first")
     assert first.wall_ns.tolist() == [30 * MS] * 3
     assert first.attributed_ns.tolist() == [30 * MS, 20 * MS, 0]
@@ -58,22 +65,28 @@ def test_a_slow_machine_slows_a_stage_down_by_as_much_as_the_call() -> None:
             slowed = {SLOW_MACHINE: self.excused}
             return replace(made, excused_ns=slowed, slowness=np.full(len(made), 2.0))
 
-    stages = Stages(Slowed(50, 5))
-    for position in range(2):
-        stages.keep(position, {"first": 30 * MS})
+    taker = Slowed(50, 5)
+    stages = taker.having(Stages(taker), *[{"first": 30}] * 2)
     first = stages.observations("first")
     assert first.attributed_ns.tolist() == [15 * MS, 25 * MS]
     assert first.excused_ns[SLOW_MACHINE].tolist() == [15 * MS, 5 * MS]
 
 
 def test_a_stage_belongs_to_the_calls_that_reached_it() -> None:
-    stages = Stages(Measured(0, 10, 20))
-    stages.keep(0, {"first": 30 * MS})
-    stages.keep(2, {"first": 40 * MS, "gap": 5 * MS})
+    taker = Measured(0, 10, 20)
+    stages = taker.having(Stages(taker), {"first": 30}, {}, {"first": 40, "gap": 5})
     assert stages.observations("first").attributed_ns.tolist() == [30 * MS, 20 * MS]
     assert stages.observations("gap").start_ns.tolist() == [400 * MS]
     assert len(stages.observations("parsed")) == 0
     assert stages.names == ("first", "gap")
+
+
+def test_a_call_that_is_not_counted_has_no_stages() -> None:
+    taker, uncounted = Measured(), BareTaker(ManualClock())
+    stages = Stages(taker)
+    with StagedWindow(uncounted, stages) as call:
+        call.mark("connected")
+    assert (len(uncounted), stages.names) == (1, ())
 
 
 def marked(*names: str) -> tuple[Stages, Any]:

@@ -561,8 +561,8 @@ class ClosedLoop:
         warmup = self._warm_up(request) if warmed is None else warmed
         looked_at = request.looked_at()
         with Measuring(self, request.name, judge, warmup, request) as measuring:
-            streams = StreamTaker(measuring.taker, measuring.stages, stream)
             for count, until in measuring.steps():
+                streams = StreamTaker(measuring.taker, measuring.stages, stream)
                 asked = (request, count) if request.look.is_over else (looked_at, 1)
                 streams.take(*asked, until)
         return measuring.stream_sample()
@@ -578,8 +578,8 @@ class ClosedLoop:
         warmup = await self._warm_up_coroutine(request) if warmed is None else warmed
         looked_at = request.looked_at()
         with Measuring(self, request.name, judge, warmup, request) as measuring:
-            streams = StreamTaker(measuring.taker, measuring.stages, stream)
             for count, until in measuring.steps():
+                streams = StreamTaker(measuring.taker, measuring.stages, stream)
                 asked = (request, count) if request.look.is_over else (looked_at, 1)
                 await streams.take_awaiting(*asked, until)
         return measuring.stream_sample()

@@ -225,12 +225,11 @@ class StreamTaker:
         taker = self.taker
         end = taker.clock()
         closed = taker.closing(opening, begin, end)
-        position = len(taker)
         if request.is_checked and taker.refuses(request, answer, end - begin):
             return True
-        taker.keep(closed)
         if not isinstance(answer, Exception):
-            self.stages.keep(position, self.stream.reached_ns)
+            self.stages.keep(taker, self.stream.reached_ns)
+        taker.keep(closed)
         return end >= until or taker.has_late
 
 
