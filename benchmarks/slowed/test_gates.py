@@ -1,6 +1,7 @@
-"""Ten kinds of calls, each with three limits; the limits come from a file that LIMITS names.
+"""Kinds of calls, each with three limits; the limits come from a file that LIMITS names.
 
-Without it, the latencies are measured that the limits are made of.
+Without it, the latencies are measured that the limits are made of. Ten kinds wait, for different
+times, most of them as answers of services vary; five compute.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import os
 import random
 import re
-import sqlite3
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,51 +21,71 @@ from typing import Any, Final
 import pytest
 from own_thread.works import Call
 
-from hancock_app import create_app
 from pytest_hancock_latency import Sampler
 
-ORDERS: Final = [{"id": at, "name": str(at), "lines": list(range(5))} for at in range(300)]
-TEXT: Final = json.dumps(ORDERS)
+TEXT: Final = json.dumps([{"id": at, "name": str(at), "lines": [1, 2, 3]} for at in range(300)])
 
 
-def rows() -> Call:
-    """A query over a thousand rows in memory."""
-    database = sqlite3.connect(":memory:")
-    database.execute("CREATE TABLE orders (id INTEGER, name TEXT)")
-    database.executemany("INSERT INTO orders VALUES (?, ?)", ((i, str(i)) for i in range(1000)))
-    return lambda: database.execute("SELECT name, sum(id) FROM orders GROUP BY name").fetchall()
+def waiting(seconds: Callable[[random.Random], float]) -> Call:
+    """Waits for a time that varies in the same way in every run."""
+    draw = random.Random(1)
+    return lambda: time.sleep(seconds(draw))
 
 
-def endpoint() -> Call:
-    """A request to the bundled application, in this process."""
-    client = create_app().test_client()
-    return lambda: client.get("/health").get_data()
+def computing_first(count: int, seconds: float) -> Call:
+    """Computes, and then waits."""
+
+    def call() -> None:
+        sum(range(count))
+        time.sleep(seconds)
+
+    return call
 
 
-def half_waiting() -> None:
-    """Computes, then waits about as long."""
-    sum(range(40_000))
-    time.sleep(0.001)
+def asking() -> Call:
+    """Asks a thread of this process, which answers after 3 ms."""
+    here, there = socket.socketpair()
+
+    def answer() -> None:
+        while there.recv(1):
+            time.sleep(0.003)
+            there.send(b"a")
+
+    threading.Thread(target=answer, daemon=True).start()
+
+    def call() -> bytes:
+        here.send(b"q")
+        return here.recv(1)
+
+    return call
 
 
 def shuffled() -> Call:
-    """Sorting of random numbers."""
+    """Sorts random numbers."""
     numbers = [random.Random(at).random() for at in range(3000)]
     return lambda: sorted(numbers)
 
 
-KINDS: Final[dict[str, Callable[[], Call]]] = {
+WAITING: Final[dict[str, Callable[[], Call]]] = {
+    "1 ms": lambda: waiting(lambda _: 0.001),
+    "3 ms": lambda: waiting(lambda _: 0.003),
+    "6 ms": lambda: waiting(lambda _: 0.006),
+    "uniform": lambda: waiting(lambda draw: draw.uniform(0.001, 0.005)),
+    "a tenth twice as long": lambda: waiting(lambda draw: 0.006 if draw.random() < 0.1 else 0.003),
+    "lognormal": lambda: waiting(lambda draw: 0.003 * draw.lognormvariate(0, 0.3)),
+    "exponential": lambda: waiting(lambda draw: 0.002 + draw.expovariate(1000)),
+    "computes a little": lambda: computing_first(5_000, 0.003),
+    "computes half": lambda: computing_first(60_000, 0.001),
+    "asks a thread": asking,
+}
+COMPUTING: Final[dict[str, Callable[[], Call]]] = {
     "integers": lambda: lambda: sum(range(50_000)),
     "json": lambda: lambda: json.loads(TEXT),
     "regular expression": lambda: lambda: re.findall(r'"name": "(\d+)"', TEXT),
     "sorting": shuffled,
-    "dictionary": lambda: lambda: {str(at): at for at in range(5000)},
     "hashing": lambda: lambda: hashlib.pbkdf2_hmac("sha256", b"secret", b"salt", 2000),
-    "query": rows,
-    "endpoint": endpoint,
-    "wait": lambda: lambda: time.sleep(0.003),
-    "half waiting": lambda: half_waiting,
 }
+KINDS: Final = {**WAITING, **COMPUTING}
 LIMITS: Final[dict[str, Any]] = (
     json.loads(Path(os.environ["LIMITS"]).read_text("utf-8")) if "LIMITS" in os.environ else {}
 )
