@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.budget import Terms, parse_limits
+from ..core.budget import Terms, of_whole_calls, parse_limits
 from ..core.hdr_histogram import PREFIX, decode
 from ..core.histogram import Histogram
 from ..core.record import Artifact, Record
@@ -199,7 +199,7 @@ def _run_import(options: argparse.Namespace) -> int:
     if options.budget is not None:
         of_all = read_as("--budget", BudgetError, parse_limits, options.budget)
     else:
-        budgets = dict(read_budgets(options.budgets))
+        budgets = of_whole_calls(read_budgets(options.budgets))
     if options.source == PROMETHEUS:
         headers = _headers(options.header or ())
         query = PrometheusQuery(options.url, options.query, options.unit or "s", headers)

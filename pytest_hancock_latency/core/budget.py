@@ -202,6 +202,18 @@ class Terms:
         return replace(self, least_per_s=None)
 
 
+def of_whole_calls(budgets: Mapping[str, Terms]) -> dict[str, Terms]:
+    """Return budgets without their stages, for results in which calls have none.
+
+    What limits only stages is left out.
+    """
+    return {
+        name: replace(terms, clocks={})
+        for name, terms in budgets.items()
+        if terms.limits or terms.least_per_s is not None
+    }
+
+
 def parse_terms(arguments: Mapping[str, Any]) -> Terms:
     """Read the keywords of a marker or the keys of a named budget.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..core.advice import Advice
-from ..core.budget import Terms
+from ..core.budget import Terms, of_whole_calls
 from ..core.duration import NS_PER_S
 from ..core.histogram import Histogram, index_of
 from ..core.pattern import AGGREGATED, MOST_NAMES, OTHER_NAMES, first_match, narrowest_first
@@ -88,7 +88,7 @@ class RunJudge:
     """Adds up the counts of all processes, and judges them."""
 
     def __init__(self, budgets: Mapping[str, Terms], *, strict: bool = False) -> None:
-        self._budgets = budgets
+        self._budgets = budgets = of_whole_calls(budgets)
         self._patterns = narrowest_first(budgets)
         self._strict = strict
         self._kinds: dict[str, _RequestKind] = {}

@@ -13,6 +13,7 @@ from pytest_hancock_latency.core.budget import (
     LatencyBudget,
     Limit,
     describe,
+    of_whole_calls,
     parse_scale,
     parse_terms,
     positional_terms,
@@ -180,3 +181,29 @@ def test_a_budget_cannot_exist_with_one_percentile_twice() -> None:
     with pytest.raises(BudgetError) as refused:
         LatencyBudget((Limit(Fraction(1, 2), 5), Limit(Fraction(1, 2), 6)))
     assert str(refused.value) == "p50 is given twice"
+
+
+def test_results_without_stages_take_only_limits_of_whole_calls() -> None:
+    budgets = {
+        "both": parse_terms({"p95": 10, "first": {"p95": 5}}),
+        "stages": parse_terms({"first": {"p95": 5}}),
+        "rate": parse_terms({"rps": ">= 10"}),
+    }
+    whole = of_whole_calls(budgets)
+    assert list(whole) == ["both", "rate"]
+    assert whole["both"] == parse_terms({"p95": 10})
+
+
+def test_limits_of_stages_are_taken_limit_by_limit() -> None:
+    closer = parse_terms({"first": {"p95": 5}, "clocks": {"read": {"p50": 1}}})
+    wider = parse_terms({"p95": 100, "first": {"p50": 3, "p95": 9}, "gap": {"max": 50}})
+    budget = closer.over(wider).budget()
+    assert describe(budget) == (
+        "p95 100 ms, first p50 3 ms, first p95 5 ms, gap max 50 ms, read p50 1 ms"
+    )
+    assert budget.parts == 5
+
+
+def test_limits_of_stages_are_scaled() -> None:
+    scaled = parse_terms({"first": {"p95": 5}}).scaled(Fraction(2))
+    assert describe(scaled.budget()) == "first p95 10 ms"
