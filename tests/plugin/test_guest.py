@@ -61,8 +61,9 @@ def test_a_suite_that_switches_the_plugin_off_does_not_know_the_marker(plain: Su
 def test_the_marker_is_registered_and_the_options_have_their_own_group(plain: Suite) -> None:
     plain.run("--markers").stdout.fnmatch_lines(
         "@pytest.mark.latency_budget(p50, p95, p99, [*], max, percentiles, errors, name, warmup, "
-        "samples, max_samples, time_limit, least_time, strict, regression): latency budget of a "
-        "test; limits are milliseconds or strings with a unit, or one budget name"
+        "samples, max_samples, time_limit, least_time, strict, regression, first, gap, clocks): "
+        "latency budget of a test; limits are milliseconds or strings with a unit, or one budget "
+        "name"
     )
     plain.run("--help").stdout.fnmatch_lines(
         ["latency budgets:", "*--latency=MODE*gate: measure, judge and fail (default)*"]

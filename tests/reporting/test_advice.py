@@ -158,6 +158,10 @@ SENTENCES = {
         "the call returned a response with status 404, which counts like any other and is often "
         "faster: give check=, for example check=lambda response: response.status_code == 200"
     ),
+    Advice.of("buffered-stream"): (
+        "in every call, the first item came with the last one: the client collects the whole "
+        "answer first, as test clients do, so use a running server; or the stream is one piece"
+    ),
     Advice.of("clock"): "the clock is coarser than 1 µs: short latencies are rounded",
     Advice.of("single-core"): (
         "only one core is available: anything else that runs slows down the test"
