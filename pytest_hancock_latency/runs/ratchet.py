@@ -2,8 +2,9 @@
 
 Of each budget, the last `RUNS` runs count in which all its samples were *within*, on one kind of
 machine. The limits are those that `suggestion` derives from them: the largest of their bounds, plus
-a margin. A run on a disturbed machine does not count, since its latencies say less of the code: its
-probe took more than `core.undisturbed.FULL_ARITHMETIC` times what the machine takes at its best.
+a margin. A run on a disturbed machine does not count, since its latencies say less of the code: by
+its probe, they may be more than `core.undisturbed.FULL_ARITHMETIC` times those on the machine at
+its best.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from fractions import Fraction
 from typing import Final
 
 from ..core.budget import Terms
+from ..core.machine_speed import MachineSpeed
 from ..core.quantile import parse_quantile
 from ..core.record import Artifact, Record
 from ..core.undisturbed import FULL_ARITHMETIC
@@ -58,39 +60,47 @@ def ratchet(
     """
     kind = kind_of_machine(history[-1].session) if history else ()
     same = [artifact for artifact in history if kind_of_machine(artifact.session) == kind]
+    machine = machine_of(same)
     limits: list[Tightened] = []
     remarks: list[str] = []
-    disturbed = [run for run in same if is_disturbed(run, same)]
-    if disturbed:
-        remarks.append(f"{_runs(len(disturbed))} on a disturbed machine left out")
-    counted = [run for run in same if run not in disturbed]
     for name, terms in budgets.items():
-        runs = [records for run in counted if (records := _within(run, name))][-RUNS:]
-        if len(runs) < LEAST_RUNS:
+        held = [records for run in same if (records := _within(run, name))]
+        calm = [
+            records
+            for records in held
+            if not any(is_disturbed(record, machine) for record in records)
+        ]
+        if left_out := len(held) - len(calm):
+            remarks.append(f'"{name}": {_runs(left_out)} on a disturbed machine left out')
+        if len(calm) < LEAST_RUNS:
             remarks.append(
-                f'"{name}" stays as it is: {_runs(len(runs))} within, and it takes {LEAST_RUNS}'
+                f'"{name}" stays as it is: {_runs(len(calm))} within, and it takes {LEAST_RUNS}'
             )
             continue
-        limits += _tightened(name, terms, runs, margin, counted)
+        limits += _tightened(name, terms, calm[-RUNS:], margin, machine)
     return Ratchet(limits, remarks)
 
 
-def is_disturbed(run: Artifact, others: Sequence[Artifact]) -> bool:
-    """Whether the machine was slower than at its best by more than undisturbed calls vary."""
-    machine = machine_of(others)
-    probes_ns = [
-        record.measurement.probe_ns
-        for record in run.records
-        if record.measurement.probe_ns is not None
-    ]
-    if machine is None or not probes_ns:
+def is_disturbed(record: Record, machine: MachineSpeed | None) -> bool:
+    """Whether the machine made calls slower than at its best by more than undisturbed ones vary.
+
+    It slows down only what they compute. The CPU time of the probe says by how much.
+    """
+    measured = record.measurement
+    if machine is None or measured.probe_ns is None:
         return False
-    return max(probes_ns) > FULL_ARITHMETIC * machine.speed.arithmetic_ns
+    slowness = measured.probe_ns / machine.speed.arithmetic_ns
+    on_cpu = 1.0 if measured.cpu_share is None else measured.cpu_share
+    return 1 + on_cpu * (slowness - 1) > FULL_ARITHMETIC
 
 
 def _within(run: Artifact, name: str) -> list[Record]:
     """Return the samples of a budget in a run; none if one of them was not within."""
-    records = [record for record in run.records if record.budget_name == name]
+    records = [
+        record
+        for record in run.records
+        if record.budget_name == name and record.measurement.clock is None
+    ]
     return records if all(record.outcome is Outcome.WITHIN for record in records) else []
 
 
@@ -99,15 +109,10 @@ def _tightened(
     terms: Terms,
     runs: Sequence[Sequence[Record]],
     margin: Fraction,
-    counted: Sequence[Artifact],
+    machine: MachineSpeed | None,
 ) -> list[Tightened]:
-    records = [
-        record
-        for records in runs
-        for record in records
-        if record.n and record.measurement.clock is None
-    ]
-    suggestions = suggest_for(records, margin, machine_of(counted))
+    records = [record for records in runs for record in records if record.n]
+    suggestions = suggest_for(records, margin, machine)
     proposed = together(suggestions) if suggestions else {}
     tightened = []
     for percentile, after_ns in proposed.items():

@@ -69,7 +69,7 @@ def test_lower_limits_are_proposed_as_a_patch(command: Command, history: Path) -
     ended = command(*RATCHET)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
-        "# 1 run on a disturbed machine left out\n"
+        '# "search": 1 run on a disturbed machine left out\n'
         '# "search" p50: 40 ms -> 15 ms, as in the last 20 runs within\n'
         '# "search" p95: 80 ms -> 15 ms, as in the last 20 runs within\n' + PATCH
     )
@@ -83,7 +83,9 @@ def test_the_proposal_is_applied_on_request(command: Command, history: Path) -> 
         BUDGETS.replace("p50 = 40", "p50 = 15").replace("80ms", "15ms")
     )
     again = command(*RATCHET, "--write")
-    assert again.out == "# 1 run on a disturbed machine left out\n# no limit can be lower\n"
+    assert (
+        again.out == '# "search": 1 run on a disturbed machine left out\n# no limit can be lower\n'
+    )
 
 
 def test_few_runs_propose_nothing(

@@ -27,6 +27,7 @@ def run(
     name: str = "search",
     limits: Terms = BUDGETS["search"],
     probe_ns: int | None = 1000,
+    cpu_share: float | None = 1.0,
     machine: dict[str, object] = MACHINE,
 ) -> Artifact:
     wall = np.full(200, round(latency_ms * MS), dtype=np.int64)
@@ -36,7 +37,7 @@ def run(
         "",
         observations,
         verdict=verdict,
-        measurement=Measurement(probe_ns=probe_ns),
+        measurement=Measurement(probe_ns=probe_ns, cpu_share=cpu_share),
         answer=None,
     )
     record = replace(record_of(sample, TestRun("test_it.py::test")), budget_name=name)
@@ -72,7 +73,15 @@ def test_runs_that_were_not_within_do_not_count() -> None:
 def test_a_disturbed_machine_does_not_count_and_is_mentioned() -> None:
     history = [*[run(10)] * 5, run(30, probe_ns=1300)]
     assert tightened(history)["p50"] == (13, 5)
-    assert ratchet(history, BUDGETS).remarks == ["1 run on a disturbed machine left out"]
+    assert ratchet(history, BUDGETS).remarks == ['"search": 1 run on a disturbed machine left out']
+
+
+@pytest.mark.parametrize(("cpu_share", "counts"), [(None, False), (0.5, False), (0.2, True)])
+def test_a_slow_machine_disturbs_calls_as_far_as_they_compute(
+    cpu_share: float | None, counts: bool
+) -> None:
+    history = [*[run(10)] * 5, run(20, probe_ns=2000, cpu_share=cpu_share)]
+    assert tightened(history)["p50"] == ((25, 6) if counts else (13, 5))
 
 
 def test_other_machines_do_not_count() -> None:
