@@ -81,6 +81,12 @@ def wait_until_gone(thread: threading.Thread) -> None:
         time.sleep(0.001)
 
 
+def wait_until_it_has_one_thread(pid: int) -> None:
+    """Wait for threads that were joined: next to others, the kernel may end them later."""
+    while len(os.listdir(f"/proc/{pid}/task")) > 1:
+        time.sleep(0.001)
+
+
 def wait_until_it_has_run(pid: int, cpu_s: float) -> None:
     """Other work on the machine decides how long that takes."""
     until = time.monotonic() + 10 * PATIENCE_S
@@ -280,6 +286,7 @@ def test_what_a_child_runs_and_ends_counts_and_has_waits_that_nobody_read(
         process.stdin.write(b"\n")
         process.stdin.flush()
         process.stdout.readline()
+        wait_until_it_has_one_thread(process.pid)
         tree.refresh()
         assert tree.cpu_ns() - before >= BUSY_S / 4 * 1e9
         assert tree.has_unread
