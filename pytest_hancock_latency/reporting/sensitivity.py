@@ -122,7 +122,7 @@ def _in_words(noticed: Noticed) -> str:
 
 def _in_short(record: Record, noticed: Noticed) -> str:
     limit = noticed.part.limit
-    observed = format_duration(record.quantiles_ns[limit.label])
+    observed = format_duration(_observed_ns(record, limit.label))
     name = printable(record.title)
     return (
         f"{name} passes at {_in_words(noticed)} times its latency ({limit.label} {observed}, "
@@ -132,12 +132,18 @@ def _in_short(record: Record, noticed: Noticed) -> str:
 
 def _would_pass(record: Record, noticed: Noticed) -> str:
     limit = noticed.part.limit
-    observed = format_duration(record.quantiles_ns[limit.label])
+    observed = format_duration(_observed_ns(record, limit.label))
     return (
         f"would pass at {_in_words(noticed)} times its latency: limit "
         f"{format_exactly(limit.limit_ns)}, {limit.label} {observed}"
         f"{_suggested(record, limit.label)}"
     )
+
+
+def _observed_ns(record: Record, percentile: str) -> int:
+    """Return attributed latency, from which the forecast is made."""
+    raw_ns = record.quantiles_ns[percentile]
+    return record.attributed_quantiles_ns.get(percentile, raw_ns)
 
 
 def _suggested(record: Record, percentile: str) -> str:
