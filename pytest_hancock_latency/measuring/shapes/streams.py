@@ -95,7 +95,7 @@ class Stream:
         async def consume() -> list[Any]:
             took, read, items = Took(), self._reader(), []
             answer = call()
-            if hasattr(type(answer), "__await__"):
+            while hasattr(type(answer), "__await__"):  # twice where a coroutine returns a request
                 answer = await answer
             async with _entered_awaiting(answer) as source:
                 async for chunk in self._chunks_awaiting(source):

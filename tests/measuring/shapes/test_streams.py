@@ -176,6 +176,23 @@ def test_a_coroutine_may_return_a_plain_stream() -> None:
     assert awaited(listing) == ["a", "b"]
 
 
+def test_a_request_that_a_coroutine_returns_is_awaited_as_well() -> None:
+    class Request:
+        """As of aiohttp, whose request can be awaited, entered and iterated."""
+
+        def __await__(self) -> Iterator[Any]:
+            yield from ()
+            return Lines("a", "b")
+
+        def __iter__(self) -> Iterator[Any]:
+            raise AssertionError("it is no stream")
+
+    async def asking() -> Request:
+        return Request()
+
+    assert awaited(asking) == ["a", "b"]
+
+
 @pytest.mark.parametrize("answer", [["a"], "text", b"bytes", {"a": 1}, 3, None])
 def test_what_is_complete_is_no_stream(answer: object) -> None:
     with pytest.raises(LatencyError) as refused:
