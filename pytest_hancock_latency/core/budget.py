@@ -164,7 +164,7 @@ class Terms:
         least_time_ns = self.least_time_ns or 0
         clocks = {}
         for name, limits in self.clocks.items():
-            with naming(name):
+            with _naming(name):
                 clocks[name] = LatencyBudget(_limits(limits), least_time_ns=least_time_ns)
         return LatencyBudget(
             _limits(self.limits),
@@ -257,7 +257,7 @@ def _limits(by_quantile: Mapping[Fraction, int]) -> tuple[Limit, ...]:
 
 
 @contextmanager
-def naming(clock: str) -> Iterator[None]:
+def _naming(clock: str) -> Iterator[None]:
     """Say of which clock an error is."""
     try:
         yield
@@ -274,7 +274,7 @@ def _limits_of_clock(name: str, value: object) -> Mapping[Fraction, int]:
             raise BudgetError(
                 f"{name}: {keyword!r} is not a percentile: a clock has limits only, such as p95"
             )
-    with naming(name):
+    with _naming(name):
         return parse_terms(value).limits
 
 

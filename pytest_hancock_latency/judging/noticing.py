@@ -22,7 +22,7 @@ from ..core.record import Record
 from ..core.verdict import LimitVerdict
 
 MOST_TIMES: Final = 1000.0
-"""A slowdown that is not looked beyond: a limit that allows it is no limit."""
+"""The largest slowdown that is tried: a limit that holds even then limits nothing."""
 TAIL: Final = Fraction(2, 100)
 """Share of the calls that a slow path, a cache miss or a collision may affect."""
 TAIL_TIMES: Final = 3.0
@@ -30,7 +30,7 @@ TAIL_TIMES: Final = 3.0
 DOUBLING: Final = 1.0
 """A slowdown that a gate should notice."""
 _STRIDE: Final = 1.2
-"""Factor of a first, coarse search; slowdowns are told in steps of some per cent."""
+"""Factor between the slowdowns that a first, coarse search tries."""
 _HALVINGS: Final = 12
 """To 0.00005 of it."""
 _BETWEEN: Final = 0.5

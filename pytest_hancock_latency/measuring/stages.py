@@ -74,7 +74,7 @@ class Stages:
         at, wall_ns = column(latencies.positions), column(latencies.ns)
         if refused is not None:
             at, wall_ns = at[~refused[at]], wall_ns[~refused[at]]
-        return _within(everything.at(at), wall_ns)
+        return _of_stages(everything.at(at), wall_ns)
 
     def came_at_once(self, name: str) -> bool:
         """Whether a stage ended with its call in every call, so that it measures nothing else."""
@@ -84,7 +84,7 @@ class Stages:
         return bool((column(stage.ns) >= _AT_ONCE * whole[column(stage.positions)]).all())
 
 
-def _within(whole: Observations, wall_ns: Nanoseconds) -> Observations:
+def _of_stages(whole: Observations, wall_ns: Nanoseconds) -> Observations:
     """Return observations of stages of calls.
 
     Args:
@@ -120,7 +120,7 @@ class StagedWindow:
     ...             connection.fetch()
     """
 
-    __slots__ = ("_begin", "_closed", "_is_open", "_opening", "_reached", "_stages", "_taker")
+    __slots__ = ("_begin", "_is_open", "_opening", "_reached", "_stages", "_taker")
 
     def __init__(self, taker: Taker, stages: Stages | None) -> None:
         """stages: None if nobody wants to know, as in the warm-up."""

@@ -21,6 +21,8 @@ _HEADINGS: Final = (
     "notices all calls from",
     f"{format_percent(TAIL)} % of calls {TAIL_TIMES:g} times slower",
 )
+Judged = tuple[Record, Sequence[Noticed]]
+"""A sample, and what its limits would notice."""
 _MOST_NAMED: Final = 3
 _MANY: Final = 10
 """From so many times on, a factor is easier to read than a percentage."""
@@ -33,10 +35,11 @@ def sensitivity_text(records: Sequence[Record], gates: int) -> str:
         gates: number of gates in the build that share the false-alarm probability.
     """
     lines: list[tuple[str, ...]] = [_HEADINGS]
-    for record, name in zip(records, labels(records), strict=True):
-        for at, noticed in enumerate(noticed_by(record, gates)):
+    judged = [(record, noticed_by(record, gates)) for record in records]
+    for (_, limits), name in zip(judged, labels(records), strict=True):
+        for at, noticed in enumerate(limits):
             lines.append((name if not at else "", *_cells(noticed)))
-    text = [*aligned(lines, numbers=(2, 3)), *_notes(records, gates)]
+    text = [*aligned(lines, numbers=(2, 3)), *_notes(judged)]
     return "\n".join(text) + "\n"
 
 
@@ -46,7 +49,8 @@ def unnoticed_lines(records: Iterable[Record], gates: int) -> list[str]:
     Args:
         gates: as of `sensitivity_text`.
     """
-    dull = _dull(records, gates)
+    within = (record for record in records if record.outcome is Outcome.WITHIN)
+    dull = _dull((record, noticed_by(record, gates)) for record in within)
     if not dull:
         return []
     count = "1 gate" if len(dull) == 1 else f"{len(dull)} gates"
@@ -78,10 +82,10 @@ def _cells(noticed: Noticed) -> tuple[str, ...]:
     )
 
 
-def _notes(records: Sequence[Record], gates: int) -> list[str]:
-    without = [record for record in records if not noticed_by(record, gates)]
+def _notes(judged: Sequence[Judged]) -> list[str]:
+    without = [record for record, limits in judged if not limits]
     lines = [f"{printable(record.title)}: {_why_nothing(record)}" for record in without]
-    for record, noticed in _dull(records, gates):
+    for record, noticed in _dull(judged):
         lines.append(f"{printable(record.title)} {_would_pass(record, noticed)}")
     return ["", *lines] if lines else []
 
@@ -96,14 +100,13 @@ def _why_nothing(record: Record) -> str:
     return record.no_histogram if record.histogram is None else "it has no latency limit"
 
 
-def _dull(records: Iterable[Record], gates: int) -> list[tuple[Record, Noticed]]:
+def _dull(judged: Iterable[Judged]) -> list[tuple[Record, Noticed]]:
     """Return gates that would not notice a doubling, with their closest limits, worst first."""
     dull = []
-    for record in records:
-        noticed = noticed_by(record, gates)
-        if not noticed or record.outcome is not Outcome.WITHIN:
+    for record, limits in judged:
+        if not limits or record.outcome is not Outcome.WITHIN:
             continue
-        closest = min(noticed, key=_times)
+        closest = min(limits, key=_times)
         if _times(closest) > 1 + DOUBLING:
             dull.append((record, closest))
     return sorted(dull, key=lambda pair: -_times(pair[1]))
@@ -114,8 +117,6 @@ def _times(noticed: Noticed) -> float:
 
 
 def _in_words(noticed: Noticed) -> str:
-    if noticed.slowdown is None:
-        return f"{MOST_TIMES:.0f}"
     times = _times(noticed)
     return f"{times:.0f}" if times >= _MANY else f"{times:.2g}"
 

@@ -81,10 +81,7 @@ class Stream:
                     if self._slowdown:
                         took.make_longer(self._slowdown)
                         took = Took()
-                    now = self._clock()
-                    if new := read(chunk):
-                        self._note(now)
-                        items += new
+                    items += self._completed(read, chunk)
             return self._checked(items)
 
         return consume
@@ -102,10 +99,7 @@ class Stream:
                     if self._slowdown:
                         await took.make_longer_awaiting(self._slowdown)
                         took = Took()
-                    now = self._clock()
-                    if new := read(chunk):
-                        self._note(now)
-                        items += new
+                    items += self._completed(read, chunk)
             return self._checked(items)
 
         return consume
@@ -117,6 +111,14 @@ class Stream:
             return lambda chunk: [chunk]
         read = items() if isinstance(items, type) else items
         return lambda chunk: list(read(chunk))
+
+    def _completed(self, read: Callable[[Any], list[Any]], chunk: Any) -> list[Any]:
+        """Return the items that a chunk completes, and note when it came."""
+        now = self._clock()
+        items = read(chunk)
+        if items:
+            self._note(now)
+        return items
 
     def _note(self, now: int) -> None:
         """Note that an item is complete."""
@@ -235,7 +237,7 @@ class StreamTaker:
 
 @contextmanager
 def _entered(answer: Any) -> Iterator[Any]:
-    """Enter a context manager that is no stream itself, such as that of ``httpx.stream``."""
+    """Enter a context manager that is not a stream itself, such as that of ``httpx.stream``."""
     if isinstance(answer, AbstractContextManager) and not _is_iterable(answer, _READERS):
         with answer as source:
             yield source
