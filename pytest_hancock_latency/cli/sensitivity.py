@@ -47,6 +47,8 @@ def _run(options: argparse.Namespace) -> int:
     artifacts = [read_unslowed(path) for path in artifact_paths(options)]
     records = [record for artifact in artifacts for record in artifact.records]
     if not any(record.verdict for record in records):
-        raise ArtifactError("nothing was judged in these artifacts: there is no gate to ask about")
+        raise ArtifactError(
+            "nothing was judged in these artifacts, so no gate could notice anything"
+        )
     put(sensitivity_text(records, gates=len(records)), options.output)
     return 0

@@ -814,7 +814,7 @@ class Sampler:
             failures: exceptions that count as failed requests, as in `sample()`.
 
         Raises:
-            LatencyError: the answer is no stream, or has no item.
+            LatencyError: the answer is not a stream, or has no item.
 
         ``sample.stream(client.stream, "POST", "/v1/chat", json=question)`` with httpx, and for an
         async generator function or a coroutine function ``await sample.stream(…)``.

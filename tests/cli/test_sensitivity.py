@@ -50,7 +50,7 @@ def test_artifacts_without_a_gate_are_refused(command: Command, tmp_path: Path) 
     ended = command("sensitivity", written(tmp_path / "a.json", [unjudged(1, 1)]))
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        "hancock-latency: nothing was judged in these artifacts: there is no gate to ask about\n"
+        "hancock-latency: nothing was judged in these artifacts, so no gate could notice anything\n"
     )
 
 

@@ -174,9 +174,9 @@ class Stream:
 
     def _no_stream(self, source: Any) -> LatencyError:
         return LatencyError(
-            f"{self._subject} returned {kind_of(source)}, which is no stream: sample.stream(...) "
-            "needs an iterator, a generator or a response with iter_lines; measure anything else "
-            "with sample(...)"
+            f"{self._subject} returned {kind_of(source)}, which is not a stream: "
+            "sample.stream(...) needs an iterator, a generator or a response with iter_lines; "
+            "measure anything else with sample(...)"
         )
 
 

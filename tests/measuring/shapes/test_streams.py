@@ -1,4 +1,4 @@
-"""Streams: when their items come, and what is no stream."""
+"""Streams: when their items come, and what is not a stream."""
 
 from __future__ import annotations
 
@@ -200,9 +200,9 @@ def test_what_is_complete_is_no_stream(answer: object) -> None:
     kind = type(answer).__name__
     article = "an" if kind == "int" else "a"
     assert str(refused.value) == (
-        f"the call of chat returned {article} {kind}, which is no stream: sample.stream(...) needs "
-        "an iterator, a generator or a response with iter_lines; measure anything else with "
-        "sample(...)"
+        f"the call of chat returned {article} {kind}, which is not a stream: "
+        "sample.stream(...) needs an iterator, a generator or a response with iter_lines; "
+        "measure anything else with sample(...)"
     )
 
 
